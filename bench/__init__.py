@@ -1,0 +1,1 @@
+"""Measures a running system from outside."""

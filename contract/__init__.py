@@ -1,0 +1,1 @@
+"""What the services agree on: messages, names on the bus, settings, errors and the sanitizer."""

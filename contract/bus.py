@@ -1,0 +1,260 @@
+"""The connection to NATS: connect, publish a job, look things up, keep buckets, provision.
+
+The only file in `contract` that imports nats. Turns nats-py's errors into the project's own, so that
+callers know four outcomes: stored, refused, away, unknown.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Final
+
+import msgspec
+import nats.errors
+import nats.js.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import Header
+
+from contract import topology
+from contract.errors import (
+    AlreadyAcceptedError,
+    BusError,
+    BusUnavailableError,
+    NotProvisionedError,
+    OutcomeUnknownError,
+    QueueFullError,
+)
+from contract.settings import BusSettings
+from contract.topology import JobName
+
+REQUEST_TIMEOUT_S: Final = 2.0
+CONNECT_TIMEOUT_S: Final = 2
+RECONNECT_WAIT_S: Final = 0.25
+PING_INTERVAL_S: Final = 10
+"""nats-py's default sees a half-open connection only after minutes."""
+
+_STORE_FAILED = 10077
+_STREAM_NOT_FOUND = 10059
+_CONSUMER_NOT_FOUND = 10014
+_WRONG_LAST_SEQUENCE = (10071, 10164)
+
+log = structlog.get_logger(__name__)
+
+Hook = Callable[[], Awaitable[None]]
+
+
+class QueueState(msgspec.Struct, frozen=True):
+    """The stream of jobs: what its bound counts (`depth`), the bound, and what was handed to workers."""
+
+    depth: int
+    capacity: int
+    running: int
+    delivered_seq: int
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A key's value, and the sequence that names this very write."""
+
+    value: bytes
+    seq: int
+
+
+class Bus:
+    """One role's connection. Never buffers: what can't be sent now is not sent later."""
+
+    def __init__(self) -> None:
+        self.client = Client()
+        self.js = JetStreamContext(self.client, timeout=REQUEST_TIMEOUT_S)
+        self.results = Bucket(self, topology.RESULTS_BUCKET)
+        self.starts = Bucket(self, topology.STARTS_BUCKET)
+
+    @property
+    def is_connected(self) -> bool:
+        return self.client.is_connected
+
+    async def connect(self, settings: BusSettings, role: str, on_reconnect: Hook | None = None) -> None:
+        """Connect as `role`, trying until the bus is there. Later breaks are mended for ever."""
+
+        async def reconnected() -> None:
+            log.info("bus reconnected")
+            if on_reconnect:
+                await on_reconnect()
+
+        await self.client.connect(
+            settings.nats_url,
+            name=f"docqa-{role}",
+            user=role if settings.nats_password else None,
+            password=settings.nats_password.reveal() if settings.nats_password else None,
+            inbox_prefix=f"_INBOX_{role}",
+            pending_size=0,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # seconds go to asyncio.sleep as they are
+            ping_interval=PING_INTERVAL_S,
+            error_cb=_log_error,
+            disconnected_cb=_log_disconnect,
+            reconnected_cb=reconnected,
+        )
+
+    async def close(self) -> None:
+        # Not drain(): it raises while disconnected, and nothing is buffered that it could save.
+        with contextlib.suppress(nats.errors.Error, OSError, asyncio.TimeoutError):
+            await self.client.close()
+
+    async def publish(self, subject: str, body: bytes) -> None:
+        """Core publish, best effort; raises BusUnavailableError."""
+        with _translated_errors():
+            await self.client.publish(subject, body)
+
+    async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> None:
+        """Call `callback` for every message; the subscription outlives reconnects."""
+        await self.client.subscribe(subject, cb=callback)
+
+    async def publish_job(self, job: JobName, body: bytes, headers: dict[str, str]) -> None:
+        """Store a job on the stream.
+
+        Raises QueueFullError, AlreadyAcceptedError or BusUnavailableError, where nothing was stored by this call,
+        and OutcomeUnknownError when the bus did not say, after a second try under the same id.
+        """
+        try:
+            return await self._publish_stored(job.subject, body, headers)
+        except OutcomeUnknownError:
+            log.warning("publish timed out, trying once more", job=job.key)
+        try:
+            await self._publish_stored(job.subject, body, headers)
+        except AlreadyAcceptedError:
+            return
+        except BusError:
+            # Whatever the second try met, the first one may have been stored.
+            raise OutcomeUnknownError from None
+
+    async def publish_dead(self, subject: str, body: bytes) -> None:
+        """Store a dead letter; raises BusError."""
+        await self._publish_stored(subject, body, {})
+
+    async def queue_state(self) -> QueueState:
+        """Ask the stream and its durable how things stand; raises BusError."""
+        with _translated_errors():
+            stream, consumer = await asyncio.gather(
+                self.js.stream_info(topology.JOBS_STREAM),
+                self.js.consumer_info(topology.JOBS_STREAM, topology.WORKER_DURABLE),
+            )
+        return QueueState(
+            depth=stream.state.messages,
+            capacity=stream.config.max_msgs or 0,
+            running=consumer.num_ack_pending or 0,
+            delivered_seq=consumer.delivered.stream_seq if consumer.delivered else 0,
+        )
+
+    async def find_job(self, job: JobName) -> int | None:
+        """The stream sequence of a job that waits or runs, else None; raises BusError."""
+        with _translated_errors():
+            try:
+                message = await self.js.get_msg(topology.JOBS_STREAM, subject=job.subject, direct=True)
+            except nats.js.errors.NotFoundError:
+                return None
+        return message.seq
+
+    async def _publish_stored(self, subject: str, body: bytes, headers: dict[str, str]) -> None:
+        with _translated_errors():
+            await self.js.publish(subject, body, headers=dict(headers) or None)
+
+
+class Bucket:
+    """A key-value bucket, addressed by its subjects: no binding call, so it works before the bus is there."""
+
+    def __init__(self, bus: Bus, name: str) -> None:
+        self._bus = bus
+        self._name = name
+        self._stream = f"KV_{name}"
+
+    async def get(self, key: str) -> Entry | None:
+        """The key's entry or None; raises BusError."""
+        with _translated_errors():
+            try:
+                message = await self._bus.js.get_msg(self._stream, subject=self._subject(key), direct=True)
+            except nats.js.errors.NotFoundError:
+                return None
+        return Entry(message.data or b"", message.seq or 0)
+
+    async def create(self, key: str, value: bytes) -> Entry:
+        """Write the key once. Returns what stands there, whoever wrote it; raises BusError."""
+        if await self.swap(key, value, last_seq=0):
+            return Entry(value, 0)
+        if entry := await self.get(key):
+            return entry
+        raise BusError(f"{self._name}: {key} is refused as existing, but can't be read.")
+
+    async def swap(self, key: str, value: bytes, last_seq: int) -> bool:
+        """Write the key if its last write was `last_seq` (0 = none); False when it was not; raises BusError."""
+        headers = {Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(last_seq)}
+        with _translated_errors():
+            try:
+                await self._bus.js.publish(self._subject(key), value, headers=headers)
+            except nats.js.errors.APIError as error:
+                if error.err_code in _WRONG_LAST_SEQUENCE:
+                    return False
+                raise
+        return True
+
+    async def remove(self, seq: int) -> None:
+        """Remove one write from the disk, with no marker left behind; raises BusError."""
+        with _translated_errors(), contextlib.suppress(nats.js.errors.NotFoundError):
+            await self._bus.js.delete_msg(self._stream, seq)
+
+    def _subject(self, key: str) -> str:
+        return f"$KV.{self._name}.{key}"
+
+
+@contextlib.contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Turn what nats-py raises into the project's errors."""
+    try:
+        yield
+    except nats.js.errors.NoStreamResponseError:
+        raise NotProvisionedError from None
+    except nats.js.errors.APIError as error:
+        raise _from_api_error(error) from None
+    except TimeoutError:
+        # Also nats.errors.TimeoutError; a denied permission looks the same and shows in the log only.
+        raise OutcomeUnknownError from None
+    except nats.errors.MaxPayloadError:
+        raise BusError("The message is larger than the bus accepts.") from None
+    except (nats.errors.Error, OSError):
+        raise BusUnavailableError from None
+
+
+def _from_api_error(error: nats.js.errors.APIError) -> BusError:
+    description = error.description or ""
+    if error.err_code == _STORE_FAILED and description.startswith("maximum messages per subject"):
+        return AlreadyAcceptedError()
+    if error.err_code == _STORE_FAILED and description.startswith("maximum "):
+        return QueueFullError()
+    if error.err_code in (_STREAM_NOT_FOUND, _CONSUMER_NOT_FOUND):
+        return NotProvisionedError()
+    if error.code == 503:
+        return BusUnavailableError()
+    return BusError(f"The bus refused: {description or error}.")
+
+
+async def _log_error(error: Exception) -> None:
+    # nats-py's default prints a traceback for every failed try to reconnect.
+    log.warning("bus", error=str(error) or type(error).__name__)
+
+
+async def _log_disconnect() -> None:
+    log.warning("bus disconnected")
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: BusSettings, role: str) -> AsyncIterator[Bus]:
+    """A bus for the time of a block."""
+    bus = Bus()
+    await bus.connect(settings, role)
+    try:
+        yield bus
+    finally:
+        await bus.close()

@@ -1,0 +1,69 @@
+"""One tree of errors. A class's docstring is the sentence that its user reads when none is given."""
+
+
+class DocQAError(Exception):
+    """Something went wrong in Goblin DocQA."""
+
+    def __init__(self, sentence: str | None = None) -> None:
+        super().__init__(sentence or type(self).__doc__)
+
+
+class SettingsError(DocQAError):
+    """A setting can't be used."""
+
+
+class BadNameError(DocQAError):
+    """A publisher, client or job id does not have the form that the bus accepts."""
+
+
+class BadMessageError(DocQAError):
+    """A message on the bus is not a query."""
+
+
+class NewerVersionError(DocQAError):
+    """A message was written by a newer version than this one."""
+
+
+class BusError(DocQAError):
+    """The bus refused or did not answer."""
+
+
+class BusUnavailableError(BusError):
+    """The bus is away: nothing was sent, and nothing will be sent later."""
+
+
+class OutcomeUnknownError(BusError):
+    """The bus did not say whether it stored the job."""
+
+
+class QueueFullError(BusError):
+    """The queue is full."""
+
+
+class AlreadyAcceptedError(BusError):
+    """A job with this id is already waiting or running."""
+
+
+class NotProvisionedError(BusError):
+    """The bus has no stream for jobs; `docqa nats` makes it."""
+
+
+class EngineError(DocQAError):
+    """The engine could not answer this query."""
+
+
+class PromptTooLongError(EngineError):
+    """The prompt does not fit the model."""
+
+    def __init__(self, prompt_tokens: int, limit_tokens: int, cut_chars: int) -> None:
+        super().__init__(
+            f"The prompt has {prompt_tokens} tokens and the model takes {limit_tokens}: "
+            f"cut the context by about {cut_chars} characters."
+        )
+        self.prompt_tokens = prompt_tokens
+        self.limit_tokens = limit_tokens
+        self.cut_chars = cut_chars
+
+
+class AlreadyRunningError(DocQAError):
+    """Another process holds the lock."""

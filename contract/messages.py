@@ -1,0 +1,207 @@
+"""The messages on the bus and over HTTP, as Structs with one typed encoder and decoder each.
+
+Limits stand on the fields, so that the ingress, the worker and the published schemas share them.
+"""
+
+import hashlib
+import re
+from typing import Annotated, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from contract.errors import BadMessageError, NewerVersionError
+
+T = TypeVar("T")
+
+VERSION: Final = 1
+"""The version of the messages that this code writes."""
+
+Tokens = Annotated[int, Meta(ge=1, le=32_768)]
+StopString = Annotated[str, Meta(min_length=1, max_length=256)]
+FinishReason = Literal["stop", "length"]
+Backend = Literal["local", "proxy", "cache"]
+
+
+class Question(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a client asks: a question, the document that answers it, and how to generate."""
+
+    query: Annotated[str, Meta(min_length=1, description="The question.")]
+    context: Annotated[str, Meta(description="The document to answer from.")] = ""
+    max_tokens: Annotated[Tokens, Meta(description="The longest answer, in tokens.")] = 128
+    temperature: Annotated[float, Meta(ge=0, le=2, description="0 takes the likeliest token.")] = 0.0
+    top_p: Annotated[float, Meta(gt=0, le=1, description="Sample from this share of probability.")] = 1.0
+    seed: Annotated[int, Meta(ge=0, le=2**32 - 1, description="Makes sampling repeatable.")] | None = None
+    stop: Annotated[list[StopString], Meta(max_length=8, description="Texts that end the answer.")] = []
+    deadline_s: (
+        Annotated[float, Meta(gt=0, le=86_400, description="Seconds after which no answer is wanted.")] | None
+    ) = None
+
+    def __post_init__(self) -> None:
+        if not self.query.strip():
+            raise ValueError("Field `query` is blank: ask a question")
+
+
+class Query(Question, kw_only=True, forbid_unknown_fields=False, omit_defaults=False):
+    """A question as it travels on the bus: unknown fields are ignored, a newer `v` is given back."""
+
+    v: Annotated[int, Meta(ge=1, description="Version of the message.")] = VERSION
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens of one answer; `cached_tokens` of the prompt were already in the cache."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+
+class Timings(msgspec.Struct, frozen=True):
+    """Milliseconds: waiting in the queue, reading the prompt, making tokens, all together."""
+
+    queued_ms: float
+    prefill_ms: float
+    decode_ms: float
+    total_ms: float
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="done"):
+    """A job that ended with an answer."""
+
+    id: str
+    answer: str
+    finish_reason: FinishReason
+    model: str
+    usage: Usage
+    timings: Timings
+    backend: Backend = "local"
+    body_sha256: str | UnsetType = UNSET
+
+
+FailureCode = Literal[
+    "attempts-exhausted",
+    "bad-message",
+    "cancelled",
+    "deadline-exceeded",
+    "engine-error",
+    "erased",
+    "prompt-too-long",
+]
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="failed"):
+    """A job that ended without an answer, and why; `dead_letter` says that it can be replayed."""
+
+    id: str
+    code: FailureCode
+    detail: str
+    attempts: int = 0
+    dead_letter: bool = False
+    prompt_tokens: int | UnsetType = UNSET
+    limit_tokens: int | UnsetType = UNSET
+    cut_chars: int | UnsetType = UNSET
+    body_sha256: str | UnsetType = UNSET
+
+
+Result = Answer | Failure
+"""How a job ends; exactly one is stored per job."""
+
+
+class TokenEvent(msgspec.Struct, frozen=True):
+    """A piece of an answer as it is made. `index` counts from 0 within one attempt."""
+
+    attempt: int
+    index: int
+    text: str
+
+
+class WorkerAnnouncement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker says of itself every few seconds. Rates are over the last 60 s while it was busy."""
+
+    id: str
+    model: str
+    slots: int
+    busy: int
+    held: int
+    jobs_per_s: float
+    tokens_per_s: float
+    memory_bytes: int
+    context_tokens: int
+    max_prompt_bytes: int
+    leaving: bool = False
+
+
+class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A job that could not be answered: sanitized, with all that a replay needs."""
+
+    v: int = VERSION
+    subject: str
+    reason: FailureCode
+    detail: str
+    attempts: int
+    headers: dict[str, str]
+    size_bytes: int
+    sha256: str
+    query: Query | None = None
+
+
+class _Versioned(msgspec.Struct):
+    v: int = VERSION
+
+
+_versioned_decoder = msgspec.json.Decoder(_Versioned)
+_query_decoder = msgspec.json.Decoder(Query)
+_question_decoder = msgspec.json.Decoder(Question)
+_result_decoder: msgspec.json.Decoder[Result] = msgspec.json.Decoder(Answer | Failure)
+_announcement_decoder = msgspec.json.Decoder(WorkerAnnouncement)
+_encoder = msgspec.json.Encoder()
+_PLACE = re.compile(r"(?P<what>.*) - at `\$\.(?P<field>[^`]*)`", re.DOTALL)
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    return _encoder.encode(message)
+
+
+def body_hash(body: bytes) -> str:
+    """Hexadecimal SHA-256 of a job's body, as carried in its header and its result."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def decode_question(body: bytes) -> Question:
+    """Decode what an HTTP client sent; raises BadMessageError with a sentence that names the field."""
+    return _decode(_question_decoder, body)
+
+
+def decode_query(body: bytes) -> Query:
+    """Decode a job's body; raises NewerVersionError before anything else, then BadMessageError."""
+    if _decode(_versioned_decoder, body).v > VERSION:
+        raise NewerVersionError
+    return _decode(_query_decoder, body)
+
+
+def decode_result(body: bytes) -> Result:
+    return _decode(_result_decoder, body)
+
+
+def decode_announcement(body: bytes) -> WorkerAnnouncement:
+    return _decode(_announcement_decoder, body)
+
+
+def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise BadMessageError(_sentence(str(error))) from None
+    except msgspec.DecodeError as error:
+        raise BadMessageError(f"The body is not JSON: {error}.") from None
+    except UnicodeDecodeError:
+        raise BadMessageError("The body is not JSON: it is not UTF-8.") from None
+    except RecursionError:
+        raise BadMessageError("The body is not JSON that can be read: it is nested too deeply.") from None
+
+
+def _sentence(message: str) -> str:
+    """Put msgspec's "<what> - at `$.<field>`" the way a reader looks for it: the field first."""
+    if place := _PLACE.fullmatch(message):
+        return f"Field `{place['field']}`: {place['what'][0].lower()}{place['what'][1:]}."
+    return f"The body: {message[0].lower()}{message[1:]}."

@@ -1,0 +1,102 @@
+"""Takes secrets and card numbers out of a text and leaves a typed marker in their place.
+
+One pure function, used at the ingress before a text reaches the bus and again at the worker, since
+a direct publisher's text has not passed the ingress. It is idempotent: no marker matches a rule.
+Patterns are RE2's: linear in the text, whatever the text is. One alternation finds candidates; the
+rule that a candidate belongs to then says which part is the value, and whether it really is one.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import re2
+
+_PEM_NAME = r"[A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}"
+
+
+class Sanitized(NamedTuple):
+    """A text without its secrets, and how many of each kind were taken out."""
+
+    text: str
+    counts: Mapping[str, int]
+
+
+class _Rule(NamedTuple):
+    """What a secret of one kind looks like. A group named `value` marks the part to replace."""
+
+    kind: str
+    pattern: str
+    is_secret: Callable[[bytes], bool] = lambda _: True
+
+
+def _is_card(candidate: bytes) -> bool:
+    digits = candidate.replace(b" ", b"").replace(b"-", b"")
+    return 13 <= len(digits) <= 19 and digits[:1] in b"23456" and _passes_luhn(digits)
+
+
+def _passes_luhn(digits: bytes) -> bool:
+    """ISO/IEC 7812-1, annex B: double every second digit from the right, sum all, divisible by ten."""
+    values = [digit - ord("0") for digit in reversed(digits)]
+    return (sum(values[::2]) + sum(sum(divmod(2 * value, 10)) for value in values[1::2])) % 10 == 0
+
+
+_RULES = (
+    # A key whose end was cut off is still a key: then its base64 lines go.
+    _Rule(
+        "private-key",
+        rf"-----BEGIN {_PEM_NAME}-----(?:(?s:.)*?-----END {_PEM_NAME}-----|(?:[A-Za-z0-9+/=\s]|\\[nr])*)",
+    ),
+    _Rule("aws-key", r"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b"),
+    _Rule("github-token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{50,255})\b"),
+    _Rule("gitlab-token", r"\bgl(?:pat|dt|rt|ptt)-[A-Za-z0-9_-]{20,64}"),
+    _Rule("slack-token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,250}"),
+    _Rule("stripe-key", r"\b(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,247}\b"),
+    _Rule("anthropic-key", r"\bsk-ant-[A-Za-z0-9_-]{20,200}"),
+    _Rule("openai-key", r"\bsk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]*[A-Za-z0-9]{20,200}"),
+    _Rule("google-key", r"\bAIza[A-Za-z0-9_-]{35}"),
+    _Rule("huggingface-token", r"\bhf_[A-Za-z0-9]{30,64}\b"),
+    _Rule("npm-token", r"\bnpm_[A-Za-z0-9]{36}\b"),
+    _Rule("jwt", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+    _Rule("bearer-token", r"(?i:\bbearer[ \t]+)(?P<value>[A-Za-z0-9._~+/-]{16,}=*)"),
+    _Rule(
+        "card",
+        r"\b(?:[0-9]{13,19}|[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{1,7}|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5})\b",
+        _is_card,
+    ),
+)
+
+_OPTIONS = re2.Options()
+_OPTIONS.encoding = re2.Options.Encoding.UTF8
+_ANY_RULE = re2.compile(
+    "|".join(f"(?:{rule.pattern.replace('?P<value>', '?:')})" for rule in _RULES).encode(), _OPTIONS
+)
+_COMPILED = [(rule, re2.compile(rule.pattern.encode(), _OPTIONS)) for rule in _RULES]
+
+
+def sanitize(text: str) -> Sanitized:
+    """Replace every secret's value in `text` by `[REDACTED:<kind>]`; all else stays as it is."""
+    source = text.encode("utf-8", "surrogatepass")
+    counts: Counter[str] = Counter()
+    parts: list[bytes] = []
+    end = 0
+    for match in _ANY_RULE.finditer(source):
+        if (found := _classify(match.group())) is None:
+            continue
+        kind, start, stop = found
+        parts += (source[end : match.start() + start], f"[REDACTED:{kind}]".encode())
+        end = match.start() + stop
+        counts[kind] += 1
+    if not counts:
+        return Sanitized(text, counts)
+    return Sanitized(b"".join((*parts, source[end:])).decode("utf-8", "surrogatepass"), counts)
+
+
+def _classify(candidate: bytes) -> tuple[str, int, int] | None:
+    """The kind of a candidate and where its value stands in it; None when it only looks like a secret."""
+    for rule, pattern in _COMPILED:
+        match = pattern.fullmatch(candidate)
+        if match and rule.is_secret(candidate):
+            value = pattern.groups  # 1 when the rule marks its value, else 0: the whole match
+            return rule.kind, match.start(value), match.end(value)
+    return None

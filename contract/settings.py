@@ -1,0 +1,160 @@
+"""Fills frozen Structs from the environment and refuses what it does not know.
+
+A setting is a Struct's field whose encoded name is the variable's: `msgspec.field(name="DOCQA_SLOTS")`.
+Knows the names of all services' settings, since one file of variables serves them all.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, field
+
+from contract.errors import SettingsError
+
+
+class Secret:
+    """A text that shows itself only when asked: never in a log, a traceback or a repr."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+Environment = Literal["development", "production"]
+Megabytes = Annotated[int, Meta(ge=1, le=32)]
+Seconds = Annotated[float, Meta(gt=0, le=604_800)]
+
+
+def default_data_dir() -> Path:
+    """Where a user's own data lives when no setting says otherwise."""
+    return Path("~/.local/share/goblin-docqa").expanduser()
+
+
+class BusSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a service reaches the bus."""
+
+    nats_url: str = field(default="nats://127.0.0.1:4222", name="DOCQA_NATS_URL")
+    nats_password: Secret | None = field(default=None, name="DOCQA_NATS_PASSWORD")
+
+
+class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `docqa nats` makes of the bus: its bounds and how long it keeps what."""
+
+    max_queue_size: Annotated[int, Meta(ge=1, le=1_000_000)] = field(default=10, name="MAX_QUEUE_SIZE")
+    max_request_size_mb: Megabytes = field(default=1, name="MAX_REQUEST_SIZE_MB")
+    ack_wait_s: Annotated[float, Meta(ge=0.5, le=3600)] = field(default=30.0, name="DOCQA_ACK_WAIT_S")
+    result_ttl_s: Annotated[float, Meta(ge=60, le=31_536_000)] = field(default=86_400.0, name="DOCQA_RESULT_TTL_S")
+    results_max_bytes: Annotated[int, Meta(ge=1_048_576)] = field(default=2**30, name="DOCQA_RESULTS_MAX_BYTES")
+    dead_max_bytes: Annotated[int, Meta(ge=1_048_576)] = field(default=2**28, name="DOCQA_DEAD_MAX_BYTES")
+    job_deadline_s: Seconds = field(default=120.0, name="DOCQA_JOB_DEADLINE_S")
+    data_dir: Path = field(default_factory=default_data_dir, name="DOCQA_DATA_DIR")
+
+    def __post_init__(self) -> None:
+        if self.result_ttl_s < 2 * self.job_deadline_s:
+            raise ValueError("DOCQA_RESULT_TTL_S must be at least twice DOCQA_JOB_DEADLINE_S")
+
+
+KNOWN_NAMES = frozenset(
+    {
+        "COPILOT_API_KEY",
+        "COPILOT_API_URL",
+        "COPILOT_CACHE_ENABLED",
+        "COPILOT_TOKEN_BUDGET_DAILY",
+        "DOCQA_ACK_WAIT_S",
+        "DOCQA_DATA_DIR",
+        "DOCQA_DEAD_MAX_BYTES",
+        "DOCQA_DRAIN_S",
+        "DOCQA_ECHO_DELAY_S",
+        "DOCQA_ENABLE_LOCAL_MODEL",
+        "DOCQA_ENGINE",
+        "DOCQA_ENV",
+        "DOCQA_HOST",
+        "DOCQA_JOB_DEADLINE_S",
+        "DOCQA_MAX_ATTEMPTS",
+        "DOCQA_METRICS_ADDR",
+        "DOCQA_NATS_PASSWORD",
+        "DOCQA_NATS_URL",
+        "DOCQA_PORT",
+        "DOCQA_RESULTS_MAX_BYTES",
+        "DOCQA_RESULT_TTL_S",
+        "DOCQA_ROOT",
+        "DOCQA_SLOTS",
+        "DOCQA_SYNC_WAIT_S",
+        "DOCQA_THREADS",
+        "DOCQA_TOKEN",
+        "DOCQA_UDS",
+        "MAX_QUEUE_SIZE",
+        "MAX_REQUEST_SIZE_MB",
+        "MODEL_NAME",
+        "MODEL_PATH",
+        "MODEL_QUANTIZATION",
+    }
+)
+"""Every setting of every service; a test holds this to the Structs and to docs/settings.md."""
+
+SECRET_NAMES = frozenset({"COPILOT_API_KEY", "DOCQA_NATS_PASSWORD", "DOCQA_TOKEN"})
+"""Settings that may also come as a file: from $CREDENTIALS_DIRECTORY, or named by `<NAME>_FILE`."""
+
+_FILE_NAMES = frozenset(f"{name}_FILE" for name in SECRET_NAMES)
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def load(kind: type[S], environment: Mapping[str, str]) -> S:
+    """Fill `kind` from `environment`; raises SettingsError with one sentence that names the variable."""
+    refuse_unknown(environment)
+    values: dict[str, Any] = {}
+    for info in msgspec.structs.fields(kind):
+        name = info.encode_name
+        text = read_secret(name, environment) if name in SECRET_NAMES else environment.get(name)
+        if text:
+            values[name] = text
+    try:
+        return msgspec.convert(values, kind, strict=False, dec_hook=_decode_custom)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_sentence(str(error))) from None
+
+
+def refuse_unknown(environment: Mapping[str, str]) -> None:
+    """Raise SettingsError for the first `DOCQA_*` name that no service knows."""
+    known = KNOWN_NAMES | _FILE_NAMES
+    for name in sorted(environment):
+        if name.startswith("DOCQA_") and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else "; docs/settings.md lists them all."
+            raise SettingsError(f"{name} is not a setting{hint}")
+
+
+def read_secret(name: str, environment: Mapping[str, str]) -> str | None:
+    """A secret's text: from $CREDENTIALS_DIRECTORY, else from the file that `<name>_FILE` names, else as given."""
+    if (folder := environment.get("CREDENTIALS_DIRECTORY")) and (Path(folder) / name).is_file():
+        return _read(name, Path(folder) / name)
+    if path := environment.get(f"{name}_FILE"):
+        return _read(f"{name}_FILE", Path(path))
+    return environment.get(name)
+
+
+def _read(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise SettingsError(f"{name}: can't read {path}: {reason}.") from None
+
+
+def _decode_custom(kind: type, value: Any) -> Any:
+    return Path(value).expanduser() if kind is Path else kind(value)
+
+
+def _sentence(message: str) -> str:
+    """Turn msgspec's "Expected `int` >= 1 - at `$.NAME`" into "NAME: expected `int` >= 1."."""
+    what, _, place = message.partition(" - at `$.")
+    return f"{place.rstrip('`')}: {what[0].lower()}{what[1:]}." if place else f"{message.removesuffix(' - at `$`')}."

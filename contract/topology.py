@@ -1,0 +1,113 @@
+"""Every subject, stream, bucket and header name, spelled once, and the names that may become part of one.
+
+Knows nothing of connections: `contract.bus` makes what is named here.
+"""
+
+import re
+from typing import Self
+from uuid import UUID
+
+import msgspec
+
+from contract.errors import BadNameError
+
+ACCOUNT = "DOCQA"
+
+JOBS_STREAM = "DOCQA_JOBS"
+JOBS_SUBJECTS = "docqa.jobs.*.*.*"
+WORKER_DURABLE = "worker"
+
+DEAD_STREAM = "DOCQA_DEAD"
+DEAD_SUBJECTS = "docqa.dead.>"
+
+RESULTS_BUCKET = "DOCQA_RESULTS"
+STARTS_BUCKET = "DOCQA_STARTS"
+
+CANCEL_SUBJECTS = "docqa.cancel.>"
+WORKER_SUBJECTS = "docqa.workers.>"
+ROLL_CALL_SUBJECT = "docqa.workers"
+"""Published by an ingress that has just connected: every worker answers with its announcement."""
+
+HTTP_PUBLISHER = "http"
+"""The ingress's name as a publisher; no direct publisher may take it."""
+
+BODY_HASH_HEADER = "Docqa-Body-Sha256"
+TRACE_HEADER = "traceparent"
+
+_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+_JOBS_PREFIX = "docqa.jobs."
+
+
+class JobName(msgspec.Struct, frozen=True):
+    """Who published a job, for which client, under which id: all that names it anywhere on the bus."""
+
+    publisher: str
+    client: str
+    job_id: str
+
+    def __post_init__(self) -> None:
+        for field in ("publisher", "client"):
+            if not _NAME.fullmatch(getattr(self, field)):
+                raise BadNameError(f"The {field} must match [a-z0-9_-]{{1,64}}.")
+        if not is_canonical_uuid(self.job_id):
+            raise BadNameError("The job id must be a UUID in its canonical form.")
+
+    @classmethod
+    def from_subject(cls, subject: str) -> Self:
+        """Parse `docqa.jobs.<publisher>.<client>.<job id>`; raises BadNameError."""
+        tokens = subject.removeprefix(_JOBS_PREFIX).split(".")
+        if not subject.startswith(_JOBS_PREFIX) or len(tokens) != 3:
+            raise BadNameError("The subject is not docqa.jobs.<publisher>.<client>.<job id>.")
+        return cls(*tokens)
+
+    @property
+    def key(self) -> str:
+        """The key of its result and of its count of starts."""
+        return f"{self.publisher}.{self.client}.{self.job_id}"
+
+    @property
+    def subject(self) -> str:
+        return _JOBS_PREFIX + self.key
+
+    @property
+    def results_subject(self) -> str:
+        return f"docqa.results.{self.key}"
+
+    @property
+    def tokens_subject(self) -> str:
+        return f"docqa.tokens.{self.key}"
+
+    @property
+    def cancel_subject(self) -> str:
+        return f"docqa.cancel.{self.key}"
+
+
+def is_canonical_uuid(text: str) -> bool:
+    """True for 8-4-4-4-12 lower-case hexadecimal digits and nothing else."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def is_name(text: str) -> bool:
+    """True for what may stand as a publisher or a client in a subject."""
+    return _NAME.fullmatch(text) is not None
+
+
+def dead_subject(reason: str, job_id: str) -> str:
+    return f"docqa.dead.{reason}.{job_id}"
+
+
+def worker_subject(worker_id: str) -> str:
+    return f"docqa.workers.{worker_id}"
+
+
+def results_subjects(publisher: str) -> str:
+    """All live results of one publisher."""
+    return f"docqa.results.{publisher}.>"
+
+
+def tokens_subjects(publisher: str) -> str:
+    """All token streams of one publisher."""
+    return f"docqa.tokens.{publisher}.>"

@@ -1,0 +1,61 @@
+"""What an engine is to the worker: many questions at a time in, pieces of text out.
+
+Knows nothing of the bus, nor of how an engine makes its tokens.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import msgspec
+
+from contract.messages import FinishReason, Query, Usage
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """The next part of an answer; whole characters only."""
+
+    text: str
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of an answer: all of its text, and what it cost."""
+
+    text: str
+    finish_reason: FinishReason
+    usage: Usage
+    prefill_ms: float
+    decode_ms: float
+
+
+class Engine(Protocol):
+    """Answers up to `slots` queries at a time on a thread of its own."""
+
+    @property
+    def model_name(self) -> str:
+        """Named in every answer."""
+
+    @property
+    def slots(self) -> int:
+        """How many queries share the model at a time."""
+
+    @property
+    def context_tokens(self) -> int:
+        """Prompt and answer of one query together fit in this many tokens."""
+
+    @property
+    def max_prompt_bytes(self) -> int:
+        """No prompt of more UTF-8 bytes than this can fit, whatever its text is."""
+
+    @property
+    def tokens_generated(self) -> int:
+        """How many tokens were generated since the start, for rates."""
+
+    def generate(self, query: Query, owner: str) -> AsyncIterator[Piece | Completion]:
+        """Yield pieces, then one completion. Closing the iterator (or cancelling its task) stops the work.
+
+        `owner` is `<publisher>.<client>`: nothing cached for one owner shows in another's answer.
+        Raises PromptTooLongError, or EngineError for what went wrong inside.
+        """
+
+    async def close(self) -> None:
+        """Stop the thread; what is still generating raises EngineError."""

@@ -1,0 +1,35 @@
+"""The ingress's settings."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, field
+
+from contract.settings import BusSettings, Environment, Megabytes, Seconds, Secret, default_data_dir
+
+MAX_SOCKET_PATH_BYTES = 107
+
+
+class IngressSettings(BusSettings, frozen=True, kw_only=True):
+    """Where the ingress listens, whom it believes and how long it waits."""
+
+    environment: Environment = field(default="development", name="DOCQA_ENV")
+    uds: Path = field(default_factory=lambda: default_data_dir() / "docqa.sock", name="DOCQA_UDS")
+    host: str = field(default="127.0.0.1", name="DOCQA_HOST")
+    port: Annotated[int, Meta(ge=0, le=65_535)] = field(default=8000, name="DOCQA_PORT")
+    metrics_addr: str = field(default="127.0.0.1:9108", name="DOCQA_METRICS_ADDR")
+    token: Secret | None = field(default=None, name="DOCQA_TOKEN")
+    max_request_size_mb: Megabytes = field(default=1, name="MAX_REQUEST_SIZE_MB")
+    sync_wait_s: Seconds = field(default=30.0, name="DOCQA_SYNC_WAIT_S")
+    job_deadline_s: Seconds = field(default=120.0, name="DOCQA_JOB_DEADLINE_S")
+    root: str | None = field(default=None, name="DOCQA_ROOT")
+
+    def __post_init__(self) -> None:
+        if len(str(self.uds).encode()) > MAX_SOCKET_PATH_BYTES:
+            raise ValueError(
+                f"DOCQA_UDS is longer than the {MAX_SOCKET_PATH_BYTES} bytes that a Unix socket's path may have"
+            )
+
+    @property
+    def max_body_bytes(self) -> int:
+        return self.max_request_size_mb * 2**20
