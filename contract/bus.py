@@ -67,6 +67,7 @@ class Bus:
 
     def __init__(self) -> None:
         self.client = Client()
+        self._last_error = ""
         self.js = JetStreamContext(self.client, timeout=REQUEST_TIMEOUT_S)
         self.results = Bucket(self, topology.RESULTS_BUCKET)
         self.starts = Bucket(self, topology.STARTS_BUCKET)
@@ -80,6 +81,7 @@ class Bus:
 
         async def reconnected() -> None:
             log.info("bus reconnected")
+            self._last_error = ""
             if on_reconnect:
                 await on_reconnect()
 
@@ -94,7 +96,7 @@ class Bus:
             max_reconnect_attempts=-1,
             reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # seconds go to asyncio.sleep as they are
             ping_interval=PING_INTERVAL_S,
-            error_cb=_log_error,
+            error_cb=self._log_error,
             disconnected_cb=_log_disconnect,
             reconnected_cb=reconnected,
         )
@@ -131,9 +133,14 @@ class Bus:
             # Whatever the second try met, the first one may have been stored.
             raise OutcomeUnknownError from None
 
-    async def publish_dead(self, subject: str, body: bytes) -> None:
-        """Store a dead letter; raises BusError."""
-        await self._publish_stored(subject, body, {})
+    async def publish_dead(self, subject: str, body: bytes, message_id: str) -> None:
+        """Store a dead letter, once however often it is tried within two minutes; raises BusError."""
+        await self._publish_stored(subject, body, {Header.MSG_ID.value: message_id})
+
+    async def request(self, subject: str, body: bytes) -> bytes:
+        """Ask and return the reply's body; raises BusError."""
+        with _translated_errors():
+            return bytes((await self.client.request(subject, body, timeout=REQUEST_TIMEOUT_S)).data)
 
     async def queue_state(self) -> QueueState:
         """Ask the stream and its durable how things stand; raises BusError."""
@@ -157,6 +164,13 @@ class Bus:
             except nats.js.errors.NotFoundError:
                 return None
         return message.seq
+
+    async def _log_error(self, error: Exception) -> None:
+        # nats-py calls this for every try to reconnect: one line per kind of trouble is enough.
+        text = str(error) or type(error).__name__
+        if text != self._last_error:
+            log.warning("bus trouble", error=text)
+            self._last_error = text
 
     async def _publish_stored(self, subject: str, body: bytes, headers: dict[str, str]) -> None:
         with _translated_errors():
@@ -182,23 +196,26 @@ class Bucket:
 
     async def create(self, key: str, value: bytes) -> Entry:
         """Write the key once. Returns what stands there, whoever wrote it; raises BusError."""
-        if await self.swap(key, value, last_seq=0):
-            return Entry(value, 0)
+        if seq := await self.swap(key, value, last_seq=0):
+            return Entry(value, seq)
         if entry := await self.get(key):
             return entry
         raise BusError(f"{self._name}: {key} is refused as existing, but can't be read.")
 
-    async def swap(self, key: str, value: bytes, last_seq: int) -> bool:
-        """Write the key if its last write was `last_seq` (0 = none); False when it was not; raises BusError."""
+    async def swap(self, key: str, value: bytes, last_seq: int) -> int | None:
+        """Write the key if its last write was `last_seq` (0 = none). Returns this write's sequence.
+
+        None when another write came first; raises BusError.
+        """
         headers = {Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(last_seq)}
         with _translated_errors():
             try:
-                await self._bus.js.publish(self._subject(key), value, headers=headers)
+                stored = await self._bus.js.publish(self._subject(key), value, headers=headers)
             except nats.js.errors.APIError as error:
                 if error.err_code in _WRONG_LAST_SEQUENCE:
-                    return False
+                    return None
                 raise
-        return True
+        return stored.seq
 
     async def remove(self, seq: int) -> None:
         """Remove one write from the disk, with no marker left behind; raises BusError."""
@@ -238,11 +255,6 @@ def _from_api_error(error: nats.js.errors.APIError) -> BusError:
     if error.code == 503:
         return BusUnavailableError()
     return BusError(f"The bus refused: {description or error}.")
-
-
-async def _log_error(error: Exception) -> None:
-    # nats-py's default prints a traceback for every failed try to reconnect.
-    log.warning("bus", error=str(error) or type(error).__name__)
 
 
 async def _log_disconnect() -> None:

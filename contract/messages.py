@@ -81,6 +81,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag=
 FailureCode = Literal[
     "attempts-exhausted",
     "bad-message",
+    "bad-name",
     "cancelled",
     "deadline-exceeded",
     "engine-error",

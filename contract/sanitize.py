@@ -8,9 +8,14 @@ rule that a candidate belongs to then says which part is the value, and whether 
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+import msgspec
 import re2
+
+from contract.messages import Question
+
+Q = TypeVar("Q", bound=Question)
 
 _PEM_NAME = r"[A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}"
 
@@ -42,10 +47,10 @@ def _passes_luhn(digits: bytes) -> bool:
 
 
 _RULES = (
-    # A key whose end was cut off is still a key: then its base64 lines go.
+    # The end may be cut off. A body has no run of dashes, so no text makes this scan twice.
     _Rule(
         "private-key",
-        rf"-----BEGIN {_PEM_NAME}-----(?:(?s:.)*?-----END {_PEM_NAME}-----|(?:[A-Za-z0-9+/=\s]|\\[nr])*)",
+        rf"-----BEGIN {_PEM_NAME}-----(?:[A-Za-z0-9+/=:,.\s\\]|-[A-Za-z0-9])*(?:-----END {_PEM_NAME}-----)?",
     ),
     _Rule("aws-key", r"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b"),
     _Rule("github-token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{50,255})\b"),
@@ -90,6 +95,21 @@ def sanitize(text: str) -> Sanitized:
     if not counts:
         return Sanitized(text, counts)
     return Sanitized(b"".join((*parts, source[end:])).decode("utf-8", "surrogatepass"), counts)
+
+
+def sanitize_question(question: Q) -> tuple[Q, Mapping[str, int]]:
+    """The question with every text that a client wrote sanitized, and the counts of all of them together."""
+    query, context = sanitize(question.query), sanitize(question.context)
+    stops = [sanitize(stop) for stop in question.stop]
+    counts: Counter[str] = Counter()
+    for part in (query, context, *stops):
+        counts.update(part.counts)
+    if not counts:
+        return question, counts
+    clean = msgspec.structs.replace(
+        question, query=query.text, context=context.text, stop=[stop.text for stop in stops]
+    )
+    return clean, counts
 
 
 def _classify(candidate: bytes) -> tuple[str, int, int] | None:

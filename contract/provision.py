@@ -1,0 +1,173 @@
+"""Makes the streams, the durable and the buckets that `contract.topology` names, or brings them to the settings.
+
+The admin's work: `docqa nats` and `docqa up` do it, everybody else only checks. Safe to repeat. Knows
+what must never be changed on a stream that holds jobs; the names stand in `contract.topology`.
+"""
+
+from typing import Any, Final
+
+import nats.errors
+import nats.js.errors
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+
+from contract import topology
+from contract.bus import Bus
+from contract.errors import BusError, NotProvisionedError
+from contract.settings import QueueSettings
+
+OLDEST_SERVER: Final = (2, 15)
+"""Earlier servers lose acknowledged messages on a power cut even with `sync_interval: always`."""
+
+JOB_MARGIN_BYTES: Final = 64 * 1024
+"""Room for a job's headers and for what JSON adds to a request."""
+
+DEAD_TTL_S: Final = 7 * 86_400
+_SHORTEST_DUPLICATE_WINDOW_S: Final = 0.1
+"""The least that the server takes: nobody sends `Nats-Msg-Id`, and remembering none costs nothing."""
+
+_FIXED: Final = ("retention", "storage", "max_msgs_per_subject", "discard_new_per_subject")
+"""Never changed on a stream that exists: tightening a limit per subject deletes waiting jobs silently."""
+
+
+async def provision(bus: Bus, settings: QueueSettings) -> None:
+    """Create or reconcile all that the services rely on; raises BusError with a sentence."""
+    _check_version(bus)
+    try:
+        for wanted in _streams(settings):
+            await _reconcile(bus, wanted)
+        # Creating is also updating: a changed `ack_wait` holds from the next delivery on.
+        await bus.js.add_consumer(topology.JOBS_STREAM, _worker(settings))
+    except nats.js.errors.APIError as error:
+        raise BusError(f"The bus can't be set up: {error.description or error}.") from None
+    except (nats.js.errors.NoStreamResponseError, nats.errors.NoRespondersError):
+        raise NotProvisionedError(
+            "The server at DOCQA_NATS_URL has no JetStream for this user: switch it on, or use the embedded server."
+        ) from None
+    except (TimeoutError, nats.errors.Error, OSError):
+        raise BusError("The bus did not answer while its streams were being set up: try again.") from None
+
+
+def _check_version(bus: Bus) -> None:
+    version = bus.client.connected_server_version
+    if (version.major, version.minor) < OLDEST_SERVER:
+        raise BusError(
+            f"The nats-server is {version.major}.{version.minor}.{version.patch}, "
+            f"and only {OLDEST_SERVER[0]}.{OLDEST_SERVER[1]} or newer keeps what it acknowledged: upgrade it."
+        )
+
+
+def _streams(settings: QueueSettings) -> list[StreamConfig]:
+    return [_jobs(settings), _results(settings), _starts(settings), _dead(settings)]
+
+
+def _jobs(settings: QueueSettings) -> StreamConfig:
+    return StreamConfig(
+        name=topology.JOBS_STREAM,
+        subjects=[topology.JOBS_SUBJECTS],
+        retention=RetentionPolicy.WORK_QUEUE,
+        discard=DiscardPolicy.NEW,
+        # Lowering this keeps what waits already. No max_bytes: with discard=new it has an open report of loss.
+        max_msgs=settings.max_queue_size,
+        max_bytes=-1,
+        max_age=0,
+        max_msgs_per_subject=1,
+        discard_new_per_subject=True,
+        max_msg_size=settings.max_request_size_mb * 2**20 + JOB_MARGIN_BYTES,
+        allow_direct=True,
+        duplicate_window=_SHORTEST_DUPLICATE_WINDOW_S,
+        storage=StorageType.FILE,
+    )
+
+
+def _results(settings: QueueSettings) -> StreamConfig:
+    # As nats-py makes a bucket, so that every client can read it as one.
+    return _bucket(
+        topology.RESULTS_BUCKET, settings.result_ttl_s, max_bytes=settings.results_max_bytes, deny_delete=True
+    )
+
+
+def _starts(settings: QueueSettings) -> StreamConfig:
+    # The worker removes a count once its job is acked: by sequence, which a plain bucket would deny.
+    return _bucket(topology.STARTS_BUCKET, settings.result_ttl_s, max_bytes=-1, deny_delete=False)
+
+
+def _bucket(name: str, ttl_s: float, *, max_bytes: int, deny_delete: bool) -> StreamConfig:
+    return StreamConfig(
+        name=f"KV_{name}",
+        subjects=[f"$KV.{name}.>"],
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.NEW,
+        max_msgs=-1,
+        max_bytes=max_bytes,
+        max_age=ttl_s,
+        max_msgs_per_subject=1,
+        max_msg_size=-1,
+        allow_direct=True,
+        allow_rollup_hdrs=True,
+        deny_delete=deny_delete,
+        duplicate_window=_SHORTEST_DUPLICATE_WINDOW_S,
+        storage=StorageType.FILE,
+    )
+
+
+def _dead(settings: QueueSettings) -> StreamConfig:
+    return StreamConfig(
+        name=topology.DEAD_STREAM,
+        subjects=[topology.DEAD_SUBJECTS],
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.OLD,
+        max_msgs=-1,
+        max_bytes=settings.dead_max_bytes,
+        max_age=DEAD_TTL_S,
+        max_msgs_per_subject=-1,
+        max_msg_size=-1,
+        allow_direct=True,
+        duplicate_window=_SHORTEST_DUPLICATE_WINDOW_S,
+        storage=StorageType.FILE,
+    )
+
+
+def _worker(settings: QueueSettings) -> ConsumerConfig:
+    return ConsumerConfig(
+        name=topology.WORKER_DURABLE,
+        durable_name=topology.WORKER_DURABLE,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=settings.ack_wait_s,
+        # Attempts are counted by the worker: what passes a max_deliver stays in a work queue for ever.
+        max_deliver=-1,
+        max_ack_pending=-1,
+    )
+
+
+async def _reconcile(bus: Bus, wanted: StreamConfig) -> None:
+    try:
+        info = await bus.js.stream_info(str(wanted.name))
+    except nats.js.errors.NotFoundError:
+        await bus.js.add_stream(wanted)
+        return
+    changes = _changes(info.config, wanted)
+    for name in _FIXED:
+        if name in changes:
+            raise BusError(
+                f"The stream {wanted.name} exists with {name}={_plain(getattr(info.config, name))} where "
+                f"{_plain(changes[name])} is needed, and changing it could delete jobs: drain it, then remove it."
+            )
+    if changes:
+        await bus.js.update_stream(info.config.evolve(**changes))
+
+
+def _changes(current: StreamConfig, wanted: StreamConfig) -> dict[str, Any]:
+    """The fields that `wanted` names and `current` has otherwise; None and False are the same to the server."""
+    pairs = {name: (getattr(current, name), value) for name, value in vars(wanted).items() if value is not None}
+    return {name: value for name, (found, value) in pairs.items() if (found or False) != (value or False)}
+
+
+def _plain(value: object) -> object:
+    return getattr(value, "value", value)

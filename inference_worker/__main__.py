@@ -1,0 +1,124 @@
+"""Run the worker: load the model, connect to the bus, take jobs until a signal, drain."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+import uvloop
+from prometheus_client import start_http_server
+from uuid_utils import uuid7
+
+from contract import logs, settings, topology
+from contract.bus import Bus
+from contract.errors import SettingsError
+from contract.files import write_atomically
+from inference_worker.announcer import Announcer
+from inference_worker.engines import open_engine
+from inference_worker.generation import Engine
+from inference_worker.settings import WorkerSettings
+from inference_worker.worker import Worker
+
+ROLE = "worker"
+
+log = structlog.get_logger(__name__)
+
+
+def main() -> int:
+    """Exit status: 0 after a drain, 2 with a sentence when it can't start."""
+    parser = argparse.ArgumentParser(prog="docqa worker", description="Answer jobs from the bus.")
+    parser.add_argument("--ready-file", type=Path, help="write what runs here, as JSON, once jobs are taken")
+    arguments = parser.parse_args()
+    try:
+        run(os.environ, arguments.ready_file)
+    except SettingsError as error:
+        print(f"docqa worker: {error}", file=sys.stderr)  # noqa: T201  # the one sentence that a start gives up with
+        return 2
+    return 0
+
+
+def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
+    """Work until SIGTERM or SIGINT, then drain."""
+    loaded = settings.load(WorkerSettings, environment)
+    logs.configure(loaded.environment, ROLE)
+    uvloop.run(work(loaded, ready_file))
+
+
+async def work(loaded: WorkerSettings, ready_file: Path | None) -> None:
+    """Load, serve, drain, close: each step once, downward."""
+    stop = asyncio.Event()
+    metrics_address = serve_metrics(loaded.metrics_addr)
+    engine = await asyncio.to_thread(open_engine, loaded)
+    bus = Bus()
+    worker = Worker(bus, engine, loaded)
+    announcer = Announcer(bus, engine, worker, str(uuid7()))
+    listen_for_signals(stop, worker)
+    pulling = asyncio.create_task(serve_jobs(bus, worker, announcer, loaded, ready_file, metrics_address), name="serve")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait([pulling, stopping], return_when=asyncio.FIRST_COMPLETED)
+    pulling.cancel()
+    await asyncio.gather(pulling, return_exceptions=True)
+    log.info("draining", held=worker.held, running=worker.busy)
+    await worker.consumer.drain(loaded.drain_s)
+    log.info("drained")
+    await announcer.announce(leaving=True)
+    await bus.close()
+    await engine.close()
+    if not stop.is_set():
+        pulling.result()
+
+
+async def serve_jobs(
+    bus: Bus,
+    worker: Worker,
+    announcer: Announcer,
+    loaded: WorkerSettings,
+    ready_file: Path | None,
+    metrics_address: str,
+) -> None:
+    """Connect, then pull and announce until cancelled; one of the two dying ends both."""
+    await bus.connect(loaded, ROLE, on_reconnect=worker.consumer.forget_pulls)
+    await bus.subscribe(topology.CANCEL_SUBJECTS, worker.consumer.cancel)
+    await bus.subscribe(topology.ROLL_CALL_SUBJECT, announcer.answer_roll_call)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(worker.consumer.run(), name="pull jobs")
+        tasks.create_task(announcer.run(), name="announce")
+        log.info("worker ready", model=announcer.engine.model_name, slots=announcer.engine.slots)
+        if ready_file:
+            write_atomically(ready_file, json.dumps(describe(announcer.engine, metrics_address)).encode())
+
+
+def listen_for_signals(stop: asyncio.Event, worker: Worker) -> None:
+    """The first signal drains, the second one hurries the drain."""
+
+    def on_signal() -> None:
+        if stop.is_set():
+            worker.consumer.hurry()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+
+
+def serve_metrics(address: str) -> str:
+    """Serve /metrics on a thread of its own; the address that it is served on."""
+    host, _, port = address.rpartition(":")
+    try:
+        server, _ = start_http_server(int(port), host or "127.0.0.1")
+    except (OSError, ValueError, OverflowError) as error:
+        raise SettingsError(f"DOCQA_METRICS_ADDR: can't listen on {address!r}: {error}.") from None
+    return f"{server.server_address[0]!s}:{server.server_address[1]}"
+
+
+def describe(engine: Engine, metrics_address: str) -> dict[str, object]:
+    """What the ready file says."""
+    return {"pid": os.getpid(), "metrics": metrics_address, "model": engine.model_name, "slots": engine.slots}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

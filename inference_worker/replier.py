@@ -1,0 +1,80 @@
+"""Stores results and tells whoever listens. The bucket is the truth; live messages are best effort."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import structlog
+
+from contract import topology
+from contract.bus import Bus
+from contract.errors import BusError
+from contract.messages import DeadLetter, Result, TokenEvent, decode_result, encode
+from contract.topology import JobName
+
+FIRST_RETRY_S: Final = 0.1
+LONGEST_RETRY_S: Final = 2.0
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+class Replier:
+    """Writes to the bus what must not be lost, trying until it is written.
+
+    `on_stuck` is called when something can't be written, `on_free` when all is: nothing new is fetched in between.
+    """
+
+    def __init__(self, bus: Bus, on_stuck: Callable[[], None], on_free: Callable[[], None]) -> None:
+        self._bus = bus
+        self._on_stuck = on_stuck
+        self._on_free = on_free
+        self._stuck: set[str] = set()
+
+    async def store(self, job: JobName, result: Result) -> Result:
+        """Create the job's result; returns the one that stands, which may be another's that came first."""
+        body = encode(result)
+        entry = await self._until_written(job.key, lambda: self._bus.results.create(job.key, body))
+        return decode_result(entry.value)
+
+    async def bury(self, letter: DeadLetter, job_id: str, message_id: str) -> None:
+        """Store a dead letter. `message_id` names the job's message: trying again makes no second letter."""
+        subject, body = topology.dead_subject(letter.reason, job_id), encode(letter)
+        await self._until_written(letter.subject, lambda: self._bus.publish_dead(subject, body, message_id))
+
+    async def reply(self, job: JobName, result: Result) -> None:
+        await self._tell(job.results_subject, encode(result))
+
+    async def stream(self, job: JobName, event: TokenEvent) -> None:
+        await self._tell(job.tokens_subject, encode(event))
+
+    async def _tell(self, subject: str, body: bytes) -> None:
+        with contextlib.suppress(BusError):
+            await self._bus.publish(subject, body)
+
+    async def _until_written(self, key: str, write: Callable[[], Awaitable[T]]) -> T:
+        delay_s = FIRST_RETRY_S
+        try:
+            while True:
+                try:
+                    return await write()
+                except BusError as error:
+                    self._note_stuck(key, error)
+                    await asyncio.sleep(delay_s)
+                    delay_s = min(delay_s * 2, LONGEST_RETRY_S)
+        finally:
+            self._note_free(key)
+
+    def _note_stuck(self, key: str, error: BusError) -> None:
+        if key not in self._stuck:
+            log.warning("result can't be stored, trying on", job=key, reason=str(error))
+            self._stuck.add(key)
+            self._on_stuck()
+
+    def _note_free(self, key: str) -> None:
+        if key in self._stuck:
+            self._stuck.discard(key)
+            if not self._stuck:
+                self._on_free()

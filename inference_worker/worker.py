@@ -1,0 +1,268 @@
+"""Serves one job from its delivery to its ack. What must happen in order happens here, in that order."""
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+import structlog
+from uuid_utils import uuid7
+
+from contract.bus import Bus
+from contract.errors import (
+    BadMessageError,
+    BadNameError,
+    BusError,
+    EngineError,
+    NewerVersionError,
+    PromptTooLongError,
+)
+from contract.messages import (
+    Answer,
+    DeadLetter,
+    Failure,
+    FailureCode,
+    Query,
+    Result,
+    Timings,
+    TokenEvent,
+    body_hash,
+    decode_query,
+    decode_result,
+)
+from contract.sanitize import sanitize, sanitize_question
+from contract.topology import JobName
+from inference_worker import metrics
+from inference_worker.batch import Batch
+from inference_worker.consumer import Consumer
+from inference_worker.generation import Completion, Engine
+from inference_worker.job import Job
+from inference_worker.replier import Replier
+from inference_worker.settings import WorkerSettings
+from inference_worker.starts import Starts
+from inference_worker.throughput import Throughput
+
+NEWER_VERSION_DELAY_S = 5.0
+RETRY_DELAY_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """Takes jobs off the durable and ends each with exactly one result."""
+
+    def __init__(self, bus: Bus, engine: Engine, settings: WorkerSettings) -> None:
+        self._bus = bus
+        self._engine = engine
+        self._settings = settings
+        self._batch = Batch(engine.slots)
+        self._starts = Starts(bus.starts)
+        self.throughput = Throughput()
+        self.consumer = Consumer(bus, self.serve, 2 * engine.slots, settings.ack_wait_s)
+        self._replier = Replier(bus, self.consumer.pause, self.consumer.resume)
+        metrics.SLOTS.set(engine.slots)
+
+    @property
+    def busy(self) -> int:
+        return self._batch.running
+
+    @property
+    def held(self) -> int:
+        return self.consumer.held
+
+    async def serve(self, job: Job) -> None:
+        """Answer, store the result, reply with what the bucket holds, ack."""
+        try:
+            name = JobName.from_subject(job.subject)
+        except BadNameError as error:
+            return await self._bury_nameless(job, str(error))
+        starts, stands = await asyncio.gather(self._starts.of(name), self._stored(name))
+        if stands is None:
+            try:
+                stands = await self._end(job, name, starts)
+            except NewerVersionError:
+                return await job.give_back(NEWER_VERSION_DELAY_S)
+            except EngineError:
+                return await job.give_back(RETRY_DELAY_S)
+        await self._replier.reply(name, stands)
+        await self._leave_stream(job, stands)
+        await self._forget(name)
+
+    async def _end(self, job: Job, name: JobName, starts: int) -> Result:
+        """Bring the job to its stored result. Raises NewerVersionError or EngineError for another try."""
+        try:
+            query, _ = sanitize_question(decode_query(job.body))
+        except BadMessageError as error:
+            return await self._bury(job, name, "bad-message", str(error), starts)
+        if starts >= self._settings.max_attempts:
+            detail = f"The job was started {starts} times and no attempt came to its end."
+            return await self._bury(job, name, "attempts-exhausted", detail, starts, query)
+        try:
+            has_waited = await asyncio.wait_for(self._batch.enter(alone=starts > 0), self._left_s(job, query))
+        except TimeoutError:
+            return await self._replier.store(name, self._too_late(job, name, query))
+        try:
+            stands = await self._stored(name) if has_waited else None
+            return stands or await self._attempt(job, name, query)
+        finally:
+            self._batch.leave()
+
+    async def _attempt(self, job: Job, name: JobName, query: Query) -> Result:
+        """One counted start, and the result that stands after it."""
+        if job.is_cancelled:
+            return await self._replier.store(name, _failure(job, name, "cancelled", "The job was cancelled."))
+        job.is_started = True
+        attempt = await self._starts.add(name)
+        metrics.STARTED.inc()
+        try:
+            result = await self._generate(job, name, query, attempt)
+            if isinstance(result, Failure) and result.dead_letter:
+                return await self._bury(job, name, result.code, result.detail, attempt, query)
+            stands = await self._replier.store(name, result)
+        except asyncio.CancelledError:
+            # The drain's limit: the job ends here by no fault of its own.
+            with contextlib.suppress(BusError):
+                await self._starts.take_back(name)
+            raise
+        self._count(job, stands)
+        return stands
+
+    async def _generate(self, job: Job, name: JobName, query: Query, attempt: int) -> Result:
+        """Run the engine within the deadline; raises EngineError while there are attempts left."""
+        started_s = time.time()
+        job.generation = asyncio.ensure_future(self._consume(name, query, attempt))
+        try:
+            completion = await asyncio.wait_for(job.generation, self._left_s(job, query))
+        except TimeoutError:
+            return self._too_late(job, name, query)
+        except PromptTooLongError as error:
+            return _failure(
+                job,
+                name,
+                "prompt-too-long",
+                str(error),
+                prompt_tokens=error.prompt_tokens,
+                limit_tokens=error.limit_tokens,
+                cut_chars=error.cut_chars,
+            )
+        except EngineError as error:
+            log.warning("attempt failed", job=name.key, attempt=attempt, reason=str(error))
+            if attempt < self._settings.max_attempts:
+                raise
+            return _failure(job, name, "engine-error", str(error), attempts=attempt, dead_letter=True)
+        except asyncio.CancelledError:
+            if not job.is_cancelled or _is_being_cancelled():
+                raise
+            return _failure(job, name, "cancelled", "The job was cancelled.", attempts=attempt)
+        return self._answer(job, name, completion, started_s)
+
+    async def _consume(self, name: JobName, query: Query, attempt: int) -> Completion:
+        """Pass pieces on as they come; the completion."""
+        index = 0
+        owner = f"{name.publisher}.{name.client}"
+        async for event in self._engine.generate(query, owner):
+            if isinstance(event, Completion):
+                return event
+            await self._replier.stream(name, TokenEvent(attempt, index, event.text))
+            index += 1
+        raise EngineError("The engine ended without a completion.")
+
+    def _answer(self, job: Job, name: JobName, completion: Completion, started_s: float) -> Answer:
+        return Answer(
+            id=name.job_id,
+            answer=completion.text,
+            finish_reason=completion.finish_reason,
+            model=self._engine.model_name,
+            usage=completion.usage,
+            timings=Timings(
+                queued_ms=_ms(started_s - job.accepted_s),
+                prefill_ms=round(completion.prefill_ms, 1),
+                decode_ms=round(completion.decode_ms, 1),
+                total_ms=_ms(time.time() - job.accepted_s),
+            ),
+            body_sha256=body_hash(job.body),
+        )
+
+    async def _bury(
+        self, job: Job, name: JobName, code: FailureCode, detail: str, attempts: int, query: Query | None = None
+    ) -> Result:
+        """First the dead letter, then the failure: a crash in between loses neither."""
+        await self._replier.bury(_letter(job, code, detail, attempts, query), name.job_id, str(job.stream_seq))
+        metrics.DEAD_LETTERS.labels(code).inc()
+        failure = _failure(job, name, code, detail, attempts=attempts, dead_letter=True)
+        stands = await self._replier.store(name, failure)
+        self._count(job, stands)
+        return stands
+
+    async def _bury_nameless(self, job: Job, detail: str) -> None:
+        """A subject that names no job: there is no key for a result, so the dead letter is all."""
+        await self._replier.bury(_letter(job, "bad-name", detail, 0), str(uuid7()), str(job.stream_seq))
+        metrics.DEAD_LETTERS.labels("bad-name").inc()
+        await job.terminate()
+
+    async def _leave_stream(self, job: Job, stands: Result) -> None:
+        if isinstance(stands, Failure) and stands.dead_letter:
+            await job.terminate()
+        else:
+            await job.ack()
+
+    async def _forget(self, name: JobName) -> None:
+        try:
+            await self._starts.forget(name)
+        except BusError as error:
+            # Its time to live ends it too.
+            log.warning("count of starts is left behind", job=name.key, reason=str(error))
+
+    async def _stored(self, name: JobName) -> Result | None:
+        entry = await self._bus.results.get(name.key)
+        return decode_result(entry.value) if entry else None
+
+    def _count(self, job: Job, stands: Result) -> None:
+        self.throughput.job_done()
+        metrics.DURATION.observe(max(time.time() - job.accepted_s, 0))
+        if isinstance(stands, Answer):
+            metrics.COMPLETED.inc()
+        else:
+            metrics.FAILED.labels(stands.code).inc()
+
+    def _deadline_s(self, query: Query) -> float:
+        return min(query.deadline_s or self._settings.job_deadline_s, self._settings.job_deadline_s)
+
+    def _left_s(self, job: Job, query: Query) -> float:
+        """Seconds until the job's deadline, counted from the stream's acceptance; 0 when it has passed."""
+        return max(job.accepted_s + self._deadline_s(query) - time.time(), 0)
+
+    def _too_late(self, job: Job, name: JobName, query: Query) -> Failure:
+        detail = (
+            f"No answer was made within {self._deadline_s(query):g} s: "
+            "ask again with a later `deadline_s`, or a shorter context."
+        )
+        return _failure(job, name, "deadline-exceeded", detail)
+
+
+def _failure(job: Job, name: JobName, code: FailureCode, detail: str, **members: Any) -> Failure:
+    return Failure(id=name.job_id, code=code, detail=detail, body_sha256=body_hash(job.body), **members)
+
+
+def _letter(job: Job, code: FailureCode, detail: str, attempts: int, query: Query | None = None) -> DeadLetter:
+    """What is kept of a job: sanitized; of a body that can't be read only its size and hash."""
+    return DeadLetter(
+        subject=sanitize(job.subject).text,
+        reason=code,
+        detail=sanitize(detail).text,
+        attempts=attempts,
+        headers={sanitize(key).text: sanitize(value).text for key, value in job.headers.items()},
+        size_bytes=len(job.body),
+        sha256=body_hash(job.body),
+        query=query,
+    )
+
+
+def _is_being_cancelled() -> bool:
+    """True when this very task is asked to end, and not only the generation that it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _ms(seconds: float) -> float:
+    return round(max(seconds, 0) * 1000, 1)

@@ -1,0 +1,33 @@
+"""The whole application, composed in one expression."""
+
+import structlog
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from contract.errors import BadMessageError, BusUnavailableError, NotProvisionedError
+from ingress import problems
+from ingress.routes import Services, create_router
+
+
+def create_app(services: Services) -> Litestar:
+    """The ingress as an ASGI application."""
+    limit = services.settings.max_body_bytes
+    return Litestar(
+        route_handlers=[create_router(services)],
+        exception_handlers={
+            problems.Problem: problems.on_problem,
+            BadMessageError: problems.on_bad_message,
+            BusUnavailableError: problems.on_bus_away,
+            NotProvisionedError: problems.on_bus_away,
+            HTTPException: problems.on_http_exception,
+            Exception: problems.on_unexpected,
+        },
+        request_max_body_size=limit,
+        state=State({"max_body_bytes": limit, "log": structlog.get_logger("ingress")}),
+        # Nothing from a CDN: the schema is JSON, and a reader brings the page.
+        openapi_config=OpenAPIConfig("Goblin DocQA", "1", render_plugins=[JsonRenderPlugin(path="/")]),
+        logging_config=None,
+    )

@@ -1,0 +1,58 @@
+"""The workers that are alive, as far as their announcements tell, and how fast they work."""
+
+import math
+import time
+from typing import Final
+
+import structlog
+from nats.aio.msg import Msg
+
+from contract.errors import BadMessageError
+from contract.messages import WorkerAnnouncement, decode_announcement
+
+LIVE_S: Final = 15.0
+"""A worker that has not announced itself for this long is not counted."""
+
+UNKNOWN_RATE_RETRY_S: Final = 5
+LONGEST_RETRY_S: Final = 60
+
+log = structlog.get_logger(__name__)
+
+
+class Fleet:
+    """Keeps each worker's last announcement."""
+
+    def __init__(self) -> None:
+        self._heard: dict[str, tuple[float, WorkerAnnouncement]] = {}
+
+    async def hear(self, message: Msg) -> None:
+        """Take in one announcement from the bus."""
+        try:
+            worker = decode_announcement(message.data)
+        except BadMessageError as error:
+            log.warning("unreadable announcement", error=str(error))
+            return
+        if worker.leaving:
+            self._heard.pop(worker.id, None)
+        else:
+            self._heard[worker.id] = (time.monotonic(), worker)
+
+    def live(self) -> list[WorkerAnnouncement]:
+        """The workers heard within the last LIVE_S seconds, oldest name first."""
+        oldest = time.monotonic() - LIVE_S
+        self._heard = {name: heard for name, heard in self._heard.items() if heard[0] >= oldest}
+        return [worker for _, worker in sorted(self._heard.values(), key=lambda heard: heard[1].id)]
+
+    def retry_after_s(self, jobs: int) -> int:
+        """Whole seconds until a place for a new job is likely, with `jobs` waiting or running."""
+        workers = self.live()
+        if not workers:
+            return LONGEST_RETRY_S
+        rate = sum(worker.jobs_per_s for worker in workers)
+        if not rate:
+            return UNKNOWN_RATE_RETRY_S
+        return min(max(math.ceil(jobs / rate), 1), LONGEST_RETRY_S)
+
+    def max_prompt_bytes(self) -> int | None:
+        """The largest prompt that any live worker might take; None when no worker is known."""
+        return max((worker.max_prompt_bytes for worker in self.live()), default=None)

@@ -1,0 +1,154 @@
+"""The sockets that the ingress serves, and the lock that makes it the only one that does.
+
+An inherited socket (systemd's activation) is served as it is. Otherwise the Unix socket is made here: a
+stale file is replaced, a live one never. The lock belongs to the serving process and ends with it.
+"""
+
+import contextlib
+import fcntl
+import os
+import socket
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from contract.errors import AlreadyRunningError, SettingsError
+from ingress.settings import IngressSettings
+
+BACKLOG: Final = 2048
+_FIRST_INHERITED_FD = 3
+
+
+class Listeners(msgspec.Struct, frozen=True):
+    """Open, listening sockets: where questions come in, and the one that shows metrics only."""
+
+    doors: list[socket.socket]
+    metrics: socket.socket
+
+    @property
+    def all(self) -> list[socket.socket]:
+        return [*self.doors, self.metrics]
+
+    def address(self, family: socket.AddressFamily) -> str | None:
+        """The address of the first door of this family, as text."""
+        return next((address_of(door) for door in self.doors if door.family == family), None)
+
+
+@contextlib.contextmanager
+def listening(settings: IngressSettings, inherited: int) -> Iterator[Listeners]:
+    """Open all sockets, or take `inherited` ones, for the time of a block.
+
+    Raises AlreadyRunningError or SettingsError.
+    """
+    with contextlib.ExitStack() as stack:
+        if inherited:
+            doors = [socket.socket(fileno=_FIRST_INHERITED_FD + number) for number in range(inherited)]
+        else:
+            doors = [
+                stack.enter_context(unix_listener(settings.uds)),
+                tcp_listener(settings.host, settings.port, "DOCQA_PORT"),
+            ]
+        metrics_host, metrics_port = split_address(settings.metrics_addr, "DOCQA_METRICS_ADDR")
+        metrics = tcp_listener(metrics_host, metrics_port, "DOCQA_METRICS_ADDR")
+        for open_socket in (*doors, metrics):
+            open_socket.setblocking(False)
+            stack.callback(open_socket.close)
+        yield Listeners(doors, metrics)
+
+
+def count_inherited(environment: Mapping[str, str], pid: int) -> int:
+    """How many listening sockets systemd handed to this very process (sd_listen_fds(3))."""
+    if environment.get("LISTEN_PID") != str(pid):
+        return 0
+    return int(environment.get("LISTEN_FDS", "0"))
+
+
+@contextlib.contextmanager
+def unix_listener(path: Path) -> Iterator[socket.socket]:
+    """Listen on `path`, group-readable, under a lock beside it; the file goes when the block ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with held_lock(path.with_name(f"{path.name}.lock")):
+        _remove_if_stale(path)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        umask = os.umask(0o117)
+        try:
+            listener.bind(str(path))
+        except OSError as error:
+            raise SettingsError(f"DOCQA_UDS: can't listen on {path}: {error.strerror}.") from None
+        finally:
+            os.umask(umask)
+        listener.listen(BACKLOG)
+        inode = path.stat().st_ino
+        try:
+            yield listener
+        finally:
+            _remove_if_ours(path, inode)
+
+
+@contextlib.contextmanager
+def held_lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on `path` for the time of a block; raises AlreadyRunningError naming the holder."""
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise AlreadyRunningError(f"Another ingress (process {holder}) holds {path}: stop it first.") from None
+        # The file stays: removing it would let two processes lock two different files of one name.
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def tcp_listener(host: str, port: int, setting: str) -> socket.socket:
+    """Listen on TCP; raises SettingsError that names the setting."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise SettingsError(f"{setting}: can't listen on {host}:{port}: {error.strerror}.") from None
+    return listener
+
+
+def split_address(address: str, setting: str) -> tuple[str, int]:
+    """Split HOST:PORT; raises SettingsError that names the setting."""
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal() or int(port) > 65_535:
+        raise SettingsError(f"{setting}: expected HOST:PORT, got {address!r}.")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def address_of(listener: socket.socket) -> str:
+    """A path for a Unix socket, HOST:PORT for TCP."""
+    name = listener.getsockname()
+    return name if isinstance(name, str) else f"{name[0]}:{name[1]}"
+
+
+def _remove_if_stale(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise SettingsError(f"DOCQA_UDS: {path} is there and is not a socket: name another path or remove it.")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise AlreadyRunningError(f"Another process serves {path}: stop it first.")
+
+
+def _remove_if_ours(path: Path, inode: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_ino == inode:
+            path.unlink()

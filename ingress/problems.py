@@ -1,0 +1,145 @@
+"""Errors as RFC 9457 problem details: a stable `type`, and a sentence that says what to do."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+
+from contract.errors import BadMessageError, BusUnavailableError, NotProvisionedError
+from contract.messages import Failure
+
+MEDIA_TYPE = "application/problem+json"
+
+_FAILURES = {
+    "attempts-exhausted": (500, "The job died after all its attempts"),
+    "bad-message": (500, "The job could not be read"),
+    "bad-name": (500, "The job could not be read"),
+    "cancelled": (409, "The job was cancelled"),
+    "deadline-exceeded": (504, "The job passed its deadline"),
+    "engine-error": (500, "The engine failed"),
+    "erased": (410, "The result was erased"),
+    "prompt-too-long": (413, "The prompt does not fit the model"),
+}
+
+
+class Problem(Exception):  # noqa: N818  # RFC 9457 calls it a problem
+    """What goes wrong between a client and us; becomes the response."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        title: str,
+        detail: str,
+        *,
+        headers: dict[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.headers = headers or {}
+        self.body = {"type": kind, "title": title, "status": status, "detail": detail, **members}
+
+    def response(self) -> Response[bytes]:
+        return Response(
+            msgspec.json.encode(self.body), status_code=self.status, media_type=MEDIA_TYPE, headers=self.headers
+        )
+
+
+def queue_full(capacity: int, retry_after_s: int, has_worker: bool) -> Problem:
+    detail = f"All {capacity} places in the queue are taken: come back in {retry_after_s} s."
+    if not has_worker:
+        detail += " No worker is alive at the moment."
+    return Problem(
+        429, "queue-full", "The queue is full", detail, headers={"Retry-After": str(retry_after_s)}, capacity=capacity
+    )
+
+
+def bus_unavailable(detail: str | None = None) -> Problem:
+    return Problem(
+        503,
+        "bus-unavailable",
+        "The bus is away",
+        detail or "The job was not accepted and will not be: send it again in a few seconds.",
+        headers={"Retry-After": "5"},
+    )
+
+
+def outcome_unknown(job_id: str, location: str) -> Problem:
+    return Problem(
+        503,
+        "outcome-unknown",
+        "The bus did not say whether it stored the job",
+        f"Look at {location} in a few seconds: 404 there means that it was not stored, so send it again.",
+        headers={"Retry-After": "5", "Location": location},
+        id=job_id,
+    )
+
+
+def body_too_large(size: int | None, limit: int) -> Problem:
+    if size is None:
+        detail = f"The limit is {limit} bytes and this is more: cut the context."
+        return Problem(413, "body-too-large", "The body is too large", detail, limit_bytes=limit)
+    detail = f"The limit is {limit} bytes and this has {size}: cut the context by {size - limit} characters or more."
+    sizes: dict[str, Any] = {"size_bytes": size, "limit_bytes": limit, "cut_chars": size - limit}
+    return Problem(413, "body-too-large", "The body is too large", detail, **sizes)
+
+
+def prompt_too_large(size: int, limit: int) -> Problem:
+    return Problem(
+        413,
+        "prompt-too-long",
+        "The prompt does not fit the model",
+        f"The query and its context have {size} bytes and no prompt of more than {limit} bytes fits the model: "
+        f"cut the context by {size - limit} characters or more.",
+        size_bytes=size,
+        limit_bytes=limit,
+        cut_chars=size - limit,
+    )
+
+
+def failed(failure: Failure) -> Problem:
+    """The problem that a waiting client gets for a job that ended without an answer."""
+    status, title = _FAILURES[failure.code]
+    members = msgspec.to_builtins(failure)
+    for name in ("status", "code", "detail", "body_sha256"):
+        members.pop(name, None)
+    return Problem(status, failure.code, title, failure.detail, **members)
+
+
+def on_problem(_: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    return problem.response()
+
+
+def on_bad_message(_: Request[Any, Any, Any], error: BadMessageError) -> Response[bytes]:
+    return Problem(400, "bad-request", "The request can't be understood", str(error)).response()
+
+
+def on_bus_away(_: Request[Any, Any, Any], error: BusUnavailableError | NotProvisionedError) -> Response[bytes]:
+    return bus_unavailable().response()
+
+
+def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """What Litestar itself refuses, in our form."""
+    match error:
+        case NotFoundException():
+            problem = Problem(404, "not-found", "Nothing is here", f"There is nothing at {request.url.path}.")
+        case MethodNotAllowedException():
+            problem = Problem(405, "method-not-allowed", "Method not allowed", "This path takes other methods.")
+            problem.headers = dict(error.headers or {})
+        case RequestEntityTooLarge():
+            length = request.headers.get("content-length", "")
+            limit = request.app.state.max_body_bytes
+            problem = body_too_large(int(length) if length.isdecimal() else None, limit)
+        case _:
+            problem = Problem(error.status_code, "bad-request", "The request can't be understood", f"{error.detail}.")
+    return problem.response()
+
+
+def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """A defect of ours: logged with its traceback, shown without."""
+    request.app.state.log.error("unexpected error", path=request.url.path, exc_info=error)
+    return Problem(500, "internal-error", "Something went wrong here", "This is our defect, not yours.").response()
