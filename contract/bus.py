@@ -23,6 +23,7 @@ from contract.errors import (
     AlreadyAcceptedError,
     BusError,
     BusUnavailableError,
+    MessageTooLargeError,
     NotProvisionedError,
     OutcomeUnknownError,
     QueueFullError,
@@ -39,6 +40,7 @@ PING_INTERVAL_S: Final = 10
 _STORE_FAILED = 10077
 _STREAM_NOT_FOUND = 10059
 _CONSUMER_NOT_FOUND = 10014
+_MESSAGE_TOO_LARGE = 10054
 _WRONG_LAST_SEQUENCE = (10071, 10164)
 
 log = structlog.get_logger(__name__)
@@ -239,7 +241,7 @@ def _translated_errors() -> Iterator[None]:
         # Also nats.errors.TimeoutError; a denied permission looks the same and shows in the log only.
         raise OutcomeUnknownError from None
     except nats.errors.MaxPayloadError:
-        raise BusError("The message is larger than the bus accepts.") from None
+        raise MessageTooLargeError from None
     except (nats.errors.Error, OSError):
         raise BusUnavailableError from None
 
@@ -250,6 +252,8 @@ def _from_api_error(error: nats.js.errors.APIError) -> BusError:
         return AlreadyAcceptedError()
     if error.err_code == _STORE_FAILED and description.startswith("maximum "):
         return QueueFullError()
+    if error.err_code == _MESSAGE_TOO_LARGE:
+        return MessageTooLargeError()
     if error.err_code in (_STREAM_NOT_FOUND, _CONSUMER_NOT_FOUND):
         return NotProvisionedError()
     if error.code == 503:

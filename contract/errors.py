@@ -40,6 +40,10 @@ class QueueFullError(BusError):
     """The queue is full."""
 
 
+class MessageTooLargeError(BusError):
+    """The message is larger than the bus accepts."""
+
+
 class AlreadyAcceptedError(BusError):
     """A job with this id is already waiting or running."""
 

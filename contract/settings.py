@@ -144,10 +144,14 @@ def read_secret(name: str, environment: Mapping[str, str]) -> str | None:
 
 def _read(name: str, path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise SettingsError(f"{name}: can't read {path}: {reason}.") from None
+    if not text:
+        # Taken as "not set", an empty file would open what it should lock.
+        raise SettingsError(f"{name}: {path} is empty.")
+    return text
 
 
 def _decode_custom(kind: type, value: Any) -> Any:

@@ -57,7 +57,7 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
 async def serve(loaded: IngressSettings, listeners: Listeners, ready_file: Path | None) -> None:
     """Connect to the bus in the background and serve at once: without the bus we say so."""
     bus, fleet = Bus(), Fleet()
-    services = Services(loaded, bus, fleet, Replies(bus), Admission(bus, fleet))
+    services = Services(loaded, bus, fleet, Replies(bus), Admission(bus, fleet, loaded.max_body_bytes))
     server = Server(Counted(create_app(services), metrics_address(listeners)), services.replies.release)
     connecting = asyncio.create_task(connect(services), name="connect to the bus")
     if ready_file:

@@ -7,7 +7,14 @@ from uuid_utils import uuid7
 
 from contract import topology
 from contract.bus import Bus, QueueState
-from contract.errors import BusError, BusUnavailableError, NotProvisionedError, OutcomeUnknownError, QueueFullError
+from contract.errors import (
+    BusError,
+    BusUnavailableError,
+    MessageTooLargeError,
+    NotProvisionedError,
+    OutcomeUnknownError,
+    QueueFullError,
+)
 from contract.messages import Query, Question, body_hash, encode
 from contract.sanitize import sanitize_question
 from contract.topology import JobName
@@ -20,9 +27,10 @@ log = structlog.get_logger(__name__)
 class Admission:
     """The way of a question from a client to the stream."""
 
-    def __init__(self, bus: Bus, fleet: Fleet) -> None:
+    def __init__(self, bus: Bus, fleet: Fleet, max_body_bytes: int) -> None:
         self._bus = bus
         self._fleet = fleet
+        self._max_body_bytes = max_body_bytes
         self._queue: QueueState | None = None
 
     def new_job(self, client: str) -> JobName:
@@ -50,6 +58,9 @@ class Admission:
             await self._bus.publish_job(job, body, headers)
         except QueueFullError:
             raise await self._refusal() from None
+        except MessageTooLargeError:
+            # A marker may be longer than the secret that it stands for.
+            raise problems.body_too_large(len(body), self._max_body_bytes) from None
         except (BusUnavailableError, NotProvisionedError):
             raise problems.bus_unavailable() from None
         except OutcomeUnknownError:

@@ -26,7 +26,7 @@ def create_app(services: Services) -> Litestar:
             Exception: problems.on_unexpected,
         },
         request_max_body_size=limit,
-        state=State({"max_body_bytes": limit, "log": structlog.get_logger("ingress")}),
+        state=State({"services": services, "max_body_bytes": limit, "log": structlog.get_logger("ingress")}),
         # Nothing from a CDN: the schema is JSON, and a reader brings the page.
         openapi_config=OpenAPIConfig("Goblin DocQA", "1", render_plugins=[JsonRenderPlugin(path="/")]),
         logging_config=None,

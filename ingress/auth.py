@@ -3,8 +3,7 @@
 import hmac
 from typing import Any
 
-from litestar.connection import ASGIConnection
-from litestar.handlers.base import BaseRouteHandler
+from litestar import Request
 
 from contract.settings import Secret
 from ingress.problems import Problem
@@ -14,21 +13,24 @@ NAMED = "default"
 
 
 class Authenticator:
-    """A guard that names the client in the connection's state, or refuses it."""
+    """Runs before a request is handled: names the client in its state, or refuses it.
+
+    Async although it awaits nothing: Litestar would run it on a thread.
+    """
 
     def __init__(self, token: Secret | None) -> None:
         self._token = token.reveal().encode() if token else None
 
-    def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    async def __call__(self, request: Request[Any, Any, Any]) -> None:
         if self._token is None:
-            connection.state.client = ANONYMOUS
+            request.state.client = ANONYMOUS
             return
-        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
         # Latin-1 is how HTTP's headers were decoded; compare_digest takes ASCII or bytes only.
         given = token.strip().encode("latin-1", "replace")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._token):
             raise unauthorized(has_token=bool(scheme))
-        connection.state.client = NAMED
+        request.state.client = NAMED
 
 
 def unauthorized(*, has_token: bool) -> Problem:

@@ -60,16 +60,22 @@ def listening(settings: IngressSettings, inherited: int) -> Iterator[Listeners]:
 
 
 def count_inherited(environment: Mapping[str, str], pid: int) -> int:
-    """How many listening sockets systemd handed to this very process (sd_listen_fds(3))."""
+    """How many listening sockets systemd handed to this very process (sd_listen_fds(3)); raises SettingsError."""
     if environment.get("LISTEN_PID") != str(pid):
         return 0
-    return int(environment.get("LISTEN_FDS", "0"))
+    count = environment.get("LISTEN_FDS", "0")
+    if not count.isdecimal():
+        raise SettingsError(f"LISTEN_FDS: expected a number, got {count!r}.")
+    return int(count)
 
 
 @contextlib.contextmanager
 def unix_listener(path: Path) -> Iterator[socket.socket]:
     """Listen on `path`, group-readable, under a lock beside it; the file goes when the block ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"DOCQA_UDS: can't make the folder {path.parent}: {error.strerror}.") from None
     with held_lock(path.with_name(f"{path.name}.lock")):
         _remove_if_stale(path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -90,8 +96,15 @@ def unix_listener(path: Path) -> Iterator[socket.socket]:
 
 @contextlib.contextmanager
 def held_lock(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path` for the time of a block; raises AlreadyRunningError naming the holder."""
-    with path.open("a+", encoding="utf-8") as file:
+    """Hold an exclusive lock on `path` for the time of a block; raises AlreadyRunningError naming the holder.
+
+    Raises SettingsError where there can be no lock.
+    """
+    try:
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"DOCQA_UDS: can't open the lock {path}: {error.strerror}.") from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -145,6 +158,8 @@ def _remove_if_stale(path: Path) -> None:
         except ConnectionRefusedError:
             path.unlink()
             return
+        except OSError as error:
+            raise SettingsError(f"DOCQA_UDS: {path} is there and can't be tried: {error.strerror}.") from None
     raise AlreadyRunningError(f"Another process serves {path}: stop it first.")
 
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 import msgspec
 import structlog
 from litestar import Request, Response, Router, get, post
-from litestar.di import Provide
 
 from contract import topology
 from contract.bus import Bus
@@ -50,7 +49,7 @@ class Preference(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, request: HttpRequest) -> "Preference":
-        wishes = [wish.strip().lower() for wish in request.headers.get("prefer", "").split(",")]
+        wishes = [wish.strip().lower() for line in request.headers.getall("prefer", []) for wish in line.split(",")]
         waits = [int(wait[1]) for wish in wishes if (wait := _WAIT.fullmatch(wish))]
         return cls("respond-async" in wishes, waits[0] if waits else None)
 
@@ -68,9 +67,18 @@ def require_json(request: HttpRequest) -> None:
         )
 
 
-@post("/api/query", status_code=200, before_request=require_json)
-async def ask(request: HttpRequest, services: Services) -> HttpResponse:
+@post("/api/query", status_code=200)
+async def ask(request: HttpRequest) -> HttpResponse:
     """Ask a question about a document; wait for the answer, or come back for it."""
+    try:
+        return await _ask(request, services_of(request))
+    except Problem as problem:
+        # Refusing must stay cheap when it happens most: Litestar's way from an exception to its handler is long.
+        return problem.response()
+
+
+async def _ask(request: HttpRequest, services: Services) -> HttpResponse:
+    require_json(request)
     question = decode_question(await request.body())
     query = services.admission.prepare(question)
     job = services.admission.new_job(request.state.client)
@@ -91,7 +99,7 @@ async def wait_for(
     wait_s = settings.sync_wait_s if preference.wait_s is None else min(preference.wait_s, settings.sync_wait_s)
     deadline_s = min(query.deadline_s or settings.job_deadline_s, settings.job_deadline_s)
     result = await reply.within(min(wait_s, deadline_s))
-    if result or deadline_s > wait_s:
+    if result or deadline_s > wait_s or services.replies.is_released:
         return result
     detail = f"No answer was made within {deadline_s:g} s: ask again with a later `deadline_s`, or a shorter context."
     failure = Failure(id=job.job_id, code="deadline-exceeded", detail=detail, body_sha256=sha256)
@@ -137,15 +145,16 @@ def trace_of(request: HttpRequest) -> str | None:
 
 
 @get("/api/jobs/{job_id:str}")
-async def read_job(request: HttpRequest, services: Services, job_id: str) -> HttpResponse:
+async def read_job(request: HttpRequest, job_id: str) -> HttpResponse:
     """Where a job of this client's own stands, and its result."""
     if not is_canonical_uuid(job_id):
         raise no_such_job(job_id)
     job = JobName(topology.HTTP_PUBLISHER, request.state.client, job_id)
+    bus = services_of(request).bus
     try:
-        body = await _stored(services.bus, job) or await _unfinished(services.bus, job)
+        body = await _stored(bus, job) or await _unfinished(bus, job)
         # The job may have ended between the two looks.
-        body = body or await _stored(services.bus, job)
+        body = body or await _stored(bus, job)
     except OutcomeUnknownError:
         raise problems.bus_unavailable("The bus did not answer: ask again in a few seconds.") from None
     if not body:
@@ -177,8 +186,9 @@ def no_such_job(job_id: str) -> Problem:
 
 
 @get("/health")
-async def health(services: Services) -> HttpResponse:
+async def health(request: HttpRequest) -> HttpResponse:
     """How the whole stands: the queue, the model, the workers."""
+    services = services_of(request)
     workers = services.fleet.live()
     try:
         queue = await asyncio.wait_for(services.admission.queue_state(), 2)
@@ -210,18 +220,19 @@ async def live() -> HttpResponse:
 
 
 @get("/health/ready")
-async def ready(services: Services) -> HttpResponse:
+async def ready(request: HttpRequest) -> HttpResponse:
     """The process can take questions: the bus is there and has its stream."""
     try:
-        await asyncio.wait_for(services.admission.queue_state(), 2)
+        await asyncio.wait_for(services_of(request).admission.queue_state(), 2)
     except (BusError, TimeoutError):
         raise problems.bus_unavailable("The bus is away: no question can be taken.") from None
     return Response(b'{"status":"ready"}', media_type=JSON)
 
 
 @get("/metrics")
-async def show_metrics(services: Services) -> HttpResponse:
+async def show_metrics(request: HttpRequest) -> HttpResponse:
     """Metrics in Prometheus' text format."""
+    services = services_of(request)
     metrics.BUS_CONNECTED.set(services.bus.is_connected)
     try:
         await asyncio.wait_for(services.admission.queue_state(), 2)
@@ -231,11 +242,14 @@ async def show_metrics(services: Services) -> HttpResponse:
     return Response(metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
+def services_of(request: HttpRequest) -> Services:
+    """What the application was made with. Not injected: an injected argument costs as much as publishing a job."""
+    services: Services = request.app.state.services
+    return services
+
+
 def create_router(services: Services) -> Router:
     """All routes; those of the API ask who is there."""
-    api = Router("/", route_handlers=[ask, read_job], guards=[Authenticator(services.settings.token)])
-    return Router(
-        "/",
-        route_handlers=[api, health, live, ready, show_metrics],
-        dependencies={"services": Provide(lambda: services, use_cache=True, sync_to_thread=False)},
-    )
+    # Not a guard: Litestar copies the whole route handler for each call of one.
+    api = Router("/", route_handlers=[ask, read_job], before_request=Authenticator(services.settings.token))
+    return Router("/", route_handlers=[api, health, live, ready, show_metrics])

