@@ -57,6 +57,13 @@ class QueueState(msgspec.Struct, frozen=True):
     delivered_seq: int
 
 
+class WaitingJob(msgspec.Struct, frozen=True):
+    """A job on the stream: its sequence, and its body's hash when its publisher sent one."""
+
+    seq: int
+    body_sha256: str | None
+
+
 class Entry(msgspec.Struct, frozen=True):
     """A key's value, and the sequence that names this very write."""
 
@@ -158,14 +165,14 @@ class Bus:
             delivered_seq=consumer.delivered.stream_seq if consumer.delivered else 0,
         )
 
-    async def find_job(self, job: JobName) -> int | None:
-        """The stream sequence of a job that waits or runs, else None; raises BusError."""
+    async def find_job(self, job: JobName) -> WaitingJob | None:
+        """A job that waits or runs, else None; raises BusError."""
         with _translated_errors():
             try:
                 message = await self.js.get_msg(topology.JOBS_STREAM, subject=job.subject, direct=True)
             except nats.js.errors.NotFoundError:
                 return None
-        return message.seq
+        return WaitingJob(message.seq or 0, (message.headers or {}).get(topology.BODY_HASH_HEADER))
 
     async def _log_error(self, error: Exception) -> None:
         # nats-py calls this for every try to reconnect: one line per kind of trouble is enough.

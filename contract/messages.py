@@ -154,6 +154,7 @@ _versioned_decoder = msgspec.json.Decoder(_Versioned)
 _query_decoder = msgspec.json.Decoder(Query)
 _question_decoder = msgspec.json.Decoder(Question)
 _result_decoder: msgspec.json.Decoder[Result] = msgspec.json.Decoder(Answer | Failure)
+_token_decoder = msgspec.json.Decoder(TokenEvent)
 _announcement_decoder = msgspec.json.Decoder(WorkerAnnouncement)
 _encoder = msgspec.json.Encoder()
 _PLACE = re.compile(r"(?P<what>.*) - at `\$\.(?P<field>[^`]*)`", re.DOTALL)
@@ -182,6 +183,10 @@ def decode_query(body: bytes) -> Query:
 
 def decode_result(body: bytes) -> Result:
     return _decode(_result_decoder, body)
+
+
+def decode_token(body: bytes) -> TokenEvent:
+    return _decode(_token_decoder, body)
 
 
 def decode_announcement(body: bytes) -> WorkerAnnouncement:

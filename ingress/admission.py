@@ -1,13 +1,16 @@
 """Puts a question on the bus, or says why not. Only the stream decides that the queue is full."""
 
+import hashlib
 from typing import Any
 
+import msgspec
 import structlog
-from uuid_utils import uuid7
+from uuid_utils import uuid7, uuid8
 
 from contract import topology
 from contract.bus import Bus, QueueState
 from contract.errors import (
+    AlreadyAcceptedError,
     BusError,
     BusUnavailableError,
     MessageTooLargeError,
@@ -15,13 +18,21 @@ from contract.errors import (
     OutcomeUnknownError,
     QueueFullError,
 )
-from contract.messages import Query, Question, body_hash, encode
+from contract.messages import Query, Question, Result, body_hash, encode
 from contract.sanitize import sanitize_question
 from contract.topology import JobName
 from ingress import metrics, problems
 from ingress.fleet import Fleet
+from ingress.jobs import stored
 
 log = structlog.get_logger(__name__)
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """A job that the stream took, or had, or that ended before: then `stands` is its result."""
+
+    sha256: str
+    stands: Result | None = None
 
 
 class Admission:
@@ -33,12 +44,14 @@ class Admission:
         self._max_body_bytes = max_body_bytes
         self._queue: QueueState | None = None
 
-    def new_job(self, client: str) -> JobName:
-        return JobName(topology.HTTP_PUBLISHER, client, str(uuid7()))
+    def new_job(self, client: str, key: str | None = None) -> JobName:
+        """A new job's name; with a key, the same for the same client and key."""
+        job_id = str(uuid7()) if key is None else _derived_id(client, key)
+        return JobName(topology.HTTP_PUBLISHER, client, job_id)
 
     def prepare(self, question: Question) -> Query:
         """The question as it may travel; raises Problem when it can't fit any model there is."""
-        query, counts = sanitize_question(Query(**as_fields(question)))
+        query, counts = sanitize_question(Query(**_as_fields(question)))
         if counts:
             log.info("redacted", **{kind.replace("-", "_"): count for kind, count in counts.items()})
         size = len(query.query.encode()) + len(query.context.encode())
@@ -47,15 +60,19 @@ class Admission:
             raise problems.prompt_too_large(size, limit)
         return query
 
-    async def submit(self, job: JobName, query: Query, trace: str | None) -> str:
-        """Store the job; returns its body's hash. Raises Problem when it was refused or its fate is unknown."""
+    async def submit(self, job: JobName, query: Query, trace: str | None, *, is_keyed: bool = False) -> Admitted:
+        """Store the job. Raises Problem when it was refused or its fate is unknown.
+
+        A keyed job is stored once: a retry finds its result or the job itself. Raises Problem for a reused key.
+        """
         body = encode(query)
         sha256 = body_hash(body)
-        headers = {topology.BODY_HASH_HEADER: sha256, "Content-Type": "application/json"}
-        if trace:
-            headers[topology.TRACE_HEADER] = trace
+        if is_keyed and (stands := await self._standing(job, sha256)):
+            return Admitted(sha256, stands)
         try:
-            await self._bus.publish_job(job, body, headers)
+            await self._bus.publish_job(job, body, _headers(sha256, trace))
+        except AlreadyAcceptedError:
+            return await self._found(job, sha256)
         except QueueFullError:
             raise await self._refusal() from None
         except MessageTooLargeError:
@@ -65,7 +82,7 @@ class Admission:
             raise problems.bus_unavailable() from None
         except OutcomeUnknownError:
             raise problems.outcome_unknown(job.job_id, location_of(job.job_id)) from None
-        return sha256
+        return Admitted(sha256)
 
     async def queue_state(self) -> QueueState:
         """How the queue stands now; raises BusError."""
@@ -73,6 +90,21 @@ class Admission:
         metrics.QUEUE_LENGTH.set(self._queue.depth)
         metrics.QUEUE_CAPACITY.set(self._queue.capacity)
         return self._queue
+
+    async def _found(self, job: JobName, sha256: str) -> Admitted:
+        """An earlier try's job, on the stream or ended by now."""
+        message = await self._bus.find_job(job)
+        if message is None:
+            return Admitted(sha256, await self._standing(job, sha256))
+        if message.body_sha256 != sha256:
+            raise problems.key_reused()
+        return Admitted(sha256)
+
+    async def _standing(self, job: JobName, sha256: str) -> Result | None:
+        result = await stored(self._bus, job)
+        if result and result.body_sha256 not in (sha256, msgspec.UNSET):
+            raise problems.key_reused()
+        return result
 
     async def _refusal(self) -> problems.Problem:
         queue = self._queue
@@ -86,9 +118,21 @@ class Admission:
         return problems.queue_full(queue.capacity, self._fleet.retry_after_s(depth), bool(self._fleet.live()))
 
 
-def as_fields(question: Question) -> dict[str, Any]:
+def location_of(job_id: str) -> str:
+    return f"/api/jobs/{job_id}"
+
+
+def _as_fields(question: Question) -> dict[str, Any]:
     return {name: getattr(question, name) for name in question.__struct_fields__}
 
 
-def location_of(job_id: str) -> str:
-    return f"/api/jobs/{job_id}"
+def _headers(sha256: str, trace: str | None) -> dict[str, str]:
+    headers = {topology.BODY_HASH_HEADER: sha256, "Content-Type": "application/json"}
+    return {**headers, topology.TRACE_HEADER: trace} if trace else headers
+
+
+def _derived_id(client: str, key: str) -> str:
+    """RFC 9562, version 8: the first bits of a SHA-256 of client and key (neither holds a NUL)."""
+    digest = hashlib.sha256(f"{client}\0{key}".encode()).digest()
+    high, middle, low = (int.from_bytes(digest[part]) for part in (slice(6), slice(6, 8), slice(8, 16)))
+    return str(uuid8(high, middle & 0xFFF, low & (2**62 - 1)))

@@ -101,6 +101,24 @@ def prompt_too_large(size: int, limit: int) -> Problem:
     )
 
 
+def key_reused() -> Problem:
+    return Problem(
+        422,
+        "key-reused",
+        "The Idempotency-Key was used before",
+        "This key came with another body before: send the first body again, or take a new key.",
+    )
+
+
+def no_such_job() -> Problem:
+    return Problem(
+        404,
+        "no-such-job",
+        "There is no such job",
+        "No job of yours has this id: it was never accepted, or its result has expired.",
+    )
+
+
 def failed(failure: Failure) -> Problem:
     """The problem that a waiting client gets for a job that ended without an answer."""
     status, title = _FAILURES[failure.code]

@@ -30,12 +30,17 @@ class Reply:
         self._job = job
         self._live = live
 
+    @property
+    def is_released(self) -> bool:
+        """True when the ingress is asked to stop: then nothing more comes by this way."""
+        return self._live.done() and self._live.result() is None
+
     async def within(self, seconds: float) -> Result | None:
         """The job's result, or None when it is not there in time or the ingress is asked to stop."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                if body := await self._live:
-                    return decode_result(body)
+            # Shielded: a wait that ends leaves the future for the next one.
+            if body := await asyncio.wait_for(asyncio.shield(self._live), seconds):
+                return decode_result(body)
         return await self._stored()
 
     async def _stored(self) -> Result | None:

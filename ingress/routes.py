@@ -1,34 +1,44 @@
 """The HTTP routes. Each handler reads downward: understand, admit, wait, answer."""
 
 import asyncio
+import contextlib
 import re
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any, Final
 
 import msgspec
 import structlog
-from litestar import Request, Response, Router, get, post
+from litestar import Request, Response, Router, delete, get, post
+from litestar.response import ServerSentEvent
+from litestar.response.sse import ServerSentEventMessage
 
 from contract import topology
 from contract.bus import Bus
 from contract.errors import BusError, OutcomeUnknownError
-from contract.messages import Answer, Failure, Query, Result, decode_question, decode_result, encode
+from contract.messages import Answer, Failure, Query, Result, decode_question, encode
 from contract.topology import JobName, is_canonical_uuid
-from ingress import metrics, problems
+from ingress import jobs, metrics, problems
 from ingress.admission import Admission, location_of
 from ingress.auth import Authenticator
+from ingress.events import Tokens, last_event, primed
 from ingress.fleet import Fleet
+from ingress.jobs import Unfinished
+from ingress.preference import Preference
 from ingress.problems import Problem
 from ingress.replies import Replies, Reply
 from ingress.settings import IngressSettings
+from ingress.waiting import HungUpError, end, result_of, unless_hung_up
 
 JSON: Final = "application/json"
+CLIENT_CLOSED_REQUEST: Final = 499
+"""nginx's number for a client that hung up: it shows in the metrics only."""
+
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_WAIT = re.compile(r"wait=([0-9]{1,9})")
 
 log = structlog.get_logger(__name__)
 
 HttpRequest = Request[Any, Any, Any]
-HttpResponse = Response[bytes]
+HttpResponse = Response[Any]
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -40,18 +50,91 @@ class Services(msgspec.Struct, frozen=True):
     replies: Replies
     admission: Admission
 
+    def wait_s(self, preference: Preference) -> float:
+        longest_s = self.settings.sync_wait_s
+        return longest_s if preference.wait_s is None else min(preference.wait_s, longest_s)
 
-class Preference(msgspec.Struct, frozen=True):
-    """The client's `Prefer` header (RFC 7240): answer at once, and how long to wait."""
+    def deadline_s(self, query: Query) -> float:
+        longest_s = self.settings.job_deadline_s
+        return min(query.deadline_s or longest_s, longest_s)
 
-    respond_async: bool
-    wait_s: float | None
 
-    @classmethod
-    def of(cls, request: HttpRequest) -> "Preference":
-        wishes = [wish.strip().lower() for line in request.headers.getall("prefer", []) for wish in line.split(",")]
-        waits = [int(wait[1]) for wish in wishes if (wait := _WAIT.fullmatch(wish))]
-        return cls("respond-async" in wishes, waits[0] if waits else None)
+def services_of(request: HttpRequest) -> Services:
+    """What the application was made with. Not injected: an injected argument costs as much as publishing a job."""
+    services: Services = request.app.state.services
+    return services
+
+
+@post("/api/query", status_code=200)
+async def ask(request: HttpRequest) -> HttpResponse:
+    """Ask a question about a document; wait for the answer, or come back for it."""
+    try:
+        return await _ask(request, services_of(request))
+    except Problem as problem:
+        # Refusing must stay cheap when it happens most: Litestar's way from an exception to its handler is long.
+        return problem.response()
+
+
+async def _ask(request: HttpRequest, services: Services) -> HttpResponse:
+    require_json(request)
+    preference = Preference.of(request)
+    query = services.admission.prepare(decode_question(await request.body()))
+    job = services.admission.new_job(request.state.client, preference.key)
+    if preference.events:
+        events = await primed(_events(services, job, query, preference, trace_of(request)))
+        return ServerSentEvent(events, headers={"Location": location_of(job.job_id), "X-Accel-Buffering": "no"})
+    with services.replies.expect(job) as reply:
+        admitted = await services.admission.submit(job, query, trace_of(request), is_keyed=preference.key is not None)
+        if admitted.stands or not preference.waits:
+            return respond(job, admitted.stands)
+        return await _wait(request, services, reply, job, query, preference, admitted.sha256)
+
+
+async def _wait(
+    request: HttpRequest,
+    services: Services,
+    reply: Reply,
+    job: JobName,
+    query: Query,
+    preference: Preference,
+    sha256: str,
+) -> HttpResponse:
+    wait_s, deadline_s = services.wait_s(preference), services.deadline_s(query)
+    waiting = result_of(services.bus, reply, job, wait_s=wait_s, deadline_s=deadline_s, sha256=sha256)
+    try:
+        return respond(job, await unless_hung_up(request.receive, waiting))
+    except HungUpError:
+        if not preference.comes_back:
+            await end(services.bus, job, "cancelled", "The client hung up.", sha256)
+        return Response(b"", status_code=CLIENT_CLOSED_REQUEST)
+
+
+async def _events(
+    services: Services, job: JobName, query: Query, preference: Preference, trace: str | None
+) -> AsyncGenerator[ServerSentEventMessage, None]:
+    """All events of one job; what goes wrong before the first one is raised as a Problem."""
+    with services.replies.expect(job) as reply:
+        async with Tokens(services.bus, job) as tokens:
+            admitted = await services.admission.submit(job, query, trace, is_keyed=preference.key is not None)
+            if admitted.stands:
+                yield last_event(job, location_of(job.job_id), admitted.stands)
+                return
+            deadline_s = services.deadline_s(query)
+            ending = asyncio.ensure_future(
+                result_of(services.bus, reply, job, wait_s=deadline_s, deadline_s=deadline_s, sha256=admitted.sha256)
+            )
+            try:
+                yield ServerSentEventMessage(comment=f"accepted {job.job_id}", data=None)
+                async for event in tokens.until(ending):
+                    yield event
+                yield last_event(job, location_of(job.job_id), ending.result())
+            finally:
+                if not ending.done():
+                    ending.cancel()
+                    if not preference.comes_back:
+                        # Shielded: the hang-up that ends this stream must not end its consequence.
+                        cancelling = end(services.bus, job, "cancelled", "The client hung up.", admitted.sha256)
+                        await asyncio.shield(asyncio.ensure_future(cancelling))
 
 
 def require_json(request: HttpRequest) -> None:
@@ -67,62 +150,13 @@ def require_json(request: HttpRequest) -> None:
         )
 
 
-@post("/api/query", status_code=200)
-async def ask(request: HttpRequest) -> HttpResponse:
-    """Ask a question about a document; wait for the answer, or come back for it."""
-    try:
-        return await _ask(request, services_of(request))
-    except Problem as problem:
-        # Refusing must stay cheap when it happens most: Litestar's way from an exception to its handler is long.
-        return problem.response()
-
-
-async def _ask(request: HttpRequest, services: Services) -> HttpResponse:
-    require_json(request)
-    question = decode_question(await request.body())
-    query = services.admission.prepare(question)
-    job = services.admission.new_job(request.state.client)
-    preference = Preference.of(request)
-    with services.replies.expect(job) as reply:
-        sha256 = await services.admission.submit(job, query, trace_of(request))
-        if preference.respond_async and preference.wait_s is None:
-            return accepted(job)
-        result = await wait_for(services, reply, job, query, sha256, preference)
-    return respond(job, result)
-
-
-async def wait_for(
-    services: Services, reply: Reply, job: JobName, query: Query, sha256: str, preference: Preference
-) -> Result | None:
-    """The job's result, or None when the wait ends before the job does. A passed deadline is a result."""
-    settings = services.settings
-    wait_s = settings.sync_wait_s if preference.wait_s is None else min(preference.wait_s, settings.sync_wait_s)
-    deadline_s = min(query.deadline_s or settings.job_deadline_s, settings.job_deadline_s)
-    result = await reply.within(min(wait_s, deadline_s))
-    if result or deadline_s > wait_s or services.replies.is_released:
-        return result
-    detail = f"No answer was made within {deadline_s:g} s: ask again with a later `deadline_s`, or a shorter context."
-    failure = Failure(id=job.job_id, code="deadline-exceeded", detail=detail, body_sha256=sha256)
-    return await end(services.bus, job, failure)
-
-
-async def end(bus: Bus, job: JobName, failure: Failure) -> Result | None:
-    """End a job from here; returns what stands, which may be an answer that was faster. None: the bus is away."""
-    try:
-        stands = await bus.results.create(job.key, encode(failure))
-        await bus.publish(job.cancel_subject, b"")
-    except BusError:
-        return None
-    return decode_result(stands.value)
-
-
 def respond(job: JobName, result: Result | None) -> HttpResponse:
     """200 with an answer, the problem that a failure is, 202 when there is nothing yet."""
     match result:
         case Answer():
             return Response(encode(public(result)), media_type=JSON)
         case Failure():
-            raise problems.failed(result)
+            return problems.failed(result).response()
         case None:
             return accepted(job)
 
@@ -147,42 +181,37 @@ def trace_of(request: HttpRequest) -> str | None:
 @get("/api/jobs/{job_id:str}")
 async def read_job(request: HttpRequest, job_id: str) -> HttpResponse:
     """Where a job of this client's own stands, and its result."""
+    with _bus_answers():
+        status = await jobs.status_of(services_of(request).bus, own_job(request, job_id))
+    if status is None:
+        raise problems.no_such_job()
+    return Response(encode(status if isinstance(status, Unfinished) else public(status)), media_type=JSON)
+
+
+@delete("/api/jobs/{job_id:str}", status_code=200)
+async def delete_job(request: HttpRequest, job_id: str) -> HttpResponse:
+    """Cancel a job that has not ended (202), erase the result of one that has (200)."""
+    with _bus_answers():
+        failure = await jobs.cancel_or_erase(services_of(request).bus, own_job(request, job_id))
+    if failure is None:
+        raise problems.no_such_job()
+    is_cancelled = isinstance(failure, Failure) and failure.code == "cancelled"
+    return Response(encode(public(failure)), status_code=202 if is_cancelled else 200, media_type=JSON)
+
+
+def own_job(request: HttpRequest, job_id: str) -> JobName:
+    """The job of this client's own with this id; raises Problem for what is no id."""
     if not is_canonical_uuid(job_id):
-        raise no_such_job(job_id)
-    job = JobName(topology.HTTP_PUBLISHER, request.state.client, job_id)
-    bus = services_of(request).bus
+        raise problems.no_such_job()
+    return JobName(topology.HTTP_PUBLISHER, request.state.client, job_id)
+
+
+@contextlib.contextmanager
+def _bus_answers() -> Iterator[None]:
     try:
-        body = await _stored(bus, job) or await _unfinished(bus, job)
-        # The job may have ended between the two looks.
-        body = body or await _stored(bus, job)
+        yield
     except OutcomeUnknownError:
         raise problems.bus_unavailable("The bus did not answer: ask again in a few seconds.") from None
-    if not body:
-        raise no_such_job(job_id)
-    return Response(body, media_type=JSON)
-
-
-async def _stored(bus: Bus, job: JobName) -> bytes | None:
-    entry = await bus.results.get(job.key)
-    return encode(public(decode_result(entry.value))) if entry else None
-
-
-async def _unfinished(bus: Bus, job: JobName) -> bytes | None:
-    seq = await bus.find_job(job)
-    if seq is None:
-        return None
-    state = await bus.queue_state()
-    status = "running" if seq <= state.delivered_seq else "queued"
-    return msgspec.json.encode({"id": job.job_id, "status": status})
-
-
-def no_such_job(job_id: str) -> Problem:
-    return Problem(
-        404,
-        "no-such-job",
-        "There is no such job",
-        "No job of yours has this id: it was never accepted, or its result has expired.",
-    )
 
 
 @get("/health")
@@ -242,14 +271,8 @@ async def show_metrics(request: HttpRequest) -> HttpResponse:
     return Response(metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
-def services_of(request: HttpRequest) -> Services:
-    """What the application was made with. Not injected: an injected argument costs as much as publishing a job."""
-    services: Services = request.app.state.services
-    return services
-
-
 def create_router(services: Services) -> Router:
     """All routes; those of the API ask who is there."""
     # Not a guard: Litestar copies the whole route handler for each call of one.
-    api = Router("/", route_handlers=[ask, read_job], before_request=Authenticator(services.settings.token))
+    api = Router("/", route_handlers=[ask, read_job, delete_job], before_request=Authenticator(services.settings.token))
     return Router("/", route_handlers=[api, health, live, ready, show_metrics])

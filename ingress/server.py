@@ -10,6 +10,8 @@ from typing import Final
 
 import uvicorn
 
+from ingress.protocol import BoundedProtocol
+
 GRACE_S: Final = 10
 """After this, what is still open when the process stops is cut."""
 
@@ -23,7 +25,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,  # type: ignore[arg-type]  # uvicorn's type is its own protocol of ASGI
-                http="httptools",
+                http=BoundedProtocol,
                 loop="uvloop",
                 lifespan="on",
                 log_config=None,

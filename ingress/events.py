@@ -1,0 +1,115 @@
+"""An answer as server-sent events: one per piece as it is made, then the result.
+
+`token` carries a piece, `restart` says that an attempt begins anew (what came before is void), `result` and `error`
+end the stream; `accepted` ends it when the ingress stops first, and says where the result will be.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, Final
+
+import msgspec
+from litestar.response.sse import ServerSentEventMessage
+from nats.aio.msg import Msg
+
+from contract.bus import Bus
+from contract.messages import Answer, Failure, Result, TokenEvent, decode_token, encode
+from contract.topology import JobName
+from ingress import problems
+
+KEEP_ALIVE_S: Final = 15.0
+LAST_TOKENS_WITHIN_S: Final = 0.2
+"""Pieces and the result come over two subscriptions: the result may be seen a moment before the last piece."""
+
+
+class Tokens:
+    """The pieces of one job, in the order in which they were made."""
+
+    def __init__(self, bus: Bus, job: JobName) -> None:
+        self._bus = bus
+        self._job = job
+        # Bounded by the answer's length: the engine makes no more pieces than `max_tokens`.
+        self._queue: asyncio.Queue[TokenEvent] = asyncio.Queue()
+        self._attempt: int | None = None
+        self.text = ""
+
+    async def __aenter__(self) -> "Tokens":
+        self._subscription = await self._bus.client.subscribe(self._job.tokens_subject, cb=self._hear)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._bus.is_connected:
+            await self._subscription.unsubscribe()
+
+    async def _hear(self, message: Msg) -> None:
+        self._queue.put_nowait(decode_token(message.data))
+
+    async def until(self, ending: "asyncio.Future[Result | None]") -> AsyncIterator[ServerSentEventMessage]:
+        """Yield events until `ending` is done and its answer's text is all told."""
+        while not ending.done():
+            piece = asyncio.ensure_future(self._queue.get())
+            both: list[asyncio.Future[Any]] = [piece, ending]
+            await asyncio.wait(both, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+            if piece.done():
+                for event in self._told(piece.result()):
+                    yield event
+                continue
+            piece.cancel()
+            if not ending.done():
+                yield ServerSentEventMessage(comment="waiting", data=None)
+        async for event in self._rest(ending.result()):
+            yield event
+
+    async def _rest(self, result: Result | None) -> AsyncIterator[ServerSentEventMessage]:
+        last_s = time.monotonic() + LAST_TOKENS_WITHIN_S
+        while isinstance(result, Answer) and len(self.text) < len(result.answer):
+            try:
+                piece = await asyncio.wait_for(self._queue.get(), last_s - time.monotonic())
+            except TimeoutError:
+                return  # nobody told them: the result holds the whole text
+            for event in self._told(piece):
+                yield event
+
+    def _told(self, piece: TokenEvent) -> list[ServerSentEventMessage]:
+        events = []
+        if self._attempt not in (None, piece.attempt):
+            events.append(_event("restart", {"attempt": piece.attempt}))
+            self.text = ""
+        self._attempt = piece.attempt
+        self.text += piece.text
+        events.append(_event("token", {"index": piece.index, "text": piece.text}))
+        return events
+
+
+def last_event(job: JobName, location: str, result: Result | None) -> ServerSentEventMessage:
+    """What ends the stream."""
+    match result:
+        case Answer():
+            body = msgspec.structs.replace(result, body_sha256=msgspec.UNSET)
+            return ServerSentEventMessage(event="result", data=encode(body).decode())
+        case Failure():
+            return _event("error", problems.failed(result).body)
+        case None:
+            return _event("accepted", {"id": job.job_id, "status": "queued", "location": location})
+
+
+async def primed(
+    events: AsyncGenerator[ServerSentEventMessage, None],
+) -> AsyncIterator[ServerSentEventMessage]:
+    """Run `events` up to its first event, so that what it raises before is still an HTTP response."""
+    first = await anext(events)
+
+    async def rest() -> AsyncIterator[ServerSentEventMessage]:
+        try:
+            yield first
+            async for event in events:
+                yield event
+        finally:
+            await events.aclose()
+
+    return rest()
+
+
+def _event(name: str, data: dict[str, object]) -> ServerSentEventMessage:
+    return ServerSentEventMessage(event=name, data=msgspec.json.encode(data).decode())

@@ -1,0 +1,54 @@
+"""How a client wants its answer: what the headers Prefer, Accept and Idempotency-Key say."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+from litestar import Request
+
+from ingress.problems import Problem
+
+MAX_KEY_CHARS: Final = 255
+EVENT_STREAM: Final = "text/event-stream"
+
+_WAIT = re.compile(r"wait=([0-9]{1,9})")
+_KEY = re.compile(rf"[\x21-\x7e]{{1,{MAX_KEY_CHARS}}}")
+
+
+class Preference(msgspec.Struct, frozen=True):
+    """`Prefer: respond-async, wait=N` (RFC 7240), an event stream, and the key that makes a retry the same job."""
+
+    respond_async: bool = False
+    wait_s: float | None = None
+    events: bool = False
+    key: str | None = None
+
+    @classmethod
+    def of(cls, request: Request[Any, Any, Any]) -> "Preference":
+        """Raises Problem for a key that can't be one; a preference that is not understood is passed over."""
+        headers = request.headers
+        wishes = [wish.strip().lower() for wish in headers.get("prefer", "").split(",")]
+        waits = [float(wait[1]) for wish in wishes if (wait := _WAIT.fullmatch(wish))]
+        accepts = [kind.partition(";")[0].strip().lower() for kind in headers.get("accept", "").split(",")]
+        return cls("respond-async" in wishes, waits[0] if waits else None, EVENT_STREAM in accepts, _key(headers))
+
+    @property
+    def comes_back(self) -> bool:
+        """True when the client will ask for the result again: then its hang-up is no cancel."""
+        return self.respond_async or self.key is not None
+
+    @property
+    def waits(self) -> bool:
+        return not self.respond_async or self.wait_s is not None
+
+
+def _key(headers: Any) -> str | None:
+    key: str | None = headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise Problem(
+            400,
+            "bad-request",
+            "The request can't be understood",
+            f"Header `Idempotency-Key`: expected 1 to {MAX_KEY_CHARS} visible ASCII characters.",
+        )
+    return key

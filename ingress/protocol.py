@@ -1,0 +1,97 @@
+"""uvicorn's HTTP protocol with bounds: on the time of a head, a body and a write, and on a head's size.
+
+nginx in front has bounds of its own; a client on the socket itself meets these.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from ingress.problems import MEDIA_TYPE, Problem
+
+HEAD_WITHIN_S: Final = 10.0
+REQUEST_WITHIN_S: Final = 30.0
+WRITE_WITHIN_S: Final = 30.0
+"""A client that takes nothing of a full buffer for this long has gone, whatever its connection says."""
+MAX_HEAD_BYTES: Final = 32_768
+MAX_HEADERS: Final = 100
+
+HEAD_TOO_LARGE = Problem(
+    431,
+    "head-too-large",
+    "The request's head is too large",
+    f"A head may have {MAX_HEADERS} headers and {MAX_HEAD_BYTES} bytes.",
+)
+NOT_HTTP = Problem(400, "bad-request", "The request can't be understood", "This is not HTTP/1.1.")
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Closes what takes too long and refuses what is too large, before the application hears of it."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._reading: asyncio.TimerHandle | None = None
+        self._writing: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._is_head_too_large = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_within(HEAD_WITHIN_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for timer in (self._reading, self._writing):
+            if timer:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+        self._expect_within(HEAD_WITHIN_S)
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._expect_within(REQUEST_WITHIN_S)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self._reading:
+            self._reading.cancel()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._writing = self.loop.call_later(WRITE_WITHIN_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._writing:
+            self._writing.cancel()
+
+    def send_400_response(self, msg: str) -> None:
+        problem = HEAD_TOO_LARGE if self._is_head_too_large else NOT_HTTP
+        body = bytes(problem.response().content)
+        head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[problem.status] + head.encode() + body)
+        self.transport.close()
+
+    def _expect_within(self, seconds: float) -> None:
+        if self._reading:
+            self._reading.cancel()
+        self._reading = self.loop.call_later(seconds, self.transport.close)
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_HEADERS:
+            self._is_head_too_large = True
+            raise httptools.HttpParserError("head too large")

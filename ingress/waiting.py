@@ -1,0 +1,61 @@
+"""Waiting for a job: until its result, its deadline, the end of the client's patience, or its hang-up."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from contract.bus import Bus
+from contract.errors import BusError
+from contract.messages import Failure, FailureCode, Result, decode_result, encode
+from contract.topology import JobName
+from ingress.replies import Reply
+
+T = TypeVar("T")
+
+Receive = Callable[[], Awaitable[Any]]
+
+
+class HungUpError(Exception):
+    """The client has gone: there is nobody to answer."""
+
+
+async def result_of(
+    bus: Bus, reply: Reply, job: JobName, *, wait_s: float, deadline_s: float, sha256: str
+) -> Result | None:
+    """The job's result, or None when the wait ends before the job does. A passed deadline is a result."""
+    result = await reply.within(min(wait_s, deadline_s))
+    if result or reply.is_released or deadline_s > wait_s:
+        return result
+    detail = f"No answer was made within {deadline_s:g} s: ask again with a later `deadline_s`, or a shorter context."
+    return await end(bus, job, "deadline-exceeded", detail, sha256)
+
+
+async def end(bus: Bus, job: JobName, code: FailureCode, detail: str, sha256: str | None = None) -> Result | None:
+    """End a job from here; returns what stands, which may be an answer that was faster. None: the bus is away."""
+    failure = Failure(id=job.job_id, code=code, detail=detail)
+    if sha256:
+        failure = Failure(id=job.job_id, code=code, detail=detail, body_sha256=sha256)
+    try:
+        stands = await bus.results.create(job.key, encode(failure))
+        await bus.publish(job.cancel_subject, b"")
+    except BusError:
+        return None
+    return decode_result(stands.value)
+
+
+async def unless_hung_up(receive: Receive, waiting: Awaitable[T]) -> T:
+    """What `waiting` returns; raises HungUpError when the client goes first. Call it after the body was read."""
+    wait, hang_up = asyncio.ensure_future(waiting), asyncio.ensure_future(_hang_up(receive))
+    try:
+        await asyncio.wait({wait, hang_up}, return_when=asyncio.FIRST_COMPLETED)
+        if wait.done():
+            return wait.result()
+        raise HungUpError
+    finally:
+        wait.cancel()
+        hang_up.cancel()
+
+
+async def _hang_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
