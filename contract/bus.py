@@ -41,6 +41,7 @@ _STORE_FAILED = 10077
 _STREAM_NOT_FOUND = 10059
 _CONSUMER_NOT_FOUND = 10014
 _MESSAGE_TOO_LARGE = 10054
+_NO_MESSAGE = 10057
 _WRONG_LAST_SEQUENCE = (10071, 10164)
 
 log = structlog.get_logger(__name__)
@@ -227,9 +228,13 @@ class Bucket:
         return stored.seq
 
     async def remove(self, seq: int) -> None:
-        """Remove one write from the disk, with no marker left behind; raises BusError."""
-        with _translated_errors(), contextlib.suppress(nats.js.errors.NotFoundError):
-            await self._bus.js.delete_msg(self._stream, seq)
+        """Remove one write from the disk, if it is there, with no marker left behind; raises BusError."""
+        with _translated_errors():
+            try:
+                await self._bus.js.delete_msg(self._stream, seq)
+            except nats.js.errors.APIError as error:
+                if error.err_code != _NO_MESSAGE:
+                    raise
 
     def _subject(self, key: str) -> str:
         return f"$KV.{self._name}.{key}"
@@ -240,7 +245,7 @@ def _translated_errors() -> Iterator[None]:
     """Turn what nats-py raises into the project's errors."""
     try:
         yield
-    except nats.js.errors.NoStreamResponseError:
+    except (nats.js.errors.NoStreamResponseError, nats.errors.NoRespondersError):
         raise NotProvisionedError from None
     except nats.js.errors.APIError as error:
         raise _from_api_error(error) from None

@@ -19,7 +19,7 @@ from nats.js.api import (
 
 from contract import topology
 from contract.bus import Bus
-from contract.errors import BusError, NotProvisionedError
+from contract.errors import BusError, BusUnavailableError, NotProvisionedError
 from contract.settings import QueueSettings
 
 OLDEST_SERVER: Final = (2, 15)
@@ -29,8 +29,11 @@ JOB_MARGIN_BYTES: Final = 64 * 1024
 """Room for a job's headers and for what JSON adds to a request."""
 
 DEAD_TTL_S: Final = 7 * 86_400
+DEAD_DUPLICATES_S: Final = 120
+"""A dead letter is published until it is stored, under one `Nats-Msg-Id`."""
+
 _SHORTEST_DUPLICATE_WINDOW_S: Final = 0.1
-"""The least that the server takes: nobody sends `Nats-Msg-Id`, and remembering none costs nothing."""
+"""The least that the server takes: nobody sends `Nats-Msg-Id` there."""
 
 _FIXED: Final = ("retention", "storage", "max_msgs_per_subject", "discard_new_per_subject")
 """Never changed on a stream that exists: tightening a limit per subject deletes waiting jobs silently."""
@@ -51,7 +54,7 @@ async def provision(bus: Bus, settings: QueueSettings) -> None:
             "The server at DOCQA_NATS_URL has no JetStream for this user: switch it on, or use the embedded server."
         ) from None
     except (TimeoutError, nats.errors.Error, OSError):
-        raise BusError("The bus did not answer while its streams were being set up: try again.") from None
+        raise BusUnavailableError("The bus did not answer while its streams were being set up: try again.") from None
 
 
 def _check_version(bus: Bus) -> None:
@@ -129,7 +132,7 @@ def _dead(settings: QueueSettings) -> StreamConfig:
         max_msgs_per_subject=-1,
         max_msg_size=-1,
         allow_direct=True,
-        duplicate_window=_SHORTEST_DUPLICATE_WINDOW_S,
+        duplicate_window=DEAD_DUPLICATES_S,
         storage=StorageType.FILE,
     )
 

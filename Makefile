@@ -1,0 +1,68 @@
+# Two commands on a fresh machine: `make up` and `make test`. Both are safe to repeat and quick the second time.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+
+# The first that runs and is recent enough; name another one with PYTHON=...
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$name" -c '$(SUPPORTED)' 2>/dev/null && { echo "$$name"; break; }; done)
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+
+.PHONY: help
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: setup
+setup: $(STAMP) ## Make .venv with everything in it (the first time compiles llama.cpp: 4 to 5 minutes)
+
+$(STAMP): pyproject.toml requirements/uv.txt requirements/dev.txt
+	@[[ -n "$(PYTHON)" ]] && "$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { \
+		echo "Goblin DocQA needs Python 3.11 to 3.14: install one, or name it with PYTHON=..." >&2; exit 1; }
+	@[[ -x $(BIN)/python ]] || { echo "Making $(VENV) with $$("$(PYTHON)" --version)"; \
+		"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "$(PYTHON) can't make environments: install its venv package (Debian: python3-venv)." >&2; exit 1; }; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+		echo "There is no pip in $(VENV): remove it, install pip for $(PYTHON), and run this again." >&2; exit 1; }
+	@echo "Installing uv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@echo "Installing the locked packages (llama-cpp-python is compiled once: 4 to 5 minutes on two cores)"
+	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements/uv.txt requirements/dev.txt || { \
+		command -v c++ g++ clang++ >/dev/null \
+		|| echo "There is no C++ compiler: install one (Debian: g++), then run this again." >&2; exit 1; }
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo "Set up: make up, make test"
+
+.PHONY: up
+up: setup ## Run everything until Ctrl-C
+	@$(BIN)/docqa up
+
+.PHONY: test
+test: setup ## Run all tests
+	@$(BIN)/python -m pytest tests/unit tests/integration tests/acceptance
+
+.PHONY: lint
+lint: setup ## Check format, code, types, import rules and spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell --skip './.*,*.txt,*.svg,*.jsonl' --ignore-words-list nd,ans .
+
+.PHONY: lock
+lock: setup ## Compile the hashed requirement files anew
+	$(COMPILE) requirements/uv.in -o requirements/uv.txt
+	$(COMPILE) --extra llama --extra nats pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) --extra dev -c requirements/runtime.txt pyproject.toml requirements/build.in -o requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove .venv and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov dist
+	find . -name __pycache__ -prune -exec rm -rf {} +

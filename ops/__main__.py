@@ -1,0 +1,66 @@
+"""The `docqa` command. Knows the commands' names and how errors are told; loads only the command that is used."""
+
+import importlib
+import sys
+from typing import Final
+
+import click
+
+from contract.errors import DocQAError
+from ops.errors import TryLaterError
+
+_COMMANDS: Final = {
+    "up": "Run everything in the foreground: bus, worker, ingress.",
+    "ask": "Ask a question about a document.",
+    "status": "Show how the system is.",
+    "nats": "Run the bus alone.",
+    "ingress": "Run the ingress alone.",
+    "worker": "Run the worker alone.",
+}
+_INTERRUPTED: Final = 130
+_TRY_LATER: Final = 75
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are modules, imported when they are used: `docqa --help` imports none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"ops.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="goblin-docqa", prog_name="docqa")
+def cli() -> None:
+    """Answers questions about documents with a local language model, on one machine."""
+
+
+def main() -> None:
+    """Run a command; every error is one sentence on stderr and a non-zero exit."""
+    try:
+        status = cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        status = _INTERRUPTED
+    except DocQAError as error:
+        click.echo(f"docqa: {error}", err=True)
+        status = _TRY_LATER if isinstance(error, TryLaterError) else 1
+    except OSError as error:
+        click.echo(f"docqa: {error.filename or 'the system'}: {error.strerror or error}.", err=True)
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

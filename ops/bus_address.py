@@ -1,0 +1,33 @@
+"""Where the embedded bus of a data folder is: a file beside its store, so that parts run by hand find it."""
+
+from pathlib import Path
+
+from contract.files import write_atomically
+from ops.credentials import Credentials
+
+
+def bus_folder(data_dir: Path) -> Path:
+    return data_dir.absolute() / "nats"
+
+
+def credentials(data_dir: Path) -> Credentials:
+    return Credentials(bus_folder(data_dir) / "credentials")
+
+
+def note(data_dir: Path, url: str) -> None:
+    """Write down where the bus is now."""
+    write_atomically(_file(data_dir), f"{url}\n".encode())
+
+
+def environment_for(data_dir: Path, role: str) -> dict[str, str]:
+    """What a process needs to connect in this role; empty when no bus ever ran on this folder."""
+    try:
+        url = _file(data_dir).read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return {}
+    password_file = credentials(data_dir).path(role)
+    return {"DOCQA_NATS_URL": url, "DOCQA_NATS_PASSWORD_FILE": str(password_file)}
+
+
+def _file(data_dir: Path) -> Path:
+    return bus_folder(data_dir) / "url"

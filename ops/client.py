@@ -1,0 +1,143 @@
+"""Talks to a running system over HTTP, on its Unix socket or on TCP, and turns what it says into errors or answers."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+
+from contract.errors import DocQAError
+from ops.errors import TryLaterError
+from ops.settings import UpSettings
+
+_TRY_LATER: Final = (429, 503)
+_WAIT_S: Final = 20
+"""How long one request waits for its answer; after that the job is looked at from time to time."""
+_TIMEOUT: Final = httpx.Timeout(60, connect=5)
+_FIRST_LOOK_AFTER_S: Final = 0.2
+_LOOKS_EVERY_S: Final = 1.0
+_MISSED_FOR_S: Final = 60.0
+"""How long the system may be away while a job of ours runs: a restart takes seconds."""
+
+
+class NotThereError(DocQAError):
+    """Nothing answers at the target."""
+
+
+class RefusedError(DocQAError):
+    """The system refused or failed; `document` is what it said."""
+
+    def __init__(self, sentence: str, document: Mapping[str, Any]) -> None:
+        super().__init__(sentence)
+        self.document = document
+
+
+class RefusedForNowError(RefusedError, TryLaterError):
+    """The system refused what it may take later."""
+
+
+class Client:
+    """A connection to one target: a URL, or the path of a Unix socket."""
+
+    def __init__(self, target: str, token: str | None) -> None:
+        self._target = target
+        is_url = target.startswith(("http://", "https://"))
+        self._http = httpx.Client(
+            base_url=target if is_url else "http://docqa",
+            transport=None if is_url else httpx.HTTPTransport(uds=target),
+            headers={"Authorization": f"Bearer {token}"} if token else None,
+            timeout=_TIMEOUT,
+        )
+
+    @classmethod
+    def of(cls, target: str | None, settings: UpSettings) -> Self:
+        """For `target`, else for the Unix socket that the settings name."""
+        return cls(target or str(settings.socket_path), settings.token.reveal() if settings.token else None)
+
+    def ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer, however long it takes; raises NotThereError or RefusedError."""
+        with self._told_errors():
+            response = self._http.post("/api/query", json=question, headers={"Prefer": f"wait={_WAIT_S}"})
+        document = _document(response)
+        if response.status_code == 202:
+            document = self._follow(response.headers["Location"])
+        if document.get("status") == "failed":
+            raise RefusedError(_sentence(document), document)
+        return document
+
+    def health(self) -> dict[str, Any]:
+        """What /health says, also when that is bad; raises NotThereError."""
+        with self._told_errors():
+            return _parsed(self._http.get("/health"))
+
+    def _follow(self, location: str) -> dict[str, Any]:
+        """Look at a job until it has ended."""
+        pause_s, missed_since = _FIRST_LOOK_AFTER_S, None
+        while True:
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LOOKS_EVERY_S)
+            try:
+                with self._told_errors():
+                    document = _document(self._http.get(location))
+            except (NotThereError, TryLaterError):
+                missed_since = missed_since or time.monotonic()
+                if time.monotonic() - missed_since > _MISSED_FOR_S:
+                    raise NotThereError(
+                        f"The system is away: your question waits on its disk, and its answer will be at {location}."
+                    ) from None
+                continue
+            missed_since = None
+            if document.get("status") in ("done", "failed"):
+                return document
+
+    @contextlib.contextmanager
+    def _told_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.ConnectError:
+            raise NotThereError(f"Nothing answers at {self._target}: start it with `docqa up`.") from None
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise DocQAError(f"--target: {self._target} is neither a URL nor a Unix socket.") from None
+        except httpx.TransportError as error:
+            raise NotThereError(
+                f"The connection to {self._target} broke ({type(error).__name__}): ask again."
+            ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+
+def _document(response: httpx.Response) -> dict[str, Any]:
+    document = _parsed(response)
+    if response.status_code in _TRY_LATER:
+        raise RefusedForNowError(_with_retry(_sentence(document), response), document)
+    if response.is_error:
+        raise RefusedError(_sentence(document), document)
+    return document
+
+
+def _parsed(response: httpx.Response) -> dict[str, Any]:
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise RefusedError(f"What answers there is not Goblin DocQA (status {response.status_code}).", {})
+    return document
+
+
+def _sentence(document: Mapping[str, Any]) -> str:
+    return str(document.get("detail") or document.get("title") or "The system refused without a reason.")
+
+
+def _with_retry(sentence: str, response: httpx.Response) -> str:
+    """The sentence, with the time to come back unless it names that already."""
+    seconds = response.headers.get("Retry-After")
+    return sentence if not seconds or f"{seconds} s" in sentence else f"{sentence} Come back in {seconds} s."

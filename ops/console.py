@@ -1,0 +1,76 @@
+"""What `docqa` tells its user while it works: a spinner on a terminal, plain lines elsewhere.
+
+Progress and warnings go to stderr, so that stdout holds nothing but what was asked for.
+"""
+
+import logging
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import click
+import structlog
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+
+class Console:
+    """One spinner at a time, with lines above it."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._status: Status | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.rest()
+
+    def work(self, text: str) -> None:
+        """Say what is being done now."""
+        if self._quiet:
+            return
+        if not sys.stderr.isatty():
+            click.echo(text, err=True)
+        elif self._status:
+            self._status.update(text)
+        else:
+            self._status = _spinner(text)
+
+    def say(self, text: str) -> None:
+        if not self._quiet:
+            self._line(text)
+
+    def warn(self, text: str) -> None:
+        self._line(text)
+
+    def rest(self) -> None:
+        """Nothing is being done now."""
+        if self._status:
+            self._status.stop()
+            self._status = None
+
+    def _line(self, text: str) -> None:
+        if self._status:
+            self._status.console.print(text, markup=False, highlight=False)
+        else:
+            click.echo(text, err=True)
+
+
+def silence_logs() -> None:
+    """Keep what libraries log off the user's screen: a command speaks in sentences."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.disable(logging.ERROR)
+
+
+def _spinner(text: str) -> "Status":
+    # Imported here: off a terminal nothing needs rich, and it is a good part of the start.
+    import rich.console
+
+    status = rich.console.Console(stderr=True).status(text)
+    status.start()
+    return status

@@ -1,0 +1,31 @@
+"""The passwords of the roles on the embedded bus: drawn once, kept in files that only their owner reads."""
+
+import secrets
+from pathlib import Path
+from typing import Final
+
+from contract.files import write_atomically
+
+ROLES: Final = ("admin", "ingress", "worker")
+_PASSWORD_BYTES: Final = 32
+
+
+class Credentials:
+    """A folder with one file a role."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def ensure(self) -> None:
+        """Draw the passwords that are not there yet."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for role in ROLES:
+            if not self.path(role).exists():
+                # Hexadecimal: nats-server takes a password that begins with "$2a$" for a hash.
+                write_atomically(self.path(role), secrets.token_hex(_PASSWORD_BYTES).encode(), mode=0o600)
+
+    def path(self, role: str) -> Path:
+        return self.folder / role
+
+    def read(self, role: str) -> str:
+        return self.path(role).read_text(encoding="ascii").strip()

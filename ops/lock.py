@@ -1,0 +1,52 @@
+"""A lock that lives as long as a process: flock on a file that names the process."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from contract.errors import AlreadyRunningError
+
+
+class FileLock:
+    """Held from `acquire` until `release`, or until the last process that inherited its descriptor ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Raises AlreadyRunningError when another process holds it."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise AlreadyRunningError from None
+        self._descriptor = descriptor
+        self.name(os.getpid())
+
+    @property
+    def descriptor(self) -> int:
+        """For a process that inherits the lock; raises ValueError while it is not held."""
+        if self._descriptor is None:
+            raise ValueError(f"{self.path} is not locked")
+        return self._descriptor
+
+    def name(self, pid: int) -> None:
+        """Write down who holds the lock."""
+        os.truncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, f"{pid}\n".encode(), 0)
+
+    def holder(self) -> int | None:
+        """The process that wrote its id last; it holds the lock only if `acquire` fails."""
+        try:
+            return int(self.path.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+
+    def release(self) -> None:
+        """Give it up here; a process that inherited it goes on holding it. The file stays: removing it races."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,123 @@
+"""The embedded nats-server as a part: configured, started, healthy and provisioned before it counts as ready."""
+
+import asyncio
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import sysconfig
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from contract.bus import connected
+from contract.errors import BusError, BusUnavailableError
+from contract.files import write_atomically
+from contract.provision import provision
+from contract.settings import SECRET_NAMES, BusSettings, QueueSettings, Secret
+from ops import bus_address, nats_config, ports
+from ops.child import Child, Program, ended_on_error, spawn
+from ops.credentials import ROLES
+from ops.part import StartError, until_written
+from ops.ports import Address
+
+_USUAL_PORT: Final = 4222
+SERVER_PICKS: Final = -1
+_READY_WITHIN_S: Final = 60.0
+"""A large store is read before the server listens."""
+_PROVISIONED_WITHIN_S: Final = 15.0
+STOPS_WITHIN_S: Final = 10.0
+
+
+class NatsServer:
+    """Keeps its port over restarts, so that clients find it again."""
+
+    name = "nats-server"
+
+    def __init__(self, data_dir: Path, settings: QueueSettings, port: int = _USUAL_PORT) -> None:
+        self.data_dir = data_dir
+        self._settings = settings
+        self.folder = bus_address.bus_folder(data_dir)
+        self.credentials = bus_address.credentials(data_dir)
+        self._wanted_port = port
+        self._port: int | None = None
+        self.monitoring = ""
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self._port}"
+
+    def settings_for(self, role: str) -> BusSettings:
+        return BusSettings(nats_url=self.url, nats_password=Secret(self.credentials.read(role)))
+
+    async def launch(self) -> Child:
+        """Start the server and provision it; raises StartError."""
+        self.credentials.ensure()
+        if self._port is not None:
+            return await self._launch_on(self._port)
+        if self._wanted_port != SERVER_PICKS and not ports.trouble(Address("127.0.0.1", self._wanted_port)):
+            # Somebody else may take the port between the look and the start.
+            try:
+                return await self._launch_on(self._wanted_port)
+            except StartError as error:
+                if error.final:
+                    raise
+        return await self._launch_on(SERVER_PICKS)
+
+    async def _launch_on(self, port: int) -> Child:
+        child = await spawn(self._program(port))
+        async with ended_on_error(child, STOPS_WITHIN_S):
+            await self._wait_for_ports(child)
+            await self._provision()
+        return child
+
+    def _program(self, port: int) -> Program:
+        for stale in self.folder.glob("*.ports"):
+            stale.unlink(missing_ok=True)
+        config = self.folder / "nats-server.conf"
+        text = nats_config.render(
+            folder=self.folder,
+            port=port,
+            passwords={role: self.credentials.read(role) for role in ROLES},
+            max_request_size_mb=self._settings.max_request_size_mb,
+        )
+        write_atomically(config, text.encode(), mode=0o600)
+        environment = {name: value for name, value in os.environ.items() if name not in SECRET_NAMES}
+        return Program(self.name, [find_program(), "--config", str(config)], environment, self.data_dir)
+
+    async def _wait_for_ports(self, child: Child) -> None:
+        """The server writes its ports once it listens, which is after it has read its store."""
+        path = self.folder / f"{self.name}_{child.pid}.ports"
+        found = await until_written(path, child, _READY_WITHIN_S)
+        self._port = urlsplit(found["nats"][0]).port
+        self.monitoring = found["monitoring"][0]
+        bus_address.note(self.data_dir, self.url)
+
+    async def _provision(self) -> None:
+        try:
+            await asyncio.to_thread(self._check_sync)
+            async with asyncio.timeout(_PROVISIONED_WITHIN_S), connected(self.settings_for("admin"), "admin") as bus:
+                await provision(bus, self._settings)
+        except (OSError, http.client.HTTPException):
+            raise StartError("nats-server listens but does not answer its admin.") from None
+        except BusError as error:
+            raise StartError(str(error), final=not isinstance(error, BusUnavailableError)) from None
+
+    def _check_sync(self) -> None:
+        connection = http.client.HTTPConnection(urlsplit(self.monitoring).netloc, timeout=5)
+        with contextlib.closing(connection):
+            connection.request("GET", "/jsz")
+            config = json.load(connection.getresponse())["config"]
+        if not config.get("sync_always"):
+            raise BusError("This nats-server does not write each job to disk at once (sync_always): use 2.15 or newer.")
+
+
+def find_program() -> str:
+    """The server that was installed beside this Python, else the one on PATH; raises StartError."""
+    beside = Path(sysconfig.get_path("scripts")) / "nats-server"
+    if found := shutil.which(beside) or shutil.which("nats-server"):
+        return str(Path(found).absolute())
+    raise StartError(
+        "There is no nats-server: run `make setup`, or name one that runs with DOCQA_NATS_URL.", final=True
+    )

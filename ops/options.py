@@ -1,0 +1,24 @@
+"""Options that several commands share, and how an option overrides the environment."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import click
+
+_FILE: Final = click.Path(path_type=Path)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+data_dir_option = click.option(
+    "--data-dir", type=_FILE, help="Folder for all that is kept. [default: DOCQA_DATA_DIR, else a folder in HOME]"
+)
+target_option = click.option(
+    "--target", metavar="URL|SOCKET", help="Where to ask. [default: the Unix socket of DOCQA_UDS or the data folder]"
+)
+ready_file_option = click.option("--ready-file", type=_FILE, help="Write the addresses here, as JSON, once ready.")
+
+
+def environment_with(**overrides: object) -> dict[str, str]:
+    """This process's environment, with the options that were given in place of their variables."""
+    given = {name: str(value) for name, value in overrides.items() if value is not None}
+    return {**os.environ, **given}

@@ -1,0 +1,24 @@
+"""What `docqa up` itself must know of the settings; all others reach its children as they are."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, field
+
+from contract.settings import QueueSettings, Secret
+
+
+class UpSettings(QueueSettings, frozen=True, kw_only=True):
+    """Where the ingress is to listen, and how long a drain may take."""
+
+    host: str = field(default="127.0.0.1", name="DOCQA_HOST")
+    port: Annotated[int, Meta(ge=0, le=65_535)] = field(default=8000, name="DOCQA_PORT")
+    uds: Path | None = field(default=None, name="DOCQA_UDS")
+    metrics_addr: str | None = field(default=None, name="DOCQA_METRICS_ADDR")
+    drain_s: Annotated[float, Meta(ge=0, le=3600)] = field(default=20.0, name="DOCQA_DRAIN_S")
+    token: Secret | None = field(default=None, name="DOCQA_TOKEN")
+
+    @property
+    def socket_path(self) -> Path:
+        """Beside the data unless it is named: then everything of one `docqa up` is in one place."""
+        return (self.uds or self.data_dir / "docqa.sock").absolute()

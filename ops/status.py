@@ -1,0 +1,44 @@
+"""`docqa status`: what /health says, as a small table."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from contract.errors import DocQAError
+from contract.settings import load
+from ops.client import Client
+from ops.options import data_dir_option, environment_with, json_option, target_option
+from ops.settings import UpSettings
+
+
+@click.command("status")
+@target_option
+@data_dir_option
+@json_option
+def command(target: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Show how the system is. Exit status 1 when it can't take questions."""
+    with Client.of(target, load(UpSettings, environment_with(DOCQA_DATA_DIR=data_dir))) as client:
+        health = client.health()
+    click.echo(json.dumps(health) if as_json else _table(health))
+    if health.get("status") == "unhealthy":
+        raise DocQAError(str(health.get("detail", "The system can't take questions.")))
+
+
+def _table(health: Mapping[str, Any]) -> str:
+    rows = [("status", health.get("status", "unknown"))]
+    if "queue_depth" in health:
+        rows += [("queue", f"{health['queue_depth']} of {health['queue_capacity']}, {health['running']} running")]
+    if model := health.get("model"):
+        rows += [("model", model["name"])]
+    rows += [("worker", _worker(worker)) for worker in health.get("workers", [])]
+    return "\n".join(f"{name:<8}{value}" for name, value in rows)
+
+
+def _worker(worker: Mapping[str, Any]) -> str:
+    return (
+        f"{worker['id']}: {worker['busy']} of {worker['slots']} slots busy, {worker['jobs_per_s']:.1f} jobs/s, "
+        f"{worker['tokens_per_s']:.1f} tokens/s, {worker['memory_bytes'] / 2**20:.0f} MiB"
+    )

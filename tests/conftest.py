@@ -1,0 +1,24 @@
+"""Fixtures for all tiers: real nats-servers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.nats_server import RunningServer
+
+
+@pytest.fixture
+def bare_server(tmp_path: Path) -> Iterator[RunningServer]:
+    """A nats-server with the project's account and roles, and nothing made in it."""
+    server = RunningServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def server(bare_server: RunningServer) -> RunningServer:
+    """The same, provisioned with the default settings."""
+    await bare_server.provision()
+    return bare_server

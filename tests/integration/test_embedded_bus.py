@@ -1,0 +1,135 @@
+"""`docqa nats` as a process: what it leaves when it is stopped, killed, or loses its server."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from contract.bus import connected
+from contract.settings import BusSettings, Secret
+from contract.topology import JobName
+from tests.nats_server import RunningServer
+
+JOB = JobName("http", "tests", "00000000-0000-7000-8000-000000000001")
+WITHIN_S = 30.0
+
+
+class NatsCommand:
+    """One `docqa nats` on a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data_dir = folder / "data"
+        self.ready_file = folder / "ready.json"
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "ops", "nats", "--data-dir", str(self.data_dir), *arguments]
+
+    def start(self) -> None:
+        self.ready_file.unlink(missing_ok=True)
+        self.process = subprocess.Popen(
+            self.command("--ready-file", str(self.ready_file)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until(self.ready_file.exists)
+
+    def ready(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.ready_file.read_bytes())
+        return found
+
+    def server(self) -> psutil.Process:
+        return psutil.Process(self.ready()["pids"]["nats"])
+
+    def bus(self) -> Any:
+        password = Secret((Path(self.ready()["credentials"]) / "admin").read_text(encoding="ascii"))
+        return connected(BusSettings(nats_url=self.ready()["nats_url"], nats_password=password), "admin")
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self.process.wait(WITHIN_S)
+
+
+def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_gone(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() == psutil.STATUS_ZOMBIE
+    return True
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[NatsCommand]:
+    command = NatsCommand(tmp_path)
+    command.start()
+    yield command
+    command.end()
+
+
+async def test_jobs_outlive_a_stop_which_leaves_no_process(running: NatsCommand) -> None:
+    async with running.bus() as bus:
+        await bus.publish_job(JOB, b"{}", {})
+    server = running.server()
+    running.end()
+    assert running.process.returncode == 0
+    assert is_gone(server)
+    assert not running.ready_file.exists()
+    running.start()
+    async with running.bus() as bus:
+        assert await bus.find_job(JOB)
+
+
+async def test_a_killed_server_comes_back_at_the_same_address(running: NatsCommand) -> None:
+    before = running.ready()
+    async with running.bus() as bus:
+        await bus.publish_job(JOB, b"{}", {})
+    running.server().kill()
+    until(lambda: running.ready()["pids"] != before["pids"])
+    assert running.ready()["nats_url"] == before["nats_url"]
+    async with running.bus() as bus:
+        assert await bus.find_job(JOB)
+
+
+def test_killed_itself_it_leaves_no_server_and_starts_again_at_once(running: NatsCommand) -> None:
+    server = running.server()
+    running.process.kill()
+    running.process.wait(WITHIN_S)
+    running.start()
+    assert is_gone(server)
+    assert running.server().pid != server.pid
+
+
+def test_a_second_one_on_the_same_folder_names_the_first(running: NatsCommand) -> None:
+    second = subprocess.run(running.command(), capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    assert second.returncode == 1
+    assert second.stderr.count("\n") == 1
+    assert f"Process {running.process.pid} already runs on" in second.stderr
+    assert running.ready_file.exists()
+
+
+def test_what_it_keeps_is_its_owners_alone(running: NatsCommand) -> None:
+    assert running.data_dir.stat().st_mode & 0o777 == 0o700
+    assert (running.data_dir / "nats" / "nats-server.conf").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_server_that_somebody_else_runs_is_provisioned_and_left_running(bare_server: RunningServer) -> None:
+    environment = {
+        **os.environ,
+        "DOCQA_NATS_URL": bare_server.url,
+        "DOCQA_NATS_PASSWORD_FILE": str(bare_server.credentials.path("admin")),
+    }
+    command = [sys.executable, "-m", "ops", "nats", "--json"]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    assert (found.returncode, json.loads(found.stdout)) == (0, {"nats_url": bare_server.url})

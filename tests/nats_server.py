@@ -1,0 +1,107 @@
+"""A real nats-server for a test: on a free port, with a store and passwords of its own, configured as the embedded one.
+
+It is not provisioned: `contract.provision` does that, or a test that wants it otherwise.
+"""
+
+import contextlib
+import json
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from nats.aio.client import Client
+
+from contract.bus import Bus, connected
+from contract.provision import provision
+from contract.settings import BusSettings, QueueSettings, Secret
+from ops import nats_config
+from ops.credentials import ROLES, Credentials
+from ops.nats_server import SERVER_PICKS, find_program
+
+READY_WITHIN_S = 20.0
+
+
+class RunningServer:
+    """Killed and started again it keeps its port and its store."""
+
+    def __init__(self, folder: Path, settings: QueueSettings | None = None) -> None:
+        self.folder = folder
+        self.settings = settings or QueueSettings()
+        self.credentials = Credentials(folder / "credentials")
+        self.port = SERVER_PICKS
+        self.monitoring = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self.credentials.ensure()
+        self._write_config()
+        with (self.folder / "nats-server.log").open("ab") as log:
+            command = [find_program(), "--config", str(self._config)]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        ports = self._read_ports(self._process)
+        self.port = int(ports["nats"][0].rpartition(":")[2])
+        self.monitoring = ports["monitoring"][0]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        if self._process:
+            self._process.send_signal(number)
+            self._process.wait(20)
+            self._process = None
+
+    def settings_for(self, role: str) -> BusSettings:
+        return BusSettings(nats_url=self.url, nats_password=Secret(self.credentials.read(role)))
+
+    @contextlib.asynccontextmanager
+    async def bus(self, role: str = "admin") -> AsyncIterator[Bus]:
+        """The project's own connection in this role."""
+        async with connected(self.settings_for(role), role) as bus:
+            yield bus
+
+    @contextlib.asynccontextmanager
+    async def client(self, role: str) -> AsyncIterator[tuple[Client, list[str]]]:
+        """A bare connection, and what the server says against it."""
+        client, errors = Client(), list[str]()
+
+        async def note(error: Exception) -> None:
+            errors.append(str(error))
+
+        await client.connect(
+            self.url, user=role, password=self.credentials.read(role), inbox_prefix=f"_INBOX_{role}", error_cb=note
+        )
+        try:
+            yield client, errors
+        finally:
+            await client.close()
+
+    async def provision(self) -> None:
+        async with self.bus() as bus:
+            await provision(bus, self.settings)
+
+    @property
+    def _config(self) -> Path:
+        return self.folder / "nats-server.conf"
+
+    def _write_config(self) -> None:
+        text = nats_config.render(
+            folder=self.folder,
+            port=self.port,
+            passwords={role: self.credentials.read(role) for role in ROLES},
+            max_request_size_mb=self.settings.max_request_size_mb,
+        )
+        self._config.write_text(text, encoding="utf-8")
+
+    def _read_ports(self, process: subprocess.Popen[bytes]) -> dict[str, list[str]]:
+        path = self.folder / f"nats-server_{process.pid}.ports"
+        deadline = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < deadline and process.poll() is None:
+            with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+                ports: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8"))
+                return ports
+            time.sleep(0.01)
+        raise AssertionError(f"nats-server did not start:\n{(self.folder / 'nats-server.log').read_text()}")

@@ -1,0 +1,1 @@
+"""Tests of parts by themselves: no server, no process, no model."""

@@ -1,0 +1,95 @@
+"""Addresses: how they are read, which ones the children of `docqa up` get, and what a user is told to paste."""
+
+import shlex
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.errors import SettingsError
+from contract.settings import load
+from ops import addresses, ports, welcome
+from ops.ports import Address
+from ops.settings import UpSettings
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:8000", Address("127.0.0.1", 8000)),
+        ("[::1]:0", Address("::1", 0)),
+        ("localhost:65535", Address("localhost", 65535)),
+    ],
+)
+def test_an_address_is_read_and_written_the_same_way(text: str, address: Address) -> None:
+    assert ports.parse(text, "--http") == address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "8000", ":8000", "localhost:", "localhost:http", "localhost:65536", "a:-1", "a:²"]
+)
+def test_what_is_no_address_is_refused_by_name(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^--http: .* is not HOST:PORT"):
+        ports.parse(text, "--http")
+
+
+def test_a_taken_port_is_an_error_that_says_what_to_do(taken: int) -> None:
+    with pytest.raises(SettingsError, match=rf"127\.0\.0\.1:{taken}: Address already in use.*--http 127\.0\.0\.1:0"):
+        addresses.http(UpSettings(port=taken))
+
+
+def test_metrics_take_their_usual_ports_only_when_they_are_free(monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
+    monkeypatch.setattr(addresses, "_INGRESS_METRICS_PORT", taken)
+    ingress, worker = addresses.metrics(UpSettings())
+    assert ingress.port == 0
+    assert worker.port in (9109, 0)
+
+
+def test_metrics_are_picked_where_the_http_port_is() -> None:
+    assert [address.port for address in addresses.metrics(UpSettings(port=0))] == [0, 0]
+
+
+def test_a_named_metrics_address_is_the_ingress_s_and_the_worker_takes_the_next() -> None:
+    settings = UpSettings(metrics_addr="0.0.0.0:9200")
+    assert addresses.metrics(settings) == (Address("0.0.0.0", 9200), Address("0.0.0.0", 9201))
+    assert addresses.metrics(UpSettings(metrics_addr="127.0.0.1:0")) == (Address("127.0.0.1", 0),) * 2
+
+
+def test_the_socket_is_beside_the_data_unless_it_is_named() -> None:
+    assert load(UpSettings, {"DOCQA_DATA_DIR": "/data"}).socket_path == Path("/data/docqa.sock")
+    assert load(UpSettings, {"DOCQA_DATA_DIR": "/data", "DOCQA_UDS": "/run/q"}).socket_path == Path("/run/q")
+
+
+def curls(token: str | None = None, **changes: Any) -> list[list[str]]:
+    found = {"http": "http://127.0.0.1:8000", "uds": "/a folder/docqa.sock", "data_dir": "/a folder", **changes}
+    settings = load(UpSettings, {"DOCQA_TOKEN": token} if token else {})
+    text = welcome.text(found, settings, {"model": "m", "slots": 8})
+    assert token is None or token not in text
+    return [shlex.split(line) for line in text.splitlines() if line.startswith("  curl")]
+
+
+def test_the_lines_to_paste_name_both_ways_in() -> None:
+    tcp, unix = curls()
+    assert "http://127.0.0.1:8000/api/query" in tcp
+    assert unix[unix.index("--unix-socket") + 1] == "/a folder/docqa.sock"
+    assert not any("Authorization" in word for word in tcp + unix)
+
+
+def test_the_lines_to_paste_take_the_token_from_the_shell() -> None:
+    for line in curls(token="s3cret"):
+        assert "Authorization: Bearer $DOCQA_TOKEN" in line
+
+
+def test_who_listens_everywhere_is_asked_on_the_loopback() -> None:
+    assert "http://127.0.0.1:8000/api/query" in curls(http="http://0.0.0.0:8000")[0]
+    assert "http://[::1]:8000/api/query" in curls(http="http://[::]:8000")[0]

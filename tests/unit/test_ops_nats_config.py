@@ -1,0 +1,54 @@
+"""The embedded server's configuration."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ops.credentials import ROLES, Credentials
+from ops.nats_config import render
+
+
+def rendered(**changes: Any) -> dict[str, Any]:
+    passwords = {role: f"password-of-{role}" for role in ROLES}
+    given: dict[str, Any] = {"folder": Path("/data/nats"), "port": 4222, "max_request_size_mb": 1, **changes}
+    found: dict[str, Any] = json.loads(render(passwords=passwords, **given))
+    return found
+
+
+def users() -> dict[str, dict[str, Any]]:
+    return {user["user"]: user for user in rendered()["accounts"]["DOCQA"]["users"]}
+
+
+def test_every_job_is_on_disk_before_it_is_acknowledged() -> None:
+    assert rendered()["jetstream"]["sync_interval"] == "always"
+
+
+def test_nothing_but_the_loopback_is_listened_on() -> None:
+    config = rendered(port=-1)
+    assert config["listen"] == "127.0.0.1:-1"
+    assert config["http"].startswith("127.0.0.1:")
+
+
+def test_the_largest_message_follows_the_largest_request() -> None:
+    assert rendered(max_request_size_mb=3)["max_payload"] == 3 * 2**20 + 128 * 1024
+
+
+def test_only_the_admin_may_do_everything_and_nobody_is_in_the_system_account() -> None:
+    assert users()["admin"]["permissions"] == {"publish": [">"], "subscribe": [">"]}
+    for role in ("ingress", "worker"):
+        rights = users()[role]["permissions"]
+        assert not any(subject.startswith((">", "*", "$JS.API.>")) for subject in rights["publish"])
+        assert not any(subject.startswith((">", "*", "_INBOX.")) for subject in rights["subscribe"])
+    assert rendered()["accounts"][rendered()["system_account"]] == {}
+
+
+def test_each_role_has_its_own_password_drawn_once_and_read_by_its_owner_only(tmp_path: Path) -> None:
+    credentials = Credentials(tmp_path / "credentials")
+    credentials.ensure()
+    first = {role: credentials.read(role) for role in ROLES}
+    credentials.ensure()
+    assert {role: credentials.read(role) for role in ROLES} == first
+    assert len(set(first.values())) == len(ROLES)
+    assert all(len(password) == 64 for password in first.values())
+    assert all(credentials.path(role).stat().st_mode & 0o777 == 0o600 for role in ROLES)
+    assert credentials.folder.stat().st_mode & 0o777 == 0o700
