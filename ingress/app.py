@@ -4,8 +4,6 @@ import structlog
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from contract.errors import BadMessageError, BusUnavailableError, NotProvisionedError
 from ingress import problems
@@ -27,7 +25,7 @@ def create_app(services: Services) -> Litestar:
         },
         request_max_body_size=limit,
         state=State({"services": services, "max_body_bytes": limit, "log": structlog.get_logger("ingress")}),
-        # Nothing from a CDN: the schema is JSON, and a reader brings the page.
-        openapi_config=OpenAPIConfig("Goblin DocQA", "1", render_plugins=[JsonRenderPlugin(path="/")]),
+        # /schema is a route of our own: JSON, self-contained, nothing from a CDN.
+        openapi_config=None,
         logging_config=None,
     )

@@ -1,5 +1,7 @@
 """One job from the outside: where it stands, how it is cancelled, how its result is erased."""
 
+from typing import Literal
+
 import msgspec
 
 from contract.bus import Bus
@@ -15,7 +17,7 @@ class Unfinished(msgspec.Struct, frozen=True):
     """A job that waits on the stream, or was handed to a worker."""
 
     id: str
-    status: str
+    status: Literal["queued", "running"]
 
 
 async def status_of(bus: Bus, job: JobName) -> Result | Unfinished | None:

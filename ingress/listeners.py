@@ -45,17 +45,17 @@ def listening(settings: IngressSettings, inherited: int) -> Iterator[Listeners]:
     """
     with contextlib.ExitStack() as stack:
         if inherited:
-            doors = [socket.socket(fileno=_FIRST_INHERITED_FD + number) for number in range(inherited)]
+            fds = range(_FIRST_INHERITED_FD, _FIRST_INHERITED_FD + inherited)
+            doors = [stack.enter_context(socket.socket(fileno=fd)) for fd in fds]
         else:
             doors = [
                 stack.enter_context(unix_listener(settings.uds)),
-                tcp_listener(settings.host, settings.port, "DOCQA_PORT"),
+                stack.enter_context(tcp_listener(settings.host, settings.port, "DOCQA_PORT")),
             ]
         metrics_host, metrics_port = split_address(settings.metrics_addr, "DOCQA_METRICS_ADDR")
-        metrics = tcp_listener(metrics_host, metrics_port, "DOCQA_METRICS_ADDR")
+        metrics = stack.enter_context(tcp_listener(metrics_host, metrics_port, "DOCQA_METRICS_ADDR"))
         for open_socket in (*doors, metrics):
             open_socket.setblocking(False)
-            stack.callback(open_socket.close)
         yield Listeners(doors, metrics)
 
 
@@ -78,20 +78,20 @@ def unix_listener(path: Path) -> Iterator[socket.socket]:
         raise SettingsError(f"DOCQA_UDS: can't make the folder {path.parent}: {error.strerror}.") from None
     with held_lock(path.with_name(f"{path.name}.lock")):
         _remove_if_stale(path)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        umask = os.umask(0o117)
-        try:
-            listener.bind(str(path))
-        except OSError as error:
-            raise SettingsError(f"DOCQA_UDS: can't listen on {path}: {error.strerror}.") from None
-        finally:
-            os.umask(umask)
-        listener.listen(BACKLOG)
-        inode = path.stat().st_ino
-        try:
-            yield listener
-        finally:
-            _remove_if_ours(path, inode)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            umask = os.umask(0o117)
+            try:
+                listener.bind(str(path))
+            except OSError as error:
+                raise SettingsError(f"DOCQA_UDS: can't listen on {path}: {error.strerror}.") from None
+            finally:
+                os.umask(umask)
+            listener.listen(BACKLOG)
+            inode = path.stat().st_ino
+            try:
+                yield listener
+            finally:
+                _remove_if_ours(path, inode)
 
 
 @contextlib.contextmanager
@@ -120,14 +120,16 @@ def held_lock(path: Path) -> Iterator[None]:
 
 def tcp_listener(host: str, port: int, setting: str) -> socket.socket:
     """Listen on TCP; raises SettingsError that names the setting."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        raise SettingsError(f"{setting}: can't listen on {host}:{port}: {error.strerror}.") from None
+    with contextlib.ExitStack() as on_failure:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            listener = on_failure.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)
+        except OSError as error:
+            raise SettingsError(f"{setting}: can't listen on {host}:{port}: {error.strerror}.") from None
+        on_failure.pop_all()
     return listener
 
 

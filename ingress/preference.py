@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request
+from litestar.datastructures import Headers
 
 from ingress.problems import Problem
 
@@ -27,9 +28,9 @@ class Preference(msgspec.Struct, frozen=True):
     def of(cls, request: Request[Any, Any, Any]) -> "Preference":
         """Raises Problem for a key that can't be one; a preference that is not understood is passed over."""
         headers = request.headers
-        wishes = [wish.strip().lower() for wish in headers.get("prefer", "").split(",")]
+        wishes = _members(headers, "prefer")
         waits = [float(wait[1]) for wish in wishes if (wait := _WAIT.fullmatch(wish))]
-        accepts = [kind.partition(";")[0].strip().lower() for kind in headers.get("accept", "").split(",")]
+        accepts = [kind.partition(";")[0].strip() for kind in _members(headers, "accept")]
         return cls("respond-async" in wishes, waits[0] if waits else None, EVENT_STREAM in accepts, _key(headers))
 
     @property
@@ -42,7 +43,12 @@ class Preference(msgspec.Struct, frozen=True):
         return not self.respond_async or self.wait_s is not None
 
 
-def _key(headers: Any) -> str | None:
+def _members(headers: Headers, name: str) -> list[str]:
+    """The members of a list that may be spread over several headers (RFC 9110, 5.3), in lower case."""
+    return [member.strip().lower() for line in headers.getall(name, []) for member in line.split(",")]
+
+
+def _key(headers: Headers) -> str | None:
     key: str | None = headers.get("idempotency-key")
     if key is not None and not _KEY.fullmatch(key):
         raise Problem(

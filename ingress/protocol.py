@@ -35,6 +35,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._reading: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._is_in_head = True
         self._is_head_too_large = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -47,9 +48,18 @@ class BoundedProtocol(HttpToolsProtocol):
                 timer.cancel()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # The parser tells of a header when it is whole: one that never ends is counted here.
+        if self._is_in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(HEAD_TOO_LARGE)
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_bytes = 0
+        self._is_in_head = True
         self._expect_within(HEAD_WITHIN_S)
 
     def on_url(self, url: bytes) -> None:
@@ -62,6 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
+        self._is_in_head = False
         self._expect_within(REQUEST_WITHIN_S)
 
     def on_message_complete(self) -> None:
@@ -79,7 +90,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._writing.cancel()
 
     def send_400_response(self, msg: str) -> None:
-        problem = HEAD_TOO_LARGE if self._is_head_too_large else NOT_HTTP
+        self._refuse(HEAD_TOO_LARGE if self._is_head_too_large else NOT_HTTP)
+
+    def _refuse(self, problem: Problem) -> None:
         body = bytes(problem.response().content)
         head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self.transport.write(STATUS_LINE[problem.status] + head.encode() + body)

@@ -59,11 +59,6 @@ class Replies:
         self._waiting: defaultdict[str, set[asyncio.Future[bytes | None]]] = defaultdict(set)
         self._is_released = False
 
-    @property
-    def is_released(self) -> bool:
-        """True once waits end early because the ingress is about to stop."""
-        return self._is_released
-
     @contextlib.contextmanager
     def expect(self, job: JobName) -> Iterator[Reply]:
         """Listen for a job's result from now on. Enter before publishing: a fast answer is not missed."""

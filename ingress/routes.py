@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator, Iterator
+from importlib import metadata
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,7 @@ from contract.bus import Bus
 from contract.errors import BusError, OutcomeUnknownError
 from contract.messages import Answer, Failure, Query, Result, decode_question, encode
 from contract.topology import JobName, is_canonical_uuid
-from ingress import jobs, metrics, problems
+from ingress import jobs, metrics, openapi, problems
 from ingress.admission import Admission, location_of
 from ingress.auth import Authenticator
 from ingress.events import Tokens, last_event, primed
@@ -33,6 +34,7 @@ JSON: Final = "application/json"
 CLIENT_CLOSED_REQUEST: Final = 499
 """nginx's number for a client that hung up: it shows in the metrics only."""
 
+_SCHEMA: Final = msgspec.json.encode(openapi.document(metadata.version("goblin-docqa")))
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 log = structlog.get_logger(__name__)
@@ -258,6 +260,12 @@ async def ready(request: HttpRequest) -> HttpResponse:
     return Response(b'{"status":"ready"}', media_type=JSON)
 
 
+@get("/schema")
+async def show_schema() -> HttpResponse:
+    """The API's description, as OpenAPI in JSON."""
+    return Response(_SCHEMA, media_type=JSON)
+
+
 @get("/metrics")
 async def show_metrics(request: HttpRequest) -> HttpResponse:
     """Metrics in Prometheus' text format."""
@@ -275,4 +283,4 @@ def create_router(services: Services) -> Router:
     """All routes; those of the API ask who is there."""
     # Not a guard: Litestar copies the whole route handler for each call of one.
     api = Router("/", route_handlers=[ask, read_job, delete_job], before_request=Authenticator(services.settings.token))
-    return Router("/", route_handlers=[api, health, live, ready, show_metrics])
+    return Router("/", route_handlers=[api, health, live, ready, show_metrics, show_schema])

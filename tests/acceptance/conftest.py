@@ -1,0 +1,45 @@
+"""Stacks for the tests: two shared where tests do not disturb each other, and as many more as a test starts."""
+
+import contextlib
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+
+from tests.acceptance.stack import Options, Stack, Start, all_running, running
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what the stacks that ran beside it wrote."""
+    report = yield
+    if report.failed:
+        report.sections += [(f"docqa up in {stack.folder}", stack.log()) for stack in all_running]
+    return report
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts stacks of a test's own; each must stop with 0 at the end and leave nothing."""
+    with contextlib.ExitStack() as own:
+
+        def start_one(**options: Any) -> Stack:
+            return own.enter_context(running(Options(**options)))
+
+        yield start_one
+
+
+@pytest.fixture(scope="session")
+def echo() -> Iterator[Stack]:
+    """A stack with the echo engine, for tests that leave it as it was."""
+    with running(Options(queue_size=60, slots=4, echo_delay_s=0.3)) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def model() -> Iterator[Stack]:
+    """A stack with the bundled model, for tests that leave it as it was."""
+    # A machine that is busy otherwise makes few tokens a second.
+    patience = {"DOCQA_SYNC_WAIT_S": "80"}
+    with running(Options(queue_size=20, slots=4, engine="llama", environment=patience)) as stack:
+        yield stack

@@ -1,0 +1,65 @@
+"""Ctrl-C and a start on the same data folder."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from contract.bus import Bus
+from tests.acceptance.ledger import RESULTS_STREAM, Ledger, answered, dead_letters, is_running, stored_subjects
+from tests.acceptance.stack import Start
+
+JOBS = 8
+
+
+async def test_running_jobs_finish_and_waiting_ones_are_answered_by_the_next_start(start: Start) -> None:
+    """To the whole process group, as a terminal sends it."""
+    stack = start(queue_size=20, slots=2, echo_delay_s=1.5)
+    ledger = Ledger()
+    async with stack.client() as client, stack.bus() as bus:
+        for number in range(JOBS):
+            ledger.note(await client.post(f"Question {number}?"))
+        await is_running(bus, at_least=2)
+    await asyncio.to_thread(stack.stop, whole_group=True)
+    stopped = datetime.now(UTC)
+    await asyncio.to_thread(stack.start)
+    async with stack.bus() as bus:
+        results = await ledger.settled(bus)
+        before = [moment for moment in await _stored_at(bus) if moment < stopped]
+        assert not await dead_letters(bus)
+    assert len(ledger.accepted) == JOBS
+    answered(results, ledger.accepted)
+    assert len(before) >= 2, "a running job was cut off"
+    assert len(before) <= JOBS - 2, "waiting jobs were run before the stop"
+
+
+async def test_a_stack_stops_and_starts_again_and_again(start: Start) -> None:
+    """Stopped and started three times while idle: healthy each time, on the same socket."""
+    stack = start(queue_size=5, slots=1)
+    for _ in range(2):
+        await asyncio.to_thread(stack.stop)
+        await asyncio.to_thread(stack.start)
+        async with stack.client() as client:
+            assert (await client.health())["status"] == "healthy"
+            assert (await client.ask("Still there?")).status_code == 200
+
+
+async def test_docqa_up_killed_leaves_no_process_and_the_next_start_goes_on(start: Start) -> None:
+    """Kill -9 of the supervisor itself: its parts end too, and nothing accepted is lost."""
+    stack = start(queue_size=20, slots=2, echo_delay_s=0.5)
+    ledger = Ledger()
+    async with stack.client() as client, stack.bus() as bus:
+        for number in range(JOBS):
+            ledger.note(await client.post(f"Question {number}?"))
+        await is_running(bus)
+    await asyncio.to_thread(stack.kill_up)
+    await asyncio.to_thread(stack.start)
+    async with stack.bus() as bus:
+        results = await ledger.settled(bus)
+    assert len(ledger.accepted) == JOBS
+    answered(results, ledger.accepted)
+
+
+async def _stored_at(bus: Bus) -> list[datetime]:
+    """When each result was stored."""
+    subjects = await stored_subjects(bus, RESULTS_STREAM)
+    messages = [await bus.js.get_msg(RESULTS_STREAM, subject=subject) for subject in subjects]
+    return [message.time for message in messages if message.time]
