@@ -20,7 +20,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: setup
-setup: $(STAMP) ## Make .venv with everything in it (the first time compiles llama.cpp: 4 to 5 minutes)
+setup: $(STAMP) ## Make .venv with everything in it (the first time compiles llama.cpp: 5 to 8 minutes)
 
 $(STAMP): pyproject.toml requirements/uv.txt requirements/dev.txt
 	@[[ -n "$(PYTHON)" ]] && "$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { \
@@ -32,7 +32,7 @@ $(STAMP): pyproject.toml requirements/uv.txt requirements/dev.txt
 		echo "There is no pip in $(VENV): remove it, install pip for $(PYTHON), and run this again." >&2; exit 1; }
 	@echo "Installing uv"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@echo "Installing the locked packages (llama-cpp-python is compiled once: 4 to 5 minutes on two cores)"
+	@echo "Installing the locked packages (llama-cpp-python is compiled once: 5 to 8 minutes on two cores)"
 	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements/uv.txt requirements/dev.txt || { \
 		command -v c++ g++ clang++ >/dev/null \
 		|| echo "There is no C++ compiler: install one (Debian: g++), then run this again." >&2; exit 1; }

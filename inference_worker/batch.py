@@ -31,7 +31,7 @@ class Batch:
         try:
             await place
         except asyncio.CancelledError:
-            self._give_up(place, alone)
+            self._give_up(place)
             raise
         return True
 
@@ -41,14 +41,15 @@ class Batch:
         self._has_suspect = False
         self._let_in()
 
-    def _give_up(self, place: "asyncio.Future[None]", alone: bool) -> None:
-        if place.done() and not place.cancelled():
-            self.leave()
-        else:
-            self._waiting.remove((place, alone))
+    def _give_up(self, place: "asyncio.Future[None]") -> None:
+        if place.cancelled():
             self._let_in()
+        else:
+            self.leave()
 
     def _let_in(self) -> None:
+        # A place is cancelled some turns of the loop before its task gives it up.
+        self._waiting = deque(waiting for waiting in self._waiting if not waiting[0].cancelled())
         while self._waiting and self._has_room(self._waiting[0][1]):
             place, alone = self._waiting.popleft()
             self._take(alone)

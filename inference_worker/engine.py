@@ -71,8 +71,11 @@ class LlamaEngine:
         reading = await self._read(query)
         ticket = self._admit(query, reading)
         try:
-            async for event in ticket.events():
+            while True:
+                event = await ticket.next_event()
                 yield event
+                if isinstance(event, Completion):
+                    return
         finally:
             ticket.cancelled = True
 
@@ -86,11 +89,13 @@ class LlamaEngine:
         # A megabyte takes a second: not on the loop's thread, and not on the engine's either.
         if self._closed:
             raise EngineError(_STOPPED)
-        return await asyncio.wrap_future(self._tokenizer.submit(self._tokenize, query))
+        try:
+            return await asyncio.wrap_future(self._tokenizer.submit(self._tokenize, query))
+        except Exception:
+            log.exception("prompt failed")
+            raise EngineError from None
 
     def _tokenize(self, query: Query) -> "Reading":
-        if self._closed:
-            raise EngineError(_STOPPED)
         prompt = self._model.template.render(query.query, query.context)
         before = self._model.tokenize(prompt.before, parse_special=True)
         user = self._model.tokenize(prompt.user, parse_special=False)
@@ -142,15 +147,12 @@ class Ticket:
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
-    async def events(self) -> AsyncGenerator[Piece | Completion, None]:
-        """Yield what is posted, up to the completion; raises the error that was posted instead."""
-        while True:
-            event = await self._events.get()
-            if isinstance(event, EngineError):
-                raise event
-            yield event
-            if isinstance(event, Completion):
-                return
+    async def next_event(self) -> Piece | Completion:
+        """What was posted next; raises it when it is an error."""
+        event = await self._events.get()
+        if isinstance(event, EngineError):
+            raise event
+        return event
 
     def post(self, event: Event) -> None:
         """Hand an event over, from the engine's thread."""
@@ -216,8 +218,8 @@ class StepLoop:
         except Exception:
             # Nothing that was in the model's memory can be trusted any more.
             log.exception("step failed", queries=len(self._running))
-            self._fail(*self._running)
             self._model.clear()
+            self._fail(*self._running)
 
     def _schedule(self) -> list[tuple[Ticket, Span]]:
         """Choose the tokens of the next step: first come, first served."""

@@ -29,7 +29,7 @@ class Job:
         self.is_started = False
         """True once it may enter the batch: from then on a drain waits for it."""
         self.is_cancelled = False
-        self.generation: asyncio.Future[Any] | None = None
+        self._generation: asyncio.Future[Any] | None = None
 
     @property
     def is_stale(self) -> bool:
@@ -44,8 +44,14 @@ class Job:
     def cancel(self) -> None:
         """Stop making an answer that nobody waits for."""
         self.is_cancelled = True
-        if self.generation:
-            self.generation.cancel()
+        if self._generation:
+            self._generation.cancel()
+
+    def begin(self, generation: "asyncio.Future[Any]") -> None:
+        """What a cancel stops from now on; at once, when the hint came while the start was being counted."""
+        self._generation = generation
+        if self.is_cancelled:
+            generation.cancel()
 
     async def keep(self) -> None:
         """Tell the server that the job is being worked on; only an answered call counts."""

@@ -130,9 +130,10 @@ class Worker:
     async def _generate(self, job: Job, name: JobName, query: Query, attempt: int) -> Result:
         """Run the engine within the deadline; raises EngineError while there are attempts left."""
         started_s = time.time()
-        job.generation = asyncio.ensure_future(self._consume(name, query, attempt))
+        generation = asyncio.ensure_future(self._consume(name, query, attempt))
+        job.begin(generation)
         try:
-            completion = await asyncio.wait_for(job.generation, self._left_s(job, query))
+            completion = await asyncio.wait_for(generation, self._left_s(job, query))
         except TimeoutError:
             return self._too_late(job, name, query)
         except PromptTooLongError as error:

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from litestar import Request, Response, Router, delete, get, post
+from litestar import Request, Response, Router, get, post, route
+from litestar.params import FromPath
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
@@ -180,7 +181,12 @@ def trace_of(request: HttpRequest) -> str | None:
     return trace if _TRACEPARENT.fullmatch(trace) else None
 
 
-@get("/api/jobs/{job_id:str}")
+@route("/api/jobs/{job_id:str}", http_method=["GET", "DELETE"], status_code=200)
+async def one_job(request: HttpRequest, job_id: FromPath[str]) -> HttpResponse:
+    """One handler for both methods: Litestar's OPTIONS would know the first of two only."""
+    return await (delete_job if request.method == "DELETE" else read_job)(request, job_id)
+
+
 async def read_job(request: HttpRequest, job_id: str) -> HttpResponse:
     """Where a job of this client's own stands, and its result."""
     with _bus_answers():
@@ -190,7 +196,6 @@ async def read_job(request: HttpRequest, job_id: str) -> HttpResponse:
     return Response(encode(status if isinstance(status, Unfinished) else public(status)), media_type=JSON)
 
 
-@delete("/api/jobs/{job_id:str}", status_code=200)
 async def delete_job(request: HttpRequest, job_id: str) -> HttpResponse:
     """Cancel a job that has not ended (202), erase the result of one that has (200)."""
     with _bus_answers():
@@ -282,5 +287,9 @@ async def show_metrics(request: HttpRequest) -> HttpResponse:
 def create_router(services: Services) -> Router:
     """All routes; those of the API ask who is there."""
     # Not a guard: Litestar copies the whole route handler for each call of one.
-    api = Router("/", route_handlers=[ask, read_job, delete_job], before_request=Authenticator(services.settings.token))
+    api = Router(
+        "/",
+        route_handlers=[ask, one_job],
+        before_request=Authenticator(services.settings.token),
+    )
     return Router("/", route_handlers=[api, health, live, ready, show_metrics, show_schema])

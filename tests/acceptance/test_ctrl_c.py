@@ -31,15 +31,23 @@ async def test_running_jobs_finish_and_waiting_ones_are_answered_by_the_next_sta
     assert len(before) <= JOBS - 2, "waiting jobs were run before the stop"
 
 
-async def test_a_stack_stops_and_starts_again_and_again(start: Start) -> None:
-    """Stopped and started three times while idle: healthy each time, on the same socket."""
-    stack = start(queue_size=5, slots=1)
-    for _ in range(2):
+async def test_a_drain_that_runs_out_of_time_gives_back_and_counts_no_attempt(start: Start) -> None:
+    """With one attempt allowed, a job that was cut off would be a dead letter after the next start."""
+    limits = {"DOCQA_DRAIN_S": "0.5", "DOCQA_MAX_ATTEMPTS": "1"}
+    stack = start(queue_size=5, slots=2, echo_delay_s=4.0, environment=limits)
+    ledger = Ledger()
+    async with stack.client() as client, stack.bus() as bus:
+        ledger.note(await client.post("Who runs?"))
+        waiting = asyncio.create_task(client.ask("Who waits?"))
+        await is_running(bus, at_least=2)
         await asyncio.to_thread(stack.stop)
-        await asyncio.to_thread(stack.start)
-        async with stack.client() as client:
-            assert (await client.health())["status"] == "healthy"
-            assert (await client.ask("Still there?")).status_code == 200
+        ledger.note(await waiting)
+    await asyncio.to_thread(stack.start)
+    async with stack.bus() as bus:
+        results = await ledger.settled(bus)
+    assert len(ledger.accepted) == 2
+    assert not ledger.answers
+    answered(results, ledger.accepted)
 
 
 async def test_docqa_up_killed_leaves_no_process_and_the_next_start_goes_on(start: Start) -> None:

@@ -1,13 +1,11 @@
-"""One listener at a time: on a data folder, on a Unix socket, on an inherited descriptor."""
+"""One listener at a time: on a Unix socket, on an inherited descriptor."""
 
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance import processes
 from tests.acceptance.stack import Beside, Stack
 from tests.acceptance.waiting import eventually
 
@@ -34,24 +32,6 @@ def start_ingress(echo: Stack) -> Iterator[StartIngress]:
     yield start_one
     for ingress in own:
         ingress.destroy()
-
-
-def test_a_second_docqa_up_says_in_one_sentence_which_process_holds_the_folder(echo: Stack) -> None:
-    second = subprocess.run(
-        [part.replace(str(echo.folder / "sock"), str(echo.folder / "sock2")) for part in echo.command()],
-        env=echo.environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    lines = [line for line in (second.stdout + second.stderr).splitlines() if line.strip()]
-    assert second.returncode > 0
-    assert "Traceback" not in second.stderr
-    assert len(lines) == 1, lines
-    assert str(echo.up_pid) in lines[0]
-    assert processes.is_alive(echo.up_pid)
-    assert all(processes.is_alive(pid) for pid in echo.ready().pids.values())
 
 
 async def test_a_live_socket_is_never_taken_from_another_ingress(echo: Stack, start_ingress: StartIngress) -> None:

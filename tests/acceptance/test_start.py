@@ -1,0 +1,59 @@
+"""What `docqa up` says when it can't start."""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance import processes
+from tests.acceptance.stack import Options, Stack
+
+
+@pytest.fixture
+def stopped() -> Iterator[Stack]:
+    """A stack that is not started."""
+    stack = Stack(Options())
+    yield stack
+    stack.destroy()
+
+
+def test_a_second_docqa_up_says_in_one_sentence_which_process_holds_the_folder(echo: Stack) -> None:
+    """The very same command, given again: the first one goes on as if nothing had happened."""
+    before = echo.ready()
+    assert str(echo.up_pid) in _refusal(echo)
+    assert echo.ready() == before
+    assert all(processes.is_alive(pid) for pid in before.pids.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DOCQA_ENV", "production"),  # the stand-in engine is not for production
+        ("DOCQA_SLOTZ", "4"),
+        ("DOCQA_ACK_WAIT_S", "soon"),
+        ("DOCQA_SYNC_WAIT_S", "-1"),
+    ],
+)
+def test_a_setting_that_can_not_be_used_is_named_in_one_sentence(stopped: Stack, name: str, text: str) -> None:
+    """Whichever part reads it, and nothing is left running."""
+    stopped.environment[name] = text
+    sentence = _refusal(stopped)
+    assert name in sentence or (name == "DOCQA_ENV" and "DOCQA_ENGINE" in sentence)
+    assert not processes.described(processes.belonging_to(stopped.folder))
+
+
+def _refusal(stack: Stack) -> str:
+    """The one line that the command ends with, where it must not start."""
+    done = subprocess.run(
+        stack.command(),
+        env=stack.environment,
+        cwd=stack.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode > 0, done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    [sentence] = [line for line in done.stderr.splitlines() if line.startswith("docqa")]
+    return sentence

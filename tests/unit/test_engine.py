@@ -1,0 +1,248 @@
+"""The order of work on the engine's thread, with a model that needs no file: it says the prompt's letters again."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from contract.errors import EngineError, PromptTooLongError
+from contract.messages import Query
+from inference_worker.engine import LlamaEngine, Reading, answer_budget
+from inference_worker.generation import Completion, Piece
+from inference_worker.prompt import Prompt
+from inference_worker.sequence import Span
+
+if TYPE_CHECKING:
+    from inference_worker.model import Model
+
+END = 0
+
+
+class Letters:
+    """A sampler that says its text letter by letter."""
+
+    def __init__(self) -> None:
+        self.said = 0
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeModel:
+    """One letter is one token. Fails or waits when it is told to."""
+
+    name = "fake"
+    rows = 1
+    batch_tokens = 8
+    context_tokens = 64
+    longest_token_bytes = 4
+
+    def __init__(self) -> None:
+        self.template = self
+        self.samplers: list[Letters] = []
+        self.memory: dict[int, list[int]] = {}
+        self.failures = 0
+        self.steps = 0
+        self.cleared = 0
+        self.closed = False
+        self.step_s = 0.0
+        self.may_run = threading.Event()
+        self.may_run.set()
+
+    def render(self, query: str, context: str) -> Prompt:
+        if query == "?":
+            raise ZeroDivisionError
+        return Prompt("", query, "")
+
+    def opening(self) -> list[int]:
+        return []
+
+    def tokenize(self, text: str, parse_special: bool) -> list[int]:
+        return [ord(letter) for letter in text]
+
+    def piece(self, token: int) -> bytes:
+        if token == ord("!"):
+            raise ZeroDivisionError
+        return chr(token).encode()
+
+    def ends_answer(self, token: int) -> bool:
+        return token == END
+
+    def sampler(self, temperature: float, top_p: float, seed: int | None) -> Letters:
+        self.samplers.append(Letters())
+        return self.samplers[-1]
+
+    def decode(self, spans: list[Span]) -> list[int]:
+        self.may_run.wait(5)
+        time.sleep(self.step_s)
+        self.steps += 1
+        if self.failures:
+            self.failures -= 1
+            raise EngineError("llama_decode returned -3")
+        assert sum(len(span.tokens) for span in spans) <= self.batch_tokens
+        for span in spans:
+            tokens = self.memory.setdefault(span.row, [])
+            assert span.position == len(tokens), "positions must be consecutive"
+            tokens.extend(span.tokens)
+        return [span.row for span in spans]
+
+    def sample(self, sampler: Letters, place: int) -> int:
+        sampler.said += 1
+        said = self.memory[place][sampler.said - 1 : sampler.said]
+        return said[0] if said and sampler.said <= 20 else END
+
+    def forget(self, row: int) -> None:
+        self.memory.pop(row, None)
+
+    def clear(self) -> None:
+        self.cleared += 1
+        self.memory.clear()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def model() -> FakeModel:
+    return FakeModel()
+
+
+@pytest.fixture
+async def engine(model: FakeModel) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(cast("Model", model), slots=8)
+    yield engine
+    model.may_run.set()
+    await engine.close()
+    assert all(sampler.closed for sampler in model.samplers)
+
+
+async def answer(engine: LlamaEngine, query: str, max_tokens: int = 3) -> Completion:
+    async for event in engine.generate(Query(query=query, max_tokens=max_tokens), "http.tests"):
+        if isinstance(event, Completion):
+            return event
+    raise AssertionError("no completion came")
+
+
+async def test_pieces_come_one_by_one_and_a_completion_last(engine: LlamaEngine) -> None:
+    events = [event async for event in engine.generate(Query(query="abcdef", max_tokens=3), "http.tests")]
+    assert events[:-1] == [Piece("a"), Piece("b"), Piece("c")]
+    assert isinstance(events[-1], Completion)
+    assert (events[-1].text, events[-1].usage.prompt_tokens, engine.tokens_generated) == ("abc", 6, 3)
+
+
+async def test_any_number_of_queries_is_taken_and_each_gets_its_own_answer(engine: LlamaEngine) -> None:
+    queries = [f"{number:03d}" for number in range(50)]
+    completions = await asyncio.gather(*(answer(engine, query) for query in queries))
+    assert [completion.text for completion in completions] == queries
+
+
+async def test_a_failed_step_fails_its_query_and_the_next_is_answered(model: FakeModel, engine: LlamaEngine) -> None:
+    model.failures = 1
+    with pytest.raises(EngineError):
+        await answer(engine, "abc")
+    assert model.cleared == 1
+    assert (await answer(engine, "def")).text == "def"
+
+
+async def test_a_failure_after_a_step_fails_its_query_only(model: FakeModel, engine: LlamaEngine) -> None:
+    with pytest.raises(EngineError):
+        await answer(engine, "!bc")
+    assert model.cleared == 0
+    assert (await answer(engine, "def")).text == "def"
+
+
+async def test_a_failure_before_the_first_step_is_an_engine_error_too(engine: LlamaEngine) -> None:
+    with pytest.raises(EngineError):
+        await answer(engine, "?")
+
+
+async def test_a_closed_generator_stops_within_a_step(model: FakeModel, engine: LlamaEngine) -> None:
+    model.step_s = 0.02
+    generator = engine.generate(Query(query="abcdefghijklmnopqrst", max_tokens=20), "http.tests")
+    assert await anext(generator) == Piece("a")
+    await generator.aclose()
+    assert (await answer(engine, "abc")).text == "abc"
+    assert engine.tokens_generated <= 3 + 3
+
+
+async def test_the_memory_holds_nothing_after_an_answer(model: FakeModel, engine: LlamaEngine) -> None:
+    await answer(engine, "abc")
+    await answer(engine, "def")
+    assert model.memory == {}
+
+
+async def test_a_cancelled_query_that_waits_is_never_started(model: FakeModel, engine: LlamaEngine) -> None:
+    model.may_run.clear()
+    first, second = (asyncio.create_task(answer(engine, query)) for query in ("abc", "def"))
+    await asyncio.sleep(0.05)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    model.may_run.set()
+    await first
+    assert (await answer(engine, "ghi")).text == "ghi"
+    assert model.samplers[1].said == 0
+
+
+async def test_closing_ends_what_runs_and_what_waits(model: FakeModel, engine: LlamaEngine) -> None:
+    model.may_run.clear()
+    tasks = [asyncio.create_task(answer(engine, "abcdefghij", max_tokens=10)) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    closing = asyncio.create_task(engine.close())
+    await asyncio.sleep(0.05)
+    model.may_run.set()
+    await closing
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(outcome, EngineError) for outcome in outcomes)
+    assert model.closed
+
+
+async def test_a_closed_engine_refuses_and_may_be_closed_again(engine: LlamaEngine) -> None:
+    await engine.close()
+    with pytest.raises(EngineError):
+        await answer(engine, "abc")
+    await engine.close()
+
+
+async def test_the_loop_goes_on_while_a_step_runs(model: FakeModel, engine: LlamaEngine) -> None:
+    model.may_run.clear()
+    task = asyncio.create_task(answer(engine, "abc"))
+    began_s = time.monotonic()
+    await asyncio.sleep(0.05)
+    assert time.monotonic() - began_s < 1
+    assert not task.done()
+    model.may_run.set()
+    await task
+
+
+async def test_a_prompt_that_does_not_fit_is_refused_before_any_step(model: FakeModel, engine: LlamaEngine) -> None:
+    with pytest.raises(PromptTooLongError) as refusal:
+        await answer(engine, "a" * 70, max_tokens=4)
+    assert (refusal.value.prompt_tokens, refusal.value.limit_tokens) == (70, 60)
+    assert model.steps == 0
+
+
+def test_a_prompt_leaves_room_for_the_whole_answer() -> None:
+    assert answer_budget(Reading([0] * 872, 800, 3200), 128, context_tokens=1000) == 128
+    with pytest.raises(PromptTooLongError) as refusal:
+        answer_budget(Reading([0] * 873, 800, 3200), 128, context_tokens=1000)
+    assert refusal.value.limit_tokens == 872
+
+
+def test_an_answer_longer_than_the_context_gets_what_is_left() -> None:
+    assert answer_budget(Reading([0] * 500, 450, 1800), 32_768, context_tokens=1000) == 500
+    with pytest.raises(PromptTooLongError):
+        answer_budget(Reading([0] * 751, 700, 2800), 32_768, context_tokens=1000)
+
+
+def test_what_to_cut_follows_the_texts_own_density_and_is_never_more_than_the_text() -> None:
+    with pytest.raises(PromptTooLongError) as refusal:
+        answer_budget(Reading([0] * 1000, 900, 3600), 100, context_tokens=1000)
+    assert refusal.value.cut_chars == 420
+    with pytest.raises(PromptTooLongError) as refusal:
+        answer_budget(Reading([0] * 10_000, 10, 40), 100, context_tokens=1000)
+    assert refusal.value.cut_chars == 40

@@ -1,0 +1,43 @@
+"""Which engine the settings open."""
+
+import subprocess
+import sys
+
+import pytest
+
+from contract.errors import SettingsError
+from inference_worker.echo import EchoEngine
+from inference_worker.engines import open_engine
+from inference_worker.settings import WorkerSettings
+
+
+def test_the_echo_engine_starts_without_llama_cpp() -> None:
+    script = (
+        "import sys; from inference_worker.engines import open_engine;"
+        "from inference_worker.settings import WorkerSettings;"
+        "open_engine(WorkerSettings(engine='echo'));"
+        "assert not {'llama_cpp', 'jinja2', 'numpy'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_slots_and_delay_reach_the_echo_engine() -> None:
+    engine = open_engine(WorkerSettings(engine="echo", slots=3))
+    assert isinstance(engine, EchoEngine)
+    assert engine.slots == 3
+
+
+def test_without_the_local_model_nothing_could_answer_and_the_start_says_so() -> None:
+    with pytest.raises(SettingsError, match=r"^DOCQA_ENABLE_LOCAL_MODEL: .* no proxy yet"):
+        open_engine(WorkerSettings(enable_local_model=False))
+
+
+def test_a_quantization_that_would_be_ignored_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"^MODEL_QUANTIZATION: .*`auto` only"):
+        open_engine(WorkerSettings(model_quantization="q8_0"))
+
+
+def test_a_missing_llama_cpp_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "inference_worker.model", None)
+    with pytest.raises(SettingsError, match=r"^DOCQA_ENGINE: .*install goblin-docqa\[llama\]\.$"):
+        open_engine(WorkerSettings())

@@ -1,0 +1,129 @@
+"""What the announcements of workers tell the ingress."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from contract.messages import WorkerAnnouncement, encode
+from ingress import fleet
+from ingress.fleet import LIVE_S, Fleet
+
+
+class Clock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(fleet, "time", SimpleNamespace(monotonic=clock.monotonic))
+    return clock
+
+
+def announcement(worker_id: str = "a", **members: Any) -> WorkerAnnouncement:
+    plain = WorkerAnnouncement(
+        id=worker_id,
+        model="echo",
+        slots=4,
+        busy=0,
+        held=0,
+        jobs_per_s=1.0,
+        tokens_per_s=10.0,
+        memory_bytes=1,
+        context_tokens=8192,
+        max_prompt_bytes=1000,
+    )
+    return msgspec.structs.replace(plain, **members)
+
+
+async def hear(fleet: Fleet, *announcements: WorkerAnnouncement) -> None:
+    for each in announcements:
+        await fleet.hear(Msg(_client=Client(), subject=f"docqa.workers.{each.id}", data=encode(each)))
+
+
+async def fleet_of(*jobs_per_s: float) -> Fleet:
+    fleet = Fleet()
+    await hear(fleet, *(announcement(str(n), jobs_per_s=rate) for n, rate in enumerate(jobs_per_s)))
+    return fleet
+
+
+async def test_without_a_worker_retry_after_is_a_minute() -> None:
+    assert Fleet().retry_after_s(10) == 60
+
+
+async def test_with_workers_of_unknown_speed_retry_after_is_five_seconds() -> None:
+    assert (await fleet_of(0.0, 0.0)).retry_after_s(10) == 5
+
+
+@pytest.mark.parametrize(
+    ("jobs", "rates", "seconds"),
+    [
+        (10, [1.0], 10),
+        (10, [4.0], 3),
+        (10, [2.0, 3.0], 2),
+        (10, [0.0, 10.0], 1),
+        (1, [500.0], 1),
+        (0, [1.0], 1),
+        (59, [1.0], 59),
+        (61, [1.0], 60),
+        (10, [0.001], 60),
+        (1_000_000, [0.001], 60),
+    ],
+)
+async def test_retry_after_is_jobs_by_rate_rounded_up_between_a_second_and_a_minute(
+    jobs: int, rates: list[float], seconds: int
+) -> None:
+    assert (await fleet_of(*rates)).retry_after_s(jobs) == seconds
+
+
+async def test_a_worker_is_live_for_fifteen_seconds_after_each_announcement(clock: Clock) -> None:
+    fleet = Fleet()
+    await hear(fleet, announcement("a"))
+    clock.now_s += LIVE_S
+    assert [worker.id for worker in fleet.live()] == ["a"]
+    await hear(fleet, announcement("a", busy=3))
+    clock.now_s += LIVE_S
+    assert [worker.busy for worker in fleet.live()] == [3]
+    clock.now_s += 0.001
+    assert fleet.live() == []
+    assert fleet.retry_after_s(10) == 60
+
+
+async def test_only_the_silent_worker_expires(clock: Clock) -> None:
+    fleet = Fleet()
+    await hear(fleet, announcement("a", max_prompt_bytes=5000))
+    clock.now_s += LIVE_S - 1
+    await hear(fleet, announcement("b"))
+    clock.now_s += 2
+    assert [worker.id for worker in fleet.live()] == ["b"]
+    assert fleet.max_prompt_bytes() == 1000
+
+
+async def test_a_worker_that_leaves_is_gone_at_once() -> None:
+    fleet = await fleet_of(1.0, 1.0)
+    await hear(fleet, announcement("1", leaving=True), announcement("never seen", leaving=True))
+    assert [worker.id for worker in fleet.live()] == ["0"]
+
+
+async def test_the_largest_prompt_is_that_of_the_roomiest_worker() -> None:
+    fleet = Fleet()
+    assert fleet.max_prompt_bytes() is None
+    await hear(fleet, announcement("a", max_prompt_bytes=10), announcement("b", max_prompt_bytes=30))
+    assert fleet.max_prompt_bytes() == 30
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b"[" * 100_000])
+async def test_what_is_no_announcement_is_passed_over(body: bytes) -> None:
+    fleet = Fleet()
+    await fleet.hear(Msg(_client=Client(), subject="docqa.workers.x", data=body))
+    assert fleet.live() == []

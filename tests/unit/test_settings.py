@@ -1,0 +1,206 @@
+"""Settings: which names there are, what a bad value says, where secrets come from."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import inference_worker.settings
+import ingress.settings
+import ops.settings
+from contract.errors import SettingsError
+from contract.settings import (
+    KNOWN_NAMES,
+    SECRET_NAMES,
+    BusSettings,
+    QueueSettings,
+    Secret,
+    load,
+    read_secret,
+    refuse_unknown,
+)
+from inference_worker.settings import WorkerSettings
+from ingress.settings import IngressSettings
+
+KINDS: list[type[msgspec.Struct]] = [
+    BusSettings,
+    QueueSettings,
+    inference_worker.settings.WorkerSettings,
+    ingress.settings.IngressSettings,
+    ops.settings.UpSettings,
+]
+
+RESERVED = {
+    # The proxy backend comes with a later part; operators' files may name these already.
+    "COPILOT_API_KEY",
+    "COPILOT_API_URL",
+    "COPILOT_CACHE_ENABLED",
+    "COPILOT_TOKEN_BUDGET_DAILY",
+}
+
+
+def sentence_of(kind: type[msgspec.Struct], **environment: str) -> str:
+    with pytest.raises(SettingsError) as refused:
+        load(kind, environment)
+    return str(refused.value)
+
+
+def test_every_known_name_is_some_services_setting_and_every_setting_is_known() -> None:
+    fields = {info.encode_name for kind in KINDS for info in msgspec.structs.fields(kind)}
+    assert fields | RESERVED == KNOWN_NAMES
+    assert not fields & RESERVED
+
+
+def test_what_is_a_secret_is_one_in_every_service() -> None:
+    infos = [info for kind in KINDS for info in msgspec.structs.fields(kind)]
+    assert {info.encode_name for info in infos if "Secret" in str(info.type)} == SECRET_NAMES - RESERVED
+    assert not [info for info in infos if info.encode_name in SECRET_NAMES and "Secret" not in str(info.type)]
+
+
+def test_without_any_variable_every_service_has_its_defaults() -> None:
+    for kind in KINDS:
+        assert load(kind, {}) == kind()
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    assert load(IngressSettings, {"DOCQA_PORT": "", "DOCQA_TOKEN": ""}) == IngressSettings()
+
+
+def test_values_are_read_from_the_environment() -> None:
+    environment = {
+        "DOCQA_ENV": "production",
+        "DOCQA_PORT": "0",
+        "DOCQA_SYNC_WAIT_S": "2.5",
+        "DOCQA_UDS": "~/docqa.sock",
+        "MAX_REQUEST_SIZE_MB": "2",
+        "HOME": "/nobody",
+    }
+    settings = load(IngressSettings, environment)
+    assert (settings.environment, settings.port, settings.sync_wait_s) == ("production", 0, 2.5)
+    assert settings.uds == Path("~/docqa.sock").expanduser()
+    assert settings.max_body_bytes == 2 * 2**20
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("1", True), ("false", False), ("0", False)])
+def test_a_switch_is_true_or_false(text: str, value: bool) -> None:
+    assert load(WorkerSettings, {"DOCQA_ENABLE_LOCAL_MODEL": text}).enable_local_model is value
+
+
+@pytest.mark.parametrize(
+    ("name", "close"),
+    [
+        ("DOCQA_TOKENS", "DOCQA_TOKEN"),
+        ("DOCQA_SLOT", "DOCQA_SLOTS"),
+        ("DOCQA_NATS_PASSWORDS_FILE", "DOCQA_NATS_PASSWORD_FILE"),
+        ("DOCQA_MAX_QUEUE_SIZE", "MAX_QUEUE_SIZE"),
+    ],
+)
+def test_an_unknown_name_stops_the_start_and_the_sentence_names_the_one_that_was_meant(name: str, close: str) -> None:
+    for kind in KINDS:
+        assert sentence_of(kind, **{name: "1"}) == f"{name} is not a setting; did you mean {close}?"
+
+
+def test_an_unknown_name_like_no_other_points_to_the_list() -> None:
+    assert sentence_of(BusSettings, DOCQA_QQQQQQQQQQQQQQQQQQ="1").endswith("docs/settings.md lists them all.")
+
+
+def test_names_of_other_programs_are_let_be() -> None:
+    refuse_unknown({"PATH": "/bin", "MAX_OTHER": "1", "docqa_slots": "1", "XDOCQA_SLOTS": "1"})
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN_NAMES) + [f"{name}_FILE" for name in sorted(SECRET_NAMES)])
+def test_one_file_of_variables_serves_all_services(name: str) -> None:
+    refuse_unknown({name: "1"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        (IngressSettings, "DOCQA_PORT", "http"),
+        (IngressSettings, "DOCQA_PORT", "65536"),
+        (IngressSettings, "DOCQA_PORT", "-1"),
+        (IngressSettings, "DOCQA_PORT", "1.5"),
+        (IngressSettings, "DOCQA_ENV", "staging"),
+        (IngressSettings, "DOCQA_SYNC_WAIT_S", "0"),
+        (IngressSettings, "DOCQA_SYNC_WAIT_S", "nan"),
+        (IngressSettings, "DOCQA_SYNC_WAIT_S", "inf"),
+        (IngressSettings, "MAX_REQUEST_SIZE_MB", "33"),
+        (IngressSettings, "DOCQA_UDS", "/" + "s" * 107),
+        (IngressSettings, "DOCQA_UDS", "/" + "\u00e9" * 54),
+        (QueueSettings, "MAX_QUEUE_SIZE", "0"),
+        (QueueSettings, "DOCQA_ACK_WAIT_S", "soon"),
+        (QueueSettings, "DOCQA_RESULT_TTL_S", "61"),
+        (QueueSettings, "DOCQA_RESULTS_MAX_BYTES", "1"),
+        (WorkerSettings, "DOCQA_SLOTS", "0"),
+        (WorkerSettings, "DOCQA_ENGINE", "gpt"),
+        (WorkerSettings, "DOCQA_ENABLE_LOCAL_MODEL", "maybe"),
+        (WorkerSettings, "DOCQA_MAX_ATTEMPTS", "0"),
+        (WorkerSettings, "DOCQA_DRAIN_S", "-1"),
+    ],
+)
+def test_a_bad_value_stops_the_start_with_one_line_that_begins_with_its_name(
+    kind: type[msgspec.Struct], name: str, value: str
+) -> None:
+    sentence = sentence_of(kind, **{name: value})
+    assert sentence.startswith(name)
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    assert "$" not in sentence
+
+
+def test_a_result_lives_at_least_twice_the_longest_deadline() -> None:
+    sentence = sentence_of(QueueSettings, DOCQA_JOB_DEADLINE_S="100", DOCQA_RESULT_TTL_S="199")
+    assert sentence == "DOCQA_RESULT_TTL_S must be at least twice DOCQA_JOB_DEADLINE_S."
+    assert load(QueueSettings, {"DOCQA_JOB_DEADLINE_S": "100", "DOCQA_RESULT_TTL_S": "200"}).result_ttl_s == 200
+
+
+def test_the_echo_engine_does_not_run_in_production() -> None:
+    environment = {"DOCQA_ENGINE": "echo", "DOCQA_ENV": "production"}
+    assert sentence_of(WorkerSettings, **environment).startswith("DOCQA_ENGINE: the echo engine ")
+    assert load(WorkerSettings, environment | {"DOCQA_ENV": "development"}).engine == "echo"
+
+
+def test_a_secret_comes_from_systemds_folder_then_from_its_file_then_from_the_environment(tmp_path: Path) -> None:
+    folder, file = tmp_path / "credentials", tmp_path / "token"
+    folder.mkdir()
+    file.write_text("from the file\n")
+    environment = {
+        "CREDENTIALS_DIRECTORY": str(folder),
+        "DOCQA_TOKEN_FILE": str(file),
+        "DOCQA_TOKEN": "from the environment",
+    }
+    assert read_secret("DOCQA_TOKEN", environment) == "from the file"
+    (folder / "DOCQA_TOKEN").write_text("from systemd\n")
+    assert read_secret("DOCQA_TOKEN", environment) == "from systemd"
+    assert read_secret("DOCQA_TOKEN", {"DOCQA_TOKEN": "from the environment"}) == "from the environment"
+    assert read_secret("DOCQA_TOKEN", {}) is None
+
+
+def test_a_secret_from_a_file_reaches_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("  s3cret\n")
+    settings = load(BusSettings, {"DOCQA_NATS_PASSWORD_FILE": str(tmp_path / "password")})
+    assert settings.nats_password
+    assert settings.nats_password.reveal() == "s3cret"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"", b" \n"], ids=["missing", "binary", "empty", "blank"])
+def test_a_secrets_file_that_holds_none_stops_the_start(tmp_path: Path, content: bytes | None) -> None:
+    """Taken as "not set", an empty token file would open the door that it should lock."""
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    sentence = sentence_of(IngressSettings, DOCQA_TOKEN_FILE=str(path))
+    assert sentence.startswith("DOCQA_TOKEN_FILE: ")
+    assert str(path) in sentence
+
+
+def test_only_secrets_may_come_as_files() -> None:
+    assert sentence_of(IngressSettings, DOCQA_PORT_FILE="/port").startswith("DOCQA_PORT_FILE is not a setting")
+
+
+def test_a_secret_never_shows_itself() -> None:
+    secret = Secret("s3cret")
+    settings = IngressSettings(token=secret, nats_password=secret)
+    for shown in (repr(settings), str(settings), f"{secret}", f"{secret!r}", f"{[secret]}"):
+        assert "s3cret" not in shown
+    assert secret.reveal() == "s3cret"
