@@ -210,4 +210,4 @@ def _sentence(message: str) -> str:
     """Put msgspec's "<what> - at `$.<field>`" the way a reader looks for it: the field first."""
     if place := _PLACE.fullmatch(message):
         return f"Field `{place['field']}`: {place['what'][0].lower()}{place['what'][1:]}."
-    return f"The body: {message[0].lower()}{message[1:]}."
+    return f"{message}." if message.startswith("Field ") else f"The body: {message[0].lower()}{message[1:]}."

@@ -13,9 +13,11 @@ _COMMANDS: Final = {
     "up": "Run everything in the foreground: bus, worker, ingress.",
     "ask": "Ask a question about a document.",
     "status": "Show how the system is.",
+    "watch": "Show how the system is, live.",
     "nats": "Run the bus alone.",
     "ingress": "Run the ingress alone.",
     "worker": "Run the worker alone.",
+    "bench": "Measure the system from outside.",
 }
 _INTERRUPTED: Final = 130
 _TRY_LATER: Final = 75

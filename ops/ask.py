@@ -1,14 +1,15 @@
-"""`docqa ask`: one question about a document, answered on the terminal."""
+"""`docqa ask`: one question about documents, answered on the terminal as the answer is made."""
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from contract.errors import DocQAError
 from contract.settings import load
-from ops.client import Client, RefusedError
+from ops.client import RESTART, Client, RefusedError
 from ops.console import Console
 from ops.options import data_dir_option, environment_with, json_option, target_option
 from ops.settings import UpSettings
@@ -16,7 +17,14 @@ from ops.settings import UpSettings
 
 @click.command("ask")
 @click.argument("question")
-@click.option("--context-file", type=click.Path(path_type=Path), help="The document, as UTF-8 text; - reads stdin.")
+@click.option(
+    "--document",
+    "--context-file",
+    "documents",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A document, as UTF-8 text; - reads stdin. Several are read as one.",
+)
 @click.option("--context", help="The document itself.")
 @click.option("--max-tokens", type=click.IntRange(1), help="The longest answer, in tokens. [default: 128]")
 @target_option
@@ -24,31 +32,50 @@ from ops.settings import UpSettings
 @json_option
 def command(
     question: str,
-    context_file: Path | None,
+    documents: tuple[Path, ...],
     context: str | None,
     max_tokens: int | None,
     target: str | None,
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Ask QUESTION about a document and print the answer.
+    """Ask QUESTION about a document and print the answer as it is made.
 
     Exit status: 0 answered, 1 refused or failed, 75 come back later (the queue is full or the bus is away).
     """
-    if context_file and context is not None:
-        raise click.UsageError("Give the document once: --context or --context-file.")
-    document = _read(context_file) if context_file else context
-    body = {"query": question, "context": document, "max_tokens": max_tokens}
+    if documents and context is not None:
+        raise click.UsageError("Give the document once: --context or --document.")
+    document = "\n\n".join(_read(path) for path in documents) if documents else context
+    fields = {"query": question, "context": document, "max_tokens": max_tokens}
+    body = {name: value for name, value in fields.items() if value is not None}
     settings = load(UpSettings, environment_with(DOCQA_DATA_DIR=data_dir))
     with Client.of(target, settings) as client, Console(quiet=as_json or not sys.stderr.isatty()) as console:
         console.work("Waiting for the answer")
-        try:
-            answer = client.ask({name: value for name, value in body.items() if value is not None})
-        except RefusedError as error:
-            if as_json and error.document:
-                click.echo(json.dumps(error.document))
-            raise
-    click.echo(json.dumps(answer, ensure_ascii=False) if as_json else answer["answer"])
+        if as_json:
+            _print_json(client, body)
+        else:
+            _print_pieces(client, body, console)
+
+
+def _print_json(client: Client, body: Mapping[str, object]) -> None:
+    try:
+        click.echo(json.dumps(client.ask(body), ensure_ascii=False))
+    except RefusedError as error:
+        if error.document:
+            click.echo(json.dumps(error.document))
+        raise
+
+
+def _print_pieces(client: Client, body: Mapping[str, object], console: Console) -> None:
+    """Print each piece when it comes; what an attempt said before it was cut off can't be taken back."""
+    for piece in client.stream(body):
+        console.rest()
+        if piece is RESTART:
+            click.echo()
+            console.warn("The attempt was cut off and begins anew:")
+        else:
+            click.echo(piece, nl=False)
+    click.echo()
 
 
 def _read(path: Path) -> str:
@@ -56,8 +83,8 @@ def _read(path: Path) -> str:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
         return content.decode("utf-8-sig")
     except OSError as error:
-        raise DocQAError(f"--context-file: can't read {path}: {error.strerror}.") from None
+        raise DocQAError(f"--document: can't read {path}: {error.strerror}.") from None
     except UnicodeDecodeError as error:
         raise DocQAError(
-            f"--context-file: {path} is not UTF-8 text (byte {error.start}): convert it, for instance with iconv."
+            f"--document: {path} is not UTF-8 text (byte {error.start}): convert it, for instance with iconv."
         ) from None

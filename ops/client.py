@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx
+from httpx_sse import EventSource, ServerSentEvent
 
 from contract.errors import DocQAError
 from ops.errors import TryLaterError
@@ -16,6 +17,11 @@ _TRY_LATER: Final = (429, 503)
 _WAIT_S: Final = 20
 """How long one request waits for its answer; after that the job is looked at from time to time."""
 _TIMEOUT: Final = httpx.Timeout(60, connect=5)
+_STREAM_TIMEOUT: Final = httpx.Timeout(60, connect=5)
+"""The stream says something every fifteen seconds."""
+_AS_EVENTS: Final = {"Accept": "text/event-stream"}
+RESTART: Final = "\0restart"
+"""Not a piece: the attempt that made the pieces so far was cut off."""
 _FIRST_LOOK_AFTER_S: Final = 0.2
 _LOOKS_EVERY_S: Final = 1.0
 _MISSED_FOR_S: Final = 60.0
@@ -66,6 +72,43 @@ class Client:
         if document.get("status") == "failed":
             raise RefusedError(_sentence(document), document)
         return document
+
+    def stream(self, question: Mapping[str, Any]) -> Iterator[str]:
+        """The answer in pieces, and RESTART where an attempt begins anew; raises NotThereError or RefusedError."""
+        told = ""
+        with (
+            self._told_errors(),
+            self._http.stream("POST", "/api/query", json=question, headers=_AS_EVENTS, timeout=_STREAM_TIMEOUT) as body,
+        ):
+            if body.is_error:
+                body.read()
+                _document(body)
+            for event in EventSource(body).iter_sse():
+                piece = self._piece_of(event, told)
+                told = "" if piece is RESTART else told + piece
+                yield piece
+
+    def _piece_of(self, event: ServerSentEvent, told: str) -> str:
+        document = event.json()
+        match event.event:
+            case "token":
+                return str(document["text"])
+            case "restart":
+                return RESTART
+            case "error":
+                raise RefusedError(_sentence(document), document)
+            case "accepted":
+                document = self._follow(document["location"])
+        if document.get("status") == "failed":
+            raise RefusedError(_sentence(document), document)
+        # Pieces are told as they come and some may be missed: the result is what counts.
+        answer = str(document["answer"])
+        return answer.removeprefix(told) if answer.startswith(told) else f"\n{answer}"
+
+    def metrics(self) -> str:
+        """The ingress's metrics in Prometheus' text format; raises NotThereError."""
+        with self._told_errors():
+            return self._http.get("/metrics").text
 
     def health(self) -> dict[str, Any]:
         """What /health says, also when that is bad; raises NotThereError."""

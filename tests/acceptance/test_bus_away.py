@@ -11,7 +11,7 @@ import pytest
 
 from contract import topology
 from tests.acceptance.client import Client, problem, retry_after_s
-from tests.acceptance.ledger import Ledger, answered, is_running
+from tests.acceptance.ledger import Ledger, answered, is_running, stored_results
 from tests.acceptance.stack import Stack, Start
 from tests.acceptance.waiting import eventually
 
@@ -60,6 +60,26 @@ async def test_a_killed_nats_server_comes_back_with_all_that_was_waiting(start: 
             results = await ledger.settled(bus)
     assert len(ledger.accepted) == 8
     answered(results, ledger.accepted)
+
+
+async def test_a_result_that_was_stored_while_the_ingress_was_cut_off_reaches_its_waiting_client(
+    start: Start,
+) -> None:
+    """Its live reply is lost: the bucket is read after the reconnect, long before the wait runs out."""
+    stack = start(queue_size=5, slots=1, echo_delay_s=1.0, environment={"DOCQA_SYNC_WAIT_S": "60"})
+    async with stack.client() as client, stack.bus() as bus:
+
+        async def is_stored() -> bool:
+            return bool(await stored_results(bus))
+
+        waiting = asyncio.create_task(client.ask("Who waits?"))
+        await is_running(bus)
+        async with stack.paused("ingress"):
+            await stack.alive("nats", not_pid=await stack.kill("nats"))
+            await eventually(is_stored, "the result is stored")
+        async with asyncio.timeout(20):
+            response = await waiting
+    assert response.status_code == 200
 
 
 @contextlib.asynccontextmanager

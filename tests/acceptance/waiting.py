@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import httpx
+import nats.errors
 
 from contract.errors import BusError
 
 T = TypeVar("T")
 
-NOT_YET = (BusError, httpx.TransportError)
+NOT_YET = (BusError, nats.errors.Error, httpx.TransportError)
 """A service that is away for the moment has not said no."""
 
 

@@ -22,7 +22,7 @@ async def generation() -> "asyncio.Task[bool]":
     """One that has begun and does not end."""
     task = asyncio.create_task(asyncio.Event().wait())
     await asyncio.sleep(0)
-    return task  # type: ignore[return-value]  # wait() says that it returns True only
+    return task
 
 
 async def test_a_delivery_tells_when_and_where_the_stream_stored_the_job() -> None:

@@ -164,11 +164,16 @@ def test_a_text_without_secrets_stays_identical(text: str) -> None:
     assert sanitize(text) == (text, {})
 
 
+@pytest.mark.parametrize("piece", ["-sk-4111111111111111", "-eyJaaaaaaaa-4111111111111111"])
+@pytest.mark.timeout(30)
+def test_a_hostile_megabyte_comes_to_its_end(piece: str) -> None:
+    """They took 40 s and more when one pattern searched for all kinds together."""
+    assert sanitize(piece * (2**20 // len(piece))).counts["card"] > 30_000
+
+
 @pytest.mark.parametrize(
     "piece",
     [
-        "-sk-4111111111111111",
-        "-eyJaaaaaaaa-4111111111111111",
         "eyJaaaaaaaa.",
         "4111 ",
         "4111 1111 1111 1111 ",
@@ -182,9 +187,8 @@ def test_a_text_without_secrets_stays_identical(text: str) -> None:
     ],
 )
 @pytest.mark.timeout(30)
-def test_a_hostile_megabyte_comes_to_its_end(piece: str) -> None:
-    """Two of them took 40 s and more when one pattern searched for all kinds together."""
-    assert sanitize(piece * (2**20 // len(piece))).text
+def test_a_long_text_of_beginnings_comes_to_its_end(piece: str) -> None:
+    assert sanitize(piece * (2**18 // len(piece))).text
 
 
 def test_lone_surrogates_pass() -> None:

@@ -1,0 +1,118 @@
+"""`docqa watch`: how the system is, live: the queue, the workers, rates and refusals."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from contract.settings import load
+from ops.client import Client
+from ops.options import data_dir_option, environment_with, json_option, target_option
+from ops.settings import UpSettings
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_REQUESTS: Final = "goblin_docqa_requests_total"
+_ASK: Final = "/api/query"
+
+
+@click.command("watch")
+@click.option("--interval", type=click.FloatRange(0.2, 60), default=1.0, show_default=True, help="Seconds in between.")
+@click.option("--count", type=click.IntRange(1), help="Looks before it ends. [default: until Ctrl-C]")
+@target_option
+@data_dir_option
+@json_option
+def command(interval: float, count: int | None, target: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Show the queue, the workers, rates and refusals until Ctrl-C; with --json one line a look."""
+    with Client.of(target, load(UpSettings, environment_with(DOCQA_DATA_DIR=data_dir))) as client:
+        looks = _looks(client, interval, count)
+        if as_json:
+            for look in looks:
+                click.echo(json.dumps(look))
+        else:
+            _show(looks)
+
+
+def _looks(client: Client, interval_s: float, count: int | None) -> Iterator[dict[str, Any]]:
+    """What /health says, with the rates since the look before under `rates`."""
+    before, at_s = _requests(client), time.monotonic()
+    number = 0
+    while count is None or number < count:
+        time.sleep(interval_s)
+        now, now_s = _requests(client), time.monotonic()
+        yield {**client.health(), "rates": _rates(before, now, now_s - at_s)}
+        before, at_s = now, now_s
+        number += 1
+
+
+def _requests(client: Client) -> dict[str, float]:
+    """Questions asked so far, by status code."""
+    # Imported here: `docqa --help` must not pay for it.
+    from prometheus_client.parser import text_string_to_metric_families
+
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(client.metrics()):
+        for sample in family.samples:
+            if sample.name == _REQUESTS and sample.labels["endpoint"] == _ASK:
+                status = sample.labels["status_code"]
+                found[status] = found.get(status, 0) + sample.value
+    return found
+
+
+def _rates(before: Mapping[str, float], now: Mapping[str, float], seconds: float) -> dict[str, float]:
+    """Questions per second by what became of them. A restarted ingress counts from nothing: never below 0."""
+    grown = {status: max(value - before.get(status, 0), 0) for status, value in now.items()}
+    kinds = {
+        "answered_per_s": ("200",),
+        "accepted_per_s": ("202",),
+        "refused_per_s": ("429",),
+        "failed_per_s": tuple(status for status in grown if status >= "500"),
+    }
+    return {name: round(sum(grown.get(status, 0) for status in of) / seconds, 2) for name, of in kinds.items()}
+
+
+def _show(looks: Iterator[dict[str, Any]]) -> None:
+    from rich.live import Live
+
+    with Live(refresh_per_second=4) as live:
+        for look in looks:
+            live.update(_drawn(look))
+
+
+def _drawn(look: Mapping[str, Any]) -> "RenderableType":
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("status", look["status"])
+    if "queue_depth" in look:
+        depth, capacity = look["queue_depth"], look["queue_capacity"]
+        facts.add_row("queue", f"{depth} of {capacity}, {look['running']} running")
+        facts.add_row("", ProgressBar(total=capacity, completed=depth, width=40))
+    facts.add_row("per second", ", ".join(f"{value:g} {_word(name)}" for name, value in look["rates"].items()))
+    return Group(facts, _workers(look.get("workers", [])))
+
+
+def _workers(workers: list[dict[str, Any]]) -> "RenderableType":
+    from rich.table import Table
+
+    table = Table("worker", "model", "slots busy", "jobs/s", "tokens/s", "memory", box=None, padding=(1, 2, 0, 0))
+    for worker in workers:
+        table.add_row(
+            worker["id"][-12:],
+            worker["model"],
+            f"{worker['busy']} of {worker['slots']}",
+            f"{worker['jobs_per_s']:.1f}",
+            f"{worker['tokens_per_s']:.1f}",
+            f"{worker['memory_bytes'] / 2**20:.0f} MiB",
+        )
+    return table
+
+
+def _word(name: str) -> str:
+    return name.removesuffix("_per_s")
