@@ -94,7 +94,7 @@ def test_a_wrong_element_is_named_with_its_place(stop: Any) -> None:
 
 @pytest.mark.parametrize("query", [" ", "\n\t", "\u00a0\u2003"])
 def test_a_blank_query_is_refused_by_name(query: str) -> None:
-    assert refusal_of({"query": query}) == "The body: field `query` is blank: ask a question."
+    assert refusal_of({"query": query}) == "Field `query` is blank: ask a question."
 
 
 def test_a_missing_field_is_named() -> None:
