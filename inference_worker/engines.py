@@ -11,10 +11,7 @@ from inference_worker.settings import WorkerSettings
 
 
 def open_engine(settings: WorkerSettings) -> Engine:
-    """Load what answers queries, within seconds; raises SettingsError with one sentence.
-
-    Must be called in a running event loop's process before the first query; blocks while the model loads.
-    """
+    """Load what answers queries; blocks for as long as that takes. Raises SettingsError with one sentence."""
     if settings.engine == "echo":
         return EchoEngine(settings.slots, settings.echo_delay_s)
     if not settings.enable_local_model:

@@ -21,6 +21,9 @@ from inference_worker.sequence import Span
 _BATCH_TOKENS: Final = 128
 """Larger steps read no faster on a CPU, and whoever cancels waits for the end of a step."""
 
+_MOST_CONTEXT_TOKENS: Final = 32_768
+"""Models made for 128 thousand tokens would take many gigabytes for them."""
+
 _LOG_ERROR = 4
 _NO_TOKEN = -1
 _GREEDY_BELOW: Final = 1e-4
@@ -207,7 +210,7 @@ def _load_weights(path: Path) -> Any:
     # GCC removes the stores of ggml's tile configuration, and the first AMX multiplication crashes the process
     # (ggml-org/llama.cpp#26954). Without the extra buffer types no weight is laid out for AMX.
     params.use_extra_bufts = b"AMX_INT8 = 1" not in lc.llama_print_system_info()
-    weights = lc.llama_model_load_from_file(str(path).encode(), params)
+    weights = lc.llama_model_load_from_file(bytes(path), params)
     if not weights:
         raise SettingsError(f"MODEL_NAME: llama.cpp can't load {path}; the log says why. Name another model.")
     return weights
@@ -215,7 +218,7 @@ def _load_weights(path: Path) -> Any:
 
 def _open_context(weights: Any, threads: int) -> Any:
     params = lc.llama_context_default_params()
-    params.n_ctx = lc.llama_model_n_ctx_train(weights)
+    params.n_ctx = min(lc.llama_model_n_ctx_train(weights), _MOST_CONTEXT_TOKENS)
     params.n_batch = params.n_ubatch = _BATCH_TOKENS
     params.n_threads = params.n_threads_batch = threads
     # On a CPU it costs two thirds of the decode speed at depth.

@@ -39,10 +39,10 @@ async def test_it_names_itself_and_counts_words() -> None:
 
 
 async def test_slots_answer_side_by_side_and_the_rest_waits() -> None:
-    engine = EchoEngine(slots=2, delay_s=0.1)
+    engine = EchoEngine(slots=2, delay_s=0.3)
     began_s = time.monotonic()
     await asyncio.gather(*(answered(engine, Query(query="word")) for _ in range(4)))
-    assert 0.2 <= time.monotonic() - began_s < 0.39
+    assert 0.6 <= time.monotonic() - began_s < 1.1
 
 
 async def test_a_cancelled_answer_frees_its_slot() -> None:
@@ -68,10 +68,11 @@ async def test_closing_ends_what_is_waiting() -> None:
 async def test_without_a_delay_it_answers_thousands_a_second() -> None:
     engine = EchoEngine(slots=8)
     query = Query(query="one two three four", context="word " * 50)
-    began_s = time.monotonic()
+    # Its own time, not what it waits for a core.
+    began_s = time.process_time()
     for _ in range(500):
         await answered(engine, query)
-    assert time.monotonic() - began_s < 0.25
+    assert time.process_time() - began_s < 0.25
 
 
 async def test_its_pieces_are_the_text_of_its_completion() -> None:

@@ -16,7 +16,7 @@ def rendered(**changes: Any) -> dict[str, Any]:
 
 
 def users() -> dict[str, dict[str, Any]]:
-    return {user["user"]: user for user in rendered()["accounts"]["DOCQA"]["users"]}
+    return {user["user"]: user for account in rendered()["accounts"].values() for user in account.get("users", [])}
 
 
 def test_every_job_is_on_disk_before_it_is_acknowledged() -> None:

@@ -48,7 +48,7 @@ def test_queries_on_one_document_begin_alike_up_to_the_question() -> None:
     template = PromptTemplate(CHATML)
     first, second = template.render("Who?", "A document."), template.render("When?", "A document.")
     assert first.before == second.before
-    assert first.user.removesuffix("Who?") == second.user.removesuffix("When?")
+    assert first.user.partition("Who?")[0] == second.user.partition("When?")[0]
 
 
 @pytest.mark.parametrize("context", ["", " \n"])

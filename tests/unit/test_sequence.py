@@ -52,7 +52,7 @@ def test_a_stop_string_ends_the_answer_and_is_not_shown() -> None:
 
 def test_a_stop_string_split_over_tokens_is_never_shown_in_part() -> None:
     answer = AnswerText(["</answer>"])
-    assert [answer.feed(piece) for piece in (b"42 </", b"ans", b"wer> more")] == ["42 ", "", ""]
+    assert [answer.feed(piece) for piece in (b"42 </", b"answ", b"er> more")] == ["42 ", "", ""]
     assert answer.stopped
 
 
