@@ -34,6 +34,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="docqa worker", description="Answer jobs from the bus.")
     parser.add_argument("--ready-file", type=Path, help="write what runs here, as JSON, once jobs are taken")
     arguments = parser.parse_args()
+    # OpenMP reads this once, when llama.cpp is loaded. Its threads spin at the end of every operation unless told
+    # not to, and wait for each other ten times longer as soon as another process wants a core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         run(os.environ, arguments.ready_file)
     except SettingsError as error:

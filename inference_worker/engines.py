@@ -1,7 +1,5 @@
 """Opens the engine that the settings ask for. Imports the local engine only when it is asked for."""
 
-import os
-
 from contract.errors import SettingsError
 from inference_worker.cores import available_cores
 from inference_worker.echo import EchoEngine
@@ -29,9 +27,6 @@ def open_engine(settings: WorkerSettings) -> Engine:
 
 def _open_llama(settings: WorkerSettings) -> Engine:
     path = locate_model(settings.model_path, settings.model_name)
-    # OpenMP reads this once, when llama.cpp is loaded. Its threads spin at the end of every operation unless told
-    # not to, and wait for each other ten times longer as soon as another process wants a core.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         from inference_worker.engine import LlamaEngine
         from inference_worker.model import Model

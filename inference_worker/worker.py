@@ -100,7 +100,9 @@ class Worker:
         try:
             has_waited = await asyncio.wait_for(self._batch.enter(alone=starts > 0), self._left_s(job, query))
         except TimeoutError:
-            return await self._replier.store(name, self._too_late(job, name, query))
+            stands = await self._replier.store(name, self._too_late(job, name, query))
+            self._count(job, stands)
+            return stands
         try:
             stands = await self._stored(name) if has_waited else None
             return stands or await self._attempt(job, name, query)

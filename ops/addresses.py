@@ -4,6 +4,7 @@ from typing import Final
 
 from contract.errors import SettingsError
 from ops import ports
+from ops.nats_server import SERVER_PICKS, USUAL_PORT
 from ops.ports import Address
 from ops.settings import UpSettings
 
@@ -20,6 +21,11 @@ def http(settings: UpSettings) -> Address:
             f"Can't listen on {address}: {trouble}; name another, or let --http {_LOOPBACK}:0 pick one."
         )
     return address
+
+
+def bus_port(settings: UpSettings) -> int:
+    """The embedded bus's: who lets a port be picked runs beside others, and must not meet them on the usual one."""
+    return SERVER_PICKS if settings.port == 0 else USUAL_PORT
 
 
 def metrics(settings: UpSettings) -> tuple[Address, Address]:
