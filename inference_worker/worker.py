@@ -100,9 +100,7 @@ class Worker:
         try:
             has_waited = await asyncio.wait_for(self._batch.enter(alone=starts > 0), self._left_s(job, query))
         except TimeoutError:
-            stands = await self._replier.store(name, self._too_late(job, name, query))
-            self._count(job, stands)
-            return stands
+            return await self._store(job, name, self._too_late(job, name, query))
         try:
             stands = await self._stored(name) if has_waited else None
             return stands or await self._attempt(job, name, query)
@@ -112,7 +110,7 @@ class Worker:
     async def _attempt(self, job: Job, name: JobName, query: Query) -> Result:
         """One counted start, and the result that stands after it."""
         if job.is_cancelled:
-            return await self._replier.store(name, _failure(job, name, "cancelled", "The job was cancelled."))
+            return await self._store(job, name, _failure(job, name, "cancelled", "The job was cancelled."))
         job.is_started = True
         attempt = await self._starts.add(name)
         metrics.STARTED.inc()
@@ -120,12 +118,16 @@ class Worker:
             result = await self._generate(job, name, query, attempt)
             if isinstance(result, Failure) and result.dead_letter:
                 return await self._bury(job, name, result.code, result.detail, attempt, query)
-            stands = await self._replier.store(name, result)
+            return await self._store(job, name, result)
         except asyncio.CancelledError:
             # The drain's limit: the job ends here by no fault of its own.
             with contextlib.suppress(BusError):
                 await self._starts.take_back(name)
             raise
+
+    async def _store(self, job: Job, name: JobName, result: Result) -> Result:
+        """Store and count how the job ended; the result that stands."""
+        stands = await self._replier.store(name, result)
         self._count(job, stands)
         return stands
 
@@ -193,9 +195,7 @@ class Worker:
         await self._replier.bury(_letter(job, code, detail, attempts, query), name.job_id, str(job.stream_seq))
         metrics.DEAD_LETTERS.labels(code).inc()
         failure = _failure(job, name, code, detail, attempts=attempts, dead_letter=True)
-        stands = await self._replier.store(name, failure)
-        self._count(job, stands)
-        return stands
+        return await self._store(job, name, failure)
 
     async def _bury_nameless(self, job: Job, detail: str) -> None:
         """A subject that names no job: there is no key for a result, so the dead letter is all."""
