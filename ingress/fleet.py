@@ -24,6 +24,8 @@ class Fleet:
 
     def __init__(self) -> None:
         self._heard: dict[str, tuple[float, WorkerAnnouncement]] = {}
+        self._live: list[WorkerAnnouncement] = []
+        self._live_until_s = -math.inf
 
     async def hear(self, message: Msg) -> None:
         """Take in one announcement from the bus."""
@@ -36,12 +38,17 @@ class Fleet:
             self._heard.pop(worker.id, None)
         else:
             self._heard[worker.id] = (time.monotonic(), worker)
+        self._live_until_s = -math.inf
 
     def live(self) -> list[WorkerAnnouncement]:
         """The workers heard within the last LIVE_S seconds, oldest name first."""
-        oldest = time.monotonic() - LIVE_S
-        self._heard = {name: heard for name, heard in self._heard.items() if heard[0] >= oldest}
-        return [worker for _, worker in sorted(self._heard.values(), key=lambda heard: heard[1].id)]
+        now_s = time.monotonic()
+        # Asked for every question, and the same until somebody announces itself or falls silent.
+        if now_s > self._live_until_s:
+            self._heard = {name: heard for name, heard in self._heard.items() if heard[0] >= now_s - LIVE_S}
+            self._live = sorted((worker for _, worker in self._heard.values()), key=lambda worker: worker.id)
+            self._live_until_s = min((at_s for at_s, _ in self._heard.values()), default=now_s) + LIVE_S
+        return self._live
 
     def retry_after_s(self, jobs: int) -> int:
         """Whole seconds until a place for a new job is likely, with `jobs` waiting or running."""
