@@ -56,6 +56,10 @@ lint: setup ## Check format, code, types, import rules and spelling
 	$(BIN)/lint-imports
 	$(BIN)/codespell --skip './.*,*.txt,*.svg,*.jsonl' --ignore-words-list nd,ans .
 
+.PHONY: docs
+docs: setup ## Write the documents that are made from the code
+	@$(BIN)/python -m docs.generate
+
 .PHONY: lock
 lock: setup ## Compile the hashed requirement files anew
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt

@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import Header
 
-from contract import topology
+from contract import topology, transport
 from contract.errors import (
     AlreadyAcceptedError,
     BusError,
@@ -72,11 +72,26 @@ class Entry(msgspec.Struct, frozen=True):
     seq: int
 
 
+class _Client(Client):
+    """nats-py's own believes a server that offers no TLS, and goes wherever a server sends it."""
+
+    def _connect_command(self) -> bytes:
+        """What begins each connection, password and all; raises nats.errors.Error before it is shown to anybody."""
+        host = self._current_server.uri.hostname if self._current_server else None
+        if not self._is_encrypted() and ("tls" in self.options or not transport.is_loopback(host)):
+            raise nats.errors.Error(f"{host} offers no TLS: it is told no password")
+        return bytes(super()._connect_command())
+
+    def _is_encrypted(self) -> bool:
+        writer: asyncio.StreamWriter = self._transport._io_writer  # type: ignore[union-attr]  # only called with one
+        return writer.get_extra_info("ssl_object") is not None
+
+
 class Bus:
     """One role's connection. Never buffers: what can't be sent now is not sent later."""
 
     def __init__(self) -> None:
-        self.client = Client()
+        self.client: Client = _Client()
         self._last_error = ""
         self.js = JetStreamContext(self.client, timeout=REQUEST_TIMEOUT_S)
         self.results = Bucket(self, topology.RESULTS_BUCKET)
@@ -87,7 +102,10 @@ class Bus:
         return self.client.is_connected
 
     async def connect(self, settings: BusSettings, role: str, on_reconnect: Hook | None = None) -> None:
-        """Connect as `role`, trying until the bus is there. Later breaks are mended for ever."""
+        """Connect as `role`, trying until the bus is there. Later breaks are mended for ever.
+
+        Raises SettingsError, before anything is sent, where the password would go to another machine without TLS.
+        """
 
         async def reconnected() -> None:
             log.info("bus reconnected")
@@ -100,6 +118,7 @@ class Bus:
             name=f"docqa-{role}",
             user=role if settings.nats_password else None,
             password=settings.nats_password.reveal() if settings.nats_password else None,
+            tls=settings.tls_context(),
             inbox_prefix=f"_INBOX_{role}",
             pending_size=0,
             connect_timeout=CONNECT_TIMEOUT_S,

@@ -113,7 +113,8 @@ def _bucket(name: str, ttl_s: float, *, max_bytes: int, deny_delete: bool) -> St
         max_msgs_per_subject=1,
         max_msg_size=-1,
         allow_direct=True,
-        allow_rollup_hdrs=True,
+        # One write with the header Nats-Rollup would wipe the whole bucket, whatever subjects its writer has.
+        allow_rollup_hdrs=False,
         deny_delete=deny_delete,
         duplicate_window=_SHORTEST_DUPLICATE_WINDOW_S,
         storage=StorageType.FILE,

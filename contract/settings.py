@@ -5,6 +5,7 @@ Knows the names of all services' settings, since one file of variables serves th
 """
 
 import difflib
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, field
 
+from contract import transport
 from contract.errors import SettingsError
 
 
@@ -43,6 +45,11 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     nats_url: str = field(default="nats://127.0.0.1:4222", name="DOCQA_NATS_URL")
     nats_password: Secret | None = field(default=None, name="DOCQA_NATS_PASSWORD")
+    nats_ca: Path | None = field(default=None, name="DOCQA_NATS_CA")
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """What to connect with; None: without TLS. Raises SettingsError where that would show the password."""
+        return transport.tls_context(self.nats_url, self.nats_ca)
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +87,7 @@ KNOWN_NAMES = frozenset(
         "DOCQA_JOB_DEADLINE_S",
         "DOCQA_MAX_ATTEMPTS",
         "DOCQA_METRICS_ADDR",
+        "DOCQA_NATS_CA",
         "DOCQA_NATS_PASSWORD",
         "DOCQA_NATS_URL",
         "DOCQA_PORT",
@@ -118,9 +126,13 @@ def load(kind: type[S], environment: Mapping[str, str]) -> S:
         if text:
             values[name] = text
     try:
-        return msgspec.convert(values, kind, strict=False, dec_hook=_decode_custom)
+        loaded = msgspec.convert(values, kind, strict=False, dec_hook=_decode_custom)
     except msgspec.ValidationError as error:
         raise SettingsError(_sentence(str(error))) from None
+    if isinstance(loaded, BusSettings):
+        # A service may connect in the background: what can't be right is told at its start.
+        loaded.tls_context()
+    return loaded
 
 
 def refuse_unknown(environment: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "ask": "Ask a question about a document.",
     "status": "Show how the system is.",
     "watch": "Show how the system is, live.",
+    "publishers": "Say who may publish jobs directly over NATS.",
     "nats": "Run the bus alone.",
     "ingress": "Run the ingress alone.",
     "worker": "Run the worker alone.",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from contract.files import write_atomically
 from ops.credentials import Credentials
+from ops.publisher_list import PublisherList
 
 
 def bus_folder(data_dir: Path) -> Path:
@@ -14,19 +15,34 @@ def credentials(data_dir: Path) -> Credentials:
     return Credentials(bus_folder(data_dir) / "credentials")
 
 
+def publishers(data_dir: Path) -> PublisherList:
+    return PublisherList(bus_folder(data_dir) / "publishers")
+
+
 def note(data_dir: Path, url: str) -> None:
     """Write down where the bus is now."""
     write_atomically(_file(data_dir), f"{url}\n".encode())
 
 
+def noted(data_dir: Path) -> str | None:
+    """Where the bus was last; None when none ever ran on this folder."""
+    try:
+        return _file(data_dir).read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
+
+
 def environment_for(data_dir: Path, role: str) -> dict[str, str]:
     """What a process needs to connect in this role; empty when no bus ever ran on this folder."""
-    try:
-        url = _file(data_dir).read_text(encoding="ascii").strip()
-    except FileNotFoundError:
+    url = noted(data_dir)
+    if not url:
         return {}
-    password_file = credentials(data_dir).path(role)
-    return {"DOCQA_NATS_URL": url, "DOCQA_NATS_PASSWORD_FILE": str(password_file)}
+    # No TLS: this bus listens on the loopback alone.
+    return {
+        "DOCQA_NATS_URL": url,
+        "DOCQA_NATS_CA": "",
+        "DOCQA_NATS_PASSWORD_FILE": str(credentials(data_dir).path(role)),
+    }
 
 
 def _file(data_dir: Path) -> Path:

@@ -130,24 +130,13 @@ async def spawn(program: Program) -> Child:
 async def _lock_after_former(program: Program) -> FileLock:
     lock = FileLock(program.lock_path)
     for patience_s, number in _FORMER_ENDS_WITHIN_S:
-        if await _acquire_within(lock, patience_s):
+        if await lock.acquire_within(patience_s):
             return lock
         # Whoever holds this lock inherited it from a `docqa` that is gone: two servers must not share a store.
         if number and (pid := lock.holder()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
     raise AlreadyRunningError(f"A former {program.name} (process {lock.holder()}) does not end: end it by hand.")
-
-
-async def _acquire_within(lock: FileLock, patience_s: float) -> bool:
-    deadline = asyncio.get_running_loop().time() + patience_s
-    while True:
-        with contextlib.suppress(AlreadyRunningError):
-            lock.acquire()
-            return True
-        if asyncio.get_running_loop().time() > deadline:
-            return False
-        await asyncio.sleep(0.02)
 
 
 def trim_log(path: Path) -> None:

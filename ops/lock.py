@@ -1,10 +1,16 @@
 """A lock that lives as long as a process: flock on a file that names the process."""
 
+import asyncio
+import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
+from typing import Final
 
 from contract.errors import AlreadyRunningError
+
+_POLL_S: Final = 0.02
 
 
 class FileLock:
@@ -25,6 +31,17 @@ class FileLock:
             raise AlreadyRunningError from None
         self._descriptor = descriptor
         self.name(os.getpid())
+
+    async def acquire_within(self, patience_s: float) -> bool:
+        """Ask for it again and again; False when nobody gave it up in time."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            with contextlib.suppress(AlreadyRunningError):
+                self.acquire()
+                return True
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_POLL_S)
 
     @property
     def descriptor(self) -> int:

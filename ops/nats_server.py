@@ -16,13 +16,13 @@ from contract.errors import BusError, BusUnavailableError
 from contract.files import write_atomically
 from contract.provision import provision
 from contract.settings import SECRET_NAMES, BusSettings, QueueSettings, Secret
-from ops import bus_address, nats_config, ports
+from ops import bus_address, nats_config, nats_reload, ports
 from ops.child import Child, Program, ended_on_error, spawn
 from ops.credentials import ROLES
 from ops.part import StartError, until_written
 from ops.ports import Address
 
-_USUAL_PORT: Final = 4222
+USUAL_PORT: Final = 4222
 SERVER_PICKS: Final = -1
 _READY_WITHIN_S: Final = 60.0
 """A large store is read before the server listens."""
@@ -35,11 +35,12 @@ class NatsServer:
 
     name = "nats-server"
 
-    def __init__(self, data_dir: Path, settings: QueueSettings, port: int = _USUAL_PORT) -> None:
+    def __init__(self, data_dir: Path, settings: QueueSettings, port: int = USUAL_PORT) -> None:
         self.data_dir = data_dir
         self._settings = settings
         self.folder = bus_address.bus_folder(data_dir)
         self.credentials = bus_address.credentials(data_dir)
+        self.publishers = bus_address.publishers(data_dir)
         self._wanted_port = port
         self._port: int | None = None
         self.monitoring = ""
@@ -66,21 +67,25 @@ class NatsServer:
         return await self._launch_on(SERVER_PICKS)
 
     async def _launch_on(self, port: int) -> Child:
-        child = await spawn(self._program(port))
-        async with ended_on_error(child, STOPS_WITHIN_S):
-            await self._wait_for_ports(child)
+        async with contextlib.AsyncExitStack() as guarded:
+            # Until it listens nobody changes the list of publishers that it starts with: later it can be told.
+            async with self.publishers.held():
+                child = await spawn(self._program(port))
+                await guarded.enter_async_context(ended_on_error(child, STOPS_WITHIN_S))
+                await self._wait_for_ports(child)
             await self._provision()
         return child
 
     def _program(self, port: int) -> Program:
         for stale in self.folder.glob("*.ports"):
             stale.unlink(missing_ok=True)
-        config = self.folder / "nats-server.conf"
+        config = self.folder / nats_reload.CONFIG_NAME
         text = nats_config.render(
             folder=self.folder,
             port=port,
             passwords={role: self.credentials.read(role) for role in ROLES},
             max_request_size_mb=self._settings.max_request_size_mb,
+            publishers=self.publishers.passwords(),
         )
         write_atomically(config, text.encode(), mode=0o600)
         environment = {name: value for name, value in os.environ.items() if name not in SECRET_NAMES}
@@ -93,6 +98,7 @@ class NatsServer:
         self._port = urlsplit(found["nats"][0]).port
         self.monitoring = found["monitoring"][0]
         bus_address.note(self.data_dir, self.url)
+        self.publishers.note_url(self.url)
 
     async def _provision(self) -> None:
         try:

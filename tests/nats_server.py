@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from nats.aio.client import Client
 
@@ -19,8 +20,24 @@ from contract.settings import BusSettings, QueueSettings, Secret
 from ops import nats_config
 from ops.credentials import ROLES, Credentials
 from ops.nats_server import SERVER_PICKS, find_program
+from ops.publisher_list import PublisherList
 
 READY_WITHIN_S = 20.0
+
+
+@contextlib.asynccontextmanager
+async def bare_client(url: str, **options: Any) -> AsyncIterator[tuple[Client, list[str]]]:
+    """A connection without the project's own care, and what the server says against it."""
+    client, errors = Client(), list[str]()
+
+    async def note(error: Exception) -> None:
+        errors.append(str(error))
+
+    await client.connect(url, error_cb=note, **options)
+    try:
+        yield client, errors
+    finally:
+        await client.close()
 
 
 class RunningServer:
@@ -30,6 +47,7 @@ class RunningServer:
         self.folder = folder
         self.settings = settings or QueueSettings()
         self.credentials = Credentials(folder / "credentials")
+        self.publishers = PublisherList(folder / "publishers")
         self.port = SERVER_PICKS
         self.monitoring = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -65,19 +83,17 @@ class RunningServer:
 
     @contextlib.asynccontextmanager
     async def client(self, role: str) -> AsyncIterator[tuple[Client, list[str]]]:
-        """A bare connection, and what the server says against it."""
-        client, errors = Client(), list[str]()
+        """A bare connection in this role, and what the server says against it."""
+        login = {"user": role, "password": self.credentials.read(role)}
+        async with bare_client(self.url, inbox_prefix=f"_INBOX_{role}", **login) as connection:
+            yield connection
 
-        async def note(error: Exception) -> None:
-            errors.append(str(error))
-
-        await client.connect(
-            self.url, user=role, password=self.credentials.read(role), inbox_prefix=f"_INBOX_{role}", error_cb=note
-        )
-        try:
-            yield client, errors
-        finally:
-            await client.close()
+    @contextlib.asynccontextmanager
+    async def publisher(self, name: str) -> AsyncIterator[tuple[Client, list[str]]]:
+        """The same as a direct publisher."""
+        publisher = self.publishers.read(name)
+        async with bare_client(self.url, user=publisher.user, password=publisher.password) as connection:
+            yield connection
 
     async def provision(self) -> None:
         async with self.bus() as bus:
@@ -93,6 +109,7 @@ class RunningServer:
             port=self.port,
             passwords={role: self.credentials.read(role) for role in ROLES},
             max_request_size_mb=self.settings.max_request_size_mb,
+            publishers=self.publishers.passwords(),
         )
         self._config.write_text(text, encoding="utf-8")
 

@@ -4,7 +4,8 @@ import contextlib
 import itertools
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -94,21 +95,37 @@ async def overheard(bus: Bus, subject: str) -> AsyncIterator[list[Msg]]:
         heard.append(message)
 
     subscription = await bus.client.subscribe(subject, cb=hear)
-    await bus.client.flush()
+    await settled(bus)
     yield heard
+    await settled(bus)
     # Only now is all that was said taken in.
     await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py leaves it untyped
 
 
-@contextlib.contextmanager
-def paused(server: RunningServer) -> Iterator[None]:
+async def settled(bus: Bus) -> None:
+    """Wait until the server has all that this connection sent, and this connection all that was sent to it before.
+
+    Not `client.flush()`: its ping overtakes what is still buffered.
+    """
+    await bus.results.get("http.nobody.nothing")
+
+
+@contextlib.asynccontextmanager
+async def paused(server: RunningServer) -> AsyncIterator[None]:
     """SIGSTOP the server for the time of a block."""
     assert server._process
-    os.kill(server._process.pid, signal.SIGSTOP)
+    pid = server._process.pid
+
+    async def stands_still() -> bool:
+        states = [stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+        return set(states) == {"T"}
+
+    os.kill(pid, signal.SIGSTOP)
     try:
+        await eventually(stands_still, "the server stands still", 10, TICK_S)
         yield
     finally:
-        os.kill(server._process.pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
 
 
 async def until_connected(bus: Bus, *, is_connected: bool = True) -> None:

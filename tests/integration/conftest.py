@@ -7,9 +7,16 @@ import pytest
 
 from contract.bus import Bus
 from contract.settings import QueueSettings
+from inference_worker import consumer
 from tests.nats_server import RunningServer
 
 ACK_WAIT_S = 0.5
+
+
+@pytest.fixture(autouse=True)
+def short_pulls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer that stops waits for the end of its pulls."""
+    monkeypatch.setattr(consumer, "PULL_EXPIRES_S", 0.1)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from inference_worker.worker import Worker
 from ingress.__main__ import call_the_roll
 from ingress.fleet import Fleet
 from tests.acceptance.waiting import eventually
-from tests.integration.bus_side import TICK_S, overheard
+from tests.integration.bus_side import TICK_S, overheard, settled
 from tests.nats_server import RunningServer
 
 WORKER_ID = "0192f0c1-2d3e-7a4b-8c5d-6e7f8091a2b3"
@@ -29,7 +29,7 @@ def announcer_on(bus: Bus) -> Announcer:
 async def test_an_announcement_says_what_an_ingress_must_know(server: RunningServer, admin: Bus) -> None:
     async with overheard(admin, topology.WORKER_SUBJECTS) as heard, server.bus("worker") as bus:
         await announcer_on(bus).announce()
-        await bus.client.flush()
+        await settled(bus)
     [message] = heard
     assert message.subject == f"docqa.workers.{WORKER_ID}"
     said = decode_announcement(message.data)
@@ -45,7 +45,7 @@ async def test_a_roll_call_is_answered_at_once_and_a_worker_that_leaves_is_gone(
     async with server.bus("worker") as worker_bus, server.bus("ingress") as ingress_bus:
         announcer = announcer_on(worker_bus)
         await worker_bus.subscribe(topology.ROLL_CALL_SUBJECT, announcer.answer_roll_call)
-        await worker_bus.client.flush()
+        await settled(worker_bus)
         await ingress_bus.subscribe(topology.WORKER_SUBJECTS, fleet.hear)
         await call_the_roll(ingress_bus)
 

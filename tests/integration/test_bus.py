@@ -18,7 +18,7 @@ from contract.errors import (
     QueueFullError,
 )
 from tests.acceptance.waiting import eventually
-from tests.integration.bus_side import TICK_S, count, new_job, paused, publish, until_connected
+from tests.integration.bus_side import TICK_S, count, new_job, paused, publish, settled, until_connected
 from tests.nats_server import RunningServer
 
 AT_ONCE_S = 0.5
@@ -117,7 +117,7 @@ async def test_a_bus_that_is_away_is_told_at_once_and_nothing_is_sent_later(serv
     assert time.monotonic() - begun_s < AT_ONCE_S
     server.start()
     await until_connected(admin)
-    await admin.client.flush()
+    await settled(admin)
     for stream in (topology.JOBS_STREAM, f"KV_{topology.RESULTS_BUCKET}", topology.DEAD_STREAM):
         assert await count(admin, stream) == 0
     await publish(admin)
@@ -127,7 +127,7 @@ async def test_a_bus_that_is_away_is_told_at_once_and_nothing_is_sent_later(serv
 async def test_a_bus_that_does_not_answer_leaves_the_outcome_unknown(server: RunningServer, admin: Bus) -> None:
     admin.js = JetStreamContext(admin.client, timeout=SHORT_TIMEOUT_S)
     job = new_job()
-    with paused(server):
+    async with paused(server):
         with pytest.raises(OutcomeUnknownError):
             await publish(admin, job=job)
         with pytest.raises(OutcomeUnknownError):

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from contract import topology
@@ -86,8 +87,8 @@ class Ingress:
             context_tokens=8192,
             max_prompt_bytes=2**30,
         )
-        await self.services.bus.client.flush()
-        self.services.fleet._heard["w"] = (time.monotonic(), msgspec.structs.replace(plain, **members))
+        said = encode(msgspec.structs.replace(plain, **members))
+        await self.services.fleet.hear(Msg(_client=self.services.bus.client, data=said))
 
 
 def services_with(**settings: Any) -> Services:
@@ -470,7 +471,7 @@ async def test_an_outcome_that_is_not_known_is_a_503_that_says_where_to_look(
 ) -> None:
     bus = ingress.services.bus
     bus.js = JetStreamContext(bus.client, timeout=0.2)
-    with paused(server):
+    async with paused(server):
         response = await ingress.ask()
     told = problem(response, 503, "outcome-unknown")
     assert response.headers["location"] == f"/api/jobs/{told['id']}"

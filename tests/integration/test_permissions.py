@@ -8,10 +8,13 @@ import socket
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js.errors import APIError
 
 from contract import topology
 from contract.errors import BusError
 from contract.topology import JobName
+from tests.integration.bus_side import overheard
+from tests.integration.victims import replies, settle, stand
 from tests.nats_server import RunningServer
 
 JOB = JobName("http", "tests", "00000000-0000-7000-8000-000000000001")
@@ -30,6 +33,9 @@ NOT_THE_INGRESS = [
     "$JS.ACK.DOCQA_JOBS.worker.1.1.1.1.0",
     f"$JS.API.DIRECT.GET.KV_DOCQA_RESULTS.$KV.DOCQA_RESULTS.{OTHERS.key}",
     f"$JS.API.DIRECT.GET.DOCQA_JOBS.{OTHERS.subject}",
+    "$JS.API.STREAM.INFO.KV_DOCQA_RESULTS",
+    "$JS.API.STREAM.INFO.DOCQA_DEAD",
+    "docqa.api.STREAM.PURGE.DOCQA_JOBS",
 ]
 NOT_THE_WORKER = [
     JOB.subject,
@@ -153,6 +159,45 @@ async def test_the_ingress_reads_no_other_publishers_results(server: RunningServ
         await worker.results.create(OTHERS.key, b"secret")
         with pytest.raises(BusError):
             await bus.results.get(OTHERS.key)
+
+
+async def test_the_ingress_can_not_make_the_server_write_for_it(server: RunningServer) -> None:
+    """The confused deputy: a message may name any subject for the answer, and the server may write to all."""
+    async with server.bus() as admin, server.client("ingress") as (ingress, _):
+        victims = await settle(admin)
+        before = await stand(admin)
+        await admin.results.create(JOB.key, b"")
+        read = f"$JS.API.DIRECT.GET.KV_DOCQA_RESULTS.$KV.DOCQA_RESULTS.{JOB.key}"
+        async with overheard(admin, ">") as heard:
+            for reply in replies(victims):
+                # An empty body is a purge request; any other would be a result.
+                await ingress.publish(read, b"", reply=reply)
+                await ingress.publish(JOB.subject, b"{}", reply=reply)
+            await ingress.request(read, b"", timeout=5)
+        assert {message.subject for message in heard}.isdisjoint(replies(victims))
+        await admin.js.delete_msg(
+            topology.JOBS_STREAM, (await admin.js.get_last_msg(topology.JOBS_STREAM, JOB.subject)).seq or 0
+        )
+        after = await stand(admin)
+        after["KV_DOCQA_RESULTS"] = [message for message in after["KV_DOCQA_RESULTS"] if JOB.key not in message[0]]
+        assert after == before
+
+
+@pytest.mark.parametrize("role", ["ingress", "worker"])
+@pytest.mark.parametrize("extent", ["all", "sub"])
+async def test_one_write_to_a_bucket_wipes_nothing_else(server: RunningServer, role: str, extent: str) -> None:
+    async with server.bus() as admin, server.client(role) as (client, _):
+        await admin.results.create(OTHERS.key, b"an answer")
+        with pytest.raises(APIError, match="rollup not permitted"):
+            await client.jetstream().publish(f"$KV.DOCQA_RESULTS.{JOB.key}", b"", headers={"Nats-Rollup": extent})
+        assert await admin.results.get(OTHERS.key)
+
+
+@pytest.mark.parametrize("role", ["ingress", "worker"])
+async def test_a_result_is_not_made_to_expire_early(server: RunningServer, role: str) -> None:
+    async with server.client(role) as (client, _):
+        with pytest.raises(APIError, match="per-message TTL is disabled"):
+            await client.jetstream().publish(f"$KV.DOCQA_RESULTS.{JOB.key}", b"", headers={"Nats-TTL": "1s"})
 
 
 async def hear(heard: asyncio.Queue[str], message: Msg) -> None:

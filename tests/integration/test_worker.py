@@ -41,6 +41,7 @@ from tests.integration.bus_side import (
     overheard,
     publish,
     result_of,
+    settled,
     starts_are_forgotten,
 )
 from tests.integration.engines import Failing, Gated, Narrow, Noting, Stumbling, Unfinished
@@ -411,7 +412,7 @@ async def test_a_hint_ends_a_job_that_waits_for_its_place(server: RunningServer,
 
         await eventually(holds_both, "both are held", 15, TICK_S)
         await admin.publish(unwanted.cancel_subject, b"")
-        await admin.client.flush()
+        await settled(admin)
 
         async def is_told() -> bool:
             return bool(worker.consumer._held[unwanted.subject].is_cancelled)
@@ -467,7 +468,7 @@ async def test_a_result_that_cant_be_stored_is_kept_and_nothing_new_is_fetched_u
 
         await eventually(is_stuck, "the worker fetches nothing", 15, TICK_S)
         second = await publish(admin, "second")
-        await admin.client.flush()
+        await settled(admin)
         assert await Starts(admin.starts).of(job) == 1
         assert await admin.results.get(job.key) is None
         await provision(admin, QueueSettings(max_queue_size=2, results_max_bytes=2**20))
