@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import json
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -24,7 +23,8 @@ from contract.bus import Bus
 from contract.errors import BusError
 from inference_worker.job import Job
 
-PULL_EXPIRES_S: Final = 5.0
+PULL_EXPIRES_S: Final = 1.0
+"""How long the server keeps a pull request open; as long a stopping worker may have to wait for its end."""
 BACK_OFF_S: Final = 1.0
 """After the server said that there is no such durable, or after a job broke in an unforeseen way."""
 
@@ -36,11 +36,10 @@ log = structlog.get_logger(__name__)
 Serve = Callable[[Job], Awaitable[None]]
 
 
-class _Pull(msgspec.Struct):
-    """A pull request that the server has not used up."""
+class _Pull(msgspec.Struct, frozen=True):
+    """A pull request that the server may still answer."""
 
-    inbox: str
-    asked: int
+    batch: int
     ends_s: float
 
 
@@ -55,7 +54,9 @@ class Consumer:
         self._held: dict[str, Job] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._inbox = ""
-        self._pulls: deque[_Pull] = deque()
+        self._pulls: dict[str, _Pull] = {}
+        self._asked = 0
+        """How many jobs the server may still deliver, over all pulls: a delivery does not tell its own."""
         self._pulled = 0
         self._not_before_s = 0.0
         self._wake = asyncio.Event()
@@ -67,7 +68,7 @@ class Consumer:
         return len(self._held)
 
     async def run(self) -> None:
-        """Pull for ever; cancel it to stop pulling, then call `drain`."""
+        """Pull for ever; cancel it to stop pulling, which may take PULL_EXPIRES_S, then call `drain`."""
         self._inbox = (
             f"{self._bus.client._inbox_prefix.decode()}.pull.{self._bus.client.new_inbox().rpartition('.')[2]}"
         )
@@ -78,8 +79,8 @@ class Consumer:
                 await self._pull_for_room()
                 await self._rest()
         finally:
-            keeping.cancel()
             await self._close(subscription)
+            keeping.cancel()
 
     async def drain(self, limit_s: float) -> None:
         """Give back what is not started, at once; let the rest finish for up to `limit_s`, then give it back too."""
@@ -102,6 +103,7 @@ class Consumer:
     def hurry(self) -> None:
         """End a drain now."""
         self._hurry.set()
+        self._wake.set()
 
     def pause(self) -> None:
         """Fetch nothing new."""
@@ -114,6 +116,7 @@ class Consumer:
     async def forget_pulls(self) -> None:
         """After a reconnect: the server that was asked no longer knows of it."""
         self._pulls.clear()
+        self._asked = 0
         self._wake.set()
 
     async def cancel(self, message: Msg) -> None:
@@ -124,17 +127,26 @@ class Consumer:
 
     async def _pull_for_room(self) -> None:
         now_s = time.monotonic()
-        while self._pulls and (self._pulls[0].ends_s < now_s or not self._pulls[0].asked):
-            self._pulls.popleft()
-        room = self._limit - len(self._held) - sum(pull.asked for pull in self._pulls)
+        self._drop_ended(now_s)
+        room = self._limit - len(self._held) - self._asked
         if room <= 0 or self._is_paused or now_s < self._not_before_s:
             return
         self._pulled += 1
-        pull = _Pull(f"{self._inbox}.{self._pulled}", room, now_s + PULL_EXPIRES_S + 1)
+        inbox = f"{self._inbox}.{self._pulled}"
         request = json.dumps({"batch": room, "expires": int(PULL_EXPIRES_S * 1e9)}).encode()
         with contextlib.suppress(nats.errors.Error):
-            await self._bus.client.publish(_NEXT, request, reply=pull.inbox)
-            self._pulls.append(pull)
+            await self._bus.client.publish(_NEXT, request, reply=inbox)
+            self._pulls[inbox] = _Pull(room, now_s + PULL_EXPIRES_S + 1)
+            self._asked += room
+
+    def _drop_ended(self, now_s: float) -> None:
+        """Forget the pulls whose end was not told, oldest first; when none is left, nothing is asked for."""
+        if not self._asked:
+            self._pulls.clear()
+        while self._pulls and (oldest := next(iter(self._pulls))) and self._pulls[oldest].ends_s < now_s:
+            del self._pulls[oldest]
+        if not self._pulls:
+            self._asked = 0
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -149,21 +161,21 @@ class Consumer:
             self._end_pull(message)
 
     def _take_in(self, message: Msg) -> None:
-        for pull in self._pulls:
-            if pull.asked:
-                pull.asked -= 1
-                break
+        self._asked = max(self._asked - 1, 0)
+        self._wake.set()
         if job := self._held.get(message.subject):
             return job.redelivered(message)
         job = self._held[message.subject] = Job(self._bus, message, self._ack_wait_s)
         self._tasks[message.subject] = asyncio.create_task(self._run(job), name=message.subject)
 
     def _end_pull(self, status: Msg) -> None:
-        code = (status.headers or {}).get("Status", "")
+        headers = status.headers or {}
+        code = headers.get("Status", "")
         if code in _GONE:
             log.warning("no jobs can be had: the bus is not provisioned", status=code)
             self._not_before_s = time.monotonic() + BACK_OFF_S
-        self._pulls = deque(pull for pull in self._pulls if pull.inbox != status.subject)
+        if pull := self._pulls.pop(status.subject, None):
+            self._asked = max(self._asked - int(headers.get("Nats-Pending-Messages", pull.batch)), 0)
         self._wake.set()
 
     async def _run(self, job: Job) -> None:
@@ -187,6 +199,14 @@ class Consumer:
             await asyncio.gather(*(job.keep() for job in list(self._held.values())))
 
     async def _close(self, subscription: Subscription) -> None:
+        # First the pulls end: the server loses a job that it delivers while the inbox goes, until its ack wait is over.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PULL_EXPIRES_S + 1):
+                await self._pulls_ended()
         # drain(), not unsubscribe(): a job that is on its way is still taken in, and then given back.
         with contextlib.suppress(nats.errors.Error, TimeoutError):
             await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py leaves it untyped
+
+    async def _pulls_ended(self) -> None:
+        while self._asked and self._bus.is_connected and not self._hurry.is_set():
+            await self._rest()

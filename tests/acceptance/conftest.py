@@ -1,6 +1,7 @@
 """Stacks for the tests: two shared where tests do not disturb each other, and as many more as a test starts."""
 
 import contextlib
+import socket
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -16,6 +17,17 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     if report.failed:
         report.sections += [(f"docqa up in {stack.folder}", stack.log()) for stack in all_running]
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_stack_on_the_usual_port() -> Iterator[None]:
+    """A stack that got 4222 would lose it to another's start on this machine while its nats-server is killed."""
+    with socket.socket() as usual:
+        usual.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            usual.bind(("127.0.0.1", 4222))
+            usual.listen(1)
+        yield
 
 
 @pytest.fixture

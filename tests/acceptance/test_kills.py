@@ -27,7 +27,7 @@ async def test_no_accepted_job_is_lost_or_stored_twice_when_anything_is_killed(s
     ledger = Ledger()
     async with Load.on(stack, ledger, posting=6, waiting=2):
         await _kill_at_random(stack, random.Random(seed))
-        await eventually(lambda: _has_accepted(ledger), f"{ACCEPTED} jobs are accepted")
+        await eventually(lambda: _has_accepted(ledger), f"{ACCEPTED} jobs are accepted", timeout_s=60)
     for part in get_args(Part):
         await stack.alive(part)
     async with stack.bus() as bus:
