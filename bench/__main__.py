@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from bench import chaos, compare, load, page, retry, slow_jobs, soak, spike, sweep
 from contract.files import write_atomically
 
 DEFAULT_OUT = Path("bench/results")
@@ -15,6 +16,10 @@ DEFAULT_OUT = Path("bench/results")
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Measure the system from outside."""
+
+
+for _part in (spike, slow_jobs, load, retry, sweep, chaos, soak, compare, page):
+    cli.add_command(_part.command)
 
 
 @cli.command()

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
+from bench.errors import BenchError
+
 READY_WITHIN_S: Final = 60.0
 STOPPED_WITHIN_S: Final = 30.0
 
@@ -47,7 +49,7 @@ async def _ready(ready_file: Path, process: asyncio.subprocess.Process, log: Pat
     started_s = time.monotonic()
     while not ready_file.exists():
         if process.returncode is not None or time.monotonic() - started_s > READY_WITHIN_S:
-            raise RuntimeError(f"not started: {log.read_text(errors='replace')[-2000:]}")
+            raise BenchError(f"{log.stem} did not start: {log.read_text(errors='replace')[-2000:]}")
         await asyncio.sleep(0.02)
     described: dict[str, Any] = json.loads(ready_file.read_text())
     return described

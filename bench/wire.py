@@ -1,13 +1,13 @@
-"""A closed-loop HTTP client that costs next to nothing: one prepared request, sent over kept-alive connections.
+"""An HTTP client that costs next to nothing: prepared requests, sent over kept-alive connections.
 
-Knows HTTP/1.1 as far as our own servers speak it (a Content-Length in every response). A general client spends more
-on one request than the ingress does on refusing it, and would measure itself.
+Knows HTTP/1.1 as far as our own servers and their peers speak it (a Content-Length or chunks). A general client spends
+more on one request than the ingress does on refusing it, and would measure itself.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -36,6 +36,68 @@ def post(path: str, body: bytes, headers: dict[str, str] | None = None) -> bytes
     lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
     lines += [f"Content-Length: {len(body)}", *(f"{name}: {value}" for name, value in (headers or {}).items())]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def get(path: str, headers: dict[str, str] | None = None) -> bytes:
+    """A whole GET request, ready to be written."""
+    lines = [
+        f"GET {path} HTTP/1.1",
+        "Host: localhost",
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
+class Response(msgspec.Struct, frozen=True):
+    """A whole response; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Connections:
+    """Kept-alive connections to one address: as many as there are requests at a time."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def exchange(
+        self, request: bytes, timeout_s: float, on_chunk: Callable[[bytes], None] | None = None
+    ) -> Response:
+        """Send one request and read its response; raises OSError, EOFError, ValueError or TimeoutError.
+
+        A connection that the server closed meanwhile is replaced before anything is sent, never after: what was
+        sent once is not sent again.
+        """
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await self._take()
+            try:
+                writer.write(request)
+                response = await _whole_response(reader, on_chunk)
+            except BaseException:
+                writer.close()
+                raise
+        if response.headers.get("connection") == "close":
+            writer.close()
+        else:
+            self._idle.append((reader, writer))
+        return response
+
+    def close(self) -> None:
+        """Drop all connections that are idle."""
+        for _, writer in self._idle:
+            writer.close()
+        self._idle.clear()
+
+    async def _take(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof() and not writer.is_closing():
+                return reader, writer
+            writer.close()
+        return await _connect(self.address)
 
 
 async def closed_loop(address: str, request: bytes, total: int, in_flight: int) -> Outcome:
@@ -72,3 +134,27 @@ async def _read_response(reader: asyncio.StreamReader) -> int:
     start = head.lower().index(_LENGTH) + len(_LENGTH)
     await reader.readexactly(int(head[start : head.index(b"\r", start)]))
     return int(head[9:12])
+
+
+async def _whole_response(reader: asyncio.StreamReader, on_chunk: Callable[[bytes], None] | None) -> Response:
+    head = await reader.readuntil(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").rstrip().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if "content-length" in headers:
+        body = await reader.readexactly(int(headers["content-length"]))
+    elif headers.get("transfer-encoding") == "chunked":
+        body = await _chunks(reader, on_chunk)
+    else:
+        body = await reader.read()
+    return Response(int(first[9:12]), headers, body)
+
+
+async def _chunks(reader: asyncio.StreamReader, on_chunk: Callable[[bytes], None] | None) -> bytes:
+    parts = []
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        chunk = (await reader.readexactly(size + 2))[:-2]
+        parts.append(chunk)
+        if on_chunk:
+            on_chunk(chunk)
+    await reader.readexactly(2)
+    return b"".join(parts)

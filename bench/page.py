@@ -1,0 +1,115 @@
+"""Renders docs/benchmarks.md from the stored results: every figure on the page comes from one, with its command."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from contract.files import write_atomically
+
+_HEAD: Final = """\
+# Benchmarks
+
+Rendered by `docqa bench page` from the results in `bench/results/`; a test holds the page to them. Each command below
+measures anew; with `--out DIR` it also writes a report (one HTML file and PNGs) beside the figures. A *bar* is a figure
+to reach on a machine at rest: it counts for the exit code under `--strict` only. All other verdicts are promises.
+
+Latencies count from the moment at which a query should have been sent, so that a stalled system can't hide its stall.
+"""
+_FIGURES: Final = {
+    "first_refusal_ms": "first refusal after the burst, ms",
+    "refused_share": "share refused",
+    "capacity_per_s": "capacity, jobs a second",
+    "knee_per_s": "knee, arrivals a second",
+    "peak_per_s": "most answers a second",
+    "kept_past_peak": "least goodput past the peak, share of it",
+    "completion_ratio": "answered of those accepted",
+    "drained_after_s": "drained after the last arrival, s",
+    "faults": "faults",
+    "total_s_patient": "clients that wait as told: all answered after, s",
+    "wasted_tries_patient": "clients that wait as told: tries in vain",
+    "total_s_hammering": "clients that hammer: all answered after, s",
+    "wasted_tries_hammering": "clients that hammer: tries in vain",
+    "answered_per_s": "answers a second, over the whole run",
+}
+
+
+@click.command("page")
+@click.option("--results", type=click.Path(path_type=Path), default=Path("bench/results"), show_default=True)
+@click.option("--to", type=click.Path(path_type=Path), default=Path("docs/benchmarks.md"), show_default=True)
+def command(results: Path, to: Path) -> None:
+    """Render the page of benchmarks from stored results."""
+    write_atomically(to, render(stored(results)).encode())
+    click.echo(f"Written: {to}")
+
+
+def stored(folder: Path) -> list[dict[str, Any]]:
+    """The stored results of loads, by name."""
+    found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+    return [result for result in found if "promises" in result]
+
+
+def render(results: list[dict[str, Any]]) -> str:
+    """The page's text."""
+    return "\n".join([_HEAD, *(_section(result) for result in results)])
+
+
+def _section(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    parts = [
+        f"## {result['benchmark']}\n",
+        f"    {result['command']}\n",
+        f"{result['measured'][:10]}, {machine['cores']} cores of {machine['processor']}, "
+        f"Python {machine['python']}, goblin-docqa {machine['packages']['goblin-docqa']}.\n",
+        *(_verdict(promise) for promise in result["promises"]),
+        "",
+        _ledger(result),
+        _latency(result),
+        _figures(result["figures"]),
+    ]
+    return "\n".join(part for part in parts if part is not None)
+
+
+def _verdict(promise: dict[str, Any]) -> str:
+    word = "held" if promise["held"] else "bar missed" if promise["is_bar"] else "**BROKEN**"
+    return f"- {word}: {promise['name']}. {promise['words']}"
+
+
+def _ledger(result: dict[str, Any]) -> str | None:
+    if not (ledger := result.get("ledger")):
+        return None
+    fates = ", ".join(f"{count} {fate}" for fate, count in ledger["fates"].items())
+    return f"The ledger of {ledger['sent']} queries: {fates}.\n"
+
+
+def _latency(result: dict[str, Any]) -> str | None:
+    kinds = {"answers": "latency", "first token": "first_token", "refusals": "refusals"}
+    rows = {name: row for name, kind in kinds.items() if (row := result.get(kind)) and row["count"]}
+    if not rows:
+        return None
+    heads = [name.removesuffix("_ms") for name in next(iter(rows.values()))]
+    table = [
+        ("ms", *heads),
+        ("---",) * (len(heads) + 1),
+        *((name, *map(_number, row.values())) for name, row in rows.items()),
+    ]
+    return _table(table)
+
+
+def _figures(figures: dict[str, Any]) -> str:
+    table = [("figure", "value"), ("---", "---")]
+    table += [(words, _number(figures[name])) for name, words in _FIGURES.items() if figures.get(name) is not None]
+    for kind, times in figures.get("recovery_s", {}).items():
+        table.append(
+            (f"recovery from {kind} ({times['count']}), s", f"median {times['median']}, slowest {times['max']}")
+        )
+    return _table(table)
+
+
+def _table(rows: list[Any]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

@@ -1,0 +1,91 @@
+"""The ledger's judgement: what a client was told against what is stored."""
+
+from typing import Any
+
+import pytest
+
+from bench.ledger import Fate, Ledger, Stored, UnansweredError, entry_of, settle
+from bench.promises import broken, nothing_lost, nothing_twice
+from bench.query import Query, Refusal, derived_id
+from ingress.admission import _derived_id
+
+DONE = Stored("done", answer="six months")
+
+
+def query(number: int = 0, status: int = 200, **fields: Any) -> Query:
+    return Query(
+        number=number, key=f"k{number}", publisher="http", client="local", job_id=derived_id("local", f"k{number}"),
+        door="uds", planned_s=0.0, status=status, was_accepted=status in (200, 202), **fields,
+    )  # fmt: skip
+
+
+class Shelf:
+    """A store that says what it was given, in turn."""
+
+    def __init__(self, *says: Stored | type[Exception] | None) -> None:
+        self._says = list(says)
+
+    async def look(self, query: Query) -> Stored | None:
+        said = self._says.pop(0) if len(self._says) > 1 else self._says[0]
+        if isinstance(said, type):
+            raise said
+        return said
+
+
+def test_an_accepted_query_with_a_result_is_answered() -> None:
+    assert entry_of(query(answer="six months"), DONE).fate is Fate.ANSWERED
+
+
+def test_an_accepted_query_without_a_result_is_lost() -> None:
+    assert entry_of(query(), None).fate is Fate.LOST
+    assert entry_of(query(), Stored("running")).fate is Fate.LOST
+
+
+def test_a_refused_query_with_a_result_was_run_all_the_same() -> None:
+    refused = query(status=429, refusals=[Refusal(0.1, 0.1, 429, 5)])
+    assert entry_of(refused, None).fate is Fate.REFUSED
+    assert entry_of(refused, DONE).fate is Fate.TWICE
+
+
+def test_another_answer_than_the_stored_one_is_a_second_answer() -> None:
+    assert entry_of(query(answer="three months"), DONE).fate is Fate.TWICE
+
+
+def test_a_failure_says_why_and_a_dead_letter_is_told_apart() -> None:
+    failed = entry_of(query(status=202), Stored("failed", code="engine-error"))
+    assert (failed.fate, failed.why) == (Fate.FAILED, "engine-error")
+    dead = entry_of(query(status=202), Stored("failed", code="attempts-exhausted", dead_letter=True))
+    assert dead.fate is Fate.DEAD
+
+
+def test_a_query_that_got_no_word_may_have_been_taken_or_not() -> None:
+    assert entry_of(query(status=0, was_uncertain=True), None).fate is Fate.NEVER_TAKEN
+    assert entry_of(query(status=0, was_uncertain=True), DONE).fate is Fate.ANSWERED
+
+
+def test_a_lost_query_breaks_the_first_promise_and_is_shown_first() -> None:
+    ledger = Ledger([entry_of(query(), DONE), entry_of(query(1), None)])
+    assert not ledger.is_clean
+    assert next(iter(ledger.summary()["fates"])) == "LOST"
+    assert broken([nothing_lost(ledger), nothing_twice(ledger)], strict=False) == [nothing_lost(ledger)]
+
+
+def test_a_surplus_write_to_the_bucket_breaks_the_second_promise() -> None:
+    ledger = Ledger([entry_of(query(), DONE)], surplus_writes=1)
+    assert not ledger.is_clean
+    assert not nothing_twice(ledger).held
+
+
+async def test_settling_waits_for_what_still_runs_and_asks_again_where_nobody_answered() -> None:
+    ledger = await settle([query()], Shelf(UnansweredError, Stored("queued"), Stored("running"), DONE), 30)
+    assert ledger.counts == {Fate.ANSWERED: 1}
+
+
+async def test_what_is_not_over_in_time_is_lost() -> None:
+    ledger = await settle([query()], Shelf(Stored("running")), 0.1)
+    assert ledger.counts == {Fate.LOST: 1}
+
+
+@pytest.mark.parametrize(("client", "key"), [("local", "k1"), ("default", "another-key")])
+def test_a_key_stands_for_the_same_job_here_as_in_the_ingress(client: str, key: str) -> None:
+    assert derived_id(client, key) == _derived_id(client, key)
