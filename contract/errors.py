@@ -20,6 +20,10 @@ class BadMessageError(DocQAError):
     """A message on the bus is not a query."""
 
 
+class UnreadableResultError(DocQAError):
+    """A stored result can't be read: it may have been written by a newer version."""
+
+
 class NewerVersionError(DocQAError):
     """A message was written by a newer version than this one."""
 

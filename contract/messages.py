@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from contract.errors import BadMessageError, NewerVersionError
+from contract.errors import BadMessageError, NewerVersionError, UnreadableResultError
 
 T = TypeVar("T")
 
@@ -182,7 +182,11 @@ def decode_query(body: bytes) -> Query:
 
 
 def decode_result(body: bytes) -> Result:
-    return _decode(_result_decoder, body)
+    """Decode what is stored; raises UnreadableResultError, which is nobody's bad request."""
+    try:
+        return _decode(_result_decoder, body)
+    except BadMessageError:
+        raise UnreadableResultError from None
 
 
 def decode_token(body: bytes) -> TokenEvent:

@@ -60,11 +60,20 @@ async def serve(loaded: IngressSettings, listeners: Listeners, ready_file: Path 
     services = Services(loaded, bus, fleet, Replies(bus), Admission(bus, fleet, loaded.max_body_bytes))
     server = Server(Counted(create_app(services), metrics_address(listeners)), services.replies.release)
     connecting = asyncio.create_task(connect(services), name="connect to the bus")
+    connecting.add_done_callback(lambda task: stop_if_failed(task, server))
     if ready_file:
         write_atomically(ready_file, json.dumps(describe(listeners)).encode())
     await server.serve_on(listeners.all)
     connecting.cancel()
     await bus.close()
+    if connecting.done() and not connecting.cancelled():
+        connecting.result()
+
+
+def stop_if_failed(connecting: "asyncio.Task[None]", server: Server) -> None:
+    """Trying never ends by itself: if it does, nothing would ever be accepted again."""
+    if not connecting.cancelled() and connecting.exception():
+        server.stop()
 
 
 async def connect(services: Services) -> None:

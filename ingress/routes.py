@@ -234,7 +234,7 @@ async def health(request: HttpRequest) -> HttpResponse:
     body = {
         "status": "healthy" if workers else "degraded",
         "queue_depth": queue.depth,
-        "running": queue.running,
+        "running": queue.running if workers else 0,
         "queue_capacity": queue.capacity,
         "model": _model_of(services.fleet),
         "rate_limit": {"enabled": False},

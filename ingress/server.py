@@ -53,5 +53,9 @@ class Server(uvicorn.Server):
         self._on_exit()
         super().handle_exit(sig, frame)
 
+    def stop(self) -> None:
+        """End as a signal would."""
+        self.handle_exit(signal.SIGTERM, None)
+
     async def serve_on(self, sockets: list[socket.socket]) -> None:
         await self.serve(sockets=sockets)

@@ -81,6 +81,15 @@ async def test_settling_waits_for_what_still_runs_and_asks_again_where_nobody_an
     assert ledger.counts == {Fate.ANSWERED: 1}
 
 
+async def test_an_accepted_job_that_the_store_does_not_know_is_lost_without_a_long_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bench.ledger.GONE_AFTER_S", 0.1)
+    ledger = await settle([query(), query(1)], Shelf(None), 600)
+    assert ledger.counts == {Fate.LOST: 2}
+    assert ledger.settled_after_s < 60
+
+
 async def test_what_is_not_over_in_time_is_lost() -> None:
     ledger = await settle([query()], Shelf(Stored("running")), 0.1)
     assert ledger.counts == {Fate.LOST: 1}

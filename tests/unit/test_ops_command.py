@@ -30,9 +30,11 @@ def test_every_command_has_help_and_speaks_json(name: str) -> None:
     assert isinstance(command, click.Command)
     assert command.name == name
     assert command.help
-    options = {option for parameter in command.params for option in parameter.opts}
-    # These become another program, which speaks for itself.
-    assert ("--json" in options) != (name in _BECOME_OTHERS)
+    for leaf in command.commands.values() if isinstance(command, click.Group) else [command]:
+        assert leaf.help
+        options = {option for parameter in leaf.params for option in parameter.opts}
+        # These become another program, which speaks for itself.
+        assert ("--json" in options) != (name in _BECOME_OTHERS)
 
 
 def test_the_list_of_commands_loads_none_of_them() -> None:
