@@ -37,6 +37,8 @@ RECONNECT_WAIT_S: Final = 0.25
 PING_INTERVAL_S: Final = 10
 """nats-py's default sees a half-open connection only after minutes."""
 
+_JOBS_INFO = f"$JS.API.STREAM.INFO.{topology.JOBS_STREAM}"
+
 _STORE_FAILED = 10077
 _STREAM_NOT_FOUND = 10059
 _CONSUMER_NOT_FOUND = 10014
@@ -63,6 +65,13 @@ class WaitingJob(msgspec.Struct, frozen=True):
 
     seq: int
     body_sha256: str | None
+
+
+class JobsOnStream(msgspec.Struct, frozen=True):
+    """One publisher's jobs that wait or run, as `<client>.<job id>`, and the stream's bound."""
+
+    capacity: int
+    names: frozenset[str]
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -185,6 +194,18 @@ class Bus:
             delivered_seq=consumer.delivered.stream_seq if consumer.delivered else 0,
         )
 
+    async def jobs_of(self, publisher: str) -> JobsOnStream:
+        """All jobs of one publisher on the stream; raises BusError."""
+        prefix = topology.jobs_of(publisher)
+        names: set[str] = set()
+        while True:
+            question = {"subjects_filter": f"{prefix}>", "offset": len(names)}
+            page = _decode_page(await self.request(_JOBS_INFO, msgspec.json.encode(question)))
+            names.update(subject.removeprefix(prefix) for subject in page.state.subjects)
+            # A job that goes between two pages makes one shorter than it was: an empty one ends it too.
+            if not page.state.subjects or len(names) >= page.total:
+                return JobsOnStream(page.config.max_msgs, frozenset(names))
+
     async def find_job(self, job: JobName) -> WaitingJob | None:
         """A job that waits or runs, else None; raises BusError."""
         with _translated_errors():
@@ -204,6 +225,41 @@ class Bus:
     async def _publish_stored(self, subject: str, body: bytes, headers: dict[str, str]) -> None:
         with _translated_errors():
             await self.js.publish(subject, body, headers=dict(headers) or None)
+
+
+class _Limits(msgspec.Struct):
+    max_msgs: int = 0
+
+
+class _Subjects(msgspec.Struct):
+    subjects: dict[str, int] = {}
+
+
+class _Trouble(msgspec.Struct):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class _JobsPage(msgspec.Struct):
+    """A part of the stream's info: it lists at most 100,000 subjects at a time."""
+
+    config: _Limits = msgspec.field(default_factory=_Limits)
+    state: _Subjects = msgspec.field(default_factory=_Subjects)
+    total: int = 0
+    error: _Trouble | None = None
+
+
+_page_decoder = msgspec.json.Decoder(_JobsPage)
+
+
+def _decode_page(reply: bytes) -> _JobsPage:
+    # Not by nats-py, which builds a whole info of Python objects: a long queue has a long list.
+    page = _page_decoder.decode(reply)
+    if page.error:
+        with _translated_errors():
+            raise nats.js.errors.APIError.from_error(msgspec.structs.asdict(page.error))
+    return page
 
 
 class Bucket:

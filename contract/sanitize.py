@@ -56,6 +56,7 @@ _RULES = (
         "private-key",
         rf"-----BEGIN {_PEM_NAME}-----(?:[A-Za-z0-9+/=:,.\s\\]|-[A-Za-z0-9])*(?:-----END {_PEM_NAME}-----)?",
     ),
+    _Rule("docqa-token", r"\bdq_[A-Za-z0-9_-]{43,}"),
     _Rule("aws-key", r"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b"),
     _Rule("github-token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{50,255})\b"),
     _Rule("gitlab-token", r"\bgl(?:pat|dt|rt|ptt)-[A-Za-z0-9_-]{20,}"),

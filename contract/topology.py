@@ -92,6 +92,11 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+def jobs_of(publisher: str) -> str:
+    """What the subjects of all jobs of one publisher begin with."""
+    return f"{_JOBS_PREFIX}{publisher}."
+
+
 def dead_subject(reason: str, job_id: str) -> str:
     return f"docqa.dead.{reason}.{job_id}"
 

@@ -2,29 +2,30 @@
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvloop
+from nats.aio.msg import Msg
 
 from contract import logs, settings, topology
 from contract.bus import Bus
 from contract.errors import AlreadyRunningError, BusError, SettingsError
 from contract.files import write_atomically
-from ingress.admission import Admission
-from ingress.app import create_app
-from ingress.fleet import Fleet
+from ingress.app import create_asgi
+from ingress.host import refuse_open_doors
 from ingress.listeners import Listeners, address_of, count_inherited, listening
-from ingress.metrics import Counted
-from ingress.replies import Replies
-from ingress.routes import Services
 from ingress.server import Server
+from ingress.services import Services
 from ingress.settings import IngressSettings
+from ingress.tokens import keep_up
 
 ROLE = "ingress"
 
@@ -51,29 +52,54 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
     if loaded.root:
         log.warning("DOCQA_ROOT is reserved and not used yet")
     with listening(loaded, count_inherited(environment, os.getpid())) as listeners:
+        if loaded.token is None and loaded.tokens is None:
+            refuse_open_doors(listeners)
         uvloop.run(serve(loaded, listeners, ready_file))
 
 
 async def serve(loaded: IngressSettings, listeners: Listeners, ready_file: Path | None) -> None:
     """Connect to the bus in the background and serve at once: without the bus we say so."""
-    bus, fleet = Bus(), Fleet()
-    services = Services(loaded, bus, fleet, Replies(bus), Admission(bus, fleet, loaded.max_body_bytes))
-    server = Server(Counted(create_app(services), metrics_address(listeners)), services.replies.release)
-    connecting = asyncio.create_task(connect(services), name="connect to the bus")
-    connecting.add_done_callback(lambda task: stop_if_failed(task, server))
-    if ready_file:
-        write_atomically(ready_file, json.dumps(describe(listeners)).encode())
-    await server.serve_on(listeners.all)
-    connecting.cancel()
-    await bus.close()
-    if connecting.done() and not connecting.cancelled():
-        connecting.result()
+    services = Services.of(loaded, Bus())
+    server = Server(create_asgi(services, metrics_address(listeners)), services.replies.release)
+    with audit_kept(services):
+        beside = [start(name, work, server) for name, work in work_beside(services)]
+        if ready_file:
+            write_atomically(ready_file, json.dumps(describe(listeners)).encode())
+        await server.serve_on(listeners.all)
+        for task in beside:
+            task.cancel()
+    await services.bus.close()
+    for task in beside:
+        if task.done() and not task.cancelled():
+            task.result()
 
 
-def stop_if_failed(connecting: "asyncio.Task[None]", server: Server) -> None:
-    """Trying never ends by itself: if it does, nothing would ever be accepted again."""
-    if not connecting.cancelled() and connecting.exception():
-        server.stop()
+@contextlib.contextmanager
+def audit_kept(services: Services) -> Iterator[None]:
+    """Keep the audit log for the time of a block, where one is wanted; raises SettingsError."""
+    if services.audit_log is None:
+        yield
+        return
+    services.audit_log.start()
+    try:
+        yield
+    finally:
+        services.audit_log.close()
+
+
+def start(name: str, work: Coroutine[Any, Any, None], server: Server) -> "asyncio.Task[None]":
+    """Do this beside serving. If it fails the whole ends: nothing would be accepted, or a revoked token stay good."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(lambda ended: server.stop() if not ended.cancelled() and ended.exception() else None)
+    return task
+
+
+def work_beside(services: Services) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
+    """What goes on while requests are served."""
+    yield "connect to the bus", connect(services)
+    yield "count places", services.places.keep_counting()
+    if services.tokens:
+        yield "read tokens", keep_up(services.tokens, services.keyring)
 
 
 async def connect(services: Services) -> None:
@@ -83,9 +109,14 @@ async def connect(services: Services) -> None:
     async def catch_up() -> None:
         await call_the_roll(bus)
         await services.replies.look_up_all()
+        await services.places.recount_if_counting()
+
+    async def hear_result(message: Msg) -> None:
+        services.places.hear(message.subject)
+        await services.replies.hear(message)
 
     await bus.connect(services.settings, ROLE, on_reconnect=catch_up)
-    await bus.subscribe(topology.results_subjects(topology.HTTP_PUBLISHER), services.replies.hear)
+    await bus.subscribe(topology.results_subjects(topology.HTTP_PUBLISHER), hear_result)
     await bus.subscribe(topology.WORKER_SUBJECTS, services.fleet.hear)
     await call_the_roll(bus)
     log.info("bus connected")

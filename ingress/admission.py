@@ -22,10 +22,23 @@ from contract.messages import Query, Question, Result, body_hash, encode
 from contract.sanitize import sanitize_question
 from contract.topology import JobName
 from ingress import metrics, problems
+from ingress.audit import UNKEPT, Record
 from ingress.fleet import Fleet
 from ingress.jobs import stored
+from ingress.places import Places, ShareUsedUpError
 
 log = structlog.get_logger(__name__)
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A question that may be published: its name, what it may take, and the record of its request."""
+
+    job: JobName
+    query: Query
+    share: float = 1.0
+    is_keyed: bool = False
+    trace: str | None = None
+    record: Record = UNKEPT
 
 
 class Admitted(msgspec.Struct, frozen=True):
@@ -38,9 +51,10 @@ class Admitted(msgspec.Struct, frozen=True):
 class Admission:
     """The way of a question from a client to the stream."""
 
-    def __init__(self, bus: Bus, fleet: Fleet, max_body_bytes: int) -> None:
+    def __init__(self, bus: Bus, fleet: Fleet, places: Places, max_body_bytes: int) -> None:
         self._bus = bus
         self._fleet = fleet
+        self._places = places
         self._max_body_bytes = max_body_bytes
         self._queue: QueueState | None = None
 
@@ -49,9 +63,10 @@ class Admission:
         job_id = str(uuid7()) if key is None else _derived_id(client, key)
         return JobName(topology.HTTP_PUBLISHER, client, job_id)
 
-    def prepare(self, question: Question) -> Query:
+    def prepare(self, question: Question, record: Record) -> Query:
         """The question as it may travel; raises Problem when it can't fit any model there is."""
         query, counts = sanitize_question(Query(**_as_fields(question)))
+        record.redacted(counts)
         if counts:
             log.info("redacted", **{kind.replace("-", "_"): count for kind, count in counts.items()})
         size = len(query.query.encode()) + len(query.context.encode())
@@ -60,17 +75,17 @@ class Admission:
             raise problems.prompt_too_large(size, limit)
         return query
 
-    async def submit(self, job: JobName, query: Query, trace: str | None, *, is_keyed: bool = False) -> Admitted:
+    async def submit(self, asked: Asked) -> Admitted:
         """Store the job. Raises Problem when it was refused or its fate is unknown.
 
         A keyed job is stored once: a retry finds its result or the job itself. Raises Problem for a reused key.
         """
-        body = encode(query)
+        job, body = asked.job, encode(asked.query)
         sha256 = body_hash(body)
-        if is_keyed and (stands := await self._standing(job, sha256)):
+        if asked.is_keyed and (stands := await self._standing(job, sha256)):
             return Admitted(sha256, stands)
         try:
-            await self._bus.publish_job(job, body, _headers(sha256, trace))
+            await self._publish(asked, body, _headers(sha256, asked.trace))
         except AlreadyAcceptedError:
             return await self._found(job, sha256)
         except QueueFullError:
@@ -82,7 +97,31 @@ class Admission:
             raise problems.bus_unavailable() from None
         except OutcomeUnknownError:
             raise problems.outcome_unknown(job.job_id, location_of(job.job_id)) from None
+        asked.record.accepted()
         return Admitted(sha256)
+
+    async def _publish(self, asked: Asked, body: bytes, headers: dict[str, str]) -> None:
+        job = asked.job
+        if asked.share >= 1:
+            return await self._bus.publish_job(job, body, headers)
+        await self._take_place(job, asked.share)
+        try:
+            await self._bus.publish_job(job, body, headers)
+        except (QueueFullError, MessageTooLargeError, BusUnavailableError, NotProvisionedError):
+            self._places.free(job.client, job.job_id)
+            raise
+        finally:
+            self._places.settle(job)
+
+    async def _take_place(self, job: JobName, share: float) -> None:
+        try:
+            await self._places.take(job, share)
+        except ShareUsedUpError as error:
+            retry_after_s = self._fleet.retry_after_s(error.places)
+            raise problems.share_used_up(error.places, error.capacity, retry_after_s) from None
+        except BusError:
+            # Nothing was sent: that the places can't be counted is no unknown outcome.
+            raise problems.bus_unavailable() from None
 
     async def queue_state(self) -> QueueState:
         """How the queue stands now; raises BusError."""

@@ -1,4 +1,4 @@
-"""The whole application, composed in one expression."""
+"""The whole application, composed in two expressions."""
 
 import structlog
 from litestar import Litestar
@@ -7,14 +7,33 @@ from litestar.exceptions import HTTPException
 
 from contract.errors import BadMessageError, BusUnavailableError, NotProvisionedError
 from ingress import problems
-from ingress.routes import Services, create_router
+from ingress.asgi import App
+from ingress.audit import Audited
+from ingress.forwarded import Forwarded
+from ingress.health import create_health
+from ingress.host import LocalHostOnly
+from ingress.metrics import Counted
+from ingress.openapi import show_schema
+from ingress.routes import create_api
+from ingress.services import Services
+
+
+def create_asgi(services: Services, metrics_address: tuple[str, int]) -> App:
+    """The ingress as it is served: the application, and what every request passes before it and after."""
+    app: App = create_app(services)
+    if services.keyring.anybody:
+        app = LocalHostOnly(app, metrics_address)
+    if services.audit_log:
+        # The audit alone wants to know where a request came from.
+        app = Forwarded(Audited(app, services.audit_log))
+    return Counted(app, metrics_address)
 
 
 def create_app(services: Services) -> Litestar:
-    """The ingress as an ASGI application."""
+    """The ingress as a Litestar application."""
     limit = services.settings.max_body_bytes
     return Litestar(
-        route_handlers=[create_router(services)],
+        route_handlers=[create_api(services), create_health(services), show_schema],
         exception_handlers={
             problems.Problem: problems.on_problem,
             BadMessageError: problems.on_bad_message,

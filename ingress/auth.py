@@ -1,39 +1,51 @@
-"""Who asks. One token from the settings, or none: then every caller is the client `local`."""
+"""Whether a request may be handled: who asks, with which right, how often."""
 
-import hmac
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from litestar import Request
+from litestar import Request, Response
 
-from contract.settings import Secret
+from contract.tokens import Right
+from ingress import problems
+from ingress.caller import Caller
+from ingress.headers import add_headers
+from ingress.keyring import Keyring
+from ingress.limiter import Limiter
 from ingress.problems import Problem
 
-ANONYMOUS = "local"
-NAMED = "default"
+Before = Callable[[Request[Any, Any, Any]], Awaitable[Response[bytes] | None]]
 
 
-class Authenticator:
-    """Runs before a request is handled: names the client in its state, or refuses it.
+def authenticator(keyring: Keyring, right: Right, limiter: Limiter | None = None) -> Before:
+    """What runs before a handler: names the caller as the request's user, or answers in the handler's place."""
 
-    Async although it awaits nothing: Litestar would run it on a thread.
-    """
+    # A function, since Litestar makes deep copies of objects: a copied keyring would never hear of a change.
+    # Async although it awaits nothing: Litestar would run it on a thread.
+    async def authenticate(request: Request[Any, Any, Any]) -> Response[bytes] | None:
+        caller = keyring.anybody or caller_of(request, keyring)
+        if caller is None:
+            return problems.unauthorized(has_token="authorization" in request.headers).response()
+        request.scope["user"] = caller
+        # Returned, not raised: Litestar's way from an exception to its handler is long.
+        refusal = problems.forbidden(caller.client, right) if right not in caller.rights else None
+        if limiter and not refusal:
+            refusal = exceeded(request, caller, limiter)
+        return refusal.response() if refusal else None
 
-    def __init__(self, token: Secret | None) -> None:
-        self._token = token.reveal().encode() if token else None
-
-    async def __call__(self, request: Request[Any, Any, Any]) -> None:
-        if self._token is None:
-            request.state.client = ANONYMOUS
-            return
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        # Latin-1 is how HTTP's headers were decoded; compare_digest takes ASCII or bytes only.
-        given = token.strip().encode("latin-1", "replace")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._token):
-            raise unauthorized(has_token=bool(scheme))
-        request.state.client = NAMED
+    return authenticate
 
 
-def unauthorized(*, has_token: bool) -> Problem:
-    detail = "This token is not known." if has_token else "Send the header `Authorization: Bearer <token>`."
-    challenge = 'Bearer realm="docqa"' + (', error="invalid_token"' if has_token else "")
-    return Problem(401, "unauthorized", "A token is needed", detail, headers={"WWW-Authenticate": challenge})
+def caller_of(request: Request[Any, Any, Any], keyring: Keyring) -> Caller | None:
+    """The caller behind the request's token."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    # Latin-1 is how HTTP's headers were decoded.
+    return keyring.find(token.strip().encode("latin-1", "replace")) if scheme.lower() == "bearer" else None
+
+
+def exceeded(request: Request[Any, Any, Any], caller: Caller, limiter: Limiter) -> Problem | None:
+    """Count the request against its caller's rate, and say on the answer how things stand."""
+    if caller.rate is None:
+        return None
+    quota = limiter.take(caller.client, caller.rate)
+    add_headers(request.scope, quota.headers)
+    return quota.refusal() if quota.is_exceeded else None

@@ -1,17 +1,12 @@
 """What the ingress shows to Prometheus. Names that operators already have dashboards on are kept."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, disable_created_metrics, generate_latest
+
+from ingress.asgi import App, Message, Receive, Scope, Send, is_at
+from ingress.headers import carry_headers
 
 # Each counter would otherwise show a second series with its birthday.
 disable_created_metrics()  # type: ignore[no-untyped-call]
-
-Scope = Any
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -20,10 +15,14 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 QUEUE_LENGTH = Gauge("docqa_job_queue_length", "Jobs on the stream, waiting and running.")
 QUEUE_CAPACITY = Gauge("docqa_job_queue_capacity", "The most jobs that the stream takes.")
 BUS_CONNECTED = Gauge("docqa_bus_connected", "1 while the connection to the bus stands.")
+_OPEN = "docqa.metrics_are_open"
+_NOWHERE = "/only-metrics-are-here"
+
 REQUESTS = Counter(
     "goblin_docqa_requests_total", "Requests answered, by route template.", ["method", "endpoint", "status_code"]
 )
 REFUSED = Counter("docqa_requests_429_total", "Requests refused with 429.")
+AUDIT_LOST = Counter("docqa_audit_lines_lost_total", "Lines of the audit log that could not be written.")
 
 
 def exposition() -> bytes:
@@ -31,8 +30,16 @@ def exposition() -> bytes:
     return generate_latest()
 
 
+def are_open(scope: Scope) -> bool:
+    """True on the metrics address: who listens there decides who may read."""
+    return _OPEN in scope
+
+
 class Counted:
-    """Wraps an ASGI app and counts its responses; on the metrics address it serves the metrics only."""
+    """Wraps an ASGI app, counts its answers and gives them the headers that the way in has named.
+
+    On the metrics address it serves the metrics only.
+    """
 
     def __init__(self, app: App, metrics_address: tuple[str, int]) -> None:
         self._app = app
@@ -41,15 +48,17 @@ class Counted:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        if scope["path"] != "/metrics" and tuple(scope["server"] or ()) == self._metrics_address:
-            scope["path"] = "/only-metrics-are-here"
-            scope["raw_path"] = b"/only-metrics-are-here"
+        if is_at(scope, self._metrics_address):
+            scope[_OPEN] = True
+            if scope["path"] != "/metrics":
+                scope["path"], scope["raw_path"] = _NOWHERE, _NOWHERE.encode()
         status = 500
 
-        async def counting_send(message: Any) -> None:
+        async def counting_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                carry_headers(scope, message)
             await send(message)
 
         try:

@@ -3,9 +3,11 @@
 Not Litestar's own generator: the handlers decode bodies themselves, so that a refusal names the field and costs little.
 """
 
+from importlib import metadata
 from typing import Any, Final, Literal
 
 import msgspec
+from litestar import Response, get
 
 from contract.messages import Answer, Failure, Question
 from ingress.jobs import Unfinished
@@ -47,7 +49,7 @@ def document(version: str) -> dict[str, Any]:
             "/health": {"get": _open("How the whole stands", 200, 503, kind="object")},
             "/health/live": {"get": _open("The process serves requests", 200, kind="object")},
             "/health/ready": {"get": _open("The process can take questions", 200, kind="object", refusals=(503,))},
-            "/metrics": {"get": _open("Metrics in Prometheus' text format", 200, media_type="text/plain")},
+            "/metrics": {"get": _metrics()},
             "/schema": {"get": _open("This description", 200, kind="object")},
         },
         "components": {
@@ -105,6 +107,11 @@ def _delete_job() -> dict[str, Any]:
     }
 
 
+def _metrics() -> dict[str, Any]:
+    described = _open("Metrics in Prometheus' text format", 200, media_type="text/plain", refusals=(401, 403))
+    return {**described, "security": _SECURITY}
+
+
 def _open(
     summary: str, *statuses: int, kind: str = "string", media_type: str = JSON, refusals: tuple[int, ...] = ()
 ) -> dict[str, Any]:
@@ -132,6 +139,13 @@ def _ref(name: str) -> dict[str, str]:
     return {"$ref": _REFERENCES.format(name=name)}
 
 
+@get("/schema")
+async def show_schema() -> Response[bytes]:
+    """The description, as JSON."""
+    return Response(_SCHEMA, media_type=JSON)
+
+
 _KEY: Final = {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARS, "pattern": "^[!-~]+$"}
 _JOB_ID: Final = {"name": "job_id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 _SECURITY: Final[list[dict[str, list[str]]]] = [{}, {"bearer": []}]
+_SCHEMA: Final = msgspec.json.encode(document(metadata.version("goblin-docqa")))

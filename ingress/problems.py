@@ -9,6 +9,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from contract.errors import BadMessageError, BusUnavailableError, NotProvisionedError
 from contract.messages import Failure
+from ingress.asgi import Send
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -48,6 +49,14 @@ class Problem(Exception):  # noqa: N818  # RFC 9457 calls it a problem
             msgspec.json.encode(self.body), status_code=self.status, media_type=MEDIA_TYPE, headers=self.headers
         )
 
+    async def send(self, send: Send) -> None:
+        """The same without Litestar, for what is refused before it."""
+        body = msgspec.json.encode(self.body)
+        headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **self.headers}
+        encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": self.status, "headers": encoded})
+        await send({"type": "http.response.body", "body": body})
+
 
 def queue_full(capacity: int, retry_after_s: int, has_worker: bool) -> Problem:
     detail = f"All {capacity} places in the queue are taken: come back in {retry_after_s} s."
@@ -55,6 +64,49 @@ def queue_full(capacity: int, retry_after_s: int, has_worker: bool) -> Problem:
         detail += " No worker is alive at the moment."
     return Problem(
         429, "queue-full", "The queue is full", detail, headers={"Retry-After": str(retry_after_s)}, capacity=capacity
+    )
+
+
+def unauthorized(*, has_token: bool) -> Problem:
+    detail = "Send the header `Authorization: Bearer <token>`."
+    if has_token:
+        detail = "This token is not known, or it has expired."
+    challenge = 'Bearer realm="docqa"' + (', error="invalid_token"' if has_token else "")
+    return Problem(401, "unauthorized", "A token is needed", detail, headers={"WWW-Authenticate": challenge})
+
+
+def forbidden(client: str, right: str) -> Problem:
+    return Problem(
+        403,
+        "forbidden",
+        "This token may not do that",
+        f"The token of {client} does not have the right `{right}`: ask with one that has it.",
+        headers={"WWW-Authenticate": 'Bearer realm="docqa", error="insufficient_scope"'},
+    )
+
+
+def rate_limited(count: int, window_s: int, retry_after_s: int) -> Problem:
+    return Problem(
+        429,
+        "rate-limited",
+        "Too many requests",
+        f"You may come {count} times in {window_s} s: come back in {retry_after_s} s.",
+        headers={"Retry-After": str(retry_after_s)},
+        limit=count,
+        window_s=window_s,
+    )
+
+
+def share_used_up(places: int, capacity: int, retry_after_s: int) -> Problem:
+    return Problem(
+        429,
+        "client-quota",
+        "Your share of the queue is used up",
+        f"All {places} places that you may take of the queue's {capacity} are taken by jobs of yours: "
+        f"come back in {retry_after_s} s.",
+        headers={"Retry-After": str(retry_after_s)},
+        places=places,
+        capacity=capacity,
     )
 
 

@@ -1,74 +1,42 @@
-"""The HTTP routes. Each handler reads downward: understand, admit, wait, answer."""
+"""The HTTP routes of the API. Each handler reads downward: understand, admit, wait, answer."""
 
 import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator, Iterator
-from importlib import metadata
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-import structlog
-from litestar import Request, Response, Router, get, post, route
+from litestar import Response, Router, post, route
 from litestar.params import FromPath
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
 from contract import topology
-from contract.bus import Bus
-from contract.errors import BusError, OutcomeUnknownError
-from contract.messages import Answer, Failure, Query, Result, decode_question, encode
+from contract.errors import OutcomeUnknownError
+from contract.messages import Answer, Failure, Result, decode_question, encode
 from contract.topology import JobName, is_canonical_uuid
-from ingress import jobs, metrics, openapi, problems
-from ingress.admission import Admission, location_of
-from ingress.auth import Authenticator
+from ingress import jobs, problems
+from ingress.admission import Asked, location_of
+from ingress.audit import Decision, record_of
+from ingress.auth import authenticator
 from ingress.events import Tokens, last_event, primed
-from ingress.fleet import Fleet
 from ingress.jobs import Unfinished
+from ingress.limiter import Limiter
 from ingress.preference import Preference
 from ingress.problems import Problem
-from ingress.replies import Replies, Reply
-from ingress.settings import IngressSettings
+from ingress.replies import Reply
+from ingress.services import HttpRequest, HttpResponse, Services, services_of
 from ingress.waiting import HungUpError, end, result_of, unless_hung_up
 
 JSON: Final = "application/json"
 CLIENT_CLOSED_REQUEST: Final = 499
 """nginx's number for a client that hung up: it shows in the metrics only."""
 
-_SCHEMA: Final = msgspec.json.encode(openapi.document(metadata.version("goblin-docqa")))
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
-log = structlog.get_logger(__name__)
 
-HttpRequest = Request[Any, Any, Any]
-HttpResponse = Response[Any]
-
-
-class Services(msgspec.Struct, frozen=True):
-    """What the handlers work with."""
-
-    settings: IngressSettings
-    bus: Bus
-    fleet: Fleet
-    replies: Replies
-    admission: Admission
-
-    def wait_s(self, preference: Preference) -> float:
-        longest_s = self.settings.sync_wait_s
-        return longest_s if preference.wait_s is None else min(preference.wait_s, longest_s)
-
-    def deadline_s(self, query: Query) -> float:
-        longest_s = self.settings.job_deadline_s
-        return min(query.deadline_s or longest_s, longest_s)
-
-
-def services_of(request: HttpRequest) -> Services:
-    """What the application was made with. Not injected: an injected argument costs as much as publishing a job."""
-    services: Services = request.app.state.services
-    return services
-
-
-@post("/api/query", status_code=200)
+@post("/query", status_code=200)
 async def ask(request: HttpRequest) -> HttpResponse:
     """Ask a question about a document; wait for the answer, or come back for it."""
     try:
@@ -81,48 +49,59 @@ async def ask(request: HttpRequest) -> HttpResponse:
 async def _ask(request: HttpRequest, services: Services) -> HttpResponse:
     require_json(request)
     preference = Preference.of(request)
-    query = services.admission.prepare(decode_question(await request.body()))
-    job = services.admission.new_job(request.state.client, preference.key)
+    asked = await understand(request, services, preference)
     if preference.events:
-        events = await primed(_events(services, job, query, preference, trace_of(request)))
-        return ServerSentEvent(events, headers={"Location": location_of(job.job_id), "X-Accel-Buffering": "no"})
-    with services.replies.expect(job) as reply:
-        admitted = await services.admission.submit(job, query, trace_of(request), is_keyed=preference.key is not None)
+        events = await primed(_events(services, asked, preference))
+        return ServerSentEvent(events, headers={"Location": location_of(asked.job.job_id), "X-Accel-Buffering": "no"})
+    with services.replies.expect(asked.job) as reply:
+        admitted = await services.admission.submit(asked)
         if admitted.stands or not preference.waits:
-            return respond(job, admitted.stands)
-        return await _wait(request, services, reply, job, query, preference, admitted.sha256)
+            return respond(asked.job, admitted.stands)
+        return await _wait(request, services, reply, asked, preference, admitted.sha256)
+
+
+async def understand(request: HttpRequest, services: Services, preference: Preference) -> Asked:
+    """Read what is asked; raises Problem or BadMessageError."""
+    record = record_of(request.scope)
+    body = await request.body()
+    record.asked(len(body))
+    query = services.admission.prepare(decode_question(body), record)
+    job = services.admission.new_job(request.user.client, preference.key)
+    record.named(job.job_id)
+    return Asked(job, query, request.user.share, preference.key is not None, trace_of(request), record)
 
 
 async def _wait(
     request: HttpRequest,
     services: Services,
     reply: Reply,
-    job: JobName,
-    query: Query,
+    asked: Asked,
     preference: Preference,
     sha256: str,
 ) -> HttpResponse:
-    wait_s, deadline_s = services.wait_s(preference), services.deadline_s(query)
-    waiting = result_of(services.bus, reply, job, wait_s=wait_s, deadline_s=deadline_s, sha256=sha256)
+    wait_s, deadline_s = services.wait_s(preference), services.deadline_s(asked.query)
+    waiting = result_of(services.bus, reply, asked.job, wait_s=wait_s, deadline_s=deadline_s, sha256=sha256)
     try:
-        return respond(job, await unless_hung_up(request.receive, waiting))
+        return respond(asked.job, await unless_hung_up(request.receive, waiting))
     except HungUpError:
         if not preference.comes_back:
-            await end(services.bus, job, "cancelled", "The client hung up.", sha256)
+            await end(services.bus, asked.job, "cancelled", "The client hung up.", sha256)
         return Response(b"", status_code=CLIENT_CLOSED_REQUEST)
 
 
 async def _events(
-    services: Services, job: JobName, query: Query, preference: Preference, trace: str | None
+    services: Services, asked: Asked, preference: Preference
 ) -> AsyncGenerator[ServerSentEventMessage, None]:
     """All events of one job; what goes wrong before the first one is raised as a Problem."""
+    job = asked.job
     with services.replies.expect(job) as reply:
         async with Tokens(services.bus, job) as tokens:
-            admitted = await services.admission.submit(job, query, trace, is_keyed=preference.key is not None)
+            admitted = await services.admission.submit(asked)
             if admitted.stands:
                 yield last_event(job, location_of(job.job_id), admitted.stands)
                 return
-            deadline_s = services.deadline_s(query)
+            asked.record.ended("hung-up")
+            deadline_s = services.deadline_s(asked.query)
             ending = asyncio.ensure_future(
                 result_of(services.bus, reply, job, wait_s=deadline_s, deadline_s=deadline_s, sha256=admitted.sha256)
             )
@@ -130,6 +109,7 @@ async def _events(
                 yield ServerSentEventMessage(comment=f"accepted {job.job_id}", data=None)
                 async for event in tokens.until(ending):
                     yield event
+                asked.record.ended(ending_of(ending.result()))
                 yield last_event(job, location_of(job.job_id), ending.result())
             finally:
                 if not ending.done():
@@ -151,6 +131,17 @@ def require_json(request: HttpRequest) -> None:
             f"Send the header `Content-Type: {JSON}`.",
             headers={"Accept-Post": JSON},
         )
+
+
+def ending_of(result: Result | None) -> Decision:
+    """What an event stream ended with."""
+    match result:
+        case Answer():
+            return "answered"
+        case Failure():
+            return "failed"
+        case None:
+            return "accepted"
 
 
 def respond(job: JobName, result: Result | None) -> HttpResponse:
@@ -181,7 +172,7 @@ def trace_of(request: HttpRequest) -> str | None:
     return trace if _TRACEPARENT.fullmatch(trace) else None
 
 
-@route("/api/jobs/{job_id:str}", http_method=["GET", "DELETE"], status_code=200)
+@route("/jobs/{job_id:str}", http_method=["GET", "DELETE"], status_code=200)
 async def one_job(request: HttpRequest, job_id: FromPath[str]) -> HttpResponse:
     """One handler for both methods: Litestar's OPTIONS would know the first of two only."""
     return await (delete_job if request.method == "DELETE" else read_job)(request, job_id)
@@ -210,7 +201,8 @@ def own_job(request: HttpRequest, job_id: str) -> JobName:
     """The job of this client's own with this id; raises Problem for what is no id."""
     if not is_canonical_uuid(job_id):
         raise problems.no_such_job()
-    return JobName(topology.HTTP_PUBLISHER, request.state.client, job_id)
+    record_of(request.scope).named(job_id)
+    return JobName(topology.HTTP_PUBLISHER, request.user.client, job_id)
 
 
 @contextlib.contextmanager
@@ -221,75 +213,8 @@ def _bus_answers() -> Iterator[None]:
         raise problems.bus_unavailable("The bus did not answer: ask again in a few seconds.") from None
 
 
-@get("/health")
-async def health(request: HttpRequest) -> HttpResponse:
-    """How the whole stands: the queue, the model, the workers."""
-    services = services_of(request)
-    workers = services.fleet.live()
-    try:
-        queue = await asyncio.wait_for(services.admission.queue_state(), 2)
-    except (BusError, TimeoutError):
-        unhealthy = {"status": "unhealthy", "detail": "The bus is away.", "workers": workers}
-        return Response(msgspec.json.encode(unhealthy), status_code=503, media_type=JSON)
-    body = {
-        "status": "healthy" if workers else "degraded",
-        "queue_depth": queue.depth,
-        "running": queue.running if workers else 0,
-        "queue_capacity": queue.capacity,
-        "model": _model_of(services.fleet),
-        "rate_limit": {"enabled": False},
-        "workers": workers,
-    }
-    return Response(msgspec.json.encode(body), media_type=JSON)
-
-
-def _model_of(fleet: Fleet) -> dict[str, Any] | None:
-    for worker in fleet.live():
-        return {"name": worker.model, "context_tokens": worker.context_tokens}
-    return None
-
-
-@get("/health/live")
-async def live() -> HttpResponse:
-    """The process serves requests."""
-    return Response(b'{"status":"live"}', media_type=JSON)
-
-
-@get("/health/ready")
-async def ready(request: HttpRequest) -> HttpResponse:
-    """The process can take questions: the bus is there and has its stream."""
-    try:
-        await asyncio.wait_for(services_of(request).admission.queue_state(), 2)
-    except (BusError, TimeoutError):
-        raise problems.bus_unavailable("The bus is away: no question can be taken.") from None
-    return Response(b'{"status":"ready"}', media_type=JSON)
-
-
-@get("/schema")
-async def show_schema() -> HttpResponse:
-    """The API's description, as OpenAPI in JSON."""
-    return Response(_SCHEMA, media_type=JSON)
-
-
-@get("/metrics")
-async def show_metrics(request: HttpRequest) -> HttpResponse:
-    """Metrics in Prometheus' text format."""
-    services = services_of(request)
-    metrics.BUS_CONNECTED.set(services.bus.is_connected)
-    try:
-        await asyncio.wait_for(services.admission.queue_state(), 2)
-    except (BusError, TimeoutError):
-        log.warning("queue's state is not known, its metrics are the last ones")
-    # Set by hand: as a media type the charset would be there twice.
-    return Response(metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})
-
-
-def create_router(services: Services) -> Router:
-    """All routes; those of the API ask who is there."""
+def create_api(services: Services) -> Router:
+    """The routes for those who may ask."""
     # Not a guard: Litestar copies the whole route handler for each call of one.
-    api = Router(
-        "/",
-        route_handlers=[ask, one_job],
-        before_request=Authenticator(services.settings.token),
-    )
-    return Router("/", route_handlers=[api, health, live, ready, show_metrics, show_schema])
+    may_ask = authenticator(services.keyring, "query", Limiter())
+    return Router("/api", route_handlers=[ask, one_job], before_request=may_ask)

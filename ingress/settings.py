@@ -5,7 +5,9 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
+from contract.rates import Rate
 from contract.settings import BusSettings, Environment, Megabytes, Seconds, Secret, default_data_dir
+from contract.tokens import Share
 
 MAX_SOCKET_PATH_BYTES = 107
 
@@ -19,6 +21,10 @@ class IngressSettings(BusSettings, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65_535)] = field(default=8000, name="DOCQA_PORT")
     metrics_addr: str = field(default="127.0.0.1:9108", name="DOCQA_METRICS_ADDR")
     token: Secret | None = field(default=None, name="DOCQA_TOKEN")
+    tokens: Path | None = field(default=None, name="DOCQA_TOKENS")
+    rate_limit: Rate | None = field(default=None, name="DOCQA_RATE_LIMIT")
+    client_share: Share = field(default=1.0, name="DOCQA_CLIENT_SHARE")
+    audit_log: str | None = field(default=None, name="DOCQA_AUDIT_LOG")
     max_request_size_mb: Megabytes = field(default=1, name="MAX_REQUEST_SIZE_MB")
     sync_wait_s: Seconds = field(default=30.0, name="DOCQA_SYNC_WAIT_S")
     job_deadline_s: Seconds = field(default=120.0, name="DOCQA_JOB_DEADLINE_S")

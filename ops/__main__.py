@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "nats": "Run the bus alone.",
     "ingress": "Run the ingress alone.",
     "worker": "Run the worker alone.",
+    "tokens": "Make, list and revoke bearer tokens.",
     "bench": "Measure the system from outside.",
 }
 _INTERRUPTED: Final = 130

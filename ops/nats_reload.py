@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -25,8 +26,6 @@ from ops.publisher_list import PublisherList
 CONFIG_NAME: Final = "nats-server.conf"
 _TAKEN_IN_WITHIN_S: Final = 5.0
 _POLL_S: Final = 0.02
-_READS: Final = 2
-"""An account that is new at one reading has exports that lead nowhere (nats-server 2.15.1); at the next they do."""
 
 
 class RunningServer(NamedTuple):
@@ -49,9 +48,10 @@ async def apply(folder: Path, credentials: Credentials, publishers: PublisherLis
     if server is None:
         return False
     accounts = nats_accounts.render({role: credentials.read(role) for role in ROLES}, publishers.passwords())
-    config = folder / CONFIG_NAME
-    write_atomically(config, nats_config.with_accounts(config.read_text("utf-8"), accounts).encode(), mode=0o600)
-    for _ in range(_READS):
+    former = _replace(folder / CONFIG_NAME, accounts)
+    await _read_again(server)
+    if accounts.keys() - former:
+        # What an account imports that is new at one reading leads nowhere until the next (nats-server 2.15.1).
         await _read_again(server)
     return True
 
@@ -65,6 +65,13 @@ def find_running(folder: Path) -> RunningServer | None:
             if any(Path(argument).resolve() == config for argument in psutil.Process(pid).cmdline()):
                 return RunningServer(pid, json.loads(path.read_bytes())["monitoring"][0])
     return None
+
+
+def _replace(config: Path, accounts: Mapping[str, Any]) -> set[str]:
+    """Write other accounts into the configuration; the names of the former ones."""
+    text = config.read_text("utf-8")
+    write_atomically(config, nats_config.with_accounts(text, accounts).encode(), mode=0o600)
+    return set(json.loads(text)["accounts"])
 
 
 async def _read_again(server: RunningServer) -> None:

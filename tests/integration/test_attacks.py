@@ -318,14 +318,14 @@ async def test_a_name_of_other_letters_stays_beneath_her_own(alice: Client, admi
     assert [message.subject for message in heard] == [subject]
 
 
-def raw(server: RunningServer, *lines: bytes) -> list[str]:
-    """What the server says to lines that no client library would send."""
+def raw(server: RunningServer, *lines: bytes, greeting: bytes = b"") -> list[str]:
+    """What the server says to lines that no client library would send, after a login."""
     login = server.publishers.read(ATTACKER)
     connect = json.dumps({"verbose": False, "user": login.user, "pass": login.password}).encode()
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         answers = connection.makefile("rb")
         assert answers.readline().startswith(b"INFO ")
-        connection.sendall(b"CONNECT " + connect + b"\r\n")
+        connection.sendall(greeting + b"CONNECT " + connect + b"\r\n")
         with contextlib.suppress(ConnectionError):
             for line in (*lines, b"PING"):
                 connection.sendall(line + b"\r\n")
@@ -357,6 +357,15 @@ async def test_a_line_outside_the_protocol_ends_her_connection_only(
     assert any(answer in one for one in said), said
     assert said[-1] == "closed"
     assert admin.is_connected
+
+
+async def test_a_web_page_does_not_talk_to_the_bus(server: RunningServer, admin: Bus, victims: Victims) -> None:
+    """A browser can be made to send a form to any port; even one that held credentials would not get to say them."""
+    job = new_job(ATTACKER)
+    form = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 999\r\n\r\n"
+    said = await asyncio.to_thread(raw, server, f"PUB {job.subject} 2\r\n{{}}".encode(), greeting=form)
+    assert said[-1] == "closed"
+    assert await admin.find_job(job) is None
 
 
 async def test_a_space_in_a_subject_makes_it_another_message_of_hers(server: RunningServer, victims: Victims) -> None:

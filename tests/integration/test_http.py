@@ -22,11 +22,8 @@ from contract.settings import Secret
 from contract.topology import JobName
 from inference_worker.echo import EchoEngine
 from ingress.__main__ import connect
-from ingress.admission import Admission
 from ingress.app import create_app
-from ingress.fleet import Fleet
-from ingress.replies import Replies
-from ingress.routes import Services
+from ingress.services import Services
 from ingress.settings import IngressSettings
 from tests.acceptance.waiting import eventually
 from tests.integration.bus_side import (
@@ -92,9 +89,7 @@ class Ingress:
 
 
 def services_with(**settings: Any) -> Services:
-    loaded = IngressSettings(**settings)
-    bus, fleet = Bus(), Fleet()
-    return Services(loaded, bus, fleet, Replies(bus), Admission(bus, fleet, loaded.max_body_bytes))
+    return Services.of(IngressSettings(**settings), Bus())
 
 
 @contextlib.asynccontextmanager
@@ -491,7 +486,9 @@ async def test_health_tells_the_queue_the_model_and_the_workers(server: RunningS
         "running": 0,
         "queue_capacity": 10,
         "model": None,
-        "rate_limit": {"enabled": False},
+        "rate_limit": {"enabled": False, "client_share": 1.0},
+        "tokens": {"status": "off"},
+        "audit": {"status": "off"},
         "workers": [],
     }
     await ingress.hears()

@@ -89,7 +89,7 @@ def test_a_switch_is_true_or_false(text: str, value: bool) -> None:
 @pytest.mark.parametrize(
     ("name", "close"),
     [
-        ("DOCQA_TOKENS", "DOCQA_TOKEN"),
+        ("DOCQA_TOKN", "DOCQA_TOKEN"),
         ("DOCQA_SLOT", "DOCQA_SLOTS"),
         ("DOCQA_NATS_PASSWORDS_FILE", "DOCQA_NATS_PASSWORD_FILE"),
         ("DOCQA_MAX_QUEUE_SIZE", "MAX_QUEUE_SIZE"),

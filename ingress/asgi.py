@@ -1,0 +1,24 @@
+"""The types of ASGI, as far as we use it, and what its scope says of a connection."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Scope = Any
+Message = Any
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def is_unix(scope: Scope) -> bool:
+    """True for a request over the Unix socket.
+
+    By the server's own address: uvicorn leaves the client's out for a TCP connection that broke, too.
+    """
+    server = scope.get("server")
+    return server is None or server[1] is None
+
+
+def is_at(scope: Scope, address: tuple[str, int]) -> bool:
+    """True for a request over the listener with this TCP address."""
+    return tuple(scope.get("server") or ()) == address

@@ -1,0 +1,123 @@
+"""How the ingress and what it works with are: for people, for orchestrators, for Prometheus."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Response, Router, get
+
+from contract.bus import QueueState
+from contract.errors import BusError
+from ingress import metrics, problems
+from ingress.auth import authenticator
+from ingress.services import HttpRequest, HttpResponse, Services, services_of
+
+JSON = "application/json"
+BUS_ANSWERS_WITHIN_S = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+@get("/health")
+async def health(request: HttpRequest) -> HttpResponse:
+    """How the whole stands: the queue, the model, the workers, and what guards the door."""
+    services = services_of(request)
+    workers = services.fleet.live()
+    try:
+        queue = await queue_state(services)
+    except (BusError, TimeoutError):
+        unhealthy = {"status": "unhealthy", "detail": "The bus is away.", "workers": workers}
+        return Response(msgspec.json.encode(unhealthy), status_code=503, media_type=JSON)
+    body = {
+        "status": "healthy" if workers and not troubles(services) else "degraded",
+        "queue_depth": queue.depth,
+        "running": queue.running if workers else 0,
+        "queue_capacity": queue.capacity,
+        "model": model_of(services),
+        "rate_limit": rate_limit(services),
+        "tokens": tokens(services),
+        "audit": audit(services),
+        "workers": workers,
+    }
+    return Response(msgspec.json.encode(body), media_type=JSON)
+
+
+async def queue_state(services: Services) -> QueueState:
+    """Raises BusError or TimeoutError."""
+    return await asyncio.wait_for(services.admission.queue_state(), BUS_ANSWERS_WITHIN_S)
+
+
+def troubles(services: Services) -> list[str]:
+    """What is wrong beside the bus and the workers."""
+    found = (services.tokens and services.tokens.trouble, services.audit_log and services.audit_log.trouble)
+    return [trouble for trouble in found if trouble]
+
+
+def model_of(services: Services) -> dict[str, Any] | None:
+    for worker in services.fleet.live():
+        return {"name": worker.model, "context_tokens": worker.context_tokens}
+    return None
+
+
+def rate_limit(services: Services) -> dict[str, Any]:
+    """The policy for a client whose token says nothing else."""
+    rate = services.settings.rate_limit
+    policy: dict[str, Any] = {"enabled": services.keyring.limits_rates, "client_share": services.settings.client_share}
+    return policy | ({"limit": rate.count, "window_s": rate.window_s} if rate else {})
+
+
+def tokens(services: Services) -> dict[str, Any]:
+    if services.keyring.anybody:
+        return {"status": "off"}
+    return _status(services.tokens.trouble if services.tokens else None)
+
+
+def audit(services: Services) -> dict[str, Any]:
+    if services.audit_log is None:
+        return {"status": "off"}
+    return _status(services.audit_log.trouble) | {"lost": services.audit_log.lost}
+
+
+def _status(trouble: str | None) -> dict[str, Any]:
+    return {"status": "failing", "detail": trouble} if trouble else {"status": "ok"}
+
+
+@get("/health/live")
+async def live() -> HttpResponse:
+    """The process serves requests."""
+    return Response(b'{"status":"live"}', media_type=JSON)
+
+
+@get("/health/ready")
+async def ready(request: HttpRequest) -> HttpResponse:
+    """The process can take questions: the bus is there and has its stream."""
+    try:
+        await queue_state(services_of(request))
+    except (BusError, TimeoutError):
+        raise problems.bus_unavailable("The bus is away: no question can be taken.") from None
+    return Response(b'{"status":"ready"}', media_type=JSON)
+
+
+@get("/metrics")
+async def show_metrics(request: HttpRequest) -> HttpResponse:
+    """Metrics in Prometheus' text format."""
+    services = services_of(request)
+    metrics.BUS_CONNECTED.set(services.bus.is_connected)
+    try:
+        await queue_state(services)
+    except (BusError, TimeoutError):
+        log.warning("queue's state is not known, its metrics are the last ones")
+    # Set by hand: as a media type the charset would be there twice.
+    return Response(metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+
+def create_health(services: Services) -> Router:
+    """The routes that say how things are; the health is for everybody."""
+    authenticate = authenticator(services.keyring, "admin")
+
+    async def may_read(request: HttpRequest) -> HttpResponse | None:
+        return None if metrics.are_open(request.scope) else await authenticate(request)
+
+    guarded = Router("/", route_handlers=[show_metrics], before_request=may_read)
+    return Router("/", route_handlers=[health, live, ready, guarded])

@@ -1,0 +1,68 @@
+"""What the handlers work with: made once at the start, found again from each request."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+
+from contract.bus import Bus
+from contract.messages import Query
+from contract.tokens import TokensFile
+from ingress.admission import Admission
+from ingress.audit_log import AuditLog, target_of
+from ingress.caller import Caller
+from ingress.fleet import Fleet
+from ingress.keyring import Keyring
+from ingress.places import Places
+from ingress.preference import Preference
+from ingress.replies import Replies
+from ingress.settings import IngressSettings
+from ingress.tokens import TokensOnDisk
+
+HttpRequest = Request[Caller, Any, Any]
+HttpResponse = Response[Any]
+
+
+class Services(msgspec.Struct, frozen=True):
+    """All of one ingress; made by `Services.of`."""
+
+    settings: IngressSettings
+    bus: Bus
+    fleet: Fleet
+    replies: Replies
+    places: Places
+    admission: Admission
+    keyring: Keyring
+    tokens: TokensOnDisk | None
+    audit_log: AuditLog | None
+
+    @classmethod
+    def of(cls, settings: IngressSettings, bus: Bus) -> "Services":
+        """Raises SettingsError when the file of tokens can't be read."""
+        fleet, places = Fleet(), Places(bus)
+        tokens = TokensOnDisk(settings.tokens) if settings.tokens else None
+        return cls(
+            settings=settings,
+            bus=bus,
+            fleet=fleet,
+            replies=Replies(bus),
+            places=places,
+            admission=Admission(bus, fleet, places, settings.max_body_bytes),
+            keyring=Keyring(settings, tokens.read_first() if tokens else TokensFile()),
+            tokens=tokens,
+            audit_log=AuditLog(target_of(settings.audit_log)) if settings.audit_log else None,
+        )
+
+    def wait_s(self, preference: Preference) -> float:
+        longest_s = self.settings.sync_wait_s
+        return longest_s if preference.wait_s is None else min(preference.wait_s, longest_s)
+
+    def deadline_s(self, query: Query) -> float:
+        longest_s = self.settings.job_deadline_s
+        return min(query.deadline_s or longest_s, longest_s)
+
+
+def services_of(request: HttpRequest) -> Services:
+    """What the application was made with. Not injected: an injected argument costs as much as publishing a job."""
+    services: Services = request.app.state.services
+    return services
