@@ -2,13 +2,18 @@
 
 import asyncio
 import json
+import sys
 import time
 from pathlib import Path
 
 import click
 
-from bench import chaos, compare, load, page, retry, slow_jobs, soak, spike, sweep
 from contract.files import write_atomically
+
+try:
+    from bench import chaos, compare, load, page, peers, retry, slow_jobs, soak, spike, sweep
+except ModuleNotFoundError as missing:
+    sys.exit(f"docqa bench needs the package {missing.name}: install goblin-docqa[bench].")
 
 DEFAULT_OUT = Path("bench/results")
 
@@ -18,7 +23,7 @@ def cli() -> None:
     """Measure the system from outside."""
 
 
-for _part in (spike, slow_jobs, load, retry, sweep, chaos, soak, compare, page):
+for _part in (spike, slow_jobs, load, retry, sweep, chaos, soak, peers, compare, page):
     cli.add_command(_part.command)
 
 

@@ -4,19 +4,19 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 
 from bench import arrivals, faults
 from bench.errors import BenchError
-from bench.faults import Fault
+from bench.faults import Fault, NeverBackError
 from bench.ledger import Fate, Ledger
 from bench.promises import Promise, bounded, nothing_lost, nothing_twice
 from bench.query import Query
 from bench.run import Run
 from bench.shared import Load, Shared, Verdict, delay_range, drive, execute, shared_options
-from bench.stack import StackOptions
+from bench.stack import Stack, StackOptions
 
 PAUSE_BETWEEN_S: Final = (0.3, 2.0)
 QUICK_FAULTS: Final = 8
@@ -30,20 +30,28 @@ _STILL_RECOVERING_S: Final = 3.0
 @click.option("--queue-size", type=click.IntRange(1), default=50, show_default=True)
 @click.option("--slots", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--delay", default="0.1", show_default=True, help="Seconds that a job takes.")
+@click.option("--kind", "wanted", multiple=True, help="Only faults whose name has this word, as `disk` or `kill`.")
 @shared_options
-def command(shared: Shared, count: int, rate: float, queue_size: int, slots: int, delay: str) -> None:
+def command(
+    shared: Shared, count: int, rate: float, queue_size: int, slots: int, delay: str, wanted: tuple[str, ...]
+) -> None:
     """Faults during load, then the ledger."""
     if shared.target:
         raise click.UsageError("chaos kills what it measures: it takes a stack of its own, never --target.")
     count = min(count, QUICK_FAULTS) if shared.quick else count
     environment = {"DOCQA_ACK_WAIT_S": "2", "DOCQA_SYNC_WAIT_S": "20", **_small_store()}
     stack = StackOptions(delays_s=delay_range(delay), queue_size=queue_size, slots=slots, environment=environment)
-    execute(shared, _measure(shared, stack, count, rate))
+    execute(shared, _measure(shared, stack, count, rate, wanted))
 
 
-async def _measure(shared: Shared, stack: StackOptions, count: int, rate: float) -> dict[str, Any]:
+async def _measure(
+    shared: Shared, stack: StackOptions, count: int, rate: float, wanted: tuple[str, ...]
+) -> dict[str, Any]:
     async with _disk() as (folder, skipped):
         kinds = [*faults.usual(), *([faults.full_disk(folder)] if folder else [])]
+        kinds = [fault for fault in kinds if not wanted or any(word in fault.kind for word in wanted)]
+        if not kinds:
+            raise BenchError(f"No kind of fault has a name with {' or '.join(wanted)}.")
         if folder:
             stack = StackOptions(**{**_fields(stack), "bus_folder": folder / "data"})
         load = _load(kinds, count, rate, skipped)
@@ -73,21 +81,25 @@ def _load(kinds: list[Fault], count: int, rate: float, skipped: str | None) -> L
         loading = asyncio.create_task(arrivals.open_loop(arrivals.evenly(rate, 10**6), run.send, run.clock))
         try:
             await asyncio.sleep(1)
-            await _strike(run, _drawn(run, kinds, count))
+            never_back = await _strike(run, _drawn(run, kinds, count))
             await asyncio.sleep(_STILL_RECOVERING_S)
         finally:
             loading.cancel()
             await asyncio.gather(loading, return_exceptions=True)
-        return {"faults": len(run.marks), "skipped": skipped}
+        return {"faults": len(run.marks), "skipped": skipped, "never_back": never_back}
 
     return load
 
 
-async def _strike(run: Run, drawn: list[Fault]) -> None:
+async def _strike(run: Run, drawn: list[Fault]) -> str | None:
+    """Make all faults; the name of a part that did not come back from one, which ends it."""
     for fault in drawn:
-        if run.stack:
-            await fault.strike(run, run.stack)
+        try:
+            await fault.strike(run, cast(Stack, run.stack))
+        except NeverBackError as error:
+            return str(error)
         await asyncio.sleep(run.rng.uniform(*PAUSE_BETWEEN_S))
+    return None
 
 
 def _drawn(run: Run, kinds: list[Fault], count: int) -> list[Fault]:
@@ -107,13 +119,19 @@ def _verdict(count: int) -> Verdict:
             nothing_lost(found),
             nothing_twice(found),
             bounded(run.watcher.depths),
-            Promise("All faults were made", done, f"{len(run.marks)} of {count}."),
+            Promise("Every part comes back, whatever happens", done, _come_back(run, count, figures.get("never_back"))),
             Promise(
                 "It answers again after each", answered > 0, f"{answered} answered; at the latest after {worst} s."
             ),
         ]
 
     return verdict
+
+
+def _come_back(run: Run, count: int, never_back: str | None) -> str:
+    if never_back:
+        return f"{never_back} did not come back from: {run.marks[-1].what} ({len(run.marks)} of {count} faults)."
+    return f"{len(run.marks)} of {count} faults were made."
 
 
 def _recovery(run: Run) -> dict[str, dict[str, float]]:

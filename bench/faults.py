@@ -21,8 +21,13 @@ PAUSE_S: Final = (0.5, 3.0)
 FULL_DISK_S: Final = 3.0
 SMALL_DISK_MIB: Final = 64
 ALIVE_WITHIN_S: Final = 30.0
+LOOK_EVERY_S: Final = 0.05
 
 Part = str
+
+
+class NeverBackError(Exception):
+    """A part did not come back in time after the last fault: the argument is its name."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -102,13 +107,13 @@ def _pauser(part: Part) -> Callable[[Run, Stack], Awaitable[None]]:
 
 async def _living(stack: Stack, part: Part) -> int:
     """The id of the part's living process, once there is one: the last fault may have been its end."""
-    async with asyncio.timeout(ALIVE_WITHIN_S):
-        while True:
-            pid = stack.pids()[part]
-            with contextlib.suppress(psutil.Error):
-                if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                    return pid
-            await asyncio.sleep(0.02)
+    for _ in range(int(ALIVE_WITHIN_S / LOOK_EVERY_S)):
+        pid = stack.pids()[part]
+        with contextlib.suppress(psutil.Error):
+            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                return pid
+        await asyncio.sleep(LOOK_EVERY_S)
+    raise NeverBackError(part)
 
 
 def _fill(ballast: Path) -> None:

@@ -21,6 +21,8 @@ from contract.messages import Result, decode_result
 from contract.topology import JobName
 
 ASK_AGAIN_S: Final = 0.2
+GONE_AFTER_S: Final = 15.0
+"""An accepted job that the store has not known for this long won't come back: no need to wait for the end."""
 LOOKS_AT_ONCE: Final = 16
 _LOOK_TIMEOUT_S: Final = 5.0
 
@@ -161,8 +163,9 @@ async def settle(queries: Iterable[Query], store: Store, within_s: float) -> Led
     everything = list(left)
     while left:
         await _look_at_all(left, store, found)
-        left = [query for query in left if not _is_settled(query, found)]
-        if loop.time() - began_s > within_s:
+        seconds = loop.time() - began_s
+        left = [query for query in left if not _is_settled(query, found, seconds)]
+        if seconds > within_s:
             break
         await asyncio.sleep(ASK_AGAIN_S if left else 0)
     seconds = loop.time() - began_s
@@ -187,18 +190,19 @@ def entry_of(query: Query, stored: Stored | None) -> Entry:
 
 def _without_result(query: Query, stored: Stored | None) -> Entry:
     if query.was_accepted:
-        return Entry(query, Fate.LOST, f"accepted, and {stored.status if stored else 'unknown to the store'}")
+        stands = stored.status if stored else "unknown to the store"
+        return Entry(query, Fate.LOST, f"{query.door} said {query.status} at {query.ended_s:.2f} s, and it is {stands}")
     if stored:
         return Entry(query, Fate.LOST, f"no word came back, and it is still {stored.status}")
     return Entry(query, Fate.NEVER_TAKEN if query.was_uncertain else Fate.REFUSED, query.problem)
 
 
-def _is_settled(query: Query, found: dict[int, Stored | None]) -> bool:
-    """Over, or never accepted and unknown."""
+def _is_settled(query: Query, found: dict[int, Stored | None], seconds: float) -> bool:
+    """Over, or unknown to the store: at once when it was never accepted, else after a while."""
     stored = found.get(query.number)
     if stored:
         return stored.is_over
-    return query.number in found and not query.was_accepted
+    return query.number in found and (not query.was_accepted or seconds > GONE_AFTER_S)
 
 
 async def _look_at_all(queries: list[Query], store: Store, found: dict[int, Stored | None]) -> None:

@@ -23,7 +23,7 @@ _FIGURES: Final = {
     "capacity_per_s": "capacity, jobs a second",
     "knee_per_s": "knee, arrivals a second",
     "peak_per_s": "most answers a second",
-    "kept_past_peak": "least goodput past the peak, share of it",
+    "kept_past_peak": "least goodput past saturation, share of the peak",
     "completion_ratio": "answered of those accepted",
     "drained_after_s": "drained after the last arrival, s",
     "faults": "faults",

@@ -1,7 +1,9 @@
 """The options that all commands have, and how a command ends: what it prints, what it stores, its exit code."""
 
+import asyncio
 import functools
 import json
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -91,6 +93,8 @@ async def drive(
     benchmark: str, shared: Shared, options: RunOptions, stack: StackOptions, load: Load, verdict: Verdict
 ) -> dict[str, Any]:
     """Prepare a system, put the load on it, wait until everything is over, and judge."""
+    if shared.out:
+        stack = msgspec.structs.replace(stack, logs=shared.out / f"{benchmark}-logs")
     async with prepared(options, stack) as run:
         figures: dict[str, Any] = {}
         with showing(run, quiet=shared.as_json):
@@ -108,7 +112,7 @@ def execute(shared: Shared, measuring: Awaitable[dict[str, Any]]) -> None:
         result = uvloop.run(_awaited(measuring))
     except BenchError as error:
         raise click.ClickException(str(error)) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise click.Abort from None
     conclude(shared, result)
 
@@ -147,6 +151,9 @@ def store(out: Path, result: dict[str, Any]) -> list[Path]:
 
 
 async def _awaited(measuring: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    if this := asyncio.current_task():
+        # A service manager's or `timeout`'s wish to end is heard like Ctrl-C: what was started is ended, and undone.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     try:
         return await measuring
     except BaseExceptionGroup as group:

@@ -5,6 +5,7 @@ Knows what users know: the command, its ready file, the settings. Ends what it s
 
 import contextlib
 import json
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,8 @@ class StackOptions(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     bus_folder: Path | None = None
     """Where the data is kept, when not in the temporary folder: the full disk needs a small one."""
+    logs: Path | None = None
+    """Where the logs of all parts are kept after the end."""
 
 
 class Stack:
@@ -72,7 +75,11 @@ async def running(options: StackOptions) -> AsyncIterator[Stack]:
             environment = _worker_environment(options, ready, delay_s)
             worker = part(work, f"worker{number}", "-m", "inference_worker", **environment)
             beside[f"worker{number}"] = (await parts.enter_async_context(worker))["pid"]
-        yield Stack(work / "up.json", ready, beside)
+        try:
+            yield Stack(work / "up.json", ready, beside)
+        finally:
+            if options.logs:
+                _keep_logs([*work.glob("*.log"), *Path(ready["data_dir"]).glob("logs/*.log")], options.logs)
 
 
 def _arguments(options: StackOptions, data_dir: Path, uds: Path) -> list[str]:
@@ -93,6 +100,12 @@ def _worker_environment(options: StackOptions, ready: dict[str, Any], delay_s: f
         "DOCQA_ECHO_DELAY_S": f"{delay_s:g}",
         "DOCQA_SLOTS": str(_slots_each(options)),
     }
+
+
+def _keep_logs(files: list[Path], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        shutil.copy(file, folder / file.name)
 
 
 def _slots_each(options: StackOptions) -> int:

@@ -105,18 +105,19 @@ async def _one_rate(run: Run, rate: float, for_s: float) -> Step:
 
 
 def _knee(steps: list[Step]) -> dict[str, Any]:
-    """The highest rate at which nearly all is answered, the peak, and the least goodput past the peak."""
+    """The highest rate at which nearly all is answered, the most answers, and the least of those past saturation."""
     whole = [step for step in steps if step.refused <= 1 - AT_THE_KNEE]
     knee = max(whole, key=lambda step: step.rate, default=steps[0])
     peak = max(steps, key=lambda step: step.goodput)
-    past = [step.goodput / peak.goodput for step in steps if step.rate > peak.rate and peak.goodput]
-    return {"knee_per_s": knee.rate, "peak_per_s": peak.goodput, "kept_past_peak": round(min(past, default=1.0), 4)}
+    # Past saturation is where more arrives than was ever answered: the peak itself may be anywhere there.
+    past = [step.goodput / peak.goodput for step in steps if step.arrived > peak.goodput > 0]
+    return {"knee_per_s": knee.rate, "peak_per_s": peak.goodput, "kept_past_peak": round(min(past, default=0.0), 4)}
 
 
 def _verdict(job_s: float) -> Verdict:
     def verdict(run: Run, found: Ledger, figures: dict[str, Any]) -> list[Promise]:
         kept = figures.get("kept_past_peak", 0.0)
-        words = f"Past its peak of {figures.get('peak_per_s')}/s the least was {kept:.1%} of it."
+        words = f"Past saturation the least goodput was {kept:.1%} of the peak, {figures.get('peak_per_s')}/s."
         past = Promise("Goodput stays past saturation", kept >= GOODPUT_PAST_KNEE, words, is_bar=True)
         return [*usual_verdict(run, found, job_s), past]
 
