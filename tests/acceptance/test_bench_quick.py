@@ -45,7 +45,7 @@ def test_a_spike_of_50_into_10_places_gets_50_answers(tmp_path: Path) -> None:
     assert result["refusals"]["count"] >= 40
     page = (tmp_path / "out" / "spike.html").read_text(encoding="utf-8")
     assert "<script" not in page
-    assert "All 6 promises held" in page
+    assert "All 7 promises held" in page
     assert (tmp_path / "out" / "spike-timeline.png").stat().st_size > 10_000
     assert json.loads((tmp_path / "out" / "spike.json").read_text()) == result
 

@@ -82,6 +82,16 @@ async def test_an_unknown_outcome_is_no_refusal(tmp_path: Path) -> None:
     assert query.was_uncertain
 
 
+async def test_an_internal_error_says_nothing_about_the_job_and_a_failure_says_that_it_was_accepted(
+    tmp_path: Path,
+) -> None:
+    broke = await told(tmp_path / "a", response("500 Oops", b'{"type":"urn:docqa:internal-error"}'))
+    assert broke.was_uncertain
+    assert not broke.was_accepted
+    late = await told(tmp_path / "b", response("504 Late", b'{"type":"urn:docqa:deadline-exceeded"}'))
+    assert late.was_accepted
+
+
 async def test_events_give_the_time_to_the_first_token_and_the_result(tmp_path: Path) -> None:
     events = (
         b": accepted x\n\n",

@@ -21,7 +21,7 @@ SECRETS = {
         f"-----BEGIN RSA {'PRIVATE'} KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A\n\nMIIE",
         f"-----BEGIN PGP {'PRIVATE'} KEY BLOCK-----\n\nlQOYBF\n=aB1c\n-----END PGP {'PRIVATE'} KEY BLOCK-----",
     ],
-    "docqa-token": [f"dq_{BODY[:43]}", f"dq_{'-_aZ09' * 7}x"],
+    "docqa-token": [f"dq_{BODY}x", f"dq_{'-_aZ09' * 7}x"],
     "aws-key": ["AKIA" + "IOSFODNN7EXAMPLE"[:16], "ASIA" + "Z2J7" * 4],
     "github-token": [f"ghp_{BODY[:36]}", f"ghs_{BODY[:36]}", f"github_pat_{BODY}_{BODY}"],
     "gitlab-token": [f"glpat-{BODY[:20]}", f"glptt-{BODY}"],
