@@ -11,8 +11,8 @@ import click
 from bench import arrivals, faults
 from bench.errors import BenchError
 from bench.faults import Fault, NeverBackError
-from bench.ledger import Fate, Ledger
-from bench.promises import Promise, bounded, nothing_lost, nothing_twice
+from bench.ledger import Ledger
+from bench.promises import Promise, bounded, nothing_breaks_inside, nothing_lost, nothing_twice, places_given_back
 from bench.query import Query
 from bench.run import Run
 from bench.shared import Load, Shared, Verdict, delay_range, drive, execute, shared_options
@@ -21,7 +21,7 @@ from bench.stack import Stack, StackOptions
 PAUSE_BETWEEN_S: Final = (0.3, 2.0)
 QUICK_FAULTS: Final = 8
 DOORS: Final = ("uds", "uds-async", "tcp", "bus")
-_STILL_RECOVERING_S: Final = 3.0
+RECOVERED_WITHIN_S: Final = 30.0
 
 
 @click.command("chaos")
@@ -82,13 +82,21 @@ def _load(kinds: list[Fault], count: int, rate: float, skipped: str | None) -> L
         try:
             await asyncio.sleep(1)
             never_back = await _strike(run, _drawn(run, kinds, count))
-            await asyncio.sleep(_STILL_RECOVERING_S)
+            await _recovered(run)
         finally:
             loading.cancel()
             await asyncio.gather(loading, return_exceptions=True)
         return {"faults": len(run.marks), "skipped": skipped, "never_back": never_back}
 
     return load
+
+
+async def _recovered(run: Run) -> None:
+    """Keep the load on until a query is answered that was sent after the last fault, or the time for it is over."""
+    last_s = run.marks[-1].at_s
+    until_s = run.clock.now_s() + RECOVERED_WITHIN_S
+    while _answered_after_s(run.queries, last_s) is None and run.clock.now_s() < until_s:
+        await asyncio.sleep(0.2)
 
 
 async def _strike(run: Run, drawn: list[Fault]) -> str | None:
@@ -113,16 +121,17 @@ def _verdict(count: int) -> Verdict:
     def verdict(run: Run, found: Ledger, figures: dict[str, Any]) -> list[Promise]:
         figures["recovery_s"] = recovery = _recovery(run)
         done = len(run.marks) >= count
-        answered = found.counts[Fate.ANSWERED]
+        silent = [mark.what for mark in run.marks if _answered_after_s(run.queries, mark.at_s) is None]
         worst = max((kind["max"] for kind in recovery.values()), default=0.0)
+        words = f"No answer any more after: {', '.join(silent)}." if silent else f"At the latest after {worst} s."
         return [
             nothing_lost(found),
             nothing_twice(found),
+            *places_given_back(run.places_left),
             bounded(run.watcher.depths),
+            nothing_breaks_inside(run.queries),
             Promise("Every part comes back, whatever happens", done, _come_back(run, count, figures.get("never_back"))),
-            Promise(
-                "It answers again after each", answered > 0, f"{answered} answered; at the latest after {worst} s."
-            ),
+            Promise("It answers again after each", not silent, words),
         ]
 
     return verdict

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from uuid_utils import uuid7
 
 from bench.clock import Clock
-from bench.query import ACCEPTED, NO_WORD, Query, Refusal, derived_id
+from bench.query import ACCEPTED, ENDED, NO_WORD, Query, Refusal, derived_id
 from bench.wire import Connections, Response, post
 from contract import topology
 from contract.bus import Bus
@@ -20,6 +20,8 @@ from contract.topology import JobName
 TIMEOUT_S: Final = 150.0
 """Above the longest deadline of a job: whoever waits longer is waiting for nothing."""
 BUS_PUBLISHER: Final = "bench"
+_BROKE_INSIDE: Final = (500, 502, 504)
+"""Without a failure's code: something went wrong on the way, and nobody knows how far the query came."""
 _BROKEN: Final = (OSError, EOFError, ValueError, TimeoutError)
 
 
@@ -124,7 +126,7 @@ def _told(query: Query, response: Response, clock: Clock, began_s: float) -> Non
     problem = str(told.get("code") or told.get("type", "")).rsplit("/", 1)[-1].rsplit(":", 1)[-1]
     if status == 503 and "location" in response.headers:
         status, problem = NO_WORD, "outcome-unknown"
-    if status in ACCEPTED:
+    if status in ACCEPTED or problem in ENDED:
         query.job_id = told.get("id") or query.job_id
     query.answer = told.get("answer")
     query.tokens = told.get("usage", {}).get("completion_tokens", 0)
@@ -139,10 +141,10 @@ def _end(
     query: Query, clock: Clock, began_s: float, status: int, problem: str = "", retry_after_s: int | None = None
 ) -> None:
     query.ended_s, query.status, query.problem = clock.now_s(), status, problem
-    if status in ACCEPTED:
+    if status in ACCEPTED or problem in ENDED:
         query.was_accepted = True
         query.accepted_s = query.accepted_s or query.ended_s
-    elif status == NO_WORD:
+    elif status == NO_WORD or status in _BROKE_INSIDE:
         query.was_uncertain = True
     else:
         # The first try counts from its planned arrival, the others from when they were made.

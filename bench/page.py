@@ -27,6 +27,8 @@ _FIGURES: Final = {
     "completion_ratio": "answered of those accepted",
     "drained_after_s": "drained after the last arrival, s",
     "faults": "faults",
+    "share_of_a_core": "share of one core that the generator took",
+    "late_p99_ms": "p99 of how late the generator sent, ms",
     "total_s_patient": "clients that wait as told: all answered after, s",
     "wasted_tries_patient": "clients that wait as told: tries in vain",
     "total_s_hammering": "clients that hammer: all answered after, s",

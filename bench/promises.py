@@ -75,6 +75,21 @@ def says_when(queries: list[Query]) -> list[Promise]:
     return [Promise("Refusals say when to come back", good, words)]
 
 
+def places_given_back(left: int | None) -> list[Promise]:
+    """Once everything is over the queue is empty: a place that stays taken is lost for good."""
+    if left is None:
+        return []
+    words = f"{left} places stay taken with nothing left to do." if left else "The queue is empty at the end."
+    return [Promise("Every place is given back", not left, words)]
+
+
+def nothing_breaks_inside(queries: list[Query]) -> Promise:
+    """No client is told `internal-error`: what goes wrong has a name, and says what to do."""
+    broke = sum(query.problem == "internal-error" for query in queries)
+    words = f"{broke} queries were told internal-error." if broke else "No query was told internal-error."
+    return Promise("What goes wrong has a name", not broke, words, is_bar=True)
+
+
 def retry_after(queries: list[Query], depths: list[Depth]) -> dict[str, Any]:
     """Was `Retry-After` right: how long it was, in fact, until a place was free."""
     pairs = [

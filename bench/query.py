@@ -2,12 +2,15 @@
 
 import hashlib
 import uuid
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
-ACCEPTED: Final = frozenset({200, 202, 409, 500, 504})
-"""What only a job that was accepted can be told (409, 500 and 504: it ended without an answer)."""
+from contract.messages import FailureCode
+
+ACCEPTED: Final = frozenset({200, 202})
+ENDED: Final = frozenset(get_args(FailureCode))
+"""Problems that only a job that was accepted can have: it ended without an answer."""
 NO_WORD: Final = 0
 """In place of a status: the connection broke or nothing came in time, so that nobody knows."""
 

@@ -24,6 +24,8 @@ from contract.bus import Bus
 
 SETTLE_WITHIN_S: Final = 150.0
 """Above the longest deadline of a job: what is not over then will never be."""
+EMPTY_WITHIN_S: Final = 10.0
+"""Several ack waits: a job whose result is there but whose ack was lost comes again, and is acked then."""
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +60,7 @@ class Run:
         self.marks: list[Mark] = []
         self.in_flight = 0
         self.was_cut_short = False
+        self.places_left: int | None = None
         self.doors = doors
         self.watcher = Watcher(self.clock, address, options.token, stack.pids if stack else dict)
         self._store = store
@@ -118,10 +121,24 @@ class Run:
                 self.was_cut_short = True
                 self.mark("cut short")
 
+    async def places_left_taken(self) -> int | None:
+        """How many places of the queue are still taken once everything is over; None where others ask too."""
+        if self.stack is None:
+            return None
+        seen = None
+        for _ in range(int(EMPTY_WITHIN_S / 0.2)):
+            seen = await self.watcher.look()
+            if seen and seen.depth == 0:
+                return 0
+            await asyncio.sleep(0.2)
+        return seen.depth if seen else None
+
     async def account(self, within_s: float = SETTLE_WITHIN_S) -> Ledger:
         """What became of everything."""
         async with self.watcher.watching():
-            return await ledger.settle(self.queries, self._store, within_s)
+            found = await ledger.settle(self.queries, self._store, within_s)
+            self.places_left = await self.places_left_taken()
+            return found
 
 
 @contextlib.asynccontextmanager
@@ -185,6 +202,7 @@ def usual_verdict(run: Run, found: Ledger, job_s: float) -> list[Promise]:
     return [
         promises.nothing_lost(found),
         promises.nothing_twice(found),
+        *promises.places_given_back(run.places_left),
         promises.bounded(run.watcher.depths),
         *promises.says_when(run.queries),
         *promises.refused_at_once(refusals, job_s),
