@@ -82,12 +82,12 @@ class Admission:
         """
         job, body = asked.job, encode(asked.query)
         sha256 = body_hash(body)
-        if asked.is_keyed and (stands := await self._standing(job, sha256)):
+        if asked.is_keyed and (stands := await self._ended_before(job, sha256)):
             return Admitted(sha256, stands)
         try:
             await self._publish(asked, body, _headers(sha256, asked.trace))
         except AlreadyAcceptedError:
-            return await self._found(job, sha256)
+            return await self._told(job, sha256)
         except QueueFullError:
             raise await self._refusal() from None
         except MessageTooLargeError:
@@ -129,6 +129,21 @@ class Admission:
         metrics.QUEUE_LENGTH.set(self._queue.depth)
         metrics.QUEUE_CAPACITY.set(self._queue.capacity)
         return self._queue
+
+    async def _ended_before(self, job: JobName, sha256: str) -> Result | None:
+        """An earlier try's result; raises Problem."""
+        try:
+            return await self._standing(job, sha256)
+        except BusError:
+            # Nothing was sent by this try: that its result can't be read is no unknown outcome.
+            raise problems.bus_unavailable() from None
+
+    async def _told(self, job: JobName, sha256: str) -> Admitted:
+        """What an accepted job has come to; raises Problem."""
+        try:
+            return await self._found(job, sha256)
+        except BusError:
+            raise problems.outcome_unknown(job.job_id, location_of(job.job_id)) from None
 
     async def _found(self, job: JobName, sha256: str) -> Admitted:
         """An earlier try's job, on the stream or ended by now."""

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.acceptance.client import Client, located_id, problem
-from tests.acceptance.stack import Stack
+from tests.acceptance.stack import Stack, Start
 
 
 @pytest.fixture
@@ -65,3 +65,12 @@ async def test_a_hang_up_does_not_cancel_a_keyed_job(client: Client) -> None:
         await client.http.post("/api/query", json={"query": "gone"}, headers={"Idempotency-Key": key}, timeout=0.1)
     response = await post(client, key, "gone")
     assert response.status_code == 200
+
+
+async def test_a_keyed_try_while_the_bus_hangs_is_told_to_come_back(start: Start) -> None:
+    stack = start()
+    async with stack.client() as client:
+        async with stack.paused("nats"):
+            refused = await post(client, "hangs", "asked while nothing answers")
+        problem(refused, 503, "bus-unavailable")
+        assert (await post(client, "hangs", "asked while nothing answers")).status_code == 200
