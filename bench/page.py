@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from bench import standing
 from contract.files import write_atomically
 
 _HEAD: Final = """\
@@ -106,7 +107,10 @@ def _figures(figures: dict[str, Any]) -> str:
         table.append(
             (f"recovery from {kind} ({times['count']}), s", f"median {times['median']}, slowest {times['max']}")
         )
-    return _table(table)
+    peers = standing.as_table(figures["peers"]) if "peers" in figures else []
+    left_out = [f"{name} is left out: {why}\n" for name, why in figures.get("left_out", {}).items()]
+    both = [_table([peers[0], ("---",) * len(peers[0]), *peers[1:]])] if peers else []
+    return "\n".join([*both, *left_out, *([_table(table)] if len(table) > 2 else [])])
 
 
 def _table(rows: list[Any]) -> str:

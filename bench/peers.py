@@ -81,7 +81,8 @@ async def _measure(plan: Plan, systems: dict[str, Any], rounds: int) -> dict[str
                 continue
             try:
                 async with start() as system:
-                    found.setdefault(name, []).append(await _one_round(system, plan, is_last=number == rounds - 1))
+                    seen = await _one_round(system, plan, is_last=number == rounds - 1)
+                found.setdefault(name, []).append(seen)
             except BenchError as error:
                 click.echo(f"{name} is left out: {error}", err=True)
                 skipped[name] = str(error)
@@ -102,7 +103,9 @@ async def _measure(plan: Plan, systems: dict[str, Any], rounds: int) -> dict[str
 
 
 async def _one_round(system: Contender, plan: Plan, *, is_last: bool) -> dict[str, Any]:
-    await system.ask(plan.load.body(0))  # the first question pays for pages and caches
+    # The first question pays for pages and caches.
+    if (first := await system.ask(plan.load.body(0))).status != 200:
+        raise BenchError(f"its first question got {first.status or 'no answer: the connection broke'}.")
     began_s = time.monotonic()
     replies = await _closed_loop(system, plan)
     elapsed_s = time.monotonic() - began_s

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
-from bench import plots
+from bench import plots, standing
 from bench.palette import DARK, LIGHT, variables
 from contract.files import write_atomically
 
@@ -55,6 +55,7 @@ def render(result: dict[str, Any], drawn: dict[str, str]) -> str:
         _verdict(result["promises"]),
         _plot(drawn, "knee"),
         _plot(drawn, "peers"),
+        _standing(result["figures"]),
         _plot(drawn, "timeline"),
         _ledger(result),
         _latency(result),
@@ -114,6 +115,14 @@ def _latency(result: dict[str, Any]) -> str:
     heads = ("milliseconds", *(name.removesuffix("_ms") for name in next(iter(found.values()))))
     rows = [(name, *(_figure(value) for value in row.values())) for name, row in found.items()]
     return f"<h2>Latency</h2>{_table(heads, rows)}"
+
+
+def _standing(figures: dict[str, Any]) -> str:
+    if "peers" not in figures:
+        return ""
+    heads, *rows = standing.as_table(figures["peers"])
+    left_out = "".join(f"<p>{_text(name)} is left out: {_text(why)}</p>" for name, why in figures["left_out"].items())
+    return f"<h2>Who stands where</h2>{_table(heads, rows)}{left_out}"
 
 
 def _retry_after(told: dict[str, Any]) -> str:

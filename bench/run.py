@@ -133,7 +133,7 @@ class Run:
             await asyncio.sleep(0.2)
         return seen.depth if seen else None
 
-    async def account(self, within_s: float = SETTLE_WITHIN_S) -> Ledger:
+    async def account(self, within_s: float) -> Ledger:
         """What became of everything."""
         async with self.watcher.watching():
             found = await ledger.settle(self.queries, self._store, within_s)

@@ -19,12 +19,14 @@ from bench.display import showing
 from bench.errors import BenchError
 from bench.ledger import Ledger
 from bench.promises import Promise
-from bench.run import Run, RunOptions, prepared, result_of
+from bench.run import SETTLE_WITHIN_S, Run, RunOptions, prepared, result_of
 from bench.stack import StackOptions
 from contract.files import write_atomically
 
 QUICK_ACK_WAIT_S: Final = "2"
 """In quick mode a job of a dead worker comes again after this long, so that a fault is over within seconds."""
+QUICK_SETTLE_S: Final = 25.0
+"""Enough for the largest quick run to end; what is not over then counts as lost."""
 _DOORS: Final = ("uds", "tcp", "bus", "uds-async", "tcp-async", "uds-events", "tcp-events")
 
 
@@ -100,7 +102,7 @@ async def drive(
         with showing(run, quiet=shared.as_json):
             async with run.bounded():
                 figures.update(await load(run))
-            found = await run.account()
+            found = await run.account(QUICK_SETTLE_S if shared.quick else SETTLE_WITHIN_S)
         return result_of(benchmark, run, found, verdict(run, found, figures), **figures)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench import standing
+
 
 def result(found: dict[str, Any], stored: list[Path]) -> None:
     """Print one result."""
@@ -16,7 +18,9 @@ def result(found: dict[str, Any], stored: list[Path]) -> None:
         console.print(_ledger(ledger))
     if latency := found.get("latency"):
         console.print(_latency(found, latency))
-    console.print(_figures(found.get("figures", {})))
+    if peers := found["figures"].get("peers"):
+        console.print(_standing(peers))
+    console.print(_figures(found["figures"]))
     for path in stored:
         console.print(f"Stored: {path}", style="dim")
     if not stored:
@@ -47,6 +51,14 @@ def _latency(found: dict[str, Any], latency: dict[str, float]) -> Table:
     for name, row in {**rows, "refusals": found["refusals"]}.items():
         if row and row["count"]:
             table.add_row(name, *(f"{value:.0f}" if value >= 100 else f"{value:.4g}" for value in row.values()))
+    return table
+
+
+def _standing(peers: list[dict[str, Any]]) -> Table:
+    heads, *rows = standing.as_table(peers)
+    table = Table(*heads, box=None)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
