@@ -13,6 +13,12 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14)
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$name" -c '$(SUPPORTED)' 2>/dev/null && { echo "$$name"; break; }; done)
 
+# GCC drops the stores of ggml's AMX tile configuration, and the first multiplication crashes (ggml-org/llama.cpp#26954).
+# Without AMX in the build, such a processor uses the AVX-512 kernels, which work. Other processors have no such flags.
+NO_AMX := -mno-amx-tile -mno-amx-int8 -mno-amx-bf16
+BUILD := $(if $(filter x86_64,$(shell uname -m)),$(foreach language,C CXX,\
+	--config-settings-package 'llama-cpp-python:cmake.define.CMAKE_$(language)_FLAGS=$(NO_AMX)'))
+
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .PHONY: help
@@ -33,7 +39,7 @@ $(STAMP): pyproject.toml requirements/uv.txt requirements/dev.txt
 	@echo "Installing uv"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@echo "Installing the locked packages (llama-cpp-python is compiled once: 5 to 8 minutes on two cores)"
-	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements/uv.txt requirements/dev.txt || { \
+	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes $(BUILD) requirements/uv.txt requirements/dev.txt || { \
 		command -v c++ g++ clang++ >/dev/null \
 		|| echo "There is no C++ compiler: install one (Debian: g++), then run this again." >&2; exit 1; }
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
