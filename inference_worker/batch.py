@@ -5,33 +5,39 @@ it can't take its neighbours' attempts with it.
 """
 
 import asyncio
-from collections import deque
+
+from inference_worker.turns import Claim, Turns
 
 
 class Batch:
-    """Places for running jobs, given out in the order of asking."""
+    """Places for running jobs; while there are fewer than jobs, clients take turns."""
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._running = 0
         self._has_suspect = False
-        self._waiting: deque[tuple[asyncio.Future[None], bool]] = deque()
+        self._turns = Turns()
+        self._places: dict[Claim, asyncio.Future[None]] = {}
+        """Of all that wait."""
+        self._next: Claim | None = None
+        """A suspect whose turn it is, until the batch is empty: nobody passes it, or it would wait for ever."""
 
     @property
     def running(self) -> int:
         return self._running
 
-    async def enter(self, alone: bool) -> bool:
+    async def enter(self, claim: Claim) -> bool:
         """Wait for a place; True when there was something to wait for. Every enter needs one `leave`."""
-        if not self._waiting and self._has_room(alone):
-            self._take(alone)
+        if not self._places and self._has_room(claim.alone):
+            self._take(claim.alone)
             return False
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((place, alone))
+        place = self._places[claim] = asyncio.get_running_loop().create_future()
+        self._turns.add(claim)
+        self._let_in()
         try:
             await place
         except asyncio.CancelledError:
-            self._give_up(place)
+            self._give_up(claim, place)
             raise
         return True
 
@@ -41,19 +47,33 @@ class Batch:
         self._has_suspect = False
         self._let_in()
 
-    def _give_up(self, place: "asyncio.Future[None]") -> None:
+    def _give_up(self, claim: Claim, place: "asyncio.Future[None]") -> None:
         if place.cancelled():
+            self._forget(claim)
             self._let_in()
         else:
             self.leave()
 
     def _let_in(self) -> None:
         # A place is cancelled some turns of the loop before its task gives it up.
-        self._waiting = deque(waiting for waiting in self._waiting if not waiting[0].cancelled())
-        while self._waiting and self._has_room(self._waiting[0][1]):
-            place, alone = self._waiting.popleft()
-            self._take(alone)
-            place.set_result(None)
+        for gone in [claim for claim, place in self._places.items() if place.cancelled()]:
+            self._forget(gone)
+        while (claim := self._choose()) and self._has_room(claim.alone):
+            self._next = None
+            self._take(claim.alone)
+            self._places.pop(claim).set_result(None)
+
+    def _choose(self) -> Claim | None:
+        """Who is next; nobody as long as there is no place at all, since better choices may still come."""
+        if self._next is None and self._has_room(alone=False):
+            self._next = self._turns.choose()
+        return self._next
+
+    def _forget(self, claim: Claim) -> None:
+        self._places.pop(claim, None)
+        self._turns.remove(claim)
+        if self._next is claim:
+            self._next = None
 
     def _has_room(self, alone: bool) -> bool:
         if alone:

@@ -67,6 +67,11 @@ class Consumer:
     def held(self) -> int:
         return len(self._held)
 
+    @property
+    def started(self) -> list[str]:
+        """The subjects of those that were started."""
+        return [subject for subject, job in self._held.items() if job.is_started]
+
     async def run(self) -> None:
         """Pull for ever; cancel it to stop pulling, which may take PULL_EXPIRES_S, then call `drain`."""
         self._inbox = (

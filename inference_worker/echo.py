@@ -5,7 +5,7 @@ Knows only asyncio. Not for production; the settings refuse it there.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from contract.errors import EngineError
 from contract.messages import Query, Usage
@@ -20,6 +20,7 @@ class EchoEngine:
     model_name = "echo"
     context_tokens = 8192
     max_prompt_bytes = 2**30
+    stalled_s = 0.0
 
     def __init__(self, slots: int, delay_s: float = 0.0) -> None:
         self.slots = slots
@@ -27,6 +28,10 @@ class EchoEngine:
         self._delay_s = delay_s
         self._free = asyncio.Semaphore(slots)
         self._closed = asyncio.Event()
+
+    def watch(self, query: Query, owner: str) -> Callable[[], bool]:
+        """Never true: it has no memory."""
+        return lambda: False
 
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
         """Yield the query's first `max_tokens` words, then a completion; raises EngineError once closed."""

@@ -3,7 +3,7 @@
 Knows nothing of the bus, nor of how an engine makes its tokens.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 import msgspec
@@ -49,6 +49,13 @@ class Engine(Protocol):
     @property
     def tokens_generated(self) -> int:
         """How many tokens were generated since the start, for rates."""
+
+    @property
+    def stalled_s(self) -> float:
+        """How long the engine has had work without completing a step; 0 when idle. For any thread."""
+
+    def watch(self, query: Query, owner: str) -> Callable[[], bool]:
+        """A look that may be taken again and again: is the query's document in the model's memory, or being read?"""
 
     def generate(self, query: Query, owner: str) -> AsyncIterator[Piece | Completion]:
         """Yield pieces, then one completion. Closing the iterator (or cancelling its task) stops the work.

@@ -41,6 +41,7 @@ from inference_worker.replier import Replier
 from inference_worker.settings import WorkerSettings
 from inference_worker.starts import Starts
 from inference_worker.throughput import Throughput
+from inference_worker.turns import Claim, cost_tokens
 
 NEWER_VERSION_DELAY_S = 5.0
 RETRY_DELAY_S = 1.0
@@ -70,6 +71,11 @@ class Worker:
     def held(self) -> int:
         return self.consumer.held
 
+    @property
+    def started(self) -> list[str]:
+        """The subjects of the jobs that were started, for the log."""
+        return self.consumer.started
+
     async def serve(self, job: Job) -> None:
         """Answer, store the result, reply with what the bucket holds, ack."""
         try:
@@ -98,7 +104,8 @@ class Worker:
             detail = f"The job was started {starts} times and no attempt came to its end."
             return await self._bury(job, name, "attempts-exhausted", detail, starts, query)
         try:
-            has_waited = await asyncio.wait_for(self._batch.enter(alone=starts > 0), self._left_s(job, query))
+            claim = self._claim(name, query, starts)
+            has_waited = await asyncio.wait_for(self._batch.enter(claim), self._left_s(job, query))
         except TimeoutError:
             return await self._store(job, name, self._too_late(job, name, query))
         try:
@@ -106,6 +113,15 @@ class Worker:
             return stands or await self._attempt(job, name, query)
         finally:
             self._batch.leave()
+
+    def _claim(self, name: JobName, query: Query, starts: int) -> Claim:
+        owner = _owner(name)
+        return Claim(
+            owner=owner,
+            cost_tokens=cost_tokens(query, self._engine.context_tokens),
+            is_warm=self._engine.watch(query, owner),
+            alone=starts > 0,
+        )
 
     async def _attempt(self, job: Job, name: JobName, query: Query) -> Result:
         """One counted start, and the result that stands after it."""
@@ -164,8 +180,7 @@ class Worker:
     async def _consume(self, name: JobName, query: Query, attempt: int) -> Completion:
         """Pass pieces on as they come; the completion."""
         index = 0
-        owner = f"{name.publisher}.{name.client}"
-        async for event in self._engine.generate(query, owner):
+        async for event in self._engine.generate(query, _owner(name)):
             if isinstance(event, Completion):
                 return event
             await self._replier.stream(name, TokenEvent(attempt, index, event.text))
@@ -241,6 +256,10 @@ class Worker:
             "ask again with a later `deadline_s`, or a shorter context."
         )
         return _failure(job, name, "deadline-exceeded", detail)
+
+
+def _owner(name: JobName) -> str:
+    return f"{name.publisher}.{name.client}"
 
 
 def _failure(job: Job, name: JobName, code: FailureCode, detail: str, **members: Any) -> Failure:

@@ -1,7 +1,7 @@
 """Engines for tests of the worker: each does one thing that a real one might do at a bad moment."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from contract.errors import EngineError, PromptTooLongError
 from contract.messages import Query
@@ -35,6 +35,13 @@ class Noting(EchoEngine):
     @property
     def questions(self) -> list[str]:
         return [query.query for query in self.asked]
+
+
+class Remembering(Noting):
+    """Has bob's documents in its memory."""
+
+    def watch(self, query: Query, owner: str) -> Callable[[], bool]:
+        return lambda: bool(query.context) and owner.startswith("bob.")
 
 
 class Gated(Noting):

@@ -30,6 +30,8 @@ from inference_worker import replier as replier_module
 from inference_worker import worker as worker_module
 from inference_worker.echo import EchoEngine
 from inference_worker.starts import Starts
+from inference_worker.turns import QUANTUM_TOKENS, Claim
+from inference_worker.worker import Worker
 from tests.acceptance.waiting import eventually
 from tests.integration.bus_side import (
     TICK_S,
@@ -44,7 +46,7 @@ from tests.integration.bus_side import (
     settled,
     starts_are_forgotten,
 )
-from tests.integration.engines import Failing, Gated, Narrow, Noting, Stumbling, Unfinished
+from tests.integration.engines import Failing, Gated, Narrow, Noting, Remembering, Stumbling, Unfinished
 from tests.integration.worker_side import asked, working
 from tests.nats_server import RunningServer
 
@@ -139,6 +141,54 @@ async def test_as_many_jobs_run_together_as_the_engine_has_slots(server: Running
         engine.gate.set()
         for job in jobs:
             assert isinstance(await result_of(admin, job), Answer)
+
+
+def entries(worker: Worker) -> list[Claim]:
+    """Whose job entered the batch, in that order."""
+    entered: list[Claim] = []
+    enter = worker._batch.enter
+
+    async def noting(claim: Claim) -> bool:
+        has_waited = await enter(claim)
+        entered.append(claim)
+        return has_waited
+
+    worker._batch.enter = noting  # type: ignore[method-assign]
+    return entered
+
+
+async def test_clients_take_turns_among_the_jobs_that_are_held(server: RunningServer, admin: Bus) -> None:
+    engine = Gated(slots=3)
+    async with working(server, engine) as worker:
+        entered = entries(worker)
+        for _ in range(engine.slots):
+            await publish(admin)
+        await asked(engine, engine.slots)
+        jobs = []
+        for client in ("eager", "eager", "late"):
+            jobs.append(await publish(admin, job=new_job(client=client), max_tokens=QUANTUM_TOKENS - 1))
+
+            async def waits() -> bool:
+                return len(worker._batch._places) == len(jobs)
+
+            await eventually(waits, "it waits for its place", 15, TICK_S)
+        engine.gate.set()
+        for job in jobs:
+            assert isinstance(await result_of(admin, job), Answer)
+    assert [claim.owner for claim in entered[engine.slots :]] == ["alice.eager", "alice.late", "alice.eager"]
+
+
+async def test_what_a_job_claims_is_its_own(server: RunningServer, admin: Bus) -> None:
+    engine, suspect = Remembering(), new_job("bob", "c7")
+    await was_started(admin, suspect, 1)
+    async with working(server, engine) as worker:
+        entered = entries(worker)
+        await result_of(admin, await publish(admin, "Who?", suspect, context="x" * 4000, max_tokens=9))
+        await result_of(admin, await publish(admin, "Who?"))
+    first, second = entered
+    assert (first.owner, first.cost_tokens, first.alone) == ("bob.c7", 1010, True)
+    assert (second.owner, second.alone) == ("alice.c1", False)
+    assert (first.is_warm(), second.is_warm()) == (True, False)
 
 
 async def test_an_engine_that_fails_is_asked_again(server: RunningServer, admin: Bus) -> None:

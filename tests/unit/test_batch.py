@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
 from inference_worker.batch import Batch
+from inference_worker.turns import QUANTUM_TOKENS, Claim
 
 Step = tuple[Literal["enter", "suspect", "leave", "cancel", "settle"], int]
 
@@ -18,18 +19,22 @@ steps = st.lists(
 )
 
 
+def claim(*, alone: bool = False, owner: str = "http.c1", cost_tokens: int = 100, is_warm: bool = False) -> Claim:
+    return Claim(owner=owner, cost_tokens=cost_tokens, is_warm=lambda: is_warm, alone=alone)
+
+
 class Guest:
     """One job on its way through the batch, in a task of its own."""
 
-    def __init__(self, batch: Batch, *, alone: bool, on_enter: Callable[["Guest"], None]) -> None:
-        self.alone = alone
+    def __init__(self, batch: Batch, claim: Claim, on_enter: Callable[["Guest"], None]) -> None:
+        self.claim = claim
         self.is_inside = False
         self.had_to_wait = False
         self._may_leave = asyncio.Event()
         self.task = asyncio.create_task(self._visit(batch, on_enter))
 
     async def _visit(self, batch: Batch, on_enter: Callable[["Guest"], None]) -> None:
-        self.had_to_wait = await batch.enter(self.alone)
+        self.had_to_wait = await batch.enter(self.claim)
         self.is_inside = True
         on_enter(self)
         try:
@@ -38,6 +43,10 @@ class Guest:
             self.is_inside = False
             batch.leave()
 
+    @property
+    def alone(self) -> bool:
+        return self.claim.alone
+
     def leave(self) -> None:
         self._may_leave.set()
 
@@ -45,14 +54,15 @@ class Guest:
 class Party:
     """A batch and all its guests, in the order of their asking."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, owners: list[str] | None = None) -> None:
         self.slots = slots
+        self.owners = owners or ["http.c1"]
         self.batch = Batch(slots)
         self.guests: list[Guest] = []
         self.entered: list[Guest] = []
 
-    async def ask(self, *, alone: bool = False) -> Guest:
-        self.guests.append(Guest(self.batch, alone=alone, on_enter=self._enter))
+    async def ask(self, **claimed: Any) -> Guest:
+        self.guests.append(Guest(self.batch, claim(**claimed), self._enter))
         await asyncio.sleep(0)
         return self.guests[-1]
 
@@ -82,10 +92,13 @@ class Party:
         """Nobody waits who could be let in, and the count is true."""
         inside, waiting = self.inside(), self.waiting()
         assert self.batch.running == len(inside)
-        if waiting:
-            first = waiting[0]
-            is_full = len(inside) == self.slots or any(guest.alone for guest in inside)
-            assert bool(inside) if first.alone else is_full
+        is_full = len(inside) == self.slots or any(guest.alone for guest in inside)
+        if waiting and not is_full:
+            # Only for a suspect are places left free, and only until the batch is empty.
+            assert inside
+            assert any(guest.alone for guest in waiting)
+            if len(self.owners) == 1:
+                assert waiting[0].alone
 
 
 async def test_no_more_than_the_slots_are_inside() -> None:
@@ -160,8 +173,8 @@ async def test_a_place_that_is_free_at_the_moment_of_a_giving_up_goes_to_the_nex
 
 async def one_inside_and_two_waiting() -> tuple[Batch, "asyncio.Task[bool]", "asyncio.Task[bool]"]:
     batch = Batch(1)
-    await batch.enter(alone=False)
-    second, third = [asyncio.create_task(batch.enter(alone=False)) for _ in range(2)]
+    await batch.enter(claim())
+    second, third = [asyncio.create_task(batch.enter(claim())) for _ in range(2)]
     await asyncio.sleep(0)
     return batch, second, third
 
@@ -170,22 +183,86 @@ async def one_inside_and_two_waiting() -> tuple[Batch, "asyncio.Task[bool]", "as
 async def test_an_enter_that_is_never_awaited_takes_no_place(alone: bool) -> None:
     batch = Batch(1)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(batch.enter(alone), 0)
+        await asyncio.wait_for(batch.enter(claim(alone=alone)), 0)
     assert batch.running == 0
+
+
+async def test_clients_take_turns_for_the_places() -> None:
+    party = Party(1)
+    eager = [await party.ask(owner="a", cost_tokens=QUANTUM_TOKENS) for _ in range(4)]
+    late = [await party.ask(owner="b", cost_tokens=QUANTUM_TOKENS) for _ in range(2)]
+    await party.empty()
+    assert party.entered == [eager[0], eager[1], late[0], eager[2], late[1], eager[3]]
+
+
+async def test_among_those_who_wait_a_warm_document_goes_first() -> None:
+    party = Party(1)
+    inside, cold = await party.ask(), await party.ask()
+    warm = await party.ask(is_warm=True)
+    await party.empty()
+    assert party.entered == [inside, warm, cold]
+
+
+async def test_nobody_is_chosen_before_there_is_a_place() -> None:
+    """Who comes while all places are taken may still be the better choice."""
+    party = Party(1)
+    inside, other = await party.ask(owner="a"), await party.ask(owner="a")
+    warm = await party.ask(owner="a", is_warm=True)
+    inside.leave()
+    await party.settle()
+    assert party.inside() == [warm]
+    await party.empty()
+    assert party.entered == [inside, warm, other]
+
+
+async def test_a_suspect_whose_turn_it_is_is_passed_by_nobody() -> None:
+    party = Party(4)
+    neighbour = await party.ask()
+    suspect = await party.ask(alone=True)
+    others = [await party.ask(owner=owner, is_warm=True, cost_tokens=1) for owner in ("http.c1", "b", "c")]
+    await party.settle()
+    assert party.inside() == [neighbour]
+    neighbour.leave()
+    await party.settle()
+    assert party.inside() == [suspect]
+    await party.empty()
+    assert set(party.entered[2:]) == set(others)
+
+
+async def test_a_suspect_that_waits_for_its_turn_keeps_no_place_free() -> None:
+    party = Party(2)
+    first, second = await party.ask(), await party.ask()
+    suspect = await party.ask(owner="a", alone=True, cost_tokens=4 * QUANTUM_TOKENS)
+    small = await party.ask(owner="b", cost_tokens=QUANTUM_TOKENS)
+    first.leave()
+    await party.settle()
+    assert party.inside() == [second, small]
+    await party.empty()
+    assert party.entered[-1] == suspect
 
 
 @given(st.integers(1, 4), steps)
 def test_whoever_comes_leaves_and_gives_up_in_whatever_order_no_place_is_lost(slots: int, plan: list[Step]) -> None:
-    asyncio.run(run_party(slots, plan))
+    party = asyncio.run(run_party(slots, ["http.c1"], plan))
+    # One that need not wait may be on its way in a turn sooner than one whose place was just given to it.
+    waited = [guest for guest in party.guests if guest.had_to_wait]
+    assert [guest for guest in party.entered if guest in waited] == waited
 
 
-async def run_party(slots: int, plan: list[Step]) -> None:
-    party = Party(slots)
+@given(st.integers(1, 4), steps)
+def test_nor_when_clients_take_turns(slots: int, plan: list[Step]) -> None:
+    asyncio.run(run_party(slots, ["a", "b", "c"], plan))
+
+
+async def run_party(slots: int, owners: list[str], plan: list[Step]) -> Party:
+    party = Party(slots, owners)
     given_up: list[Guest] = []
     for what, which in plan:
         match what:
             case "enter" | "suspect":
-                await party.ask(alone=what == "suspect")
+                owner, cost_tokens = owners[which % len(owners)], 100 * which
+                is_warm = len(owners) > 1 and which % 2 == 0
+                await party.ask(alone=what == "suspect", owner=owner, cost_tokens=cost_tokens, is_warm=is_warm)
             case "leave" if inside := party.inside():
                 inside[which % len(inside)].leave()
             case "cancel" if waiting := party.waiting():
@@ -198,9 +275,7 @@ async def run_party(slots: int, plan: list[Step]) -> None:
     await party.settle()
     party.check()
     await party.empty()
-    # One that need not wait may be on its way in a turn sooner than one whose place was just given to it.
-    waited = [guest for guest in party.guests if guest.had_to_wait and guest not in given_up]
-    assert [guest for guest in party.entered if guest in waited] == waited
     assert not [guest for guest in party.guests if guest not in party.entered and guest not in given_up]
     assert party.batch.running == 0
-    assert not await party.batch.enter(alone=True)
+    assert not await party.batch.enter(claim(alone=True))
+    return party
