@@ -1,16 +1,18 @@
 """Answers queries with a local model: one thread owns the model, asyncio talks to it through queues.
 
-Knows the order of work, not llama.cpp (`model`), the wording (`prompt`) or a query's own state (`sequence`).
+Knows the order of work, not llama.cpp (`model`), the wording (`prompt`), what a step reads (`scheduler`) or a
+query's own state (`sequence`).
 """
 
 import asyncio
+import hashlib
 import math
 import threading
-from collections import deque
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 import structlog
@@ -18,10 +20,12 @@ import structlog
 from contract.errors import EngineError, PromptTooLongError
 from contract.messages import Query, Usage
 from inference_worker.generation import Completion, Piece
+from inference_worker.memory import NoRoomError
+from inference_worker.scheduler import Scheduler
 from inference_worker.sequence import Sequence, Span
 
 if TYPE_CHECKING:
-    from inference_worker.model import Model, Sampler
+    from inference_worker.model import Model, Sampler, Saved
 
 _ANSWER_SHARE: Final = 4
 """A prompt leaves room for the whole answer asked for, or else for this part of the context."""
@@ -32,6 +36,7 @@ _CUT_MARGIN: Final = 1.05
 _STOPPED: Final = "The engine was stopped."
 
 Event: TypeAlias = Piece | Completion | EngineError
+Planned: TypeAlias = "tuple[Sequence[Sampler], Span]"
 
 log = structlog.get_logger(__name__)
 
@@ -39,17 +44,20 @@ log = structlog.get_logger(__name__)
 class LlamaEngine:
     """The asyncio side: takes any number of queries, and hands each its events as the thread makes them."""
 
-    def __init__(self, model: "Model", slots: int) -> None:
-        """Owns `model` from now on, and closes it."""
-        self.slots = slots
+    def __init__(
+        self, model: "Model", *, name: str = "", donor_bytes: int = 0, share_with: Literal["client", "all"] = "client"
+    ) -> None:
+        """Owns `model` from now on, and closes it. What was read is kept in `donor_bytes`, and shared within a client.
+
+        `name` is said in every answer; without it, the model's own.
+        """
+        self.model_name = name or model.name
+        self.slots = model.rows
         self._model = model
+        self._shares_with_all = share_with == "all"
         self._closed = False
         self._tokenizer = ThreadPoolExecutor(1, "tokenizer")
-        self._steps = StepLoop(model)
-
-    @property
-    def model_name(self) -> str:
-        return self._model.name
+        self._steps = StepLoop(model, donor_bytes, [self._opening(text) for text in model.template.openings()])
 
     @property
     def context_tokens(self) -> int:
@@ -63,13 +71,22 @@ class LlamaEngine:
     def tokens_generated(self) -> int:
         return self._steps.tokens_generated
 
+    @property
+    def stalled_s(self) -> float:
+        return self._steps.stalled_s
+
+    def watch(self, query: Query, owner: str) -> Callable[[], bool]:
+        """A look that may be taken again and again: is the query's document in the model's memory, or being read?"""
+        document = self._document(query, self._scope(owner)) if query.context else ""
+        return lambda: bool(document) and document in self._steps.documents
+
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
         """Yield pieces, then one completion. Closing the generator stops the work at the next step.
 
         Raises PromptTooLongError, or EngineError for what went wrong inside.
         """
         reading = await self._read(query)
-        ticket = self._admit(query, reading)
+        ticket = self._admit(query, reading, self._scope(owner))
         try:
             while True:
                 event = await ticket.next_event()
@@ -97,20 +114,39 @@ class LlamaEngine:
 
     def _tokenize(self, query: Query) -> "Reading":
         prompt = self._model.template.render(query.query, query.context)
-        before = self._model.tokenize(prompt.before, parse_special=True)
+        opening = self._opening(prompt.before)
         user = self._model.tokenize(prompt.user, parse_special=False)
         after = self._model.tokenize(prompt.after, parse_special=True)
-        opening = self._model.opening()
-        if before[: len(opening)] == opening:
-            opening = []
-        return Reading(opening + before + user + after, len(user), len(prompt.user))
+        document = self._model.tokens_within(user, prompt.document_bytes)
+        return Reading(opening + user + after, len(user), len(prompt.user), len(opening) + document if document else 0)
 
-    def _admit(self, query: Query, reading: "Reading") -> "Ticket":
+    def _opening(self, text: str) -> list[int]:
+        """What the template writes before the user's text, with the token that the vocabulary wants first."""
+        tokens, mark = self._model.tokenize(text, parse_special=True), self._model.opening()
+        return tokens if tokens[: len(mark)] == mark else mark + tokens
+
+    def _admit(self, query: Query, reading: "Reading", scope: str) -> "Ticket":
         budget = answer_budget(reading, query.max_tokens, self._model.context_tokens)
-        sampler = self._model.sampler(query.temperature, query.top_p, query.seed)
-        ticket = Ticket(Sequence(reading.tokens, budget, sampler, query.stop))
+        sequence = Sequence(
+            reading.tokens,
+            budget,
+            self._model.sampler(query.temperature, query.top_p, query.seed),
+            query.stop,
+            owner=scope,
+            document=self._document(query, scope),
+            document_tokens=reading.document_tokens,
+        )
+        ticket = Ticket(sequence)
         self._steps.submit(ticket)
         return ticket
+
+    def _scope(self, owner: str) -> str:
+        return "" if self._shares_with_all else owner
+
+    @staticmethod
+    def _document(query: Query, scope: str) -> str:
+        """A name for the document within its scope: only for the order of work. What is shared is seen by tokens."""
+        return hashlib.blake2b(f"{scope}\n{query.context}".encode(), digest_size=16).hexdigest()
 
     def _shut_down(self) -> None:
         # First those that use the model, then the model.
@@ -120,11 +156,15 @@ class LlamaEngine:
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """A prompt as tokens; how many of them, and of how many characters, are the user's own text."""
+    """A prompt as tokens; how many of them, and of how many characters, are the user's own text.
+
+    `document_tokens`: so many of the first ones end with the document; 0 without one.
+    """
 
     tokens: list[int]
     user_tokens: int
     user_chars: int
+    document_tokens: int = 0
 
 
 def answer_budget(reading: Reading, max_tokens: int, context_tokens: int) -> int:
@@ -166,18 +206,34 @@ class Ticket:
 class StepLoop:
     """The thread's side: schedule, run, postprocess, for as long as there is something to answer."""
 
-    def __init__(self, model: "Model") -> None:
-        """Start the thread, which alone uses `model`'s context until `stop`."""
+    def __init__(self, model: "Model", donor_bytes: int, openings: list[list[int]]) -> None:
+        """Start the thread, which alone uses `model`'s context until `stop`.
+
+        `openings` are read once, for everybody.
+        """
         self.tokens_generated = 0
         self._model = model
+        self._scheduler: Scheduler[Sampler, Saved] = Scheduler(
+            model, model.rows, model.context_tokens, model.step_tokens, donor_bytes
+        )
+        self._openings = openings
+        self._tickets: dict[Sequence[Sampler], Ticket] = {}
         self._inbox: SimpleQueue[Ticket | None] = SimpleQueue()
-        self._waiting: deque[Ticket] = deque()
-        self._running: list[Ticket] = []
-        self._free_rows = list(range(model.rows))
         self._door = threading.Lock()
         self._stopped = False
+        self._progress_s: float | None = None
         self._thread = threading.Thread(target=self._main, name="engine", daemon=True)
         self._thread.start()
+
+    @property
+    def documents(self) -> frozenset[str]:
+        return self._scheduler.documents
+
+    @property
+    def stalled_s(self) -> float:
+        """How long there has been work without a step that came to its end; 0 when idle."""
+        since_s = self._progress_s
+        return time.monotonic() - since_s if since_s is not None else 0.0
 
     def submit(self, ticket: Ticket) -> None:
         """Take a ticket in, from any thread; raises EngineError once stopped."""
@@ -196,58 +252,81 @@ class StepLoop:
 
     def _main(self) -> None:
         try:
+            self._read_openings()
             while self._receive():
                 self._step()
         finally:
+            self._progress_s = None
             self._refuse_all()
+
+    def _read_openings(self) -> None:
+        """What every prompt begins with: read before the first query comes, which also wakes the model up.
+
+        Not watched: the first step reads all weights from the disk, however long that takes.
+        """
+        for tokens in self._openings:
+            try:
+                for start in range(0, len(tokens), self._model.step_tokens):
+                    part = tokens[start : start + self._model.step_tokens]
+                    began_s = time.monotonic()
+                    self._model.decode([Span(0, start, part, wants_logits=True)])
+                    self._scheduler.pace.note(len(part), time.monotonic() - began_s)
+                self._scheduler.pin(tokens, self._model.save(0))
+            except Exception:
+                log.exception("opening failed")
+            self._model.forget(0)
 
     def _receive(self) -> bool:
         """Take in what was submitted, waiting when there is nothing else to do; False when it is time to stop."""
-        while not self._inbox.empty() or not (self._waiting or self._running):
+        while not self._inbox.empty() or not self._tickets:
+            if not self._tickets:
+                self._progress_s = None
             ticket = self._inbox.get()
             if ticket is None:
                 return False
-            self._waiting.append(ticket)
+            if not self._tickets:
+                self._progress_s = time.monotonic()
+            self._tickets[ticket.sequence] = ticket
+            self._scheduler.add(ticket.sequence)
         return True
 
     def _step(self) -> None:
         try:
-            batch = self._schedule()
+            self._drop_cancelled()
+            batch = self._scheduler.plan(time.monotonic())
             if batch:
-                self._postprocess(batch, self._run(batch))
+                self._postprocess(*self._run(batch))
         except Exception:
             # Nothing that was in the model's memory can be trusted any more.
-            log.exception("step failed", queries=len(self._running))
+            log.exception("step failed", queries=len(self._scheduler.running))
             self._model.clear()
-            self._fail(*self._running)
+            self._fail(*self._scheduler.running)
+            self._scheduler.clear()
 
-    def _schedule(self) -> list[tuple[Ticket, Span]]:
-        """Choose the tokens of the next step: first come, first served."""
-        self._drop_cancelled()
-        while self._waiting and self._free_rows:
-            self._start(self._waiting.popleft())
-        batch, room = [], self._model.batch_tokens
-        for ticket in self._running:
-            if room:
-                span = ticket.sequence.next_span(room)
-                room -= len(span.tokens)
-                batch.append((ticket, span))
-        return batch
+    def _run(self, batch: list[Planned]) -> tuple[list[Planned], list[int]]:
+        """Run the step, without those that had to leave it for want of room."""
+        while batch:
+            began_s = time.monotonic()
+            try:
+                places = self._model.decode([span for _, span in batch])
+            except NoRoomError:
+                if not self._scheduler.relieve():
+                    raise
+                batch = [(sequence, span) for sequence, span in batch if sequence.row is not None]
+            else:
+                self._progress_s = time.monotonic()
+                self._scheduler.advance(batch, began_s, self._progress_s)
+                return batch, places
+        return [], []
 
-    def _run(self, batch: list[tuple[Ticket, Span]]) -> list[int]:
-        places = self._model.decode([span for _, span in batch])
-        for ticket, span in batch:
-            ticket.sequence.advance(len(span.tokens))
-        return places
-
-    def _postprocess(self, batch: list[tuple[Ticket, Span]], places: list[int]) -> None:
-        for (ticket, span), place in zip(batch, places, strict=True):
+    def _postprocess(self, batch: list[Planned], places: list[int]) -> None:
+        for (sequence, span), place in zip(batch, places, strict=True):
             if span.wants_logits:
                 try:
-                    self._take_token(ticket, place)
+                    self._take_token(self._tickets[sequence], place)
                 except Exception:
                     log.exception("query failed")
-                    self._fail(ticket)
+                    self._fail(sequence)
 
     def _take_token(self, ticket: Ticket, place: int) -> None:
         sequence = ticket.sequence
@@ -260,29 +339,22 @@ class StepLoop:
         if text:
             ticket.post(Piece(text))
         if completion := _completion(sequence):
-            self._retire(ticket)
+            self._retire(sequence)
             ticket.post(completion)
 
-    def _start(self, ticket: Ticket) -> None:
-        ticket.sequence.begin(self._free_rows.pop())
-        self._running.append(ticket)
-
-    def _retire(self, ticket: Ticket) -> None:
-        self._running.remove(ticket)
-        self._model.forget(ticket.sequence.row)
-        self._free_rows.append(ticket.sequence.row)
-        ticket.sequence.sampler.close()
+    def _retire(self, sequence: "Sequence[Sampler]") -> None:
+        del self._tickets[sequence]
+        self._scheduler.remove(sequence)
+        sequence.sampler.close()
 
     def _drop_cancelled(self) -> None:
-        for ticket in [ticket for ticket in self._running if ticket.cancelled]:
-            self._retire(ticket)
-        for ticket in [ticket for ticket in self._waiting if ticket.cancelled]:
-            self._waiting.remove(ticket)
-            ticket.sequence.sampler.close()
+        for ticket in [ticket for ticket in self._tickets.values() if ticket.cancelled]:
+            self._retire(ticket.sequence)
 
-    def _fail(self, *tickets: Ticket) -> None:
-        for ticket in tickets:
-            self._retire(ticket)
+    def _fail(self, *sequences: "Sequence[Sampler]") -> None:
+        for sequence in sequences:
+            ticket = self._tickets[sequence]
+            self._retire(sequence)
             ticket.post(EngineError())
 
     def _refuse_all(self) -> None:
@@ -291,8 +363,8 @@ class StepLoop:
             self._stopped = True
         while not self._inbox.empty():
             if ticket := self._inbox.get():
-                self._waiting.append(ticket)
-        for ticket in (*self._running, *self._waiting):
+                self._tickets[ticket.sequence] = ticket
+        for ticket in self._tickets.values():
             ticket.sequence.sampler.close()
             ticket.post(EngineError(_STOPPED))
 
@@ -303,7 +375,7 @@ def _completion(sequence: "Sequence[Sampler]") -> Completion | None:
     return Completion(
         text=sequence.text,
         finish_reason=sequence.finish_reason,
-        usage=Usage(sequence.prompt_tokens, sequence.completion_tokens),
+        usage=Usage(sequence.prompt_tokens, sequence.completion_tokens, sequence.cached_tokens),
         prefill_ms=sequence.prefill_ms,
         decode_ms=sequence.decode_ms,
     )

@@ -15,3 +15,4 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     step_tokens: int = 256
     """The most tokens of one pass through the model."""
     threads: int = 1
+    gpu_layers: int = 0

@@ -21,7 +21,8 @@ DOCUMENT_SYSTEM: Final = (
     "You answer questions about a document. Quote the words of the document that answer the question, and nothing "
     "else. If the document does not answer it, say that it does not."
 )
-_DOCUMENT_FORM: Final = "Document:\n{context}\n\nQuestion: {query}\nAnswer with the words of the document."
+_DOCUMENT_FORM: Final = "Document:\n{context}"
+_QUESTION_FORM: Final = "\n\nQuestion: {query}\nAnswer with the words of the document."
 GENERAL_SYSTEM: Final = "You are a helpful assistant. If you do not know the answer to a question, say so."
 
 # Some vocabularies have no token for them, so a text of nothing else would weigh nothing.
@@ -29,11 +30,15 @@ _CONTROL_CHARACTERS: Final = {code: " " for code in (*range(0x20), 0x7F) if chr(
 
 
 class Prompt(msgspec.Struct, frozen=True):
-    """`before` and `after` are the template's and may hold control tokens; `user` is plain text."""
+    """`before` and `after` are the template's and may hold control tokens; `user` is plain text.
+
+    The first `document_bytes` of `user` in UTF-8 are the document: questions on it begin alike up to there.
+    """
 
     before: str
     user: str
     after: str
+    document_bytes: int = 0
 
 
 class PromptTemplate:
@@ -56,7 +61,12 @@ class PromptTemplate:
             before, after = self._general_frame
             return Prompt(before, query, after)
         before, after = self._document_frame
-        return Prompt(before, _DOCUMENT_FORM.format(context=context, query=query), after)
+        document = _DOCUMENT_FORM.format(context=context)
+        return Prompt(before, document + _QUESTION_FORM.format(query=query), after, len(document.encode()))
+
+    def openings(self) -> list[str]:
+        """What prompts begin with, whoever asks: with a document, and without one."""
+        return [self._document_frame[0], self._general_frame[0]]
 
     def _frame(self, system: str) -> tuple[str, str]:
         """What the template writes before and after the user's text.

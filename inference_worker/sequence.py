@@ -73,18 +73,39 @@ class AnswerText:
 class Sequence(Generic[S]):
     """All the state of one query in flight; `S` is the model's sampler."""
 
-    def __init__(self, prompt: list[int], budget: int, sampler: S, stops: Iterable[str] = ()) -> None:
-        """`budget`: how many tokens the answer may have, at least 1."""
+    def __init__(
+        self,
+        prompt: list[int],
+        budget: int,
+        sampler: S,
+        stops: Iterable[str] = (),
+        *,
+        owner: str = "",
+        document: str = "",
+        document_tokens: int = 0,
+    ) -> None:
+        """`budget`: how many tokens the answer may have, at least 1. `owner`: with whom it may share what was read.
+
+        The first `document_tokens` of the prompt are worth keeping for the next question; `document` names them.
+        """
         self.sampler = sampler
-        self.row = 0
+        self.owner = owner
+        self.document = document
+        self.document_tokens = document_tokens
+        self.row: int | None = None
+        self.leader: Sequence[S] | None = None
+        """Who is reading the same document: this one waits, and copies."""
+        self.tokens = list(prompt)
+        self.seen = 0
+        """So many of the tokens are in the row's cells."""
         self.prompt_tokens = len(prompt)
+        self.cached_tokens = 0
         self.completion_tokens = 0
         self.finish_reason: FinishReason | None = None
-        self._tokens = list(prompt)
-        self._seen = 0
         self._budget = budget
         self._answer = AnswerText(stops)
-        self._started_s = self._first_token_s = self._ended_s = 0.0
+        self.started_s = 0.0
+        self._first_token_s = self._ended_s = 0.0
 
     @property
     def text(self) -> str:
@@ -92,39 +113,60 @@ class Sequence(Generic[S]):
         return self._answer.text
 
     @property
-    def awaits_token(self) -> bool:
-        """True once the model has read all there is: the next token can be sampled."""
-        return self._seen == len(self._tokens)
+    def most_tokens(self) -> int:
+        """The worst case: the prompt and the longest answer."""
+        return self.prompt_tokens + self._budget
+
+    @property
+    def unread(self) -> int:
+        """How many tokens the model has yet to read."""
+        return len(self.tokens) - self.seen
+
+    @property
+    def is_decoding(self) -> bool:
+        """True when all but the last sampled token is read."""
+        return self.unread == 1 and self.completion_tokens > 0
 
     @property
     def prefill_ms(self) -> float:
         """From the first step to the first token."""
-        return (self._first_token_s - self._started_s) * 1000
+        return (self._first_token_s - self.started_s) * 1000
 
     @property
     def decode_ms(self) -> float:
         """From the first token to the end."""
         return (self._ended_s - self._first_token_s) * 1000
 
-    def begin(self, row: int) -> None:
-        """Enter the batch at `row`, the place in the model's memory."""
-        self.row = row
-        self._started_s = time.monotonic()
+    def start(self, now_s: float) -> None:
+        """Note the moment (of the monotonic clock) from which the time to the first token counts."""
+        self.started_s = self.started_s or now_s
+
+    def enter(self, row: int, held: int) -> None:
+        """Take a row that holds the first `held` tokens already."""
+        self.row, self.seen, self.leader = row, held, None
+        if not self.completion_tokens:
+            self.cached_tokens = held
+
+    def leave(self) -> None:
+        """Give the row up, to read everything again in another one."""
+        self.row, self.seen, self.leader = None, 0, None
 
     def next_span(self, limit: int) -> Span:
-        """The next tokens for the model to read, at most `limit` (>= 1)."""
-        tokens = self._tokens[self._seen : self._seen + limit]
-        reaches_end = self._seen + len(tokens) == len(self._tokens)
-        return Span(self.row, self._seen, tokens, wants_logits=reaches_end)
+        """The next tokens for the model to read, at most `limit` (>= 1); raises ValueError without a row."""
+        if self.row is None:
+            raise ValueError("a sequence without a row reads nothing")
+        tokens = self.tokens[self.seen : self.seen + limit]
+        reaches_end = self.seen + len(tokens) == len(self.tokens)
+        return Span(self.row, self.seen, tokens, wants_logits=reaches_end)
 
     def advance(self, count: int) -> None:
         """Note that the model has read `count` more tokens."""
-        self._seen += count
+        self.seen += count
 
     def accept(self, token: int, piece: bytes) -> str:
         """Add a sampled token; return the text that can be shown for it."""
         self._mark_first_token()
-        self._tokens.append(token)
+        self.tokens.append(token)
         self.completion_tokens += 1
         text = self._answer.feed(piece)
         if self._answer.stopped:

@@ -6,12 +6,14 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import pytest
 
 from contract.errors import EngineError, PromptTooLongError
 from contract.messages import Query
 from inference_worker.engine import LlamaEngine, Reading, answer_budget
 from inference_worker.generation import Completion, Piece
+from inference_worker.memory import NoRoomError
 from inference_worker.prompt import Prompt
 from inference_worker.sequence import Span
 
@@ -36,8 +38,8 @@ class FakeModel:
     """One letter is one token. Fails or waits when it is told to."""
 
     name = "fake"
-    rows = 1
-    batch_tokens = 8
+    rows = 4
+    step_tokens = 8
     context_tokens = 64
     longest_token_bytes = 4
 
@@ -46,6 +48,7 @@ class FakeModel:
         self.samplers: list[Letters] = []
         self.memory: dict[int, list[int]] = {}
         self.failures = 0
+        self.full_at: set[int] = set()
         self.steps = 0
         self.cleared = 0
         self.closed = False
@@ -56,10 +59,16 @@ class FakeModel:
     def render(self, query: str, context: str) -> Prompt:
         if query == "?":
             raise ZeroDivisionError
-        return Prompt("", query, "")
+        return Prompt("", context + query, "", len(context))
+
+    def openings(self) -> list[str]:
+        return []
 
     def opening(self) -> list[int]:
         return []
+
+    def tokens_within(self, tokens: list[int], size_bytes: int) -> int:
+        return min(size_bytes, len(tokens))
 
     def tokenize(self, text: str, parse_special: bool) -> list[int]:
         return [ord(letter) for letter in text]
@@ -83,7 +92,9 @@ class FakeModel:
         if self.failures:
             self.failures -= 1
             raise EngineError("llama_decode returned -3")
-        assert sum(len(span.tokens) for span in spans) <= self.batch_tokens
+        if self.steps in self.full_at:
+            raise NoRoomError
+        assert sum(len(span.tokens) for span in spans) <= self.step_tokens + self.rows
         for span in spans:
             tokens = self.memory.setdefault(span.row, [])
             assert span.position == len(tokens), "positions must be consecutive"
@@ -94,6 +105,18 @@ class FakeModel:
         sampler.said += 1
         said = self.memory[place][sampler.said - 1 : sampler.said]
         return said[0] if said and sampler.said <= 20 else END
+
+    def save(self, row: int) -> np.ndarray:
+        return np.array(self.memory.get(row, []), np.int32)
+
+    def restore(self, row: int, saved: np.ndarray, length: int) -> bool:
+        self.memory[row] = saved.tolist()[:length]
+        return True
+
+    def truncate(self, row: int, length: int) -> bool:
+        assert length <= len(self.memory[row])
+        del self.memory[row][length:]
+        return True
 
     def forget(self, row: int) -> None:
         self.memory.pop(row, None)
@@ -113,7 +136,7 @@ def model() -> FakeModel:
 
 @pytest.fixture
 async def engine(model: FakeModel) -> AsyncIterator[LlamaEngine]:
-    engine = LlamaEngine(cast("Model", model), slots=8)
+    engine = LlamaEngine(cast("Model", model), donor_bytes=4000)
     yield engine
     model.may_run.set()
     await engine.close()
@@ -169,23 +192,57 @@ async def test_a_closed_generator_stops_within_a_step(model: FakeModel, engine: 
     assert engine.tokens_generated <= 3 + 3
 
 
-async def test_the_memory_holds_nothing_after_an_answer(model: FakeModel, engine: LlamaEngine) -> None:
-    await answer(engine, "abc")
-    await answer(engine, "def")
-    assert model.memory == {}
+async def test_a_step_without_room_sends_the_youngest_away_and_everybody_is_answered(
+    model: FakeModel, engine: LlamaEngine
+) -> None:
+    model.full_at = {3, 4}
+    completions = await asyncio.gather(*(answer(engine, query) for query in ("abcd", "efgh", "ijkl")))
+    assert [completion.text for completion in completions] == ["abc", "efg", "ijk"]
+    assert model.cleared == 0
+
+
+async def test_a_single_query_without_room_fails_and_the_next_is_answered(
+    model: FakeModel, engine: LlamaEngine
+) -> None:
+    model.full_at = {1}
+    with pytest.raises(EngineError):
+        await answer(engine, "abc")
+    assert (await answer(engine, "def")).text == "def"
+
+
+async def test_a_stalled_step_shows_and_an_idle_engine_is_never_stalled(model: FakeModel, engine: LlamaEngine) -> None:
+    assert engine.stalled_s == 0
+    model.may_run.clear()
+    task = asyncio.create_task(answer(engine, "abc"))
+    await asyncio.sleep(0.1)
+    assert engine.stalled_s >= 0.05
+    model.may_run.set()
+    await task
+    await asyncio.sleep(0.05)
+    assert engine.stalled_s == 0
+
+
+async def test_a_document_is_warm_for_its_client_only_once_it_was_asked_about(engine: LlamaEngine) -> None:
+    query = Query(query="abc", context="a document of fifty letters, more or less", max_tokens=3)
+    ours, theirs = engine.watch(query, "http.tests"), engine.watch(query, "http.others")
+    assert not ours()
+    async for _ in engine.generate(query, "http.tests"):
+        pass
+    assert ours()
+    assert not theirs()
 
 
 async def test_a_cancelled_query_that_waits_is_never_started(model: FakeModel, engine: LlamaEngine) -> None:
     model.may_run.clear()
-    first, second = (asyncio.create_task(answer(engine, query)) for query in ("abc", "def"))
+    tasks = [asyncio.create_task(answer(engine, query)) for query in ("abc", "def", "ghi", "jkl", "mno")]
     await asyncio.sleep(0.05)
-    second.cancel()
+    tasks[-1].cancel()
     with pytest.raises(asyncio.CancelledError):
-        await second
+        await tasks[-1]
     model.may_run.set()
-    await first
+    await asyncio.gather(*tasks[:-1])
     assert (await answer(engine, "ghi")).text == "ghi"
-    assert model.samplers[1].said == 0
+    assert model.samplers[4].said == 0
 
 
 async def test_closing_ends_what_runs_and_what_waits(model: FakeModel, engine: LlamaEngine) -> None:

@@ -84,8 +84,9 @@ def test_streaming_shows_what_a_search_in_the_whole_text_would(text: str, stops:
 
 def test_a_prompt_is_read_in_bounded_spans_and_only_the_last_wants_logits() -> None:
     sequence = a_sequence(prompt=5)
+    sequence.enter(row=0, held=0)
     spans = []
-    while not sequence.awaits_token:
+    while sequence.unread:
         spans.append(sequence.next_span(2))
         sequence.advance(len(spans[-1].tokens))
     assert [(span.position, span.tokens) for span in spans] == [(0, [0, 1]), (2, [2, 3]), (4, [4])]
@@ -94,8 +95,10 @@ def test_a_prompt_is_read_in_bounded_spans_and_only_the_last_wants_logits() -> N
 
 def test_a_sampled_token_is_what_the_model_reads_next() -> None:
     sequence = a_sequence(prompt=2)
+    sequence.enter(row=0, held=0)
     sequence.advance(2)
     sequence.accept(77, b"x")
+    assert sequence.is_decoding
     span = sequence.next_span(128)
     assert (span.position, span.tokens, span.wants_logits) == (2, [77], True)
 
@@ -126,11 +129,27 @@ def test_a_stop_string_in_the_last_token_of_the_budget_counts_as_stop() -> None:
     assert (sequence.finish_reason, sequence.text) == ("stop", "a")
 
 
-def test_times_are_taken_from_the_first_step_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = iter([10.0, 12.0, 15.0])
+def test_what_the_row_holds_already_is_not_read_and_counts_as_cached() -> None:
+    sequence = a_sequence(prompt=5)
+    sequence.enter(row=2, held=3)
+    assert (sequence.next_span(8).position, sequence.next_span(8).tokens, sequence.cached_tokens) == (3, [3, 4], 3)
+
+
+def test_a_sequence_that_had_to_leave_reads_its_prompt_and_its_answer_again() -> None:
+    sequence = a_sequence(prompt=2)
+    sequence.enter(row=0, held=1)
+    sequence.advance(1)
+    sequence.accept(77, b"x")
+    sequence.leave()
+    sequence.enter(row=1, held=2)
+    assert (sequence.next_span(8).tokens, sequence.cached_tokens, sequence.text) == ([77], 1, "x")
+
+
+def test_times_are_taken_from_the_start_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([12.0, 15.0])
     monkeypatch.setattr("time.monotonic", lambda: next(now))
     sequence = a_sequence(budget=2)
-    sequence.begin(row=0)
+    sequence.start(10.0)
     sequence.accept(1, b"a")
     sequence.accept(2, b"b")
     assert (sequence.prefill_ms, sequence.decode_ms) == (2000.0, 3000.0)

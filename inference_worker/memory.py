@@ -1,0 +1,39 @@
+"""The model's cells as the scheduler sees them: rows that hold tokens, and copies of rows."""
+
+from typing import Protocol, TypeVar
+
+from contract.errors import EngineError
+
+
+class DecodeError(EngineError):
+    """The model could not run a step."""
+
+
+class NoRoomError(DecodeError):
+    """The step found no free cells; nothing has changed."""
+
+
+class Sized(Protocol):
+    """A copy of a row, which says how many bytes it takes."""
+
+    @property
+    def nbytes(self) -> int: ...
+
+
+Saved = TypeVar("Saved", bound=Sized)
+
+
+class Memory(Protocol[Saved]):
+    """The model's cells, row by row."""
+
+    def save(self, row: int) -> Saved:
+        """A copy of all that the row holds."""
+
+    def restore(self, row: int, saved: Saved, length: int) -> bool:
+        """Let the row hold the first `length` tokens of what was saved; False, and an empty row, when it can't be."""
+
+    def truncate(self, row: int, length: int) -> bool:
+        """Keep the row's first `length` tokens; False, and an empty row, when it can't be."""
+
+    def forget(self, row: int) -> None:
+        """Empty the row."""

@@ -1,0 +1,68 @@
+"""What is kept of documents that were read: by tokens, by owner, within a budget."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference_worker.prefix import Donor, Donors, common_length
+
+Saved = np.ndarray
+
+
+def a_donor(tokens: list[int], owner: str | None = "http.a") -> Donor[Saved]:
+    return Donor(tokens, owner, "doc", np.array(tokens, np.int32))
+
+
+def lengths(donors: Donors[Saved], tokens: list[int], owner: str = "http.a") -> int:
+    return donors.best(tokens, owner)[0]
+
+
+@given(
+    shared=st.lists(st.integers(0, 3), max_size=600), one=st.lists(st.integers(0, 1)), other=st.lists(st.integers(2, 3))
+)
+def test_the_common_length_is_where_two_texts_part(shared: list[int], one: list[int], other: list[int]) -> None:
+    assert common_length(shared + one, shared + other) == len(shared)
+
+
+def test_the_donor_that_shares_the_most_is_the_best() -> None:
+    donors: Donors[Saved] = Donors(10_000)
+    donors.put(a_donor([1, 2, 9]))
+    donors.put(a_donor([1, 2, 3, 4]))
+    assert lengths(donors, [1, 2, 3, 5]) == 3
+
+
+def test_another_owner_gets_nothing_of_it() -> None:
+    donors: Donors[Saved] = Donors(10_000)
+    donors.put(a_donor([1, 2, 3]))
+    assert lengths(donors, [1, 2, 3], "http.b") == 0
+    assert not donors.covers([1, 2, 3], "http.b", 1)
+
+
+def test_a_pinned_donor_is_everybodys_and_takes_no_budget() -> None:
+    donors: Donors[Saved] = Donors(0)
+    donors.pin(a_donor([7, 7, 7], owner=None))
+    assert lengths(donors, [7, 7, 7, 1], "http.b") == 3
+    assert donors.used_bytes == 0
+
+
+def test_the_least_recently_used_goes_first() -> None:
+    donors: Donors[Saved] = Donors(3 * 4 * 4)
+    for first in (1, 2, 3):
+        donors.put(a_donor([first, 0, 0, 0]))
+    assert lengths(donors, [1, 0]) == 2
+    donors.put(a_donor([4, 0, 0, 0]))
+    assert [lengths(donors, [first, 0]) for first in (1, 2, 3, 4)] == [2, 0, 2, 2]
+
+
+def test_a_longer_donor_takes_the_place_of_those_that_it_contains() -> None:
+    donors: Donors[Saved] = Donors(10_000)
+    donors.put(a_donor([1, 2]))
+    donors.put(a_donor([1, 2, 3]))
+    assert len(donors) == 1
+    assert donors.used_bytes == 3 * 4
+
+
+def test_what_is_larger_than_the_budget_is_not_kept() -> None:
+    donors: Donors[Saved] = Donors(8)
+    donors.put(a_donor([1, 2, 3]))
+    assert (len(donors), donors.used_bytes) == (0, 0)

@@ -1,0 +1,292 @@
+"""Who reads what and when, tried on a memory of lists: no slot lost, nobody starved, nobody's cells in another's."""
+
+import itertools
+import random
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inference_worker.prefix import common_length
+from inference_worker.scheduler import STALL_S, Scheduler
+from inference_worker.sequence import Sequence
+
+ROWS, ROW_TOKENS, STEP_TOKENS, DONOR_BYTES = 3, 600, 64, 4 * 700
+SYSTEM = [1, 2, 3, 4, 5]
+S_PER_TOKEN = 0.002
+
+
+class Lists:
+    """The cells of a model: which tokens each row holds."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[int]] = [[] for _ in range(ROWS)]
+        self.saves = 0
+
+    def save(self, row: int) -> np.ndarray:
+        self.saves += 1
+        return np.array(self.rows[row], np.int32)
+
+    def restore(self, row: int, saved: np.ndarray, length: int) -> bool:
+        assert length <= saved.size
+        self.rows[row] = saved.tolist()[:length]
+        return True
+
+    def truncate(self, row: int, length: int) -> bool:
+        assert length <= len(self.rows[row])
+        del self.rows[row][length:]
+        return True
+
+    def forget(self, row: int) -> None:
+        self.rows[row] = []
+
+
+class Bench:
+    """A scheduler with its memory and a clock of its own; runs steps and hands out tokens."""
+
+    def __init__(self, donor_bytes: int = DONOR_BYTES) -> None:
+        self.memory = Lists()
+        self.scheduler: Scheduler[None, np.ndarray] = Scheduler(self.memory, ROWS, ROW_TOKENS, STEP_TOKENS, donor_bytes)
+        self.scheduler.pin(SYSTEM, np.array(SYSTEM, np.int32))
+        self.scheduler.pace.note(STEP_TOKENS, STEP_TOKENS * S_PER_TOKEN)
+        self.now_s = 100.0
+        self.first_token_s: dict[Sequence[None], float] = {}
+        self.token_times_s: dict[Sequence[None], list[float]] = {}
+        self.steps: list[list[tuple[int, int]]] = []
+
+    def ask(self, document: list[int], question: list[int], owner: str = "http.a", budget: int = 4) -> Sequence[None]:
+        prompt = SYSTEM + document + question
+        sequence = Sequence(
+            prompt, budget, None, owner=owner, document=str(hash(tuple(document))), document_tokens=5 + len(document)
+        )
+        self.scheduler.add(sequence)
+        return sequence
+
+    def step(self) -> bool:
+        """One step, with everything that must always hold; False when there was nothing to do."""
+        batch = self.scheduler.plan(self.now_s)
+        assert bool(batch) == bool(self.scheduler.running)
+        tokens = 0
+        for sequence, span in batch:
+            held = self.memory.rows[span.row]
+            assert span.position == len(held), "positions must be consecutive"
+            held.extend(span.tokens)
+            tokens += len(span.tokens)
+            assert held == sequence.tokens[: len(held)], "a row holds another's tokens"
+            assert len(held) <= ROW_TOKENS
+        assert len({span.row for _, span in batch}) == len(batch), "two sequences in one row"
+        assert [span.row for _, span in batch] == sorted(span.row for _, span in batch)
+        assert tokens <= STEP_TOKENS + ROWS
+        assert self.scheduler._rows.donors.used_bytes <= DONOR_BYTES
+        began_s, self.now_s = self.now_s, self.now_s + 0.01 + tokens * S_PER_TOKEN
+        self.scheduler.advance(batch, began_s, self.now_s)
+        self.steps.append([(span.row, len(span.tokens)) for _, span in batch])
+        for sequence, span in batch:
+            if span.wants_logits:
+                self._take_token(sequence)
+        return bool(batch)
+
+    def run(self, most_steps: int = 5000) -> None:
+        for _ in range(most_steps):
+            if not self.step():
+                return
+        raise AssertionError("it never ends")
+
+    def _take_token(self, sequence: Sequence[None]) -> None:
+        self.first_token_s.setdefault(sequence, self.now_s)
+        self.token_times_s.setdefault(sequence, []).append(self.now_s)
+        sequence.accept(90 + sequence.completion_tokens, b"x")
+        if sequence.finish_reason:
+            self.scheduler.remove(sequence)
+
+
+def text(seed: int, length: int) -> list[int]:
+    return random.Random(seed).choices(range(10, 90), k=length)
+
+
+arrivals = st.lists(
+    st.tuples(
+        st.integers(0, 4),  # steps before it arrives
+        st.integers(0, 5),  # which document
+        st.sampled_from(["http.a", "http.b"]),
+        st.integers(1, 40),  # tokens of the question
+        st.integers(1, 12),  # tokens of the answer
+        st.one_of(st.none(), st.integers(0, 15)),  # cancelled after so many steps
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(arrivals=arrivals, seed=st.integers(0, 3))
+def test_whatever_arrives_and_leaves_everybody_is_answered_and_no_row_is_lost(
+    arrivals: list[tuple[int, int, str, int, int, int | None]], seed: int
+) -> None:
+    bench = Bench()
+    documents = [text(seed * 10 + number, 40 + 90 * number) for number in range(6)]
+    asked: list[Sequence[None]] = []
+    leaving: list[tuple[int, Sequence[None]]] = []
+    gone: set[Sequence[None]] = set()
+    number = 0
+
+    def step() -> None:
+        nonlocal number
+        for at, sequence in leaving:
+            if at == number and not sequence.finish_reason:
+                bench.scheduler.remove(sequence)
+                gone.add(sequence)
+        bench.step()
+        number += 1
+
+    for pause, document, owner, question, answer, cancelled in arrivals:
+        for _ in range(pause):
+            step()
+        asked.append(bench.ask(documents[document], text(question, question), owner, answer))
+        if cancelled is not None:
+            leaving.append((number + cancelled, asked[-1]))
+    for _ in range(16):
+        step()
+    bench.run()
+    for sequence in asked:
+        if sequence not in gone:
+            assert sequence.finish_reason == "length"
+            assert len(sequence.tokens) == sequence.most_tokens
+    assert not bench.scheduler.running
+    assert not bench.scheduler._waiting
+    assert len(bench.scheduler._rows.idle) == ROWS
+    # Nobody was given more than somebody of the same owner, or the system prompt, had before.
+    for sequence in asked:
+        own = [other for other in asked if other is not sequence and other.owner == sequence.owner]
+        most = max((common_length(sequence.tokens, other.tokens) for other in own), default=0)
+        assert sequence.cached_tokens <= max(most, len(SYSTEM))
+
+
+def test_questions_that_arrive_together_read_their_document_once() -> None:
+    bench = Bench()
+    document = text(1, 300)
+    sequences = [bench.ask(document, text(number, 10)) for number in range(3)]
+    bench.run()
+    assert [sequence.cached_tokens for sequence in sequences] == [5, 305, 305]
+    assert sum(tokens for step in bench.steps for _, tokens in step) < 300 + 3 * 10 + 3 * 4 + 10
+
+
+def test_the_followers_of_a_query_that_is_cancelled_go_on_from_where_it_was() -> None:
+    bench = Bench()
+    document = text(1, 300)
+    leader, follower = bench.ask(document, [7]), bench.ask(document, [8])
+    bench.step()
+    bench.step()
+    read = leader.seen
+    assert follower.row is None
+    bench.scheduler.remove(leader)
+    bench.run()
+    assert follower.finish_reason == "length"
+    assert follower.cached_tokens == read
+
+
+def test_a_question_on_a_document_of_before_reads_the_question_only() -> None:
+    bench = Bench()
+    document = text(1, 300)
+    bench.ask(document, text(2, 10))
+    bench.run()
+    for number in range(4):
+        bench.ask(text(10 + number, 70), [9])
+        bench.run()
+    again = bench.ask(document, text(3, 10))
+    bench.run()
+    assert again.cached_tokens == 305
+
+
+def test_another_client_shares_the_system_prompt_and_nothing_else() -> None:
+    bench = Bench()
+    document = text(1, 300)
+    bench.ask(document, [7], "http.a")
+    bench.run()
+    theirs = bench.ask(document, [7], "http.b")
+    bench.run()
+    assert theirs.cached_tokens == len(SYSTEM)
+
+
+def test_a_follower_of_another_client_does_not_wait() -> None:
+    bench = Bench()
+    document = text(1, 300)
+    bench.ask(document, [7], "http.a")
+    theirs = bench.ask(document, [7], "http.b")
+    bench.step()
+    assert theirs.row is not None
+
+
+def test_the_same_prompt_again_leaves_one_token_to_read() -> None:
+    bench = Bench()
+    first = bench.ask(text(1, 100), [7])
+    bench.run()
+    second = bench.ask(text(1, 100), [7])
+    bench.run()
+    assert second.cached_tokens == first.prompt_tokens - 1
+
+
+def test_while_a_long_text_is_read_answers_go_on_within_the_stall() -> None:
+    bench = Bench()
+    talker = bench.ask(text(1, 10), [7], budget=60)
+    bench.step()
+    bench.ask(text(2, 500), [8], "http.b")
+    bench.run()
+    times_s = bench.token_times_s[talker]
+    gaps_s = [later - earlier for earlier, later in itertools.pairwise(times_s)]
+    assert max(gaps_s) <= STALL_S + (STEP_TOKENS * S_PER_TOKEN + 0.01) + 0.02
+
+
+def test_a_short_question_does_not_wait_for_a_long_text_before_it() -> None:
+    bench = Bench()
+    long = bench.ask(text(1, 550), [7], "http.b")
+    short = bench.ask(text(2, 10), [8])
+    bench.run()
+    assert bench.first_token_s[short] < bench.first_token_s[long]
+
+
+def test_a_long_text_is_not_passed_for_ever() -> None:
+    bench = Bench()
+    long = bench.ask(text(1, 550), [7], "http.b")
+    for number in range(400):
+        if len(bench.scheduler.running) + len(bench.scheduler._waiting) < ROWS:
+            bench.ask(text(number, 50), [8], budget=1)
+        bench.step()
+        if long.finish_reason:
+            return
+    raise AssertionError("the long text starved")
+
+
+def test_a_slow_model_still_reads_between_two_rounds_of_answers() -> None:
+    bench = Bench()
+    for _ in range(20):
+        bench.scheduler.pace.note(STEP_TOKENS, 1000.0)
+    bench.ask(text(1, 10), [7], budget=40)
+    bench.step()
+    bench.step()
+    bench.ask(text(2, 60), [8])
+    bench.run()
+
+
+def test_for_want_of_room_idle_rows_go_first_and_then_the_youngest_who_starts_again() -> None:
+    bench = Bench()
+    bench.ask(text(9, 100), [7], budget=1)
+    bench.run()
+    old, young = bench.ask(text(1, 40), [7], budget=8), bench.ask(text(2, 40), [8], budget=8)
+    for _ in range(4):
+        bench.step()
+    assert bench.scheduler.relieve()
+    assert (old.row, young.row) == (1, 2)
+    assert bench.scheduler.relieve()
+    assert (old.row, young.row) == (1, None)
+    said = young.completion_tokens
+    assert not bench.scheduler.relieve(), "the last one stays"
+    bench.run()
+    assert old.finish_reason == young.finish_reason == "length"
+    assert young.completion_tokens == 8 > said
+
+
+def test_what_can_never_fit_is_refused() -> None:
+    bench = Bench()
+    with pytest.raises(ValueError, match="do not fit"):
+        bench.ask(text(1, ROW_TOKENS), [7])
