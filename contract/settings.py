@@ -5,6 +5,7 @@ Knows the names of all services' settings, since one file of variables serves th
 """
 
 import difflib
+import os
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,12 @@ Seconds = Annotated[float, Meta(gt=0, le=604_800)]
 def default_data_dir() -> Path:
     """Where a user's own data lives when no setting says otherwise."""
     return Path("~/.local/share/goblin-docqa").expanduser()
+
+
+def default_model_cache() -> Path:
+    """Where the files made of models are kept: for all data folders of a user, since they can be made again."""
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(caches).expanduser() / "goblin-docqa" / "models"
 
 
 class BusSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +85,7 @@ KNOWN_NAMES = frozenset(
         "DOCQA_ACK_WAIT_S",
         "DOCQA_AUDIT_LOG",
         "DOCQA_CLIENT_SHARE",
+        "DOCQA_CONTEXT_TOKENS",
         "DOCQA_DATA_DIR",
         "DOCQA_DEAD_MAX_BYTES",
         "DOCQA_DRAIN_S",
@@ -85,19 +93,24 @@ KNOWN_NAMES = frozenset(
         "DOCQA_ENABLE_LOCAL_MODEL",
         "DOCQA_ENGINE",
         "DOCQA_ENV",
+        "DOCQA_GPU_LAYERS",
         "DOCQA_HOST",
         "DOCQA_JOB_DEADLINE_S",
         "DOCQA_MAX_ATTEMPTS",
         "DOCQA_METRICS_ADDR",
+        "DOCQA_MODEL_CACHE",
         "DOCQA_NATS_CA",
         "DOCQA_NATS_PASSWORD",
         "DOCQA_NATS_URL",
         "DOCQA_PORT",
+        "DOCQA_PREFIX_CACHE_MB",
         "DOCQA_RATE_LIMIT",
         "DOCQA_RESULTS_MAX_BYTES",
         "DOCQA_RESULT_TTL_S",
         "DOCQA_ROOT",
+        "DOCQA_SHARE_PREFIXES",
         "DOCQA_SLOTS",
+        "DOCQA_STALL_S",
         "DOCQA_SYNC_WAIT_S",
         "DOCQA_THREADS",
         "DOCQA_TOKEN",

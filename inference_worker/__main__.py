@@ -6,12 +6,11 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
 import uvloop
-from prometheus_client import start_http_server
 from uuid_utils import uuid7
 
 from contract import logs, settings, topology
@@ -19,9 +18,13 @@ from contract.bus import Bus
 from contract.errors import SettingsError
 from contract.files import write_atomically
 from inference_worker.announcer import Announcer
-from inference_worker.engines import open_engine
+from inference_worker.engines import hint_for, open_engine
 from inference_worker.generation import Engine
+from inference_worker.health import Health
+from inference_worker.notifier import Notifier
 from inference_worker.settings import WorkerSettings
+from inference_worker.status_server import StatusServer
+from inference_worker.watchdog import Watchdog
 from inference_worker.worker import Worker
 
 ROLE = "worker"
@@ -49,21 +52,40 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
     """Work until SIGTERM or SIGINT, then drain."""
     loaded = settings.load(WorkerSettings, environment)
     logs.configure(loaded.environment, ROLE)
-    uvloop.run(work(loaded, ready_file))
+    uvloop.run(work(loaded, ready_file, Notifier.from_environment(environment, os.getpid())))
 
 
-async def work(loaded: WorkerSettings, ready_file: Path | None) -> None:
-    """Load, serve, drain, close: each step once, downward."""
-    stop = asyncio.Event()
-    metrics_address = serve_metrics(loaded.metrics_addr)
-    engine = await asyncio.to_thread(open_engine, loaded)
+async def work(loaded: WorkerSettings, ready_file: Path | None, notifier: Notifier) -> None:
+    """Show how the worker is, from before its model is loaded until its last job has ended."""
     bus = Bus()
+    health = Health(bus)
+    with StatusServer(loaded.metrics_addr, health.hindrance) as status:
+
+        def on_ready(engine: Engine) -> None:
+            notifier.ready()
+            if ready_file:
+                described = {**describe(engine, status.address), "hint": hint_for(loaded)}
+                write_atomically(ready_file, json.dumps(described).encode())
+
+        await answer_jobs(loaded, bus, health, notifier, on_ready)
+
+
+async def answer_jobs(
+    loaded: WorkerSettings, bus: Bus, health: Health, notifier: Notifier, on_ready: Callable[[Engine], None]
+) -> None:
+    """Load, serve, drain, close: each step once, downward. One that stands still is ended by the watchdog."""
+    stop = asyncio.Event()
+    engine = await asyncio.to_thread(open_engine, loaded)
     worker = Worker(bus, engine, loaded)
     announcer = Announcer(bus, engine, worker, str(uuid7()))
+    watchdog = health.watchdog = Watchdog(engine, lambda: worker.started, loaded.stall_s, notifier)
     listen_for_signals(stop, worker)
-    pulling = asyncio.create_task(serve_jobs(bus, worker, announcer, loaded, ready_file, metrics_address), name="serve")
+    watching = asyncio.create_task(watchdog.run(), name="watch")
+    pulling = asyncio.create_task(serve_jobs(bus, worker, announcer, loaded, on_ready), name="serve")
     stopping = asyncio.create_task(stop.wait(), name="stop")
-    await asyncio.wait([pulling, stopping], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([pulling, stopping, watching], return_when=asyncio.FIRST_COMPLETED)
+    health.is_stopping = True
+    notifier.stopping()
     pulling.cancel()
     await asyncio.gather(pulling, return_exceptions=True)
     log.info("draining", held=worker.held, running=worker.busy)
@@ -72,17 +94,15 @@ async def work(loaded: WorkerSettings, ready_file: Path | None) -> None:
     await announcer.announce(leaving=True)
     await bus.close()
     await engine.close()
+    if watching.done():
+        watching.result()
+    watching.cancel()
     if not stop.is_set():
         pulling.result()
 
 
 async def serve_jobs(
-    bus: Bus,
-    worker: Worker,
-    announcer: Announcer,
-    loaded: WorkerSettings,
-    ready_file: Path | None,
-    metrics_address: str,
+    bus: Bus, worker: Worker, announcer: Announcer, loaded: WorkerSettings, on_ready: Callable[[Engine], None]
 ) -> None:
     """Connect, then pull and announce until cancelled; one of the two dying ends both."""
     await bus.connect(loaded, ROLE, on_reconnect=worker.consumer.forget_pulls)
@@ -92,8 +112,7 @@ async def serve_jobs(
         tasks.create_task(worker.consumer.run(), name="pull jobs")
         tasks.create_task(announcer.run(), name="announce")
         log.info("worker ready", model=announcer.engine.model_name, slots=announcer.engine.slots)
-        if ready_file:
-            write_atomically(ready_file, json.dumps(describe(announcer.engine, metrics_address)).encode())
+        on_ready(announcer.engine)
 
 
 def listen_for_signals(stop: asyncio.Event, worker: Worker) -> None:
@@ -106,16 +125,6 @@ def listen_for_signals(stop: asyncio.Event, worker: Worker) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
-
-
-def serve_metrics(address: str) -> str:
-    """Serve /metrics on a thread of its own; the address that it is served on."""
-    host, _, port = address.rpartition(":")
-    try:
-        server, _ = start_http_server(int(port), host or "127.0.0.1")
-    except (OSError, ValueError, OverflowError) as error:
-        raise SettingsError(f"DOCQA_METRICS_ADDR: can't listen on {address!r}: {error}.") from None
-    return f"{server.server_address[0]!s}:{server.server_address[1]}"
 
 
 def describe(engine: Engine, metrics_address: str) -> dict[str, object]:

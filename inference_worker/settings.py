@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from contract.errors import SettingsError
-from contract.settings import BusSettings, Environment, Seconds
+from contract.settings import BusSettings, Environment, Seconds, default_data_dir, default_model_cache
 
 
 class WorkerSettings(BusSettings, frozen=True, kw_only=True):
@@ -19,12 +19,19 @@ class WorkerSettings(BusSettings, frozen=True, kw_only=True):
     model_path: Path | None = field(default=None, name="MODEL_PATH")
     model_name: str | None = field(default=None, name="MODEL_NAME")
     model_quantization: str = field(default="auto", name="MODEL_QUANTIZATION")
+    model_cache: Path = field(default_factory=default_model_cache, name="DOCQA_MODEL_CACHE")
+    data_dir: Path = field(default_factory=default_data_dir, name="DOCQA_DATA_DIR")
     slots: Annotated[int, Meta(ge=1, le=128)] = field(default=8, name="DOCQA_SLOTS")
     threads: Annotated[int, Meta(ge=0, le=512)] = field(default=0, name="DOCQA_THREADS")
+    gpu_layers: Annotated[int, Meta(ge=0, le=1000)] = field(default=0, name="DOCQA_GPU_LAYERS")
+    context_tokens: Annotated[int, Meta(ge=0, le=1_000_000)] = field(default=0, name="DOCQA_CONTEXT_TOKENS")
+    prefix_cache_mb: Annotated[int, Meta(ge=0, le=1_000_000)] = field(default=512, name="DOCQA_PREFIX_CACHE_MB")
+    share_prefixes: Literal["client", "all"] = field(default="client", name="DOCQA_SHARE_PREFIXES")
     ack_wait_s: Annotated[float, Meta(ge=0.5, le=3600)] = field(default=30.0, name="DOCQA_ACK_WAIT_S")
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = field(default=3, name="DOCQA_MAX_ATTEMPTS")
     job_deadline_s: Seconds = field(default=120.0, name="DOCQA_JOB_DEADLINE_S")
     drain_s: Annotated[float, Meta(ge=0, le=3600)] = field(default=20.0, name="DOCQA_DRAIN_S")
+    stall_s: Annotated[float, Meta(ge=0.5, le=3600)] = field(default=30.0, name="DOCQA_STALL_S")
     metrics_addr: str = field(default="127.0.0.1:9109", name="DOCQA_METRICS_ADDR")
 
     def __post_init__(self) -> None:

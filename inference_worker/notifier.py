@@ -1,0 +1,41 @@
+"""Tells the service manager how the process is (sd_notify(3)); says nothing where none listens."""
+
+import contextlib
+import math
+import socket
+from collections.abc import Mapping
+
+
+class Notifier:
+    """Sends single words to the socket that the service manager named. Best effort: it never waits and never raises."""
+
+    def __init__(self, address: str = "", watchdog_s: float = math.inf) -> None:
+        """`address`: a path, or `@` and an abstract name. `watchdog_s`: how soon a sign of life is missed."""
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        self.watchdog_s = watchdog_s
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], pid: int) -> "Notifier":
+        """What systemd set; a watchdog that is meant for another process is not ours to feed."""
+        limit_us = environment.get("WATCHDOG_USEC", "")
+        is_ours = environment.get("WATCHDOG_PID", str(pid)) == str(pid)
+        has_limit = is_ours and limit_us.isdecimal() and int(limit_us) > 0
+        return cls(environment.get("NOTIFY_SOCKET", ""), int(limit_us) / 1e6 if has_limit else math.inf)
+
+    def ready(self) -> None:
+        self._say(b"READY=1")
+
+    def alive(self) -> None:
+        """A sign of life, where one is waited for."""
+        if self.watchdog_s < math.inf:
+            self._say(b"WATCHDOG=1")
+
+    def stopping(self) -> None:
+        self._say(b"STOPPING=1")
+
+    def _say(self, word: bytes) -> None:
+        if not self._address:
+            return
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            sender.sendto(word, self._address)

@@ -1,0 +1,33 @@
+"""Why a worker is not ready, from its start to its end."""
+
+import time
+from typing import cast
+
+from contract.bus import Bus
+from inference_worker.echo import EchoEngine
+from inference_worker.health import Health
+from inference_worker.notifier import Notifier
+from inference_worker.watchdog import Watchdog
+
+
+class Line:
+    """As much of a bus as health looks at."""
+
+    is_connected = False
+
+
+def test_what_hinders_is_said_one_after_the_other() -> None:
+    line, engine = Line(), EchoEngine(slots=2)
+    health = Health(cast(Bus, line))
+    assert health.hindrance() == "The model is being loaded."
+    health.watchdog = Watchdog(engine, list, 0.5, Notifier())
+    assert health.hindrance() == "The bus is not connected."
+    line.is_connected = True
+    assert health.hindrance() is None
+    engine.stalled_s = 20.0
+    time.sleep(0.26)
+    health.watchdog.look(time.monotonic())
+    line.is_connected = False
+    assert health.hindrance() == "The bus is not connected."
+    health.is_stopping = True
+    assert health.hindrance() == "The worker is stopping."
