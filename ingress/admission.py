@@ -1,7 +1,7 @@
 """Puts a question on the bus, or says why not. Only the stream decides that the queue is full."""
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -26,6 +26,9 @@ from ingress.audit import UNKEPT, Record
 from ingress.fleet import Fleet
 from ingress.jobs import stored
 from ingress.places import Places, ShareUsedUpError
+
+_TRIES: Final = 2
+"""A job that was already there may leave without a trace (an operator's hand) between two looks, hardly twice."""
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +87,14 @@ class Admission:
         sha256 = body_hash(body)
         if asked.is_keyed and (stands := await self._ended_before(job, sha256)):
             return Admitted(sha256, stands)
+        for _ in range(_TRIES):
+            if admitted := await self._admit(asked, body, sha256):
+                return admitted
+        raise problems.outcome_unknown(job.job_id, location_of(job.job_id))
+
+    async def _admit(self, asked: Asked, body: bytes, sha256: str) -> Admitted | None:
+        """One try. None: the job was there already, and a look later neither it nor its result. Raises Problem."""
+        job = asked.job
         try:
             await self._publish(asked, body, _headers(sha256, asked.trace))
         except AlreadyAcceptedError:
@@ -138,18 +149,19 @@ class Admission:
             # Nothing was sent by this try: that its result can't be read is no unknown outcome.
             raise problems.bus_unavailable() from None
 
-    async def _told(self, job: JobName, sha256: str) -> Admitted:
-        """What an accepted job has come to; raises Problem."""
+    async def _told(self, job: JobName, sha256: str) -> Admitted | None:
+        """What an accepted job has come to, if anything is left of it; raises Problem."""
         try:
             return await self._found(job, sha256)
         except BusError:
             raise problems.outcome_unknown(job.job_id, location_of(job.job_id)) from None
 
-    async def _found(self, job: JobName, sha256: str) -> Admitted:
-        """An earlier try's job, on the stream or ended by now."""
+    async def _found(self, job: JobName, sha256: str) -> Admitted | None:
+        """An earlier try's job, on the stream or ended by now; None when there is neither."""
         message = await self._bus.find_job(job)
         if message is None:
-            return Admitted(sha256, await self._standing(job, sha256))
+            stands = await self._standing(job, sha256)
+            return Admitted(sha256, stands) if stands else None
         if message.body_sha256 != sha256:
             raise problems.key_reused()
         return Admitted(sha256)

@@ -24,6 +24,8 @@ _TAIL_BYTES: Final = 4096
 _FORMER_ENDS_WITHIN_S: Final = ((0.5, signal.SIGTERM), (5.0, signal.SIGKILL), (5.0, None))
 """How long a child of a killed `docqa` gets to end by itself, by a second SIGTERM, and by SIGKILL."""
 
+_NAMELESS_ENDS_WITHIN_S: Final = 5.0
+
 
 @dataclass(frozen=True)
 class Program:
@@ -65,6 +67,11 @@ class Child:
             with contextlib.suppress(TimeoutError):
                 return await asyncio.wait_for(self._process.wait(), timeout=60)
             trim_log(self.program.log_path)
+
+    async def ended(self) -> str:
+        """Wait for its end; how it ended, in words."""
+        await self.wait()
+        return self.ending()
 
     def signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -121,8 +128,11 @@ async def spawn(program: Program) -> Child:
                 start_new_session=True,
                 pass_fds=(lock.descriptor,),
             )
-            lock.name(process.pid)
-            return Child(program, process, log_start)
+            child = Child(program, process, log_start)
+            # On a full disk it can't be named, and nobody could end what has no name.
+            async with ended_on_error(child, _NAMELESS_ENDS_WITHIN_S):
+                lock.name(process.pid)
+            return child
     finally:
         lock.release()
 

@@ -21,7 +21,7 @@ class FileLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Raises AlreadyRunningError when another process holds it."""
+        """Raises AlreadyRunningError when another process holds it, OSError when its file can't be written."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -30,7 +30,12 @@ class FileLock:
             os.close(descriptor)
             raise AlreadyRunningError from None
         self._descriptor = descriptor
-        self.name(os.getpid())
+        try:
+            self.name(os.getpid())
+        except OSError:
+            # A full disk: an open descriptor would keep the lock from everybody, this process included.
+            self.release()
+            raise
 
     async def acquire_within(self, patience_s: float) -> bool:
         """Ask for it again and again; False when nobody gave it up in time."""

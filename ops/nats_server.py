@@ -16,7 +16,7 @@ from contract.errors import BusError, BusUnavailableError
 from contract.files import write_atomically
 from contract.provision import provision
 from contract.settings import SECRET_NAMES, BusSettings, QueueSettings, Secret
-from ops import bus_address, nats_config, nats_reload, ports
+from ops import bus_address, nats_config, nats_reload, ports, store, stranded
 from ops.child import Child, Program, ended_on_error, spawn
 from ops.credentials import ROLES
 from ops.part import StartError, until_written
@@ -28,6 +28,7 @@ _READY_WITHIN_S: Final = 60.0
 """A large store is read before the server listens."""
 _PROVISIONED_WITHIN_S: Final = 15.0
 STOPS_WITHIN_S: Final = 10.0
+_LOOKS_EVERY_S: Final = 1.0
 
 
 class NatsServer:
@@ -54,6 +55,8 @@ class NatsServer:
 
     async def launch(self) -> Child:
         """Start the server and provision it; raises StartError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        store.check_room(self.folder)
         self.credentials.ensure()
         if self._port is not None:
             return await self._launch_on(self._port)
@@ -65,6 +68,36 @@ class NatsServer:
                 if error.final:
                     raise
         return await self._launch_on(SERVER_PICKS)
+
+    async def ended(self, child: Child) -> str:
+        """Wait for its end, or end it once it stores nothing more; how it ended, in words.
+
+        Stopped it is started again when there is room; meanwhile whoever asks is refused at once.
+        """
+        living, working = asyncio.create_task(child.ended()), asyncio.create_task(self._until_broken())
+        try:
+            await asyncio.wait({living, working}, return_when=asyncio.FIRST_COMPLETED)
+            if living.done():
+                return living.result()
+            await child.stop(STOPS_WITHIN_S)
+            return f"was stopped, for it stores nothing more ({working.result()})"
+        finally:
+            living.cancel()
+            working.cancel()
+
+    async def _until_broken(self) -> str:
+        """Look after the server while it stores what it is given; why it doesn't any more."""
+        async with connected(self.settings_for("admin"), "admin") as bus:
+            was_stranded = False
+            while not (trouble := await asyncio.to_thread(store.trouble, self.monitoring)):
+                with contextlib.suppress(BusError):
+                    is_stranded = bool(await stranded.bring_back(bus))
+                    # Jobs that were just brought back and acked stay again: no publish has told the server of it yet.
+                    if is_stranded and was_stranded:
+                        return "acked jobs stay in the queue"
+                    was_stranded = is_stranded
+                await asyncio.sleep(_LOOKS_EVERY_S)
+        return trouble
 
     async def _launch_on(self, port: int) -> Child:
         async with contextlib.AsyncExitStack() as guarded:

@@ -41,6 +41,9 @@ class Part(Protocol):
     async def launch(self) -> Child:
         """Start the process and return when it is ready; raises StartError, with no process left."""
 
+    async def ended(self, child: Child) -> str:
+        """Wait for the process's end, or end it once it is of no use any more; how it ended, in words."""
+
 
 class Keeper:
     """Keeps one part alive from `start` to `stop`."""
@@ -97,20 +100,30 @@ class Keeper:
     async def _keep(self, child: Child) -> None:
         while True:
             started = time.monotonic()
-            await child.wait()
-            self._console.warn(f"{self._part.name} {child.ending()}: starting it again.")
+            ending = await self._part.ended(child)
+            self._console.warn(f"{self._part.name} {ending}: starting it again.")
             child = self.child = await self._restart(time.monotonic() - started)
             self._console.say(f"{self._part.name} is back (process {child.pid}).")
+            self._tell()
+
+    def _tell(self) -> None:
+        try:
             self._on_restart()
+        except OSError as error:
+            # A full disk must not end the keeping.
+            self._console.warn(f"Nobody can be told that {self._part.name} is back: {error.strerror}.")
 
     async def _restart(self, lived_s: float) -> Child:
+        last_words = ""
         while True:
             await self._pause(lived_s)
             started = time.monotonic()
             try:
                 return await self._part.launch()
             except (DocQAError, OSError) as error:
-                self._console.warn(str(error))
+                # A full disk may take hours to mend: one line is enough.
+                if last_words != str(error):
+                    self._console.warn(last_words := str(error))
             lived_s = time.monotonic() - started
 
     async def _pause(self, lived_s: float) -> None:

@@ -34,6 +34,10 @@ class Service:
             self.ready = await until_written(ready_file, child, _READY_WITHIN_S)
         return child
 
+    async def ended(self, child: Child) -> str:
+        """Wait for its end; how it ended, in words."""
+        return await child.ended()
+
     def settle(self, **environment: str) -> None:
         """Keep what was picked at the first start for all later ones, so that clients find it again."""
         self._environment |= environment

@@ -14,12 +14,18 @@ from typing import Any
 import psutil
 import pytest
 
+from contract import topology
 from contract.bus import connected
-from contract.settings import BusSettings, Secret
+from contract.settings import BusSettings, QueueSettings, Secret
 from contract.topology import JobName
+from ops import store
+from ops.nats_server import NatsServer
+from ops.part import StartError
+from tests.acceptance.waiting import eventually
 from tests.nats_server import RunningServer
 
 JOB = JobName("http", "tests", "00000000-0000-7000-8000-000000000001")
+OTHER_JOB = JobName("http", "tests", "00000000-0000-7000-8000-000000000002")
 WITHIN_S = 30.0
 
 
@@ -100,6 +106,46 @@ async def test_a_killed_server_comes_back_at_the_same_address(running: NatsComma
     assert running.ready()["nats_url"] == before["nats_url"]
     async with running.bus() as bus:
         assert await bus.find_job(JOB)
+
+
+async def test_a_server_that_stores_nothing_more_is_started_again_and_keeps_what_it_had(running: NatsCommand) -> None:
+    """One write that fails is enough: the stream would refuse all later ones."""
+    server = running.server()
+    async with running.bus() as bus:
+        await bus.publish_job(JOB, b"{}", {})
+        server.rlimit(psutil.RLIMIT_FSIZE, (0, psutil.RLIM_INFINITY))
+        await bus.publish(OTHER_JOB.subject, b"{}")
+        await bus.client.flush()
+    until(lambda: running.ready()["pids"]["nats"] != server.pid)
+    async with running.bus() as bus:
+        assert await bus.find_job(JOB)
+        await bus.publish_job(OTHER_JOB, b"{}", {})
+        assert (await bus.queue_state()).depth == 2
+
+
+async def test_a_server_that_only_fails_to_remove_what_is_acked_is_started_again(running: NatsCommand) -> None:
+    """Nobody publishes, so that its own health would be good for ever."""
+    server = running.server()
+    async with running.bus() as bus:
+        await bus.publish_job(JOB, b"{}", {})
+        await bus.publish_job(OTHER_JOB, b"{}", {})
+        server.rlimit(psutil.RLIMIT_FSIZE, (0, psutil.RLIM_INFINITY))
+        jobs = await bus.js.pull_subscribe_bind(topology.WORKER_DURABLE, topology.JOBS_STREAM)
+
+        async def are_gone() -> object:
+            with contextlib.suppress(TimeoutError):
+                for message in await jobs.fetch(2, timeout=0.2):
+                    await message.ack()
+            return running.ready()["pids"]["nats"] != server.pid and (await bus.queue_state()).depth == 0
+
+        await eventually(are_gone, "a new server has removed them", WITHIN_S)
+
+
+async def test_without_room_no_server_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "ROOM_BYTES", 2**62)
+    with pytest.raises(StartError, match=r"There is no room for the bus: .* MiB free\."):
+        await NatsServer(tmp_path, QueueSettings()).launch()
+    assert not list(tmp_path.glob("nats/*")), "something was begun"
 
 
 def test_killed_itself_it_leaves_no_server_and_starts_again_at_once(running: NatsCommand) -> None:

@@ -17,6 +17,7 @@ from nats.js import JetStreamContext
 
 from contract import topology
 from contract.bus import Bus
+from contract.errors import AlreadyAcceptedError
 from contract.messages import Answer, Failure, Query, WorkerAnnouncement, decode_query, decode_result, encode
 from contract.settings import Secret
 from contract.topology import JobName
@@ -523,6 +524,34 @@ async def test_a_retry_with_its_key_is_the_same_job(server: RunningServer, ingre
     assert third.json() == second.json()
     assert third.json()["id"] == job_of(first).job_id
     problem(await ingress.ask("Who else?", keyed), 422, "key-reused")
+
+
+async def test_a_keyed_job_that_was_there_and_left_no_trace_is_published_again(
+    ingress: Ingress, admin: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_as_known(ingress, monkeypatch, times=1)
+    response = await ingress.ask("Who?", {**ASYNC, "Idempotency-Key": "order-18"})
+    assert response.status_code == 202
+    assert await waiting_job(admin) == job_of(response)
+
+
+async def test_a_keyed_job_that_is_always_there_and_never_found_is_no_202(
+    ingress: Ingress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_as_known(ingress, monkeypatch, times=10)
+    problem(await ingress.ask("Who?", {**ASYNC, "Idempotency-Key": "order-19"}), 503, "outcome-unknown")
+
+
+def refuse_as_known(ingress: Ingress, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """The stream says of the next jobs that they are there already, and they are gone when they are looked for."""
+    publish_job, left = ingress.services.bus.publish_job, iter(range(times))
+
+    async def refuse(job: JobName, body: bytes, headers: dict[str, str]) -> None:
+        if next(left, None) is not None:
+            raise AlreadyAcceptedError
+        await publish_job(job, body, headers)
+
+    monkeypatch.setattr(ingress.services.bus, "publish_job", refuse)
 
 
 async def test_a_job_that_waits_is_cancelled_and_never_run(server: RunningServer, ingress: Ingress, admin: Bus) -> None:

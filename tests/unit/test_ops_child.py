@@ -135,3 +135,21 @@ def has_ended(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.status() == psutil.STATUS_ZOMBIE
     return True
+
+
+async def test_a_child_that_can_not_be_named_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, children: list[Child]
+) -> None:
+    """On a full disk: a process that nobody can name could not be ended later, and would hold the lock."""
+
+    def full(lock: FileLock, pid: int) -> None:
+        if pid != os.getpid():
+            raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileLock, "name", full)
+        with pytest.raises(OSError, match="No space"):
+            await spawn(program(tmp_path, "exec sleep 60"))
+    monkeypatch.setattr(child_module, "_FORMER_ENDS_WITHIN_S", ((0.0, None),))
+    children += [child := await spawn(program(tmp_path, "exec sleep 60"))]
+    assert child.returncode is None

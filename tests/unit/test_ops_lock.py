@@ -1,5 +1,6 @@
 """The lock: one holder, named, for as long as a process that has it lives."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -48,3 +49,18 @@ def test_a_data_folder_is_claimed_once_and_belongs_to_its_owner(tmp_path: Path) 
             pass
     with claimed(folder):
         pass
+
+
+def test_a_holder_that_can_not_be_named_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk: who can't write down its name must not keep others out."""
+    first, second = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
+    with monkeypatch.context() as full:
+        full.setattr(os, "pwrite", no_space)
+        with pytest.raises(OSError, match="No space"):
+            first.acquire()
+    second.acquire()
+    second.release()
+
+
+def no_space(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

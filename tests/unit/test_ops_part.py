@@ -1,6 +1,7 @@
 """Keeping parts alive: when to start again, when to give up."""
 
 import asyncio
+import errno
 import json
 import os
 import time
@@ -34,6 +35,9 @@ class Scripted:
         async with ended_on_error(child, grace_s=5):
             await until_written(ready_file, child, within_s=10)
         return child
+
+    async def ended(self, child: Child) -> str:
+        return await child.ended()
 
 
 _LIVES = "echo 1 > $READY; exec sleep 60"
@@ -96,6 +100,16 @@ async def test_the_pauses_grow_and_end_growing(tmp_path: Path) -> None:
     assert all(gap >= 0.2 for gap in gaps[1:])
 
 
+async def test_what_keeps_it_from_starting_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    part = Scripted(tmp_path, _DIES_LATER, *[_CRASHES] * 3, _LIVES)
+    restarted = asyncio.Event()
+    keeper = Keeper(part, Console(), restarted.set)
+    await keeper.start()
+    await asyncio.wait_for(restarted.wait(), 10)
+    await keeper.stop(5)
+    assert capsys.readouterr().err.count("part: oops") == 1
+
+
 async def test_stopping_ends_a_part_that_is_just_being_started_again(tmp_path: Path) -> None:
     keeper = Keeper(Scripted(tmp_path, _DIES_LATER, _CRASHES), Console(quiet=True))
     await keeper.start()
@@ -114,6 +128,23 @@ async def test_what_ends_a_keeping_is_raised_to_who_watches(tmp_path: Path) -> N
         await asyncio.wait_for(watch(keeper), 10)
     assert keeper.child
     await keeper.child.stop(5)
+
+
+async def test_a_restart_that_can_not_be_told_on_a_full_disk_ends_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = asyncio.Event()
+
+    def fail() -> None:
+        told.set()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    keeper = Keeper(Scripted(tmp_path, _DIES_LATER, _LIVES), Console(quiet=True), fail)
+    await keeper.start()
+    await asyncio.wait_for(told.wait(), 10)
+    assert not keeper.task.done()
+    await keeper.stop(5)
+    assert "Nobody can be told that part is back: No space left on device." in capsys.readouterr().err
 
 
 async def test_a_ready_file_that_is_half_written_is_read_again(tmp_path: Path) -> None:
