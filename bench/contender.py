@@ -1,65 +1,91 @@
-"""A system that answers questions, as the comparison with peers sees it: started, asked, killed, started again.
-
-The peers speak OpenAI's protocol; they get the words that our worker gives to the model, at temperature 0.
-"""
+"""A system that answers questions, as the comparison with peers sees it: started, asked, killed, started again."""
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-
+from bench.dialect import Dialect, Docqa, OpenAi
 from bench.errors import BenchError
+from bench.hearing import Hearing
 from bench.stack import StackOptions, running
-from bench.wire import Connections, get, post
+from bench.task import NO_ANSWER, Reply, Task
+from bench.wire import Connections, get
 
 STARTED_WITHIN_S: Final = 120.0
 STOPPED_WITHIN_S: Final = 20.0
 ANSWER_WITHIN_S: Final = 300.0
-_SYSTEM: Final = (
-    "You answer questions about a document. Quote the words of the document that answer the question, and nothing "
-    "else. If the document does not answer it, say that it does not."
-)
-_FORM: Final = "Document:\n{context}\n\nQuestion: {query}\nAnswer with the words of the document."
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """What came of one question: 0 for a connection that broke or was not there."""
-
-    status: int
-    took_s: float
-    tokens: int = 0
+ALL_WITHIN_S: Final = 3600.0
+_BROKEN: Final = (OSError, EOFError, ValueError, TimeoutError)
+_UNRELATED: Final = Task("How much does the kettle hold?", "The kettle in the hall holds two litres.", 8)
 
 
 class Contender:
-    """One running system; `question` is the body of a query of ours."""
+    """One running system."""
 
-    def __init__(self, name: str, address: str, pids: list[int], *, is_ours: bool) -> None:
+    def __init__(self, name: str, address: str, pids: list[int], dialect: Dialect) -> None:
+        """`pids`: the processes that compute, which `kill` ends."""
         self.name = name
         self.pids = pids
         self._connections = Connections(address)
-        self._is_ours = is_ours
+        self._dialect = dialect
 
-    async def ask(self, question: bytes) -> Reply:
+    async def warm_up(self) -> None:
+        """One question on an unrelated document, which pays for pages and pools; raises BenchError without answer."""
+        if (first := await self.ask(_UNRELATED)).status != 200:
+            raise BenchError(f"its first question got {first.status or 'no answer: the connection broke'}.")
+
+    async def ask(self, task: Task) -> Reply:
         """One question, waited for until its end."""
-        request = post("/api/query", question) if self._is_ours else post("/v1/chat/completions", _as_chat(question))
         began_s = time.monotonic()
         try:
+            request = self._dialect.request(task, events=False)
             response = await self._connections.exchange(request, ANSWER_WITHIN_S)
-        except (OSError, EOFError, ValueError, TimeoutError):
-            return Reply(0, time.monotonic() - began_s)
+        except _BROKEN:
+            return Reply(NO_ANSWER, time.monotonic() - began_s)
         took_s = time.monotonic() - began_s
         if response.status != 200:
             return Reply(response.status, took_s)
-        return Reply(200, took_s, json.loads(response.body)["usage"]["completion_tokens"])
+        said = self._dialect.answer(response.body)
+        return Reply(200, took_s, said.text, said.tokens, said.prompt_tokens, said.cached_tokens)
+
+    async def ask_all(self, tasks: Sequence[Task], in_flight: int, within_s: float = ALL_WITHIN_S) -> list[Reply]:
+        """All of them in their order, so many at a time; what is not over in time has no answer."""
+        numbered = iter(enumerate(tasks))
+        replies = [Reply(NO_ANSWER, within_s)] * len(tasks)
+
+        async def client() -> None:
+            for number, task in numbered:
+                replies[number] = await self.ask(task)
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await asyncio.gather(*(client() for _ in range(in_flight)))
+        return replies
+
+    async def listen(self, task: Task, on_piece: Callable[[float], None] | None = None) -> Reply:
+        """One question whose answer is read piece by piece; `on_piece` hears the moment of each (monotonic)."""
+        hearing = Hearing(self._dialect, on_piece)
+        # llama-server closes the connection after a stream without saying so: each stream has its own.
+        connections = Connections(self._connections.address)
+        try:
+            request = self._dialect.request(task, events=True)
+            response = await connections.exchange(request, ANSWER_WITHIN_S, hearing.chunk)
+        except _BROKEN:
+            return hearing.reply(NO_ANSWER)
+        finally:
+            connections.close()
+        return hearing.reply(response.status)
+
+    def close(self) -> None:
+        """Drop the connections that are idle."""
+        self._connections.close()
 
     def kill(self) -> None:
         """Kill -9 what computes."""
@@ -69,15 +95,17 @@ class Contender:
 
 
 @contextlib.asynccontextmanager
-async def ours(model: Path, slots: int, queue_size: int) -> AsyncIterator[Contender]:
+async def ours(name: str, model: Path, slots: int, queue_size: int, **environment: str) -> AsyncIterator[Contender]:
     """Goblin DocQA itself, with the real model; what is killed is its worker."""
-    environment = {
-        "MODEL_PATH": str(model.parent), "MODEL_NAME": model.name, "DOCQA_ACK_WAIT_S": "2", "DOCQA_SYNC_WAIT_S": "300",
-        "DOCQA_JOB_DEADLINE_S": "300",
+    settings = {
+        "MODEL_PATH": str(model.parent), "MODEL_NAME": model.name, "DOCQA_SYNC_WAIT_S": "300",
+        "DOCQA_JOB_DEADLINE_S": "300", **environment,
     }  # fmt: skip
-    options = StackOptions(engine="llama", delays_s=(0.0,), slots=slots, queue_size=queue_size, environment=environment)
+    options = StackOptions(engine="llama", delays_s=(0.0,), slots=slots, queue_size=queue_size, environment=settings)
     async with running(options) as stack:
-        yield Contender("docqa", stack.uds, [stack.pids()["worker"]], is_ours=True)
+        system = Contender(name, stack.uds, [stack.pids()["worker"]], Docqa())
+        yield system
+        system.close()
 
 
 @contextlib.asynccontextmanager
@@ -94,7 +122,9 @@ async def peer(name: str, python: Path, model: Path, slots: int) -> AsyncIterato
     )  # fmt: skip
     try:
         await _listening(name, f"127.0.0.1:{port}", process)
-        yield Contender(name, f"127.0.0.1:{port}", [process.pid], is_ours=False)
+        system = Contender(name, f"127.0.0.1:{port}", [process.pid], OpenAi())
+        yield system
+        system.close()
     finally:
         await _end(process)
 
@@ -113,9 +143,10 @@ async def _listening(name: str, address: str, process: asyncio.subprocess.Proces
     while time.monotonic() < until_s and process.returncode is None:
         with contextlib.suppress(OSError, EOFError, ValueError, TimeoutError):
             if (await connections.exchange(get("/v1/models"), 5)).status == 200:
+                connections.close()
                 return
         await asyncio.sleep(0.2)
-    raise BenchError(f"{name} did not start: its package may not be installed for the Python that --python names.")
+    raise BenchError(f"{name} did not start: `make peers` installs it, or name a Python that has it with --python.")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -126,13 +157,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
-
-
-def _as_chat(question: bytes) -> bytes:
-    asked: dict[str, Any] = json.loads(question)
-    user = {"role": "user", "content": _FORM.format(context=asked["context"], query=asked["query"])}
-    messages = [{"role": "system", "content": _SYSTEM}, user]
-    return json.dumps({"messages": messages, "max_tokens": asked["max_tokens"], "temperature": 0}).encode()
 
 
 def _free_port() -> int:

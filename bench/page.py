@@ -1,12 +1,14 @@
 """Renders docs/benchmarks.md from the stored results: every figure on the page comes from one, with its command."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from bench import standing
+from bench.table import Table
 from contract.files import write_atomically
 
 _HEAD: Final = """\
@@ -15,6 +17,8 @@ _HEAD: Final = """\
 Rendered by `docqa bench page` from the results in `bench/results/`; a test holds the page to them. Each command below
 measures anew; with `--out DIR` it also writes a report (one HTML file and PNGs) beside the figures. A *bar* is a figure
 to reach on a machine at rest: it counts for the exit code under `--strict` only. All other verdicts are promises.
+
+`make peers` installs what `docqa bench peers` compares with into an environment of its own, `.venv-peers`.
 
 Latencies count from the moment at which a query should have been sent, so that a stalled system can't hide its stall.
 """
@@ -36,6 +40,9 @@ _FIGURES: Final = {
     "wasted_tries_hammering": "clients that hammer: tries in vain",
     "answered_per_s": "answers a second, over the whole run",
 }
+
+
+_MARKED: Final = re.compile(r"[|*_`<>\[\]]")
 
 
 @click.command("page")
@@ -70,8 +77,15 @@ def _section(result: dict[str, Any]) -> str:
         _ledger(result),
         _latency(result),
         _figures(result["figures"]),
+        _versions(machine["packages"]),
     ]
     return "\n".join(part for part in parts if part is not None)
+
+
+def _versions(packages: dict[str, str]) -> str | None:
+    """Of the peers, where there are any."""
+    theirs = [f"{name.partition(' ')[0]} {version}" for name, version in packages.items() if "peers" in name]
+    return f"The peers: {', '.join(theirs)}.\n" if theirs else None
 
 
 def _verdict(promise: dict[str, Any]) -> str:
@@ -107,10 +121,21 @@ def _figures(figures: dict[str, Any]) -> str:
         table.append(
             (f"recovery from {kind} ({times['count']}), s", f"median {times['median']}, slowest {times['max']}")
         )
-    peers = standing.as_table(figures["peers"]) if "peers" in figures else []
-    left_out = [f"{name} is left out: {why}\n" for name, why in figures.get("left_out", {}).items()]
-    both = [_table([peers[0], ("---",) * len(peers[0]), *peers[1:]])] if peers else []
-    return "\n".join([*both, *left_out, *([_table(table)] if len(table) > 2 else [])])
+    contests = [_contest(contest) for contest in standing.tables(figures)]
+    return "\n".join([*contests, *([_table(table)] if len(table) > 2 else [])])
+
+
+def _contest(contest: Table) -> str:
+    """A table may hold a model's words: they are text, not Markdown."""
+    rows = [tuple(_plain(cell) for cell in row) for row in contest.rows]
+    table = _table([contest.heads, ("---",) * len(contest.heads), *rows]) if rows else ""
+    return "\n".join(
+        part for part in (f"### {contest.title}\n", table, f"{contest.note}\n" * bool(contest.note)) if part
+    )
+
+
+def _plain(cell: str) -> str:
+    return _MARKED.sub(r"\\\g<0>", " ".join(cell.split()))
 
 
 def _table(rows: list[Any]) -> str:

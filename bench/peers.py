@@ -1,180 +1,115 @@
-"""`docqa bench peers`: the same model and questions through our system and through others, in turn, several rounds.
+"""`docqa bench peers`: the same model and questions through our system and through others, in turn, several rounds."""
 
-Each system runs alone, and the rounds go by turns, so that a machine that slows down does so for all.
-"""
-
-import asyncio
-import contextlib
+import hashlib
 import statistics
-import sys
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
 import click
 import msgspec
 
-from bench import contender, machine, workload
-from bench.contender import Contender, Reply
+from bench import contender, machine, peer_python, squad
+from bench.contest import Terms
+from bench.contests import CONTESTS, DEFAULT
 from bench.errors import BenchError
-from bench.latency import Latencies
+from bench.line_up import AS_IS, OTHERS, LineUp
 from bench.promises import Promise
 from bench.shared import Shared, execute, shared_options
-from bench.workload import Workload
 
-PEERS: Final = ("llama-server", "llama_cpp.server")
-KILLED_AFTER_S: Final = 0.5
-ANSWERS_OUTLIVE_WITHIN_S: Final = 120.0
-
-
-class Plan:
-    """What every contender is put through."""
-
-    def __init__(self, *, questions: int, clients: int, burst: int, load: Workload) -> None:
-        self.questions, self.clients, self.burst, self.load = questions, clients, burst, load
+QUICK: Final = ("shared-documents", "burst")
+"""What is measured within a minute."""
+AT_REST: Final = 0.1
+"""The most that others may take of the processors."""
+_PEERS: Final = {name.rpartition(" ")[2]: name for name in OTHERS}
 
 
 @click.command("peers")
-@click.option("--python", type=click.Path(path_type=Path), help="One that has the peers. [default: this one]")
+@click.option("--workload", "workloads", type=click.Choice(list(CONTESTS)), multiple=True, default=tuple(DEFAULT),
+              help=f"Several may be named. [default: {', '.join(DEFAULT)}]")  # fmt: skip
+@click.option("--peer", "names", type=click.Choice(list(_PEERS)), multiple=True, default=tuple(_PEERS),
+              help=f"Several may be named; `{AS_IS.rpartition(' ')[2]}`: ours on the file as given. [default: all]",
+              )  # fmt: skip
+@click.option(
+    "--python", type=click.Path(path_type=Path, exists=True), help="One that has the peers. [default: of `make peers`]"
+)
 @click.option("--model", type=click.Path(path_type=Path, exists=True), help="A GGUF file. [default: the bundled one]")
-@click.option("--peer", "names", type=click.Choice(PEERS), multiple=True, default=PEERS, help="Several may be named.")
-@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--questions", type=click.IntRange(1), default=32, show_default=True, help="A round.")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Each from a fresh start.")
+@click.option("--questions", type=click.IntRange(1), help="A sample, for the workloads that ask for long.")
 @click.option("--burst", type=click.IntRange(1), default=50, show_default=True, help="Questions at once.")
 @click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="Ours and llama-server's.")
 @shared_options
 def command(
     shared: Shared,
+    workloads: tuple[str, ...],
+    names: tuple[str, ...],
     python: Path | None,
     model: Path | None,
-    names: tuple[str, ...],
     rounds: int,
-    questions: int,
+    questions: int | None,
     burst: int,
     slots: int,
 ) -> None:
-    """The same questions through us and through others."""
+    """The same questions through us and through others.
+
+    `make peers` installs llama-server and llama_cpp.server into .venv-peers.
+    """
+    if shared.target:
+        raise click.UsageError("The comparison starts systems of its own: leave --target out.")
     if shared.quick:
-        rounds, questions, burst = 1, min(questions, 4), min(burst, 12)
-    plan = Plan(questions=questions, clients=slots, burst=burst, load=workload.load(shared.dataset, max_tokens=16))
-    systems = _systems(names, python, model or contender.bundled_model(), slots)
-    execute(shared, _measure(plan, systems, rounds))
+        rounds, burst, workloads = 1, min(burst, 12), QUICK if workloads == tuple(DEFAULT) else workloads
+    others = tuple(_PEERS[name] for name in names)
+    try:
+        terms = Terms(
+            line_up=LineUp(model or contender.bundled_model(), python or peer_python.default(), slots, others),
+            articles=squad.articles(shared.dataset), rounds=rounds, seed=shared.seed, questions=questions,
+            burst=burst, quick=shared.quick,
+        )  # fmt: skip
+    except BenchError as error:
+        raise click.ClickException(str(error)) from None
+    execute(shared, _measure(terms, workloads))
 
 
-def _systems(names: tuple[str, ...], python: Path | None, model: Path, slots: int) -> dict[str, Any]:
-    """How each is started, by name."""
-    ours = {"docqa": lambda: contender.ours(model, slots, queue_size=10)}
-    others = {
-        name: (lambda name=name: contender.peer(name, python or Path(sys.executable), model, slots)) for name in names
-    }
-    return {**ours, **others}
-
-
-async def _measure(plan: Plan, systems: dict[str, Any], rounds: int) -> dict[str, Any]:
-    began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    found: dict[str, list[dict[str, Any]]] = {}
-    skipped = {}
-    for number in range(rounds):
-        for name, start in systems.items():
-            if name in skipped:
-                continue
-            try:
-                async with start() as system:
-                    seen = await _one_round(system, plan, is_last=number == rounds - 1)
-                found.setdefault(name, []).append(seen)
-            except BenchError as error:
-                click.echo(f"{name} is left out: {error}", err=True)
-                skipped[name] = str(error)
-    rows = [_row(name, seen) for name, seen in found.items()]
+async def _measure(terms: Terms, workloads: tuple[str, ...]) -> dict[str, Any]:
+    began, began_s = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
+    found = {name: await CONTESTS[name].measure(terms) for name in workloads}
+    verdict = [promise for name, seen in found.items() for promise in CONTESTS[name].verdict(seen)]
     return {
-        "benchmark": "peers",
+        "benchmark": name_of(workloads),
         "measured": began,
-        "promises": [msgspec.to_builtins(_verdict(rows))],
+        "promises": msgspec.to_builtins([*verdict, *_at_rest(terms.line_up.others_busy)]),
         "figures": {
-            "rounds": rounds,
-            "questions": plan.questions,
-            "burst": plan.burst,
-            "peers": rows,
-            "left_out": skipped,
+            "rounds": terms.rounds,
+            "model": terms.line_up.model.name,
+            "model_sha256": _sha256(terms.line_up.model),
+            "took_s": round(time.monotonic() - began_s),
+            "contests": found,
         },
-        "machine": machine.describe(),
+        "machine": await _machine(terms.line_up.python),
     }
 
 
-async def _one_round(system: Contender, plan: Plan, *, is_last: bool) -> dict[str, Any]:
-    # The first question pays for pages and caches.
-    if (first := await system.ask(plan.load.body(0))).status != 200:
-        raise BenchError(f"its first question got {first.status or 'no answer: the connection broke'}.")
-    began_s = time.monotonic()
-    replies = await _closed_loop(system, plan)
-    elapsed_s = time.monotonic() - began_s
-    answered = [reply for reply in replies if reply.status == 200]
-    round_ = {
-        "answers_per_s": len(answered) / elapsed_s,
-        "tokens_per_s": sum(reply.tokens for reply in answered) / elapsed_s,
-        "latency_ms": Latencies(reply.took_s for reply in answered).percentile_ms(50),
-    }
-    # Once is enough: how a system meets a burst is its nature, not a matter of speed.
-    return {**round_, "burst": await _burst(system, plan), "kill": await _kill(system, plan)} if is_last else round_
+def name_of(workloads: tuple[str, ...]) -> str:
+    """Of the stored result: a run of named workloads does not take the place of the whole one."""
+    return "peers" if set(workloads) >= set(DEFAULT) else f"peers-{'-'.join(workloads)}"
 
 
-async def _closed_loop(system: Contender, plan: Plan) -> list[Reply]:
-    numbers, replies = iter(range(1, plan.questions + 1)), []
-
-    async def client() -> None:
-        for number in numbers:
-            replies.append(await system.ask(plan.load.body(number)))
-
-    await asyncio.gather(*(client() for _ in range(plan.clients)))
-    return replies
+def _at_rest(busy: list[float]) -> list[Promise]:
+    """Some systems wait for each other's threads in a loop: with others at work they lose far more than their share."""
+    if not busy:
+        return []
+    words = f"Before a start {statistics.median(busy):.0%} of the processors were taken, {max(busy):.0%} at most."
+    return [Promise("The machine is at rest", statistics.median(busy) <= AT_REST, words, is_bar=True)]
 
 
-async def _burst(system: Contender, plan: Plan) -> dict[str, Any]:
-    """Many at once: who is refused, how soon, and how long the last one waits."""
-    replies = await asyncio.gather(*(system.ask(plan.load.body(number)) for number in range(plan.burst)))
-    refused = [reply.took_s for reply in replies if reply.status in (429, 503)]
-    answered = [reply.took_s for reply in replies if reply.status == 200]
-    return {
-        "statuses": {
-            str(status): count for status, count in sorted(Counter(reply.status for reply in replies).items())
-        },
-        "slowest_refusal_ms": round(max(refused) * 1000, 1) if refused else None,
-        "slowest_answer_s": round(max(answered), 2) if answered else None,
-    }
+async def _machine(python: Path) -> dict[str, Any]:
+    """With the peers' versions, which come from another environment."""
+    described = machine.describe()
+    theirs = {f"{name} (of the peers)": version for name, version in (await peer_python.versions(python)).items()}
+    packages: Any = described["packages"]
+    return {**described, "packages": {**packages, **theirs}}
 
 
-async def _kill(system: Contender, plan: Plan) -> dict[str, int]:
-    """Kill -9 what computes while it works on as many questions as it has slots: who still gets an answer."""
-    asking = [asyncio.ensure_future(system.ask(plan.load.body(number))) for number in range(plan.clients)]
-    await asyncio.sleep(KILLED_AFTER_S)
-    done_before = sum(asked.done() for asked in asking)
-    system.kill()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(ANSWERS_OUTLIVE_WITHIN_S):
-            await asyncio.gather(*asking)
-    answered = sum(asked.done() and not asked.cancelled() and asked.result().status == 200 for asked in asking)
-    return {"asked": len(asking), "answered_before": done_before, "answered": answered}
-
-
-def _row(name: str, rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "peer": name,
-        **{
-            kind: {
-                "median": round(statistics.median(seen[kind] for seen in rounds), 3),
-                "min": round(min(seen[kind] for seen in rounds), 3),
-                "max": round(max(seen[kind] for seen in rounds), 3),
-            }
-            for kind in ("answers_per_s", "tokens_per_s", "latency_ms")
-        },
-        **{kind: rounds[-1][kind] for kind in ("burst", "kill") if kind in rounds[-1]},
-    }
-
-
-def _verdict(rows: list[dict[str, Any]]) -> Promise:
-    kill = next((row["kill"] for row in rows if row["peer"] == "docqa" and "kill" in row), None)
-    if kill is None:
-        return Promise("Accepted is never lost", False, "The worker was not killed: there is no last round.")
-    words = f"{kill['answered']} of {kill['asked']} got their answer although the worker was killed meanwhile."
-    return Promise("Accepted is never lost", kill["answered"] == kill["asked"], words)
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

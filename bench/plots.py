@@ -12,6 +12,7 @@ from hdrh.histogram import HdrHistogram
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench import speed
 from bench.palette import LIGHT, SERIES, by_variable
 
 WIDTH_IN: Final = 10.0
@@ -132,18 +133,47 @@ def recovery(result: dict[str, Any]) -> Figure:
 
 
 def peers(result: dict[str, Any]) -> Figure:
-    """Requests a second of each, with the spread over the rounds."""
-    rows: list[dict[str, Any]] = result["figures"]["peers"]
-    figure = Figure(figsize=(WIDTH_IN, 0.9 + 0.5 * len(rows)), layout="constrained")
-    axes = figure.subplots()
-    middle = [row["answers_per_s"]["median"] for row in rows]
-    low = [row["answers_per_s"]["median"] - row["answers_per_s"]["min"] for row in rows]
-    high = [row["answers_per_s"]["max"] - row["answers_per_s"]["median"] for row in rows]
-    colours = [LIGHT["answered"] if row["peer"] == "docqa" else LIGHT["arrivals"] for row in rows]
-    axes.barh([row["peer"] for row in rows], middle, xerr=(low, high), color=colours, ecolor=LIGHT["ink"], capsize=3)
-    axes.set(title="Answers a second: median, least and most of the rounds")
-    axes.grid(visible=False, axis="y")
+    """Questions a second of each system in each workload, with the spread over the rounds."""
+    contests = speeds(result)
+    heights = [len(found["systems"]) for found in contests.values()]
+    figure = Figure(figsize=(WIDTH_IN, 0.7 * len(contests) + 0.36 * sum(heights)), layout="constrained")
+    all_axes = figure.subplots(len(contests), 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
+    for axes, (name, found) in zip(all_axes, contests.items(), strict=True):
+        systems = {system: row["answers_per_s"] for system, row in found["systems"].items()}
+        _with_spread(axes, systems)
+        axes.set(title=f"{name}: questions a second, median, least and most of the rounds")
     return figure
+
+
+def ratios(result: dict[str, Any]) -> Figure:
+    """Ours against llama-server in each workload, and what was to be reached."""
+    rows = {f"{name}: {system}": ratio for name, found in speeds(result).items()
+            for system, ratio in found["ratios"].items() if system.startswith("docqa")}  # fmt: skip
+    figure = Figure(figsize=(WIDTH_IN, 0.9 + 0.36 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    _with_spread(axes, rows)
+    bars = [speed.bar_of(*row.split(": ")) for row in reversed(rows)]
+    axes.scatter(bars, range(len(rows)), marker="|", s=260, color=LIGHT["fault"], zorder=3, label="to reach")
+    axes.axvline(1, color=LIGHT["muted"], lw=1, ls="--")
+    axes.set(title="Times as many questions a second as llama-server (the dashed line)")
+    axes.legend(loc="lower right")
+    return figure
+
+
+def speeds(result: dict[str, Any]) -> dict[str, Any]:
+    """The contests that measured questions a second."""
+    contests: dict[str, Any] = result["figures"].get("contests", {})
+    return {name: found for name, found in contests.items() if "ratios" in found and found["systems"]}
+
+
+def _with_spread(axes: Axes, spreads: dict[str, dict[str, Any]]) -> None:
+    """One bar each, the first one on top; ours in green."""
+    rows = dict(reversed(spreads.items()))
+    middle = [row["median"] for row in rows.values()]
+    low, high = ([abs(row[end] - row["median"]) for row in rows.values()] for end in ("min", "max"))
+    colours = [LIGHT["answered"] if "docqa" in name else LIGHT["arrivals"] for name in rows]
+    axes.barh(list(rows), middle, height=0.7, xerr=(low, high), color=colours, ecolor=LIGHT["ink"], capsize=3)
+    axes.grid(visible=False, axis="y")
 
 
 def _flow(axes: Axes, line: dict[str, Any]) -> None:
@@ -199,5 +229,6 @@ _PLOTS: Final[dict[str, tuple[Applies, Callable[[dict[str, Any]], Figure]]]] = {
     "latency": (lambda result: result.get("timeline", {}).get("latencies"), latency),
     "knee": (lambda result: result["figures"].get("steps"), knee),
     "recovery": (lambda result: result["figures"].get("recovery_s"), recovery),
-    "peers": (lambda result: result["figures"].get("peers"), peers),
+    "peers": (speeds, peers),
+    "ratios": (lambda result: any(found["ratios"] for found in speeds(result).values()), ratios),
 }

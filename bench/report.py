@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from bench import plots, standing
 from bench.palette import DARK, LIGHT, variables
+from bench.table import Table
 from contract.files import write_atomically
 
 _CSS: Final = f"""
@@ -55,6 +56,7 @@ def render(result: dict[str, Any], drawn: dict[str, str]) -> str:
         _verdict(result["promises"]),
         _plot(drawn, "knee"),
         _plot(drawn, "peers"),
+        _plot(drawn, "ratios"),
         _standing(result["figures"]),
         _plot(drawn, "timeline"),
         _ledger(result),
@@ -118,11 +120,13 @@ def _latency(result: dict[str, Any]) -> str:
 
 
 def _standing(figures: dict[str, Any]) -> str:
-    if "peers" not in figures:
-        return ""
-    heads, *rows = standing.as_table(figures["peers"])
-    left_out = "".join(f"<p>{_text(name)} is left out: {_text(why)}</p>" for name, why in figures["left_out"].items())
-    return f"<h2>Who stands where</h2>{_table(heads, rows)}{left_out}"
+    return "".join(_contest(contest) for contest in standing.tables(figures))
+
+
+def _contest(contest: Table) -> str:
+    rows = [tuple(_text(cell) for cell in row) for row in contest.rows]
+    table = _table(contest.heads, rows) if rows else ""
+    return f'<h2>{_text(contest.title)}</h2>{table}<p class="sub">{_text(contest.note)}</p>'
 
 
 def _retry_after(told: dict[str, Any]) -> str:

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench import standing
+from bench.table import Table as Words
 
 
 def result(found: dict[str, Any], stored: list[Path]) -> None:
@@ -18,8 +20,8 @@ def result(found: dict[str, Any], stored: list[Path]) -> None:
         console.print(_ledger(ledger))
     if latency := found.get("latency"):
         console.print(_latency(found, latency))
-    if peers := found["figures"].get("peers"):
-        console.print(_standing(peers))
+    for contest in standing.tables(found["figures"]):
+        console.print(_contest(contest))
     console.print(_figures(found["figures"]))
     for path in stored:
         console.print(f"Stored: {path}", style="dim")
@@ -54,11 +56,13 @@ def _latency(found: dict[str, Any], latency: dict[str, float]) -> Table:
     return table
 
 
-def _standing(peers: list[dict[str, Any]]) -> Table:
-    heads, *rows = standing.as_table(peers)
-    table = Table(*heads, box=None)
-    for row in rows:
-        table.add_row(*row)
+def _contest(contest: Words) -> Table:
+    table = Table(title=contest.title, caption=contest.note or None, title_justify="left", box=None)
+    table.caption_justify = "left"
+    for head in contest.heads:
+        table.add_column(head, overflow="fold")
+    for row in contest.rows:
+        table.add_row(*map(escape, row))
     return table
 
 

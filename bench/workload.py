@@ -1,11 +1,11 @@
 """What is asked: questions about documents, from a SQuAD file or the project's own, as bodies of requests."""
 
-import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from bench import squad
 from bench.documents import DOCUMENTS
 from bench.errors import BenchError
 
@@ -43,16 +43,10 @@ def _own() -> list[tuple[str, str]]:
 
 
 def _from_squad(path: Path) -> list[tuple[str, str]]:
-    try:
-        articles: list[dict[str, Any]] = json.loads(path.read_bytes())["data"]
-        return [
-            (asked["question"], paragraph["context"])
-            for article in articles
-            for paragraph in article["paragraphs"]
-            if len(paragraph["context"]) <= MAX_CONTEXT_CHARS
-            for asked in paragraph["qas"]
-        ]
-    except OSError as error:
-        raise BenchError(f"Can't read {path}: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError):
-        raise BenchError(f"{path} is not in SQuAD's format (data, paragraphs, context, qas, question).") from None
+    return [
+        (asked.question, paragraph.text)
+        for article in squad.articles(path)
+        for paragraph in article.paragraphs
+        if len(paragraph.text) <= MAX_CONTEXT_CHARS
+        for asked in paragraph.asked
+    ]

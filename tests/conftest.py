@@ -1,11 +1,15 @@
 """Fixtures for all tiers: real nats-servers."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.nats_server import RunningServer
+
+# As the worker sets it for itself: tests that hold a model must not burn the cores of those beside them.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ async def test_a_cancelled_leader_leaves_its_reading_to_those_who_waited_for_it(
 async def test_while_a_long_document_is_read_the_others_go_on(engine: Engine) -> None:
     talker = engine.generate(Query(query="Tell a very long story.", max_tokens=400), "http.talker")
     assert isinstance(await anext(talker), Piece)
-    reader = asyncio.create_task(answer(engine, about(f"Long. {LONG * 6}", max_tokens=1)))
+    reader = asyncio.create_task(answer(engine, about(f"Long. {LONG * 3}", max_tokens=1)))
     await asyncio.sleep(0.1)
     pieces = 0
     while not reader.done():
@@ -123,7 +123,7 @@ async def test_while_a_long_document_is_read_the_others_go_on(engine: Engine) ->
 
 
 async def test_a_short_question_overtakes_the_reading_of_a_long_document(engine: Engine) -> None:
-    reader = asyncio.create_task(answer(engine, about(f"Overtaken. {LONG * 6}", max_tokens=1)))
+    reader = asyncio.create_task(answer(engine, about(f"Overtaken. {LONG * 3}", max_tokens=1)))
     await asyncio.sleep(0.3)
     await answer(engine, Query(query="Hello?", max_tokens=2), "http.other")
     assert not reader.done()
