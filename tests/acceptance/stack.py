@@ -28,6 +28,9 @@ Part = Literal["nats", "ingress", "worker"]
 _PROGRAMS: dict[Part, str] = {"nats": "nats-server", "ingress": "ingress", "worker": "inference_worker"}
 """A word of the command line that each part is known by."""
 
+_PINNED_MODEL = {"MODEL_QUANTIZATION": "as-is"}
+"""Answers are compared: they must not depend on what is the fastest on the machine that runs the tests."""
+
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 40.0
 HTTP_TIMEOUT_S = 90.0
@@ -69,7 +72,7 @@ class Stack:
         # A Unix socket's path ends at 107 bytes: pytest's own folders are too long.
         self.folder = Path(tempfile.mkdtemp(prefix="dq"))
         self.environment = processes.environment(
-            self.folder, {"DOCQA_ACK_WAIT_S": f"{options.ack_wait_s:g}", **options.environment}
+            self.folder, {"DOCQA_ACK_WAIT_S": f"{options.ack_wait_s:g}", **_PINNED_MODEL, **options.environment}
         )
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -41,7 +41,8 @@ def test_the_page_of_settings_lists_each_known_name_once() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN_NAMES))
-def test_the_page_of_settings_states_the_true_default(name: str) -> None:
+def test_the_page_of_settings_states_the_true_default(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     [row] = [row for row in rows() if row["name"] == name]
     assert set(re.findall(r"`([^`]*)`", row["default"])) == defaults_in_code(name)
 

@@ -32,11 +32,6 @@ def test_without_the_local_model_nothing_could_answer_and_the_start_says_so() ->
         open_engine(WorkerSettings(enable_local_model=False))
 
 
-def test_a_quantization_that_would_be_ignored_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"^MODEL_QUANTIZATION: .*`auto` only"):
-        open_engine(WorkerSettings(model_quantization="q8_0"))
-
-
 def test_a_missing_llama_cpp_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "inference_worker.model", None)
     with pytest.raises(SettingsError, match=r"^DOCQA_ENGINE: .*install goblin-docqa\[llama\]\.$"):

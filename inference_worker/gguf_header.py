@@ -1,0 +1,54 @@
+"""Reads from a GGUF file's header how its weights are stored, without loading it. See ggml's docs/gguf.md."""
+
+import struct
+from pathlib import Path
+from typing import BinaryIO, Final
+
+_FILE_TYPE: Final = b"general.file_type"
+_UINT32, _STRING, _ARRAY = 4, 8, 9
+_SIZES: Final = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+_MOST_STRING_BYTES: Final = 2**26
+
+
+def file_type(path: Path) -> int | None:
+    """llama.cpp's number for what most weights are (`llama_ftype`); None when the header does not say it."""
+    try:
+        with path.open("rb") as file:
+            return _find_file_type(file)
+    except (OSError, struct.error, KeyError, ValueError):
+        return None
+
+
+def _find_file_type(file: BinaryIO) -> int | None:
+    _magic, _version, _tensors, count = struct.unpack("<4sIQQ", file.read(24))
+    for _ in range(count):
+        name, kind = _text(file), _number(file, "<I")
+        if name == _FILE_TYPE and kind == _UINT32:
+            return _number(file, "<I")
+        _skip(file, kind)
+    return None
+
+
+def _skip(file: BinaryIO, kind: int) -> None:
+    if kind == _STRING:
+        _text(file)
+    elif kind == _ARRAY:
+        element, count = _number(file, "<I"), _number(file, "<Q")
+        if element in _SIZES:
+            file.seek(count * _SIZES[element], 1)
+        else:
+            for _ in range(count):
+                _skip(file, element)
+    else:
+        file.seek(_SIZES[kind], 1)
+
+
+def _text(file: BinaryIO) -> bytes:
+    size = _number(file, "<Q")
+    if size > _MOST_STRING_BYTES:
+        raise ValueError("not a string")
+    return file.read(size)
+
+
+def _number(file: BinaryIO, form: str) -> int:
+    return int(struct.unpack(form, file.read(struct.calcsize(form)))[0])

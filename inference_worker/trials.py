@@ -1,0 +1,107 @@
+"""Runs trials, each in a process of its own with a time limit, and keeps the files that they make.
+
+Knows nothing of what is tried in which order (`tuning`) or how it is measured (`run_trial`).
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from contract.errors import EngineError
+from inference_worker.choice import AS_IS, Candidate
+from inference_worker.model_cache import ModelFolder
+from inference_worker.trial import Failed, Measurement, Trial
+
+LIMIT_S: Final = 900.0
+"""A file of some gigabytes takes minutes to be made; what takes longer than this is not worth it."""
+
+
+class TrialError(EngineError):
+    """A candidate could not be measured."""
+
+
+class Trials:
+    """Measures candidates for one given file. `unfinished` is a folder that others clear away."""
+
+    def __init__(self, given: Path, folder: ModelFolder, unfinished: Path, limit_s: float = LIMIT_S) -> None:
+        self._given = given
+        self._folder = folder
+        self._unfinished = unfinished
+        self.limit_s = limit_s
+        self._judged: dict[tuple[object, ...], float | None] = {}
+
+    def measure(self, candidate: Candidate) -> Measurement:
+        """Judge and time one candidate; raises TrialError with why that could not be done."""
+        said_by = _what_is_said_depends_on(candidate)
+        trial = Trial(
+            candidate=candidate,
+            given=self._given,
+            file=self.file_of(candidate.quantization),
+            reference=self._unfinished / "reference.npy",
+            judge=said_by not in self._judged,
+            parent_pid=os.getpid(),
+        )
+        try:
+            measured = self._run(trial)
+        except TrialError:
+            self._drop(candidate.quantization)
+            raise
+        if measured.speed is None:
+            self._drop(candidate.quantization)
+        kl = self._judged.setdefault(said_by, measured.kl)
+        return msgspec.structs.replace(measured, kl=kl)
+
+    def keep(self, quantization: str) -> None:
+        """Move a candidate's file to where the worker finds it; raises OSError."""
+        file = self.file_of(quantization)
+        if file.parent == self._unfinished:
+            self._folder.keep_made(file, quantization)
+
+    def file_of(self, quantization: str) -> Path:
+        """Where a candidate's file is, or will be made."""
+        if quantization == AS_IS:
+            return self._given
+        return self._folder.made(quantization) or self._unfinished / f"{quantization}.gguf"
+
+    def _run(self, trial: Trial) -> Measurement:
+        command = [sys.executable, "-m", "inference_worker.run_trial"]
+        try:
+            done = subprocess.run(
+                command,
+                input=trial.to_json(),
+                capture_output=True,
+                timeout=self.limit_s,
+                check=False,
+                # The worker runs like this; and threads that spin while they wait would be measured as working.
+                env={**os.environ, "OMP_WAIT_POLICY": "passive"},
+            )
+        except subprocess.TimeoutExpired:
+            raise TrialError(f"It took longer than {self.limit_s:.0f} s.") from None
+        return _read(done)
+
+    def _drop(self, quantization: str) -> None:
+        """Make room: the file is large, and nobody wants it."""
+        if quantization != AS_IS:
+            for suffix in (".gguf", ".part"):
+                (self._unfinished / f"{quantization}{suffix}").unlink(missing_ok=True)
+
+
+def _what_is_said_depends_on(candidate: Candidate) -> tuple[object, ...]:
+    """Candidates that are alike in this compute the same numbers, but for their last digits."""
+    options = candidate.options
+    return candidate.quantization, options.flash_attention, options.kv_type, options.gpu_layers
+
+
+def _read(done: subprocess.CompletedProcess[bytes]) -> Measurement:
+    try:
+        reply = msgspec.json.decode(done.stdout, type=Measurement | Failed)
+    except msgspec.DecodeError:
+        words = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise TrialError(f"The process ended with status {done.returncode}: {words or 'it said nothing'}") from None
+    if isinstance(reply, Failed):
+        raise TrialError(reply.sentence)
+    return reply

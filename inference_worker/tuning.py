@@ -1,0 +1,212 @@
+"""Searches the fastest way to run a model that still says what the given file says.
+
+Greedy: quantisations first, then one option after another on the best two, then on the best one. A full grid would
+take an hour and find the same, since the options hardly depend on each other. Knows models by `measure` only.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeAlias
+
+import msgspec
+
+from contract.errors import DocQAError, EngineError
+from inference_worker.choice import Candidate, Speed, Tried, Verdict
+from inference_worker.options import RunOptions
+from inference_worker.trial import Measurement
+
+Measure = Callable[[Candidate], Measurement]
+"""Judges and times one candidate; raises EngineError where it can't."""
+
+WORTH: Final = 0.95
+"""Another candidate takes the place of a simpler one only with at most this part of its time: less is noise."""
+CLOSE: Final = 1.1
+"""Candidates within this of the fastest are measured again before one of them is dropped."""
+FINAL_RUNS: Final = 2
+"""More runs of the last two, in turns: a neighbour who disturbs one of them disturbs the other as well."""
+
+
+class TuningError(DocQAError):
+    """None of the candidates could be run."""
+
+
+Change: TypeAlias = Mapping[str, object]
+
+
+class Space(msgspec.Struct, frozen=True, kw_only=True):
+    """What is searched: quantisations under the options of the start, then changes, one after another."""
+
+    quantizations: list[str]
+    """In the order of preference among those that are equally fast."""
+    start: RunOptions
+    changes_of_two: list[Change]
+    """Tried on the two best quantisations: which is better may depend on them."""
+    changes_of_one: list[Change]
+
+    @property
+    def expected_runs(self) -> int:
+        """About how many runs it takes, for a progress bar."""
+        again = 2 + 2 * FINAL_RUNS
+        return len(self.quantizations) + 2 * len(self.changes_of_two) + len(self.changes_of_one) + again
+
+
+class Field:
+    """All candidates that were tried, with what came of them."""
+
+    def __init__(self, measure: Measure, gate_kl: float) -> None:
+        self._measure = measure
+        self._gate_kl = gate_kl
+        self._entries: dict[Candidate, _Entry] = {}
+
+    def run(self, candidate: Candidate) -> None:
+        """Measure it once more, unless it is known that it can't be chosen."""
+        entry = self._entries.setdefault(candidate, _Entry(candidate))
+        if not entry.is_out:
+            try:
+                entry.add(self._measure(candidate), self._gate_kl)
+            except EngineError as error:
+                entry.fail(str(error))
+
+    def refuse(self, candidate: Candidate, reason: str) -> None:
+        """Note a candidate that is not tried at all."""
+        self._entries[candidate] = entry = _Entry(candidate)
+        entry.verdict, entry.reason = "no room", reason
+
+    def seconds(self, candidate: Candidate) -> float:
+        """Its best time for the mix; infinite where it can't be chosen."""
+        return self._entries[candidate].seconds
+
+    def fastest(self, candidates: Iterable[Candidate] | None = None) -> list[Candidate]:
+        """Those that can be chosen, the fastest first."""
+        among = self._entries if candidates is None else candidates
+        return sorted((each for each in among if not self._entries[each].is_out), key=self.seconds)
+
+    def reasons(self) -> str:
+        """Why each that can't be chosen can't be."""
+        out = (entry for entry in self._entries.values() if entry.is_out)
+        return "; ".join(f"{entry.candidate.quantization}: {entry.reason}" for entry in out)
+
+    def table(self, chosen: Candidate) -> list[Tried]:
+        """All that was tried: the fastest first, then what was refused."""
+        entries = sorted(self._entries.values(), key=lambda entry: entry.seconds)
+        return [entry.tried(_verdict(entry, self._entries[chosen])) for entry in entries]
+
+
+class _Entry:
+    def __init__(self, candidate: Candidate) -> None:
+        self.candidate = candidate
+        self.speeds: list[Speed] = []
+        self.verdict: Verdict | None = None
+        self.reason = ""
+        self._kl: float | None = None
+
+    @property
+    def is_out(self) -> bool:
+        return self.verdict is not None
+
+    @property
+    def fastest(self) -> Speed | None:
+        """What else runs on a machine can only make a run slower: the fastest says most about the candidate."""
+        return min(self.speeds, key=lambda speed: speed.mix_s, default=None)
+
+    @property
+    def seconds(self) -> float:
+        return self.fastest.mix_s if self.fastest and not self.is_out else math.inf
+
+    def add(self, measured: Measurement, gate_kl: float) -> None:
+        self._kl = measured.kl
+        if measured.kl is not None and measured.kl > gate_kl:
+            self.verdict, self.reason = "too different", f"KL above {gate_kl:g}"
+        elif measured.speed:
+            self.speeds.append(measured.speed)
+
+    def fail(self, reason: str) -> None:
+        self.verdict, self.reason = "failed", reason
+
+    def tried(self, verdict: Verdict) -> Tried:
+        return Tried(
+            candidate=self.candidate,
+            verdict=verdict,
+            kl=self._kl,
+            speed=self.fastest,
+            runs=len(self.speeds),
+            reason=self.reason,
+        )
+
+
+def _verdict(entry: _Entry, chosen: _Entry) -> Verdict:
+    if entry is chosen:
+        return "chosen"
+    return entry.verdict or ("equal" if entry.seconds <= chosen.seconds else "slower")
+
+
+class Search:
+    """One search over a field. `tell` hears of each candidate before it is run, with the part that is done (0 to 1)."""
+
+    def __init__(self, field: Field, space: Space, tell: Callable[[Candidate, float], None]) -> None:
+        self._field = field
+        self._space = space
+        self._tell = tell
+        self._done = 0
+
+    def best(self) -> Candidate:
+        """The fastest candidate worth its trouble; raises TuningError when none could be run."""
+        leaders = self._best_quantizations()
+        for change in self._space.changes_of_two:
+            leaders = self._still_close([self._improved(leader, change) for leader in leaders])
+        best = leaders[0]
+        for change in self._space.changes_of_one:
+            best = self._improved(best, change)
+        return self._settled()
+
+    def _best_quantizations(self) -> list[Candidate]:
+        """The two fastest, both measured twice when they are close."""
+        start = [Candidate(quantization=each, options=self._space.start) for each in self._space.quantizations]
+        for candidate in start:
+            self._run(candidate)
+        for candidate in self._still_close(self._field.fastest(start))[:3]:
+            self._run(candidate)
+        return self._still_close(self._field.fastest(start))[:2]
+
+    def _improved(self, leader: Candidate, change: Change) -> Candidate:
+        """The leader with the change, if that is faster by more than noise."""
+        options = msgspec.structs.replace(leader.options, **change)
+        challenger = msgspec.structs.replace(leader, options=options)
+        if challenger == leader:
+            return leader
+        self._run(challenger)
+        if not self._is_faster(challenger, leader):
+            return leader
+        # The leader was measured a while ago, maybe in noisier times.
+        self._run(leader)
+        return challenger if self._is_faster(challenger, leader) else leader
+
+    def _is_faster(self, challenger: Candidate, leader: Candidate) -> bool:
+        return self._field.seconds(challenger) <= WORTH * self._field.seconds(leader)
+
+    def _still_close(self, candidates: list[Candidate]) -> list[Candidate]:
+        fastest = self._field.fastest(candidates)
+        if not fastest:
+            raise TuningError(f"No candidate can be used ({self._field.reasons()}).")
+        return [each for each in fastest if self._field.seconds(each) <= CLOSE * self._field.seconds(fastest[0])]
+
+    def _settled(self) -> Candidate:
+        """The last two in turns; then, among equals, the quantisation that is preferred, run in the usual way."""
+        # Both, however far apart: the fastest of many runs is faster than the fastest of one.
+        last = self._field.fastest()[:2]
+        for _ in range(FINAL_RUNS):
+            for candidate in last:
+                self._run(candidate)
+        fastest = self._still_close(self._field.fastest())
+        equals = [each for each in fastest if not self._is_faster(fastest[0], each)]
+        return min(equals, key=self._trouble)
+
+    def _trouble(self, candidate: Candidate) -> tuple[int, int]:
+        usual, options = msgspec.structs.asdict(self._space.start), msgspec.structs.asdict(candidate.options)
+        changes = sum(options[name] != value for name, value in usual.items())
+        return self._space.quantizations.index(candidate.quantization), changes
+
+    def _run(self, candidate: Candidate) -> None:
+        self._tell(candidate, min(self._done / self._space.expected_runs, 0.99))
+        self._done += 1
+        self._field.run(candidate)

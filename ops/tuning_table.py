@@ -1,0 +1,51 @@
+"""Shows what a tuning tried, the fastest first, and what it chose."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+_WIDTH_OF_FILES: Final = 130
+_COLUMNS: Final = ("candidate", "KL", "prefill tok/s", "decode tok/s", "seconds", "verdict")
+
+
+def show(found: Mapping[str, Any]) -> None:
+    """Print the table and the choice to stdout."""
+    choice = found["choice"]
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
+    table = Table(title=f"{choice['model']} on {choice['machine']['cpu']}, {choice['machine']['cores']} cores")
+    for name in _COLUMNS:
+        table.add_column(name, justify="left" if name in ("candidate", "verdict") else "right")
+    for tried in choice["tried"]:
+        table.add_row(*_row(tried), style="bold" if tried["verdict"] == "chosen" else None)
+    console.print(table)
+    console.print(
+        "Seconds are for 4 documents with 8 questions each; KL is the distance from what the given file says, in nats."
+    )
+    console.print(f"Chosen on {choice['measured_at'][:10]}: {way(choice['chosen'])}. It is kept in {found['folder']}.")
+    console.print("`docqa models tune --again` measures anew; MODEL_QUANTIZATION=as-is runs the file as it is.")
+
+
+def way(candidate: Mapping[str, Any]) -> str:
+    """A candidate in a few words."""
+    options = candidate["options"]
+    words = [
+        candidate["quantization"],
+        "flash attention" if options["flash_attention"] else "",
+        "unified cells" if options["kv_layout"] == "unified" else "",
+        f"{options['kv_type']} cells" if options["kv_type"] != "f16" else "",
+        f"steps of {options['step_tokens']}",
+        f"{options['threads']} threads" if options["threads"] != 1 else "1 thread",
+        f"{options['gpu_layers']} layers on the GPU" if options["gpu_layers"] else "",
+    ]
+    return ", ".join(word for word in words if word)
+
+
+def _row(tried: Mapping[str, Any]) -> list[str]:
+    speed = tried["speed"] or {}
+    rates = [f"{speed[name]:,.0f}" if speed else "-" for name in ("prefill_tokens_per_s", "decode_tokens_per_s")]
+    kl = "-" if tried["kl"] is None else f"{tried['kl']:.4f}"
+    reason = f": {tried['reason']}" if tried["reason"] else ""
+    return [way(tried["candidate"]), kl, *rates, f"{speed['mix_s']:.1f}" if speed else "-", tried["verdict"] + reason]
