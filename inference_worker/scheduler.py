@@ -18,8 +18,11 @@ Saved = TypeVar("Saved", bound=Sized)
 
 Planned: TypeAlias = tuple[Sequence[S], Span]
 
-STALL_S: Final = 0.4
+STALL_S: Final = 0.5
 """So long may those who answer stand still for those who read: reading goes faster when nothing is mixed in."""
+
+STEP_S: Final = 2.0
+"""So long may a step take when nobody answers: who comes or leaves waits for its end."""
 
 AGEING_TOKENS_PER_S: Final = 200
 """Short texts are read first, but each second of waiting makes a text count as so much shorter."""
@@ -154,7 +157,7 @@ class Scheduler(Generic[S, Saved]):
 
     def _reading_room(self, has_decoding: bool, now_s: float) -> int:
         """How many tokens may be read before those who answer get their next one; 0: they come first."""
-        left_s = STALL_S - (now_s - self._round_ended_s if has_decoding else 0.0)
+        left_s = STALL_S - (now_s - self._round_ended_s) if has_decoding else STEP_S
         room = min(self.pace.tokens_in(left_s), self._step_tokens)
         # Between two rounds at least something is read, however slow the model is.
         if not has_decoding or not self._read_since_round:

