@@ -51,7 +51,7 @@ DOCUMENTS = {
 
 
 async def test_ten_questions_with_known_answers_and_the_same_answers_again(model: Stack) -> None:
-    """Greedy is the default. Who shares a step differs between two runs, and may tip a near-tie in one answer of ten."""
+    """Greedy is the default. Who shares a step differs between two runs: a near-tie may tip in one answer of ten."""
     async with model.client() as client:
         first, second = [await _answers(client) for _ in range(2)]
     wrong = [
