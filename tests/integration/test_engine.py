@@ -50,7 +50,7 @@ DOCUMENTS = {
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    engine = open_engine(WorkerSettings(slots=4))
+    engine = open_engine(WorkerSettings(slots=4, model_quantization="as-is"))
     yield engine
     asyncio.run(engine.close())
 
@@ -195,7 +195,7 @@ async def test_the_loop_keeps_ticking_while_the_model_works(engine: Engine) -> N
 
 
 async def test_a_closed_engine_ends_what_is_under_way() -> None:
-    engine = open_engine(WorkerSettings())
+    engine = open_engine(WorkerSettings(model_quantization="as-is"))
     task = asyncio.create_task(answer(engine, Query(query="Tell a very long story.", max_tokens=4000)))
     await asyncio.sleep(0.5)
     await asyncio.wait_for(engine.close(), 10)
@@ -205,7 +205,7 @@ async def test_a_closed_engine_ends_what_is_under_way() -> None:
 
 async def test_a_model_named_by_the_settings_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "mine.gguf").symlink_to(locate_model(None, None))
-    engine = open_engine(WorkerSettings(model_path=tmp_path, model_name="mine.gguf"))
+    engine = open_engine(WorkerSettings(model_path=tmp_path, model_name="mine.gguf", model_quantization="as-is"))
     assert engine.model_name == "mine"
     await engine.close()
 

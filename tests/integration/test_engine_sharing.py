@@ -19,7 +19,7 @@ LONG = " ".join(f"Paragraph {number}: {CAFE} {TELESCOPE} {CONTRACT}" for number 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    engine = open_engine(WorkerSettings(slots=8))
+    engine = open_engine(WorkerSettings(slots=8, model_quantization="as-is"))
     yield engine
     asyncio.run(engine.close())
 
@@ -27,7 +27,7 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def lone_engine() -> Iterator[Engine]:
     """One query at a time, and nothing kept of the one before."""
-    engine = open_engine(WorkerSettings(slots=1, prefix_cache_mb=0))
+    engine = open_engine(WorkerSettings(slots=1, prefix_cache_mb=0, model_quantization="as-is"))
     yield engine
     asyncio.run(engine.close())
 
@@ -79,7 +79,7 @@ async def test_what_another_client_asked_shows_in_nothing_but_the_system_prompt(
 
 
 async def test_an_operator_may_share_between_all_clients() -> None:
-    engine = open_engine(WorkerSettings(slots=2, share_prefixes="all"))
+    engine = open_engine(WorkerSettings(slots=2, share_prefixes="all", model_quantization="as-is"))
     await answer(engine, about(CAFE), "http.alice")
     shared = await answer(engine, about(CAFE), "http.bob")
     await engine.close()
