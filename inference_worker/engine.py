@@ -273,6 +273,7 @@ class StepLoop:
                     self._scheduler.pace.note(len(part), time.monotonic() - began_s)
                 self._scheduler.pin(tokens, self._model.save(0))
             except Exception:
+                # Each query then reads it for itself: slower, and nothing else.
                 log.exception("opening failed")
             self._model.forget(0)
 
