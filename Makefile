@@ -19,11 +19,12 @@ NO_AMX := -mno-amx-tile -mno-amx-int8 -mno-amx-bf16
 BUILD := $(if $(filter x86_64,$(shell uname -m)),$(foreach language,C CXX,\
 	--config-settings-package 'llama-cpp-python:cmake.define.CMAKE_$(language)_FLAGS=$(NO_AMX)'))
 
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+# With the build's settings: else uv takes llama.cpp for another package and compiles it anew to read its metadata.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(BUILD)
 
 .PHONY: help
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: setup
 setup: $(STAMP) ## Make .venv with everything in it (the first time compiles llama.cpp and measures the model: 7 to 10 minutes)
@@ -56,6 +57,16 @@ up: setup ## Run everything until Ctrl-C
 test: setup ## Run all tests
 	@$(BIN)/python -m pytest tests/unit tests/integration tests/acceptance
 
+.PHONY: checkers
+checkers: setup ## Make .venv-checkers with the linters and validators of deploy/
+	@[[ -x .venv-checkers/bin/python ]] || $(BIN)/python -m venv --without-pip .venv-checkers
+	@$(BIN)/uv pip sync --quiet --python .venv-checkers/bin/python --require-hashes requirements/checkers.txt
+
+# Boots a systemd, builds images, runs Prometheus and nginx: needs root and Debian's packages, which it installs.
+.PHONY: test-deploy
+test-deploy: checkers ## Run the heavy tests of deploy/; each says why where this machine can't
+	@$(BIN)/python -m pytest tests/deploy
+
 .PHONY: lint
 lint: setup ## Check format, code, types, import rules and spelling
 	$(BIN)/ruff format --check .
@@ -80,8 +91,9 @@ lock: setup ## Compile the hashed requirement files anew
 	$(COMPILE) --extra llama --extra nats pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) --extra dev -c requirements/runtime.txt pyproject.toml requirements/build.in -o requirements/dev.txt
 	$(COMPILE) -c requirements/runtime.txt requirements/peers.in -o requirements/peers.txt
+	$(COMPILE) requirements/checkers.in -o requirements/checkers.txt
 
 .PHONY: clean
 clean: ## Remove .venv and all caches
-	rm -rf $(VENV) .venv-peers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov dist
+	rm -rf $(VENV) .venv-peers .venv-checkers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov dist
 	find . -name __pycache__ -prune -exec rm -rf {} +
