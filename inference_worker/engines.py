@@ -26,7 +26,7 @@ def hint_for(settings: WorkerSettings) -> str:
     """What would make the engine faster, in a sentence; empty when nothing is known that would."""
     if settings.engine == "echo":
         return ""
-    from inference_worker.plan import plan_model
+    from inference_worker.tuning.plan import plan_model
 
     return plan_model(settings).hint
 
@@ -35,7 +35,7 @@ def _open_llama(settings: WorkerSettings) -> Engine:
     try:
         from inference_worker.engine import LlamaEngine
         from inference_worker.model import Model
-        from inference_worker.plan import plan_model
+        from inference_worker.tuning.plan import plan_model
     except ImportError as error:
         raise SettingsError(
             f"DOCQA_ENGINE: the local engine needs {error.name}; install goblin-docqa[llama]."
@@ -44,4 +44,5 @@ def _open_llama(settings: WorkerSettings) -> Engine:
     if plan.hint:
         log.info(plan.hint)
     model = Model(plan.path, plan.options, settings.slots, settings.context_tokens)
-    return LlamaEngine(model, donor_bytes=settings.prefix_cache_mb * 1_000_000, share_with=settings.share_prefixes)
+    donor_bytes = settings.prefix_cache_mb * 1_000_000
+    return LlamaEngine(model, name=plan.name, donor_bytes=donor_bytes, share_with=settings.share_prefixes)

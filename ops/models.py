@@ -63,7 +63,7 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
 
 def _listed(environment: Mapping[str, str]) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-m", "inference_worker.list_models"],
+        [sys.executable, "-m", "inference_worker.tuning.list_models"],
         env=dict(environment),
         capture_output=True,
         check=False,

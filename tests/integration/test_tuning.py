@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from inference_worker.choice import AS_IS, Candidate, Choice, Tried
-from inference_worker.machine import this_machine
 from inference_worker.model import library_version
-from inference_worker.model_cache import ModelFolder
 from inference_worker.model_file import locate_model
 from inference_worker.options import RunOptions
-from inference_worker.quality import GATE_KL
-from inference_worker.trials import Trials
+from inference_worker.tuning.choice import AS_IS, Candidate, Choice, Tried
+from inference_worker.tuning.machine import this_machine
+from inference_worker.tuning.model_cache import ModelFolder
+from inference_worker.tuning.quality import GATE_KL
+from inference_worker.tuning.trials import Trials
 
 pytestmark = pytest.mark.model
 
@@ -59,7 +59,15 @@ def test_the_gate_holds_the_form_that_says_the_same_and_drops_the_one_that_does_
 def test_a_tuning_that_is_ended_half_way_leaves_nothing_that_a_start_would_find(
     folder: ModelFolder, number: signal.Signals
 ) -> None:
-    command = [sys.executable, "-m", "inference_worker.tune", "--root", str(folder.path.parent), "--only", "q8_0"]
+    command = [
+        sys.executable,
+        "-m",
+        "inference_worker.tuning.tune",
+        "--root",
+        str(folder.path.parent),
+        "--only",
+        "q8_0",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tuning:
         until_written(folder.path / "unfinished", tuning)
         tuning.send_signal(number)

@@ -6,14 +6,14 @@ import msgspec
 import pytest
 
 from contract.errors import EngineError, SettingsError
-from inference_worker import plan
-from inference_worker.choice import AS_IS, Candidate, Choice
-from inference_worker.machine import this_machine
 from inference_worker.model import library_version
-from inference_worker.model_cache import ModelFolder
 from inference_worker.options import RunOptions
-from inference_worker.plan import plan_model
 from inference_worker.settings import WorkerSettings
+from inference_worker.tuning import plan
+from inference_worker.tuning.choice import AS_IS, Candidate, Choice
+from inference_worker.tuning.machine import this_machine
+from inference_worker.tuning.model_cache import ModelFolder
+from inference_worker.tuning.plan import plan_model
 
 TUNED = RunOptions(threads=1, flash_attention=True, step_tokens=512)
 
@@ -78,6 +78,22 @@ def test_a_choice_is_what_runs(settings: WorkerSettings) -> None:
     folder = keep(settings, settings.model_cache, "q8_0")
     found = plan_model(settings)
     assert (found.path, found.options, found.hint) == (folder.made("q8_0"), TUNED, "")
+
+
+@pytest.mark.parametrize(("quantization", "name"), [("q8_0", "Copy-as-q8_0"), (AS_IS, "Copy")])
+def test_the_same_file_under_another_name_answers_with_its_own_name(
+    settings: WorkerSettings, quantization: str, name: str
+) -> None:
+    folder = keep(settings, settings.model_cache, quantization)
+    given = given_file(settings)
+    (given.parent / "Copy.gguf").write_bytes(given.read_bytes())
+    found = plan_model(changed(settings, model_name="Copy.gguf"))
+    assert found.name == name
+    assert found.path == (folder.made("q8_0") if quantization != AS_IS else given.parent / "Copy.gguf")
+
+
+def test_a_forced_quantization_is_named_after_the_given_file(settings: WorkerSettings) -> None:
+    assert plan_model(changed(settings, model_quantization="q6_k")).name == "Tiny.Q4_1-as-q6_k"
 
 
 def test_the_data_folders_own_choice_goes_before_the_shared_one(settings: WorkerSettings) -> None:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from inference_worker.quality import GATE_KL, log_probabilities, mean_kl
+from inference_worker.tuning.quality import GATE_KL, log_probabilities, mean_kl
 
 
 def logits_of(*probabilities: float) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from contract.errors import EngineError
-from inference_worker.choice import Candidate, Speed, Tried
 from inference_worker.options import RunOptions
-from inference_worker.trial import Measurement
-from inference_worker.tuning import Field, Search, Space, TuningError
+from inference_worker.tuning.choice import Candidate, Speed, Tried
+from inference_worker.tuning.search import Field, Search, Space, TuningError
+from inference_worker.tuning.trial import Measurement
 
 GATE_KL = 0.02
 KL = {"as-is": 0.0, "q4_0": 0.33, "q6_k": 0.014, "q8_0": 0.006}

@@ -11,9 +11,9 @@ from typing import Final, TypeAlias
 import msgspec
 
 from contract.errors import DocQAError, EngineError
-from inference_worker.choice import AS_IS, Candidate, Speed, Tried, Verdict
 from inference_worker.options import RunOptions
-from inference_worker.trial import Measurement
+from inference_worker.tuning.choice import AS_IS, Candidate, Speed, Tried, Verdict
+from inference_worker.tuning.trial import Measurement
 
 Measure = Callable[[Candidate], Measurement]
 """Judges and times one candidate; raises EngineError where it can't."""

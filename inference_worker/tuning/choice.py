@@ -9,8 +9,8 @@ from typing import Literal
 import msgspec
 
 from contract.files import write_atomically
-from inference_worker.machine import Machine
 from inference_worker.options import RunOptions
+from inference_worker.tuning.machine import Machine
 
 AS_IS = "as-is"
 """The quantisation of the given file, whatever it is."""

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from inference_worker.choice import Speed
 from inference_worker.options import RunOptions
-from inference_worker.quality import TEXT
 from inference_worker.sequence import Span
+from inference_worker.tuning.choice import Speed
+from inference_worker.tuning.quality import TEXT
 
 if TYPE_CHECKING:
     from inference_worker.model import Model

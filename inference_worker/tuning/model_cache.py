@@ -17,10 +17,10 @@ from pathlib import Path
 
 from contract.errors import AlreadyRunningError
 from contract.files import write_atomically
-from inference_worker import choice
-from inference_worker.choice import Choice
-from inference_worker.file_hash import sha256_of
-from inference_worker.machine import Machine
+from inference_worker.tuning import choice
+from inference_worker.tuning.choice import Choice
+from inference_worker.tuning.file_hash import sha256_of
+from inference_worker.tuning.machine import Machine
 
 Make = Callable[[Path, Path, str], None]
 """Writes a source anew into a target as a quantisation; raises EngineError or OSError."""

@@ -1,6 +1,6 @@
-"""Tells which models there are and what is chosen for each: `python -m inference_worker.list_models`, JSON on stdout.
+"""Tells which models there are and what is chosen for each, as JSON on stdout.
 
-For `docqa models list`.
+`python -m inference_worker.tuning.list_models`, for `docqa models list`.
 """
 
 import os
@@ -13,11 +13,11 @@ import msgspec
 
 from contract import settings
 from contract.errors import DocQAError
-from inference_worker.machine import this_machine
 from inference_worker.model import library_version
-from inference_worker.model_cache import ModelFolder
 from inference_worker.model_file import bundled_model, locate_model
 from inference_worker.settings import WorkerSettings
+from inference_worker.tuning.machine import this_machine
+from inference_worker.tuning.model_cache import ModelFolder
 
 
 def main() -> int:

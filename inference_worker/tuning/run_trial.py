@@ -1,6 +1,6 @@
-"""Runs one trial: `python -m inference_worker.run_trial`, a Trial as JSON on stdin, a Measurement or Failed on stdout.
+"""Runs one trial: a Trial as JSON on stdin, a Measurement or Failed on stdout.
 
-A process of its own, since llama.cpp ends the process where a file or an option is beyond it.
+`python -m inference_worker.tuning.run_trial`, since llama.cpp ends the process where a file or an option is beyond it.
 """
 
 import contextlib
@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from contract import logs
 from contract.errors import DocQAError
-from inference_worker import quality, workload
 from inference_worker.model import Model, quantize
 from inference_worker.options import RunOptions
-from inference_worker.trial import Failed, Measurement, Trial
+from inference_worker.tuning import quality, workload
+from inference_worker.tuning.trial import Failed, Measurement, Trial
 
 _PR_SET_PDEATHSIG = 1
 

@@ -11,11 +11,11 @@ from typing import Final
 import psutil
 
 from contract.errors import SettingsError
-from inference_worker.choice import AS_IS
-from inference_worker.gguf_header import file_type
-from inference_worker.machine import Machine
 from inference_worker.options import RunOptions
-from inference_worker.tuning import Change, Space
+from inference_worker.tuning.choice import AS_IS
+from inference_worker.tuning.gguf_header import file_type
+from inference_worker.tuning.machine import Machine
+from inference_worker.tuning.search import Change, Space
 
 _BITS: Final = {"q8_0": 8.5, "f16": 16.0, "bf16": 16.0, "q6_k": 6.6, "q4_0": 4.5}
 """Bits for each weight, in the order of preference among equals: Q8_0 takes half the memory of sixteen bits and says

@@ -1,4 +1,4 @@
-"""Runs a tuning: `python -m inference_worker.tune`, for `docqa models tune`.
+"""Runs a tuning: `python -m inference_worker.tuning.tune`, for `docqa models tune`.
 
 Tells what it does as lines of JSON on stdout.
 """
@@ -16,15 +16,16 @@ import msgspec
 
 from contract import logs, settings
 from contract.errors import DocQAError
-from inference_worker import quality, tuning_space
-from inference_worker.choice import Candidate, Choice
-from inference_worker.machine import Machine, this_machine
 from inference_worker.model import library_version
-from inference_worker.model_cache import ModelFolder
 from inference_worker.model_file import locate_model
 from inference_worker.settings import WorkerSettings
-from inference_worker.trials import Trials
-from inference_worker.tuning import Field, Search
+from inference_worker.tuning import quality
+from inference_worker.tuning import space as tuning_space
+from inference_worker.tuning.choice import Candidate, Choice
+from inference_worker.tuning.machine import Machine, this_machine
+from inference_worker.tuning.model_cache import ModelFolder
+from inference_worker.tuning.search import Field, Search
+from inference_worker.tuning.trials import Trials
 
 
 def main() -> int:

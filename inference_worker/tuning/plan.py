@@ -11,13 +11,13 @@ import msgspec
 import structlog
 
 from contract.errors import DocQAError, SettingsError
-from inference_worker.choice import AS_IS, Choice
-from inference_worker.machine import Machine, this_machine
 from inference_worker.model import QUANTIZATIONS, library_version, quantize
-from inference_worker.model_cache import ModelFolder
 from inference_worker.model_file import bundled_model, locate_model
 from inference_worker.options import RunOptions
 from inference_worker.settings import WorkerSettings
+from inference_worker.tuning.choice import AS_IS, Choice
+from inference_worker.tuning.machine import Machine, this_machine
+from inference_worker.tuning.model_cache import ModelFolder
 
 AUTO = "auto"
 
@@ -28,6 +28,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What is opened. `hint` is a sentence for whoever started it: what would make it faster; may be empty."""
 
     path: Path
+    name: str
+    """What answers say. A made file has the name of the first file that it was made of; the given one may be a copy."""
     options: RunOptions
     hint: str = ""
 
@@ -48,7 +50,7 @@ def plan_model(settings: WorkerSettings) -> Plan:
         plan = _chosen(given, folders, machine)
     else:
         path = given if wanted == AS_IS else _forced(wanted, folders)
-        plan = Plan(path=path, options=_options_for(wanted, folders, machine))
+        plan = Plan(path=path, name=_name(given, wanted), options=_options_for(wanted, folders, machine))
     return _with_settings(plan, settings)
 
 
@@ -59,9 +61,13 @@ def _chosen(given: Path, folders: list[ModelFolder], machine: Machine) -> Plan:
             quantization = choice.chosen.quantization
             path = given if quantization == AS_IS else folder.made(quantization)
             if path:
-                return Plan(path=path, options=choice.chosen.options)
+                return Plan(path=path, name=_name(given, quantization), options=choice.chosen.options)
             log.warning("the tuned file is missing or damaged", model=given.name, quantization=quantization)
-    return Plan(path=given, options=default_options(machine), hint=_hint(given))
+    return Plan(path=given, name=given.stem, options=default_options(machine), hint=_hint(given))
+
+
+def _name(given: Path, quantization: str) -> str:
+    return given.stem if quantization == AS_IS else f"{given.stem}-as-{quantization}"
 
 
 def _hint(given: Path) -> str:
