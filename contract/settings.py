@@ -70,6 +70,7 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     dead_max_bytes: Annotated[int, Meta(ge=1_048_576)] = field(default=2**28, name="DOCQA_DEAD_MAX_BYTES")
     job_deadline_s: Seconds = field(default=120.0, name="DOCQA_JOB_DEADLINE_S")
     data_dir: Path = field(default_factory=default_data_dir, name="DOCQA_DATA_DIR")
+    nats_port: Annotated[int, Meta(ge=1, le=65_535)] | None = field(default=None, name="DOCQA_NATS_PORT")
 
     def __post_init__(self) -> None:
         if self.result_ttl_s < 2 * self.job_deadline_s:
@@ -101,6 +102,7 @@ KNOWN_NAMES = frozenset(
         "DOCQA_MODEL_CACHE",
         "DOCQA_NATS_CA",
         "DOCQA_NATS_PASSWORD",
+        "DOCQA_NATS_PORT",
         "DOCQA_NATS_URL",
         "DOCQA_PORT",
         "DOCQA_PREFIX_CACHE_MB",

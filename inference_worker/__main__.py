@@ -17,11 +17,11 @@ from contract import logs, settings, topology
 from contract.bus import Bus
 from contract.errors import SettingsError
 from contract.files import write_atomically
+from contract.notifier import Notifier
 from inference_worker.announcer import Announcer
 from inference_worker.engines import hint_for, open_engine
 from inference_worker.generation import Engine
 from inference_worker.health import Health
-from inference_worker.notifier import Notifier
 from inference_worker.settings import WorkerSettings
 from inference_worker.status_server import StatusServer
 from inference_worker.watchdog import Watchdog

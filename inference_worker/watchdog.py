@@ -12,8 +12,8 @@ from typing import Final
 
 import structlog
 
+from contract.notifier import Notifier
 from inference_worker.generation import Engine
-from inference_worker.notifier import Notifier
 
 STALLED_STATUS: Final = 70
 """The process's exit status; sysexits.h calls it an internal software error, and nothing else here ends with it."""

@@ -19,6 +19,7 @@ from contract import logs, settings, topology
 from contract.bus import Bus
 from contract.errors import AlreadyRunningError, BusError, SettingsError
 from contract.files import write_atomically
+from contract.notifier import Notifier
 from ingress.app import create_asgi
 from ingress.host import refuse_open_doors
 from ingress.listeners import Listeners, address_of, count_inherited, listening
@@ -54,13 +55,13 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
     with listening(loaded, count_inherited(environment, os.getpid())) as listeners:
         if loaded.token is None and loaded.tokens is None:
             refuse_open_doors(listeners)
-        uvloop.run(serve(loaded, listeners, ready_file))
+        uvloop.run(serve(loaded, listeners, ready_file, Notifier.from_environment(environment, os.getpid())))
 
 
-async def serve(loaded: IngressSettings, listeners: Listeners, ready_file: Path | None) -> None:
+async def serve(loaded: IngressSettings, listeners: Listeners, ready_file: Path | None, notifier: Notifier) -> None:
     """Connect to the bus in the background and serve at once: without the bus we say so."""
     services = Services.of(loaded, Bus())
-    server = Server(create_asgi(services, metrics_address(listeners)), services.replies.release)
+    server = Server(create_asgi(services, metrics_address(listeners)), services.replies.release, notifier)
     with audit_kept(services):
         beside = [start(name, work, server) for name, work in work_beside(services)]
         if ready_file:

@@ -7,12 +7,14 @@ import asyncio
 from typing import Any, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from ingress.problems import MEDIA_TYPE, Problem
 
 HEAD_WITHIN_S: Final = 10.0
 REQUEST_WITHIN_S: Final = 30.0
+FIRST_WORD_WITHIN_S: Final = 1.0
+"""Once the server stops: whoever connected a moment before gets this long to begin."""
 WRITE_WITHIN_S: Final = 30.0
 """A client that takes nothing of a full buffer for this long has gone, whatever its connection says."""
 MAX_HEAD_BYTES: Final = 32_768
@@ -37,6 +39,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._is_in_head = True
         self._is_head_too_large = False
+        self._is_last = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -72,6 +75,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
+        if self._is_last:
+            self.cycle.keep_alive = False
         self._is_in_head = False
         self._expect_within(REQUEST_WITHIN_S)
 
@@ -79,6 +84,15 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         if self._reading:
             self._reading.cancel()
+
+    def shutdown(self) -> None:
+        """The server stops. A client that has just connected may be sending: it gets an answer, and that is the last."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None and not self.transport.is_closing():
+            self._is_last = True
+            self._expect_within(FIRST_WORD_WITHIN_S)
+        else:
+            super().shutdown()
 
     def pause_writing(self) -> None:
         super().pause_writing()

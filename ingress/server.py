@@ -1,4 +1,7 @@
-"""uvicorn, made to stop the way this service must: everyone who waits is let go first, and `serve` returns."""
+"""uvicorn, made to stop the way this service must: everyone who waits is let go first, and `serve` returns.
+
+The service manager hears when requests are served, that the loop which serves them goes round, and when it stops.
+"""
 
 import asyncio
 import contextlib
@@ -10,6 +13,7 @@ from typing import Final
 
 import uvicorn
 
+from contract.notifier import Notifier
 from ingress.protocol import BoundedProtocol
 
 GRACE_S: Final = 10
@@ -17,11 +21,14 @@ GRACE_S: Final = 10
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
+_TICKS_PER_S: Final = 10
+"""How often uvicorn's main loop goes round."""
+
 
 class Server(uvicorn.Server):
     """Serves until a signal; calls `on_exit` when one comes, before connections are waited for."""
 
-    def __init__(self, app: object, on_exit: Callable[[], None]) -> None:
+    def __init__(self, app: object, on_exit: Callable[[], None], notifier: Notifier) -> None:
         super().__init__(
             uvicorn.Config(
                 app,  # type: ignore[arg-type]  # uvicorn's type is its own protocol of ASGI
@@ -36,6 +43,18 @@ class Server(uvicorn.Server):
             )
         )
         self._on_exit = on_exit
+        self._notifier = notifier
+        # Twice within the manager's limit, and at least once in a second.
+        self._alive_every = max(1, int(min(notifier.watchdog_s / 2, 1.0) * _TICKS_PER_S))
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._notifier.ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % self._alive_every == 0:
+            self._notifier.alive()
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -50,6 +69,7 @@ class Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._notifier.stopping()
         self._on_exit()
         super().handle_exit(sig, frame)
 

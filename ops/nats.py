@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import click
 
 from contract.bus import connected
 from contract.errors import BusError
+from contract.notifier import Notifier
 from contract.provision import provision
 from contract.settings import BusSettings, QueueSettings, load
+from ops import store
 from ops.console import Console, silence_logs
 from ops.data_dir import claimed
 from ops.nats_server import STOPS_WITHIN_S, NatsServer
@@ -20,6 +23,7 @@ from ops.ready_file import ReadyFile
 from ops.stop import Stop
 
 _ANSWERS_WITHIN_S = 15.0
+_LOOKS_EVERY_S = 5.0
 
 
 @click.command("nats")
@@ -33,12 +37,14 @@ def command(data_dir: Path | None, ready_file: Path | None, as_json: bool) -> No
     """
     environment = environment_with(DOCQA_DATA_DIR=data_dir)
     settings = load(QueueSettings, environment)
+    notifier = Notifier.from_environment(environment, os.getpid())
     silence_logs()
     if environment.get("DOCQA_NATS_URL"):
         asyncio.run(provision_elsewhere(load(BusSettings, environment), settings))
+        notifier.ready()
         click.echo(json.dumps({"nats_url": environment["DOCQA_NATS_URL"]}) if as_json else "The streams are there.")
     else:
-        asyncio.run(_run(settings, ready_file, as_json))
+        asyncio.run(_run(settings, notifier, ready_file, as_json))
 
 
 async def provision_elsewhere(bus_settings: BusSettings, settings: QueueSettings) -> None:
@@ -50,7 +56,7 @@ async def provision_elsewhere(bus_settings: BusSettings, settings: QueueSettings
         raise BusError("DOCQA_NATS_URL: no nats-server lets the user `admin` in there within 15 s.") from None
 
 
-async def _run(settings: QueueSettings, ready_path: Path | None, as_json: bool) -> None:
+async def _run(settings: QueueSettings, notifier: Notifier, ready_path: Path | None, as_json: bool) -> None:
     stop = Stop()
     with claimed(settings.data_dir), Console(quiet=as_json) as console:
         ready_file = ReadyFile(ready_path)
@@ -60,14 +66,25 @@ async def _run(settings: QueueSettings, ready_path: Path | None, as_json: bool) 
         async def serve() -> None:
             await keeper.start()
             ready_file.write(_describe(server, keeper))
+            notifier.ready()
             click.echo(json.dumps(_describe(server, keeper)) if as_json else f"The bus is at {server.url}")
-            await watch(keeper)
+            await asyncio.gather(watch(keeper), show_life(notifier, server, keeper))
 
         try:
             await stop.unless_asked(serve())
         finally:
+            notifier.stopping()
             ready_file.remove()
             await keeper.stop(STOPS_WITHIN_S)
+
+
+async def show_life(notifier: Notifier, server: NatsServer, keeper: Keeper) -> None:
+    """Tell the service manager that all is well, until cancelled; not while a server that runs says nothing."""
+    while notifier.watchdog_s < math.inf:
+        # Between two starts, which may take until a disk has room, the keeper is what lives.
+        if not keeper.is_up or await asyncio.to_thread(store.answers, server.monitoring):
+            notifier.alive()
+        await asyncio.sleep(min(_LOOKS_EVERY_S, notifier.watchdog_s / 3))
 
 
 def _describe(server: NatsServer, keeper: Keeper) -> dict[str, object]:

@@ -43,7 +43,7 @@ class NatsServer:
         self.credentials = bus_address.credentials(data_dir)
         self.publishers = bus_address.publishers(data_dir)
         self._wanted_port = port
-        self._port: int | None = None
+        self._port = settings.nats_port
         self.monitoring = ""
 
     @property

@@ -61,6 +61,11 @@ class Keeper:
         return self.child.pid if self.child else None
 
     @property
+    def is_up(self) -> bool:
+        """False between two starts."""
+        return self.child is not None and self.child.returncode is None
+
+    @property
     def task(self) -> asyncio.Task[None]:
         """The keeping itself; raises RuntimeError before `start`."""
         if self._started is None:

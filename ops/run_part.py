@@ -17,6 +17,11 @@ def become(module: str, role: str, data_dir: Path | None, ready_file: Path | Non
     settings = load(UpSettings, environment)
     environment["DOCQA_UDS"] = str(settings.socket_path)
     if not environment.get("DOCQA_NATS_URL"):
-        environment |= bus_address.environment_for(settings.data_dir, role)
+        environment |= bus_address.environment_for(settings.data_dir, role) or named_port(settings)
     arguments = [sys.executable, "-m", module, *(["--ready-file", str(ready_file)] if ready_file else [])]
     os.execve(sys.executable, arguments, environment)  # noqa: S606  # the process that a service manager watches
+
+
+def named_port(settings: UpSettings) -> dict[str, str]:
+    """Where the bus is when its data folder is another user's: the services of systemd share the port's name only."""
+    return {"DOCQA_NATS_URL": f"nats://127.0.0.1:{settings.nats_port}"} if settings.nats_port else {}

@@ -40,6 +40,15 @@ def trouble(monitoring: str) -> str | None:
     return words if any(sign in words for sign in _MENDED_BY_A_RESTART) else None
 
 
+def answers(monitoring: str) -> bool:
+    """Whether the server says anything at all: one that stands still doesn't."""
+    try:
+        _healthz(monitoring)
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    return True
+
+
 def _healthz(monitoring: str) -> dict[str, object]:
     connection = http.client.HTTPConnection(urlsplit(monitoring).netloc, timeout=_ANSWERS_WITHIN_S)
     with contextlib.closing(connection):

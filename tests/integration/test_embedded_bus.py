@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -39,10 +40,13 @@ class NatsCommand:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "ops", "nats", "--data-dir", str(self.data_dir), *arguments]
 
-    def start(self) -> None:
+    def start(self, **environment: str) -> None:
         self.ready_file.unlink(missing_ok=True)
         self.process = subprocess.Popen(
-            self.command("--ready-file", str(self.ready_file)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            self.command("--ready-file", str(self.ready_file)),
+            env=os.environ | environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         until(self.ready_file.exists)
 
@@ -155,6 +159,36 @@ def test_killed_itself_it_leaves_no_server_and_starts_again_at_once(running: Nat
     running.start()
     assert is_gone(server)
     assert running.server().pid != server.pid
+
+
+def test_the_service_manager_hears_of_a_bus_that_lives_and_misses_one_that_stands_still(tmp_path: Path) -> None:
+    """On the port that DOCQA_NATS_PORT names, as systemd runs it."""
+    command, port = NatsCommand(tmp_path), free_port()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(address := f"\0docqa-test-{port}")
+        manager.settimeout(WITHIN_S)
+        environment = {"NOTIFY_SOCKET": address.replace("\0", "@"), "WATCHDOG_USEC": "600000", "DOCQA_NATS_PORT": port}
+        command.start(**environment)
+        try:
+            assert [manager.recv(100), manager.recv(100)] == [b"READY=1", b"WATCHDOG=1"]
+            assert command.ready()["nats_url"] == f"nats://127.0.0.1:{port}"
+            command.server().suspend()
+            manager.settimeout(2.0)
+            with contextlib.suppress(TimeoutError):
+                for _ in range(10):
+                    manager.recv(100)
+                pytest.fail("a server that stands still passes for one that lives")
+            command.server().resume()
+            manager.settimeout(WITHIN_S)
+            assert manager.recv(100) == b"WATCHDOG=1"
+        finally:
+            command.end()
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
 
 
 def test_a_second_one_on_the_same_folder_names_the_first(running: NatsCommand) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from inference_worker.notifier import Notifier
+from contract.notifier import Notifier
 
 PID = 4711
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
+from contract.notifier import Notifier
 from inference_worker import watchdog as watchdog_module
 from inference_worker.echo import EchoEngine
-from inference_worker.notifier import Notifier
 from inference_worker.watchdog import STALLED_STATUS, Watchdog
 
 LIMIT_S = 30.0
