@@ -86,7 +86,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._reading.cancel()
 
     def shutdown(self) -> None:
-        """The server stops. A client that has just connected may be sending: it gets an answer, and that is the last."""
+        """The server stops. A client that has just connected may be sending: it gets its last answer."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None and not self.transport.is_closing():
             self._is_last = True
