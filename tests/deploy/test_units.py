@@ -112,7 +112,7 @@ def test_verify_would_print_what_is_wrong(root: Path) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_no_service_is_more_exposed_than_it_must_be(name: str) -> None:
     bar = MOST_EXPOSED.get(name, OTHERS_EXPOSED)
-    command = ["systemd-analyze", "security", "--offline=true", f"--threshold={bar * 10:.0f}", SYSTEMD / name]
+    command = ["systemd-analyze", "security", "--offline=true", f"--threshold={bar * 10:.0f}", str(SYSTEMD / name)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
