@@ -7,6 +7,7 @@ callers know four outcomes: stored, refused, away, unknown.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -52,12 +53,22 @@ Hook = Callable[[], Awaitable[None]]
 
 
 class QueueState(msgspec.Struct, frozen=True):
-    """The stream of jobs: what its bound counts (`depth`), the bound, and what was handed to workers."""
+    """The stream of jobs: what its bound counts (`depth`), the bound, and what was handed to workers.
+
+    `pending`: what no worker has; `oldest_s`: when the stream took its oldest job (wall clock), None when empty.
+    """
 
     depth: int
     capacity: int
     running: int
     delivered_seq: int
+    pending: int = 0
+    oldest_s: float | None = None
+
+    @property
+    def stuck(self) -> int:
+        """Jobs that are on the stream, but neither pending nor held: the durable never looks at them again."""
+        return max(self.depth - self.pending - self.running, 0)
 
 
 class WaitingJob(msgspec.Struct, frozen=True):
@@ -183,15 +194,19 @@ class Bus:
     async def queue_state(self) -> QueueState:
         """Ask the stream and its durable how things stand; raises BusError."""
         with _translated_errors():
-            stream, consumer = await asyncio.gather(
-                self.js.stream_info(topology.JOBS_STREAM),
+            reply, consumer = await asyncio.gather(
+                # Not by nats-py, which drops when the first message was stored.
+                self.request(_JOBS_INFO, b""),
                 self.js.consumer_info(topology.JOBS_STREAM, topology.WORKER_DURABLE),
             )
+        stream = _decode_page(reply)
         return QueueState(
             depth=stream.state.messages,
-            capacity=stream.config.max_msgs or 0,
+            capacity=max(stream.config.max_msgs, 0),
             running=consumer.num_ack_pending or 0,
             delivered_seq=consumer.delivered.stream_seq if consumer.delivered else 0,
+            pending=consumer.num_pending or 0,
+            oldest_s=stream.state.first_ts.timestamp() if stream.state.messages else None,
         )
 
     async def jobs_of(self, publisher: str) -> JobsOnStream:
@@ -231,7 +246,9 @@ class _Limits(msgspec.Struct):
     max_msgs: int = 0
 
 
-class _Subjects(msgspec.Struct):
+class _State(msgspec.Struct):
+    messages: int = 0
+    first_ts: datetime = datetime.min
     subjects: dict[str, int] = {}
 
 
@@ -245,7 +262,7 @@ class _JobsPage(msgspec.Struct):
     """A part of the stream's info: it lists at most 100,000 subjects at a time."""
 
     config: _Limits = msgspec.field(default_factory=_Limits)
-    state: _Subjects = msgspec.field(default_factory=_Subjects)
+    state: _State = msgspec.field(default_factory=_State)
     total: int = 0
     error: _Trouble | None = None
 

@@ -17,6 +17,7 @@ from contract import logs, settings, topology
 from contract.bus import Bus
 from contract.errors import SettingsError
 from contract.files import write_atomically
+from contract.metrics import BUS_CONNECTED, show_process
 from contract.notifier import Notifier
 from inference_worker.announcer import Announcer
 from inference_worker.engines import hint_for, open_engine
@@ -54,6 +55,7 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
     """Work until SIGTERM or SIGINT, then drain."""
     loaded = settings.load(WorkerSettings, environment)
     logs.configure(loaded.environment, ROLE)
+    show_process(ROLE)
     uvloop.run(work(loaded, ready_file, Notifier.from_environment(environment, os.getpid())))
 
 
@@ -61,6 +63,7 @@ async def work(loaded: WorkerSettings, ready_file: Path | None, notifier: Notifi
     """Show how the worker is, from before its model is loaded until its last job has ended."""
     bus = Bus()
     health = Health(bus)
+    BUS_CONNECTED.set_function(lambda: bus.is_connected)
     with StatusServer(loaded.metrics_addr, health.hindrance) as status:
 
         def on_ready(engine: Engine) -> None:

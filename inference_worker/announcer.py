@@ -67,3 +67,4 @@ class Announcer:
             elapsed_s if had_work or self._worker.held else 0.0, self.engine.tokens_generated - tokens
         )
         metrics.SLOTS_BUSY.set(self._worker.busy)
+        metrics.OLDEST_WAITING.set(self._worker.consumer.oldest_waiting_s())

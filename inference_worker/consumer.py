@@ -21,6 +21,7 @@ from nats.aio.subscription import Subscription
 from contract import topology
 from contract.bus import Bus
 from contract.errors import BusError
+from inference_worker import metrics
 from inference_worker.job import Job
 
 PULL_EXPIRES_S: Final = 1.0
@@ -66,6 +67,11 @@ class Consumer:
     @property
     def held(self) -> int:
         return len(self._held)
+
+    def oldest_waiting_s(self) -> float:
+        """The age of the oldest job that is held and not started; 0 without one."""
+        waiting = [job.accepted_s for job in self._held.values() if not job.is_started]
+        return max(time.time() - min(waiting), 0.0) if waiting else 0.0
 
     @property
     def started(self) -> list[str]:
@@ -168,6 +174,8 @@ class Consumer:
     def _take_in(self, message: Msg) -> None:
         self._asked = max(self._asked - 1, 0)
         self._wake.set()
+        if message.metadata.num_delivered > 1:
+            metrics.REDELIVERIES.inc()
         if job := self._held.get(message.subject):
             return job.redelivered(message)
         job = self._held[message.subject] = Job(self._bus, message, self._ack_wait_s)

@@ -10,6 +10,7 @@ from nats.aio.msg import Msg
 
 from contract.bus import Bus
 from contract.errors import BusError
+from contract.messages import Query
 
 
 class Job:
@@ -26,6 +27,9 @@ class Job:
         self.accepted_s = message.metadata.timestamp.timestamp()
         """When the stream stored it, by the wall clock."""
         self.stream_seq = message.metadata.sequence.stream
+        self.is_redelivered = message.metadata.num_delivered > 1
+        self.query: Query | None = None
+        """What is asked, once it is read and sanitized."""
         self.is_started = False
         """True once it may enter the batch: from then on a drain waits for it."""
         self.is_cancelled = False

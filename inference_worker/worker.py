@@ -30,6 +30,7 @@ from contract.messages import (
     decode_query,
     decode_result,
 )
+from contract.metrics import count_redactions
 from contract.sanitize import sanitize, sanitize_question
 from contract.topology import JobName
 from inference_worker import metrics
@@ -90,6 +91,8 @@ class Worker:
                 return await job.give_back(NEWER_VERSION_DELAY_S)
             except EngineError:
                 return await job.give_back(RETRY_DELAY_S)
+        elif not job.is_redelivered:
+            _count_ended_outside(job, stands)
         await self._replier.reply(name, stands)
         await self._leave_stream(job, stands)
         await self._forget(name)
@@ -97,7 +100,9 @@ class Worker:
     async def _end(self, job: Job, name: JobName, starts: int) -> Result:
         """Bring the job to its stored result. Raises NewerVersionError or EngineError for another try."""
         try:
-            query, _ = sanitize_question(decode_query(job.body))
+            job.query, redacted = sanitize_question(decode_query(job.body))
+            count_redactions(redacted)
+            query = job.query
         except BadMessageError as error:
             return await self._bury(job, name, "bad-message", str(error), starts)
         if starts >= self._settings.max_attempts:
@@ -130,6 +135,7 @@ class Worker:
         job.is_started = True
         attempt = await self._starts.add(name)
         metrics.STARTED.inc()
+        metrics.QUEUE_WAIT.observe(max(time.time() - job.accepted_s, 0))
         try:
             result = await self._generate(job, name, query, attempt)
             if isinstance(result, Failure) and result.dead_letter:
@@ -150,7 +156,7 @@ class Worker:
     async def _generate(self, job: Job, name: JobName, query: Query, attempt: int) -> Result:
         """Run the engine within the deadline; raises EngineError while there are attempts left."""
         started_s = time.time()
-        generation = asyncio.ensure_future(self._consume(name, query, attempt))
+        generation = asyncio.ensure_future(self._consume(job, name, query, attempt))
         job.begin(generation)
         try:
             completion = await asyncio.wait_for(generation, self._left_s(job, query))
@@ -175,14 +181,17 @@ class Worker:
             if not job.is_cancelled or _is_being_cancelled():
                 raise
             return _failure(job, name, "cancelled", "The job was cancelled.", attempts=attempt)
+        metrics.count_work(completion, max(time.time() - started_s, 0))
         return self._answer(job, name, completion, started_s)
 
-    async def _consume(self, name: JobName, query: Query, attempt: int) -> Completion:
+    async def _consume(self, job: Job, name: JobName, query: Query, attempt: int) -> Completion:
         """Pass pieces on as they come; the completion."""
         index = 0
         async for event in self._engine.generate(query, _owner(name)):
             if isinstance(event, Completion):
                 return event
+            if not index:
+                metrics.FIRST_TOKEN.observe(max(time.time() - job.accepted_s, 0))
             await self._replier.stream(name, TokenEvent(attempt, index, event.text))
             index += 1
         raise EngineError("The engine ended without a completion.")
@@ -237,11 +246,11 @@ class Worker:
 
     def _count(self, job: Job, stands: Result) -> None:
         self.throughput.job_done()
-        metrics.DURATION.observe(max(time.time() - job.accepted_s, 0))
+        age_s = time.time() - job.accepted_s
         if isinstance(stands, Answer):
-            metrics.COMPLETED.inc()
+            metrics.count_answer(stands, age_s)
         else:
-            metrics.FAILED.labels(stands.code).inc()
+            metrics.count_failure(stands.code, job.query, age_s)
 
     def _deadline_s(self, query: Query) -> float:
         return min(query.deadline_s or self._settings.job_deadline_s, self._settings.job_deadline_s)
@@ -256,6 +265,14 @@ class Worker:
             "ask again with a later `deadline_s`, or a shorter context."
         )
         return _failure(job, name, "deadline-exceeded", detail)
+
+
+def _count_ended_outside(job: Job, stands: Result) -> None:
+    """The ingress ended the job while it waited: its deadline passed, or it was cancelled."""
+    if isinstance(stands, Failure):
+        with contextlib.suppress(BadMessageError, NewerVersionError):
+            job.query = decode_query(job.body)
+        metrics.count_failure(stands.code, job.query, time.time() - job.accepted_s)
 
 
 def _owner(name: JobName) -> str:

@@ -19,6 +19,7 @@ from contract import logs, settings, topology
 from contract.bus import Bus
 from contract.errors import AlreadyRunningError, BusError, SettingsError
 from contract.files import write_atomically
+from contract.metrics import show_process
 from contract.notifier import Notifier
 from ingress.app import create_asgi
 from ingress.host import refuse_open_doors
@@ -50,6 +51,7 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
     """Serve until SIGTERM or SIGINT."""
     loaded = settings.load(IngressSettings, environment)
     logs.configure(loaded.environment, ROLE)
+    show_process(ROLE)
     if loaded.root:
         log.warning("DOCQA_ROOT is reserved and not used yet")
     with listening(loaded, count_inherited(environment, os.getpid())) as listeners:

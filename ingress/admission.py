@@ -19,6 +19,7 @@ from contract.errors import (
     QueueFullError,
 )
 from contract.messages import Query, Question, Result, body_hash, encode
+from contract.metrics import count_redactions
 from contract.sanitize import sanitize_question
 from contract.topology import JobName
 from ingress import metrics, problems
@@ -71,6 +72,7 @@ class Admission:
         query, counts = sanitize_question(Query(**_as_fields(question)))
         record.redacted(counts)
         if counts:
+            count_redactions(counts)
             log.info("redacted", **{kind.replace("-", "_"): count for kind, count in counts.items()})
         size = len(query.query.encode()) + len(query.context.encode())
         limit = self._fleet.max_prompt_bytes()
@@ -137,8 +139,7 @@ class Admission:
     async def queue_state(self) -> QueueState:
         """How the queue stands now; raises BusError."""
         self._queue = await self._bus.queue_state()
-        metrics.QUEUE_LENGTH.set(self._queue.depth)
-        metrics.QUEUE_CAPACITY.set(self._queue.capacity)
+        metrics.show_queue(self._queue, sum(worker.busy for worker in self._fleet.live()))
         return self._queue
 
     async def _ended_before(self, job: JobName, sha256: str) -> Result | None:

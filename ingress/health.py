@@ -9,8 +9,10 @@ from litestar import Response, Router, get
 
 from contract.bus import QueueState
 from contract.errors import BusError
+from contract.metrics import BUS_CONNECTED
 from ingress import metrics, problems
 from ingress.auth import authenticator
+from ingress.backup_status import last_backup_s
 from ingress.services import HttpRequest, HttpResponse, Services, services_of
 
 JSON = "application/json"
@@ -103,7 +105,9 @@ async def ready(request: HttpRequest) -> HttpResponse:
 async def show_metrics(request: HttpRequest) -> HttpResponse:
     """Metrics in Prometheus' text format."""
     services = services_of(request)
-    metrics.BUS_CONNECTED.set(services.bus.is_connected)
+    BUS_CONNECTED.set(services.bus.is_connected)
+    metrics.WORKERS.set(len(services.fleet.live()))
+    metrics.BACKUP.set(last_backup_s(services.settings.data_dir))
     try:
         await queue_state(services)
     except (BusError, TimeoutError):

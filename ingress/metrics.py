@@ -1,12 +1,12 @@
 """What the ingress shows to Prometheus. Names that operators already have dashboards on are kept."""
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, disable_created_metrics, generate_latest
+import time
 
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, generate_latest
+
+from contract.bus import QueueState
 from ingress.asgi import App, Message, Receive, Scope, Send, is_at
 from ingress.headers import carry_headers
-
-# Each counter would otherwise show a second series with its birthday.
-disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -14,7 +14,14 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 QUEUE_LENGTH = Gauge("docqa_job_queue_length", "Jobs on the stream, waiting and running.")
 QUEUE_CAPACITY = Gauge("docqa_job_queue_capacity", "The most jobs that the stream takes.")
-BUS_CONNECTED = Gauge("docqa_bus_connected", "1 while the connection to the bus stands.")
+JOBS_RUNNING = Gauge("docqa_jobs_running", "Those of the jobs on the stream that a worker holds.")
+INFERENCE_QUEUE = Gauge("goblin_docqa_inference_queue_length", "Jobs on the stream that wait for the model.")
+OLDEST_JOB = Gauge("docqa_oldest_job_age_seconds", "Age of the oldest job on the stream; 0 without one.")
+STUCK = Gauge("docqa_stuck_messages", "Jobs on the stream that no worker will be given.")
+WORKERS = Gauge("docqa_workers_live", "Workers heard within the last 15 s.")
+BACKUP = Gauge(
+    "docqa_backup_last_success_timestamp_seconds", "When the last backup was whole, by the wall clock; 0: never."
+)
 _OPEN = "docqa.metrics_are_open"
 _NOWHERE = "/only-metrics-are-here"
 
@@ -22,12 +29,25 @@ REQUESTS = Counter(
     "goblin_docqa_requests_total", "Requests answered, by route template.", ["method", "endpoint", "status_code"]
 )
 REFUSED = Counter("docqa_requests_429_total", "Requests refused with 429.")
+REFUSED_AT = Counter(
+    "goblin_docqa_requests_429_total", "Requests refused with 429, by route template.", ["method", "endpoint"]
+)
 AUDIT_LOST = Counter("docqa_audit_lines_lost_total", "Lines of the audit log that could not be written.")
 
 
 def exposition() -> bytes:
     """All metrics of this process in Prometheus' text format."""
     return generate_latest()
+
+
+def show_queue(queue: QueueState, working: int) -> None:
+    """How the queue stands, with so many of its jobs in the workers' models."""
+    QUEUE_LENGTH.set(queue.depth)
+    QUEUE_CAPACITY.set(queue.capacity)
+    JOBS_RUNNING.set(queue.running)
+    INFERENCE_QUEUE.set(max(queue.depth - working, 0))
+    OLDEST_JOB.set(0 if queue.oldest_s is None else max(time.time() - queue.oldest_s, 0))
+    STUCK.set(queue.stuck)
 
 
 def are_open(scope: Scope) -> bool:
@@ -69,6 +89,8 @@ class Counted:
 
 def _count(scope: Scope, status: int) -> None:
     method = scope["method"] if scope["method"] in METHODS else "OTHER"
-    REQUESTS.labels(method, scope.get("path_template") or "unmatched", str(status)).inc()
+    endpoint = scope.get("path_template") or "unmatched"
+    REQUESTS.labels(method, endpoint, str(status)).inc()
     if status == 429:
         REFUSED.inc()
+        REFUSED_AT.labels(method, endpoint).inc()

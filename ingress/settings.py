@@ -24,6 +24,7 @@ class IngressSettings(BusSettings, frozen=True, kw_only=True):
     tokens: Path | None = field(default=None, name="DOCQA_TOKENS")
     rate_limit: Rate | None = field(default=None, name="DOCQA_RATE_LIMIT")
     client_share: Share = field(default=1.0, name="DOCQA_CLIENT_SHARE")
+    data_dir: Path = field(default_factory=default_data_dir, name="DOCQA_DATA_DIR")
     audit_log: str | None = field(default=None, name="DOCQA_AUDIT_LOG")
     max_request_size_mb: Megabytes = field(default=1, name="MAX_REQUEST_SIZE_MB")
     sync_wait_s: Seconds = field(default=30.0, name="DOCQA_SYNC_WAIT_S")

@@ -40,13 +40,19 @@ async def test_a_job_is_stored_under_its_name_with_its_headers(admin: Bus) -> No
 
 async def test_the_queue_tells_its_depth_its_bound_and_what_runs(admin: Bus) -> None:
     assert await admin.queue_state() == QueueState(depth=0, capacity=10, running=0, delivered_seq=0)
+    before_s = time.time()
     for _ in range(3):
         await publish(admin)
     subscription = await admin.js.pull_subscribe_bind(topology.WORKER_DURABLE, topology.JOBS_STREAM)
     [message] = await subscription.fetch(1, timeout=5)
-    assert await admin.queue_state() == QueueState(depth=3, capacity=10, running=1, delivered_seq=1)
+    state = await admin.queue_state()
+    assert (state.depth, state.capacity, state.running, state.delivered_seq) == (3, 10, 1, 1)
+    assert (state.pending, state.stuck) == (2, 0)
+    assert state.oldest_s
+    assert before_s - 1 < state.oldest_s < time.time() + 1
     await message.ack_sync()
-    assert await admin.queue_state() == QueueState(depth=2, capacity=10, running=0, delivered_seq=1)
+    state = await admin.queue_state()
+    assert (state.depth, state.running, state.delivered_seq, state.pending) == (2, 0, 1, 2)
     assert await admin.find_job(new_job()) is None
 
 
