@@ -134,7 +134,7 @@ class Bus:
                 await on_reconnect()
 
         await self.client.connect(
-            settings.nats_url,
+            transport.servers(settings.nats_url),
             name=f"docqa-{role}",
             user=role if settings.nats_password else None,
             password=settings.nats_password.reveal() if settings.nats_password else None,

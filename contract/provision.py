@@ -38,6 +38,8 @@ _SHORTEST_DUPLICATE_WINDOW_S: Final = 0.1
 _FIXED: Final = ("retention", "storage", "max_msgs_per_subject", "discard_new_per_subject")
 """Never changed on a stream that exists: tightening a limit per subject deletes waiting jobs silently."""
 
+_TOO_FEW_SERVERS: Final = (10005, 10074)
+
 
 async def provision(bus: Bus, settings: QueueSettings) -> None:
     """Create or reconcile all that the services rely on; raises BusError with a sentence."""
@@ -48,6 +50,11 @@ async def provision(bus: Bus, settings: QueueSettings) -> None:
         # Creating is also updating: a changed `ack_wait` holds from the next delivery on.
         await bus.js.add_consumer(topology.JOBS_STREAM, _worker(settings))
     except nats.js.errors.APIError as error:
+        if error.err_code in _TOO_FEW_SERVERS:
+            raise BusError(
+                f"DOCQA_REPLICAS: the bus has no {settings.replicas} servers to keep copies on "
+                f"({error.description}): start them all, or ask for fewer copies."
+            ) from None
         raise BusError(f"The bus can't be set up: {error.description or error}.") from None
     except (nats.js.errors.NoStreamResponseError, nats.errors.NoRespondersError):
         raise NotProvisionedError(
@@ -86,22 +93,21 @@ def _jobs(settings: QueueSettings) -> StreamConfig:
         allow_direct=True,
         duplicate_window=_SHORTEST_DUPLICATE_WINDOW_S,
         storage=StorageType.FILE,
+        num_replicas=settings.replicas,
     )
 
 
 def _results(settings: QueueSettings) -> StreamConfig:
     # As nats-py makes a bucket, so that every client can read it as one.
-    return _bucket(
-        topology.RESULTS_BUCKET, settings.result_ttl_s, max_bytes=settings.results_max_bytes, deny_delete=True
-    )
+    return _bucket(topology.RESULTS_BUCKET, settings, max_bytes=settings.results_max_bytes, deny_delete=True)
 
 
 def _starts(settings: QueueSettings) -> StreamConfig:
     # The worker removes a count once its job is acked: by sequence, which a plain bucket would deny.
-    return _bucket(topology.STARTS_BUCKET, settings.result_ttl_s, max_bytes=-1, deny_delete=False)
+    return _bucket(topology.STARTS_BUCKET, settings, max_bytes=-1, deny_delete=False)
 
 
-def _bucket(name: str, ttl_s: float, *, max_bytes: int, deny_delete: bool) -> StreamConfig:
+def _bucket(name: str, settings: QueueSettings, *, max_bytes: int, deny_delete: bool) -> StreamConfig:
     return StreamConfig(
         name=f"KV_{name}",
         subjects=[f"$KV.{name}.>"],
@@ -109,7 +115,7 @@ def _bucket(name: str, ttl_s: float, *, max_bytes: int, deny_delete: bool) -> St
         discard=DiscardPolicy.NEW,
         max_msgs=-1,
         max_bytes=max_bytes,
-        max_age=ttl_s,
+        max_age=settings.result_ttl_s,
         max_msgs_per_subject=1,
         max_msg_size=-1,
         allow_direct=True,
@@ -118,6 +124,7 @@ def _bucket(name: str, ttl_s: float, *, max_bytes: int, deny_delete: bool) -> St
         deny_delete=deny_delete,
         duplicate_window=_SHORTEST_DUPLICATE_WINDOW_S,
         storage=StorageType.FILE,
+        num_replicas=settings.replicas,
     )
 
 
@@ -135,6 +142,7 @@ def _dead(settings: QueueSettings) -> StreamConfig:
         allow_direct=True,
         duplicate_window=DEAD_DUPLICATES_S,
         storage=StorageType.FILE,
+        num_replicas=settings.replicas,
     )
 
 

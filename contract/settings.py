@@ -69,10 +69,13 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     results_max_bytes: Annotated[int, Meta(ge=1_048_576)] = field(default=2**30, name="DOCQA_RESULTS_MAX_BYTES")
     dead_max_bytes: Annotated[int, Meta(ge=1_048_576)] = field(default=2**28, name="DOCQA_DEAD_MAX_BYTES")
     job_deadline_s: Seconds = field(default=120.0, name="DOCQA_JOB_DEADLINE_S")
+    replicas: Annotated[int, Meta(ge=1, le=5)] = field(default=1, name="DOCQA_REPLICAS")
     data_dir: Path = field(default_factory=default_data_dir, name="DOCQA_DATA_DIR")
     nats_port: Annotated[int, Meta(ge=1, le=65_535)] | None = field(default=None, name="DOCQA_NATS_PORT")
 
     def __post_init__(self) -> None:
+        if self.replicas % 2 == 0:
+            raise ValueError("DOCQA_REPLICAS must be 1, 3 or 5: of an even number half is no majority")
         if self.result_ttl_s < 2 * self.job_deadline_s:
             raise ValueError("DOCQA_RESULT_TTL_S must be at least twice DOCQA_JOB_DEADLINE_S")
 
@@ -101,12 +104,18 @@ KNOWN_NAMES = frozenset(
         "DOCQA_METRICS_ADDR",
         "DOCQA_MODEL_CACHE",
         "DOCQA_NATS_CA",
+        "DOCQA_NATS_CERT",
+        "DOCQA_NATS_CREDENTIALS",
+        "DOCQA_NATS_HOST",
+        "DOCQA_NATS_KEY",
+        "DOCQA_NATS_MONITOR",
         "DOCQA_NATS_PASSWORD",
         "DOCQA_NATS_PORT",
         "DOCQA_NATS_URL",
         "DOCQA_PORT",
         "DOCQA_PREFIX_CACHE_MB",
         "DOCQA_RATE_LIMIT",
+        "DOCQA_REPLICAS",
         "DOCQA_RESULTS_MAX_BYTES",
         "DOCQA_RESULT_TTL_S",
         "DOCQA_ROOT",

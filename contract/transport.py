@@ -14,21 +14,30 @@ from contract.errors import SettingsError
 _SCHEMES: Final = ("nats", "tls")
 
 
-def tls_context(url: str, ca: Path | None) -> ssl.SSLContext | None:
-    """What to connect to `url` with; None on this machine, where TLS is not needed.
+def servers(urls: str) -> list[str]:
+    """The servers of one bus, as DOCQA_NATS_URL names them: one, or a cluster's with commas between them."""
+    return [url.strip() for url in urls.split(",")]
+
+
+def tls_context(urls: str, ca: Path | None) -> ssl.SSLContext | None:
+    """What to connect to the servers with; None on this machine, where TLS is not needed.
 
     Raises SettingsError with a sentence: passwords and documents go to another machine under TLS or not at all.
     """
-    address = _parsed(url)
+    addresses = [_parsed(url) for url in servers(urls)]
     if ca:
         return _trusting(ca)
-    if address.scheme == "tls":
+    schemes = {address.scheme for address in addresses}
+    if schemes == {"tls"}:
         return ssl.create_default_context()
-    if not is_loopback(address.hostname):
-        raise SettingsError(
-            f"DOCQA_NATS_URL: the password would go to {address.hostname} in the clear: name the authority of the "
-            "server's certificate with DOCQA_NATS_CA, or write tls:// where this system knows it."
-        )
+    if len(schemes) > 1:
+        raise SettingsError("DOCQA_NATS_URL: some servers are tls:// and some are not: write them all alike.")
+    for address in addresses:
+        if not is_loopback(address.hostname):
+            raise SettingsError(
+                f"DOCQA_NATS_URL: the password would go to {address.hostname} in the clear: name the authority of the "
+                "server's certificate with DOCQA_NATS_CA, or write tls:// where this system knows it."
+            )
     return None
 
 
@@ -50,7 +59,7 @@ def _parsed(url: str) -> SplitResult:
     except ValueError:
         pass
     # Not shown: it may hold a password.
-    raise SettingsError("DOCQA_NATS_URL: expected nats://HOST:PORT or tls://HOST:PORT.")
+    raise SettingsError("DOCQA_NATS_URL: expected nats://HOST:PORT or tls://HOST:PORT, several with commas.")
 
 
 def _trusting(ca: Path) -> ssl.SSLContext:

@@ -372,7 +372,17 @@ def _open_context(weights: Any, options: RunOptions, rows: int, row_tokens: int)
 @functools.cache
 def _start_library() -> None:
     lc.llama_log_set(_log_callback, None)
+    _load_variant(Path(llama_cpp.__file__).parent / "lib")
     lc.llama_backend_init()
+
+
+@functools.cache
+def _load_variant(folder: Path) -> None:
+    """Load the kernels that fit this processor, where the library was built for any: it has none of its own then."""
+    if any(folder.glob("libggml-cpu-*.so")):
+        load = ctypes.CDLL(str(folder / "libggml.so")).ggml_backend_load_all_from_path
+        load.argtypes, load.restype = [ctypes.c_char_p], None
+        load(bytes(folder))
 
 
 def _log(level: int, text: bytes, _user_data: Any) -> None:

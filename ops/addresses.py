@@ -4,7 +4,7 @@ from typing import Final
 
 from contract.errors import SettingsError
 from ops import ports
-from ops.nats_server import SERVER_PICKS, USUAL_PORT
+from ops.nats_door import SERVER_PICKS, USUAL_PORT, Door
 from ops.ports import Address
 from ops.settings import UpSettings
 
@@ -23,9 +23,9 @@ def http(settings: UpSettings) -> Address:
     return address
 
 
-def bus_port(settings: UpSettings) -> int:
+def bus(settings: UpSettings) -> Door:
     """The embedded bus's: who lets a port be picked runs beside others, and must not meet them on the usual one."""
-    return SERVER_PICKS if settings.port == 0 else USUAL_PORT
+    return Door(Address(_LOOPBACK, SERVER_PICKS if settings.port == 0 else USUAL_PORT))
 
 
 def metrics(settings: UpSettings) -> tuple[Address, Address]:

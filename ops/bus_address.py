@@ -19,8 +19,12 @@ def publishers(data_dir: Path) -> PublisherList:
     return PublisherList(bus_folder(data_dir) / "publishers")
 
 
-def note(data_dir: Path, url: str) -> None:
-    """Write down where the bus is now."""
+def note(data_dir: Path, url: str, authority: Path | None = None) -> None:
+    """Write down where the bus is now, and whose certificate it shows, if any."""
+    if authority:
+        write_atomically(_authority(data_dir), authority.read_bytes())
+    else:
+        _authority(data_dir).unlink(missing_ok=True)
     write_atomically(_file(data_dir), f"{url}\n".encode())
 
 
@@ -37,13 +41,18 @@ def environment_for(data_dir: Path, role: str) -> dict[str, str]:
     url = noted(data_dir)
     if not url:
         return {}
-    # No TLS: this bus listens on the loopback alone.
+    authority = _authority(data_dir)
     return {
         "DOCQA_NATS_URL": url,
-        "DOCQA_NATS_CA": "",
+        # Empty, it takes away what was set for another bus: one on the loopback alone shows no certificate.
+        "DOCQA_NATS_CA": str(authority) if authority.exists() else "",
         "DOCQA_NATS_PASSWORD_FILE": str(credentials(data_dir).path(role)),
     }
 
 
 def _file(data_dir: Path) -> Path:
     return bus_folder(data_dir) / "url"
+
+
+def _authority(data_dir: Path) -> Path:
+    return bus_folder(data_dir) / "authority.pem"

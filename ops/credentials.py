@@ -4,10 +4,12 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from contract.errors import SettingsError
 from contract.files import write_atomically
 
 ROLES: Final = ("admin", "ingress", "worker")
 _PASSWORD_BYTES: Final = 32
+_LEAST_CHARS: Final = 16
 
 
 class Credentials:
@@ -24,8 +26,28 @@ class Credentials:
                 # Hexadecimal: nats-server takes a password that begins with "$2a$" for a hash.
                 write_atomically(self.path(role), secrets.token_hex(_PASSWORD_BYTES).encode(), mode=0o600)
 
+    def adopt(self, folder: Path) -> None:
+        """Take the passwords that somebody else drew, one file a role; raises SettingsError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for role in ROLES:
+            write_atomically(self.path(role), _given(folder / role).encode(), mode=0o600)
+
     def path(self, role: str) -> Path:
         return self.folder / role
 
     def read(self, role: str) -> str:
         return self.path(role).read_text(encoding="ascii").strip()
+
+
+def _given(path: Path) -> str:
+    try:
+        password = path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise SettingsError(f"DOCQA_NATS_CREDENTIALS: can't read {path}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        password = ""
+    if len(password) < _LEAST_CHARS or not password.isalnum():
+        raise SettingsError(
+            f"DOCQA_NATS_CREDENTIALS: {path} must hold one password of at least {_LEAST_CHARS} letters and digits."
+        )
+    return password

@@ -16,10 +16,12 @@ from contract.settings import BusSettings, QueueSettings, load
 from ops import store
 from ops.console import Console, silence_logs
 from ops.data_dir import claimed
+from ops.nats_door import door
 from ops.nats_server import STOPS_WITHIN_S, NatsServer
 from ops.options import data_dir_option, environment_with, json_option, ready_file_option
 from ops.part import Keeper, watch
 from ops.ready_file import ReadyFile
+from ops.settings import NatsSettings
 from ops.stop import Stop
 
 _ANSWERS_WITHIN_S = 15.0
@@ -36,7 +38,7 @@ def command(data_dir: Path | None, ready_file: Path | None, as_json: bool) -> No
     With DOCQA_NATS_URL set, make the streams on that server instead, as its user `admin`, and end.
     """
     environment = environment_with(DOCQA_DATA_DIR=data_dir)
-    settings = load(QueueSettings, environment)
+    settings = load(NatsSettings, environment)
     notifier = Notifier.from_environment(environment, os.getpid())
     silence_logs()
     if environment.get("DOCQA_NATS_URL"):
@@ -56,11 +58,11 @@ async def provision_elsewhere(bus_settings: BusSettings, settings: QueueSettings
         raise BusError("DOCQA_NATS_URL: no nats-server lets the user `admin` in there within 15 s.") from None
 
 
-async def _run(settings: QueueSettings, notifier: Notifier, ready_path: Path | None, as_json: bool) -> None:
-    stop = Stop()
+async def _run(settings: NatsSettings, notifier: Notifier, ready_path: Path | None, as_json: bool) -> None:
+    stop, own_door = Stop(), door(settings)
     with claimed(settings.data_dir), Console(quiet=as_json) as console:
         ready_file = ReadyFile(ready_path)
-        server = NatsServer(settings.data_dir, settings)
+        server = NatsServer(settings.data_dir, settings, own_door, settings.credentials)
         keeper = Keeper(server, console, lambda: ready_file.write(_describe(server, keeper)))
 
         async def serve() -> None:

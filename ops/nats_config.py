@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ops import nats_accounts
+from ops.nats_door import Door
 
 PAYLOAD_MARGIN_BYTES: Final = 128 * 1024
 """Above the stream's own bound, so that the stream says what is too large, and results have room."""
@@ -23,35 +24,49 @@ _MAX_MEMORY_STORE_BYTES: Final = 2**26
 def render(
     *,
     folder: Path,
-    port: int,
+    door: Door,
     passwords: Mapping[str, str],
     max_request_size_mb: int,
     publishers: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The configuration's text. Port -1 lets the server pick one and tell it in its ports file."""
-    config: dict[str, Any] = {
+    config = {
         "server_name": "docqa",
-        "listen": f"127.0.0.1:{port}",
-        "http": "127.0.0.1:-1",
+        "listen": str(door.address),
+        "http": str(door.monitor),
         "ports_file_dir": str(folder),
+        **storing(folder / "store", max_request_size_mb),
+        **letting_in(passwords, publishers),
+    }
+    if door.certificate:
+        config["tls"] = door.certificate.render()
+    return written(config)
+
+
+def storing(folder: Path, max_request_size_mb: int) -> dict[str, Any]:
+    """Where a server stores, and how much it takes."""
+    return {
         "max_payload": max_request_size_mb * 2**20 + PAYLOAD_MARGIN_BYTES,
         "jetstream": {
-            "store_dir": str(folder / "store"),
+            "store_dir": str(folder),
             # The default fsyncs every two minutes and loses acknowledged jobs on a power cut.
             "sync_interval": "always",
             "max_file_store": _MAX_FILE_STORE_BYTES,
             "max_memory_store": _MAX_MEMORY_STORE_BYTES,
         },
-        "system_account": nats_accounts.SYSTEM,
-        "accounts": nats_accounts.render(passwords, publishers),
     }
-    return _written(config)
+
+
+def letting_in(passwords: Mapping[str, str], publishers: Mapping[str, str]) -> dict[str, Any]:
+    """Who may say what."""
+    return {"system_account": nats_accounts.SYSTEM, "accounts": nats_accounts.render(passwords, publishers)}
 
 
 def with_accounts(text: str, accounts: Mapping[str, Any]) -> str:
     """The same configuration with other accounts: all that a running server is asked to take in."""
-    return _written({**json.loads(text), "accounts": accounts})
+    return written({**json.loads(text), "accounts": accounts})
 
 
-def _written(config: Mapping[str, Any]) -> str:
+def written(config: Mapping[str, Any]) -> str:
+    """As text: nats-server reads JSON as its own format."""
     return json.dumps(config, indent=2) + "\n"

@@ -19,16 +19,15 @@ from contract.settings import SECRET_NAMES, BusSettings, QueueSettings, Secret
 from ops import bus_address, nats_config, nats_reload, ports, store, stranded
 from ops.child import Child, Program, ended_on_error, spawn
 from ops.credentials import ROLES
+from ops.nats_door import SERVER_PICKS, Door
 from ops.part import StartError, until_written
-from ops.ports import Address
 
-USUAL_PORT: Final = 4222
-SERVER_PICKS: Final = -1
 _READY_WITHIN_S: Final = 60.0
 """A large store is read before the server listens."""
 _PROVISIONED_WITHIN_S: Final = 15.0
 STOPS_WITHIN_S: Final = 10.0
 _LOOKS_EVERY_S: Final = 1.0
+_USUAL_DOOR: Final = Door()
 
 
 class NatsServer:
@@ -36,34 +35,48 @@ class NatsServer:
 
     name = "nats-server"
 
-    def __init__(self, data_dir: Path, settings: QueueSettings, port: int = USUAL_PORT) -> None:
+    def __init__(
+        self, data_dir: Path, settings: QueueSettings, door: Door = _USUAL_DOOR, given_credentials: Path | None = None
+    ) -> None:
         self.data_dir = data_dir
         self._settings = settings
         self.folder = bus_address.bus_folder(data_dir)
         self.credentials = bus_address.credentials(data_dir)
         self.publishers = bus_address.publishers(data_dir)
-        self._wanted_port = port
+        self._door = door
+        self._given_credentials = given_credentials
         self._port = settings.nats_port
         self.monitoring = ""
 
     @property
     def url(self) -> str:
-        return f"nats://127.0.0.1:{self._port}"
+        return self._door.url(self._port or self._door.address.port)
 
     def settings_for(self, role: str) -> BusSettings:
-        return BusSettings(nats_url=self.url, nats_password=Secret(self.credentials.read(role)))
+        password = Secret(self.credentials.read(role))
+        return BusSettings(nats_url=self.url, nats_password=password, nats_ca=self._authority)
+
+    @property
+    def _authority(self) -> Path | None:
+        return self._door.certificate.authority if self._door.certificate else None
 
     async def launch(self) -> Child:
         """Start the server and provision it; raises StartError."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         store.check_room(self.folder)
+        if self._given_credentials:
+            self.credentials.adopt(self._given_credentials)
         self.credentials.ensure()
         if self._port is not None:
             return await self._launch_on(self._port)
-        if self._wanted_port != SERVER_PICKS and not ports.trouble(Address("127.0.0.1", self._wanted_port)):
+        wanted = self._door.address
+        if self._door.certificate:
+            # Who comes from elsewhere knows this port and no other.
+            return await self._launch_on(wanted.port)
+        if wanted.port != SERVER_PICKS and not ports.trouble(wanted):
             # Somebody else may take the port between the look and the start.
             try:
-                return await self._launch_on(self._wanted_port)
+                return await self._launch_on(wanted.port)
             except StartError as error:
                 if error.final:
                     raise
@@ -115,7 +128,7 @@ class NatsServer:
         config = self.folder / nats_reload.CONFIG_NAME
         text = nats_config.render(
             folder=self.folder,
-            port=port,
+            door=self._door._replace(address=self._door.address._replace(port=port)),
             passwords={role: self.credentials.read(role) for role in ROLES},
             max_request_size_mb=self._settings.max_request_size_mb,
             publishers=self.publishers.passwords(),
@@ -130,7 +143,7 @@ class NatsServer:
         found = await until_written(path, child, _READY_WITHIN_S)
         self._port = urlsplit(found["nats"][0]).port
         self.monitoring = found["monitoring"][0]
-        bus_address.note(self.data_dir, self.url)
+        bus_address.note(self.data_dir, self.url, self._authority)
         self.publishers.note_url(self.url)
 
     async def _provision(self) -> None:

@@ -1,4 +1,4 @@
-"""What `docqa up` itself must know of the settings; all others reach its children as they are."""
+"""What `docqa up` and `docqa nats` must know of the settings; all others reach their children as they are."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,3 +22,14 @@ class UpSettings(QueueSettings, frozen=True, kw_only=True):
     def socket_path(self) -> Path:
         """Beside the data unless it is named: then everything of one `docqa up` is in one place."""
         return (self.uds or self.data_dir / "docqa.sock").absolute()
+
+
+class NatsSettings(QueueSettings, frozen=True, kw_only=True):
+    """Where the embedded nats-server listens, whom it shows what, and which passwords it lets in."""
+
+    host: str = field(default="127.0.0.1", name="DOCQA_NATS_HOST")
+    monitor: str = field(default="127.0.0.1:0", name="DOCQA_NATS_MONITOR")
+    cert: Path | None = field(default=None, name="DOCQA_NATS_CERT")
+    key: Path | None = field(default=None, name="DOCQA_NATS_KEY")
+    ca: Path | None = field(default=None, name="DOCQA_NATS_CA")
+    credentials: Path | None = field(default=None, name="DOCQA_NATS_CREDENTIALS")

@@ -97,7 +97,7 @@ class Up:
         self._environment = {**environment, "DOCQA_UDS": str(settings.socket_path)}
         self._is_ready = False
         http, (ingress_metrics, worker_metrics) = addresses.http(settings), addresses.metrics(settings)
-        own_bus = NatsServer(settings.data_dir, settings, addresses.bus_port(settings))
+        own_bus = NatsServer(settings.data_dir, settings, addresses.bus(settings))
         self._nats = None if environment.get("DOCQA_NATS_URL") else own_bus
         self._ingress = self._service("ingress", "ingress", str(ingress_metrics))
         self._worker = self._service("worker", "inference_worker", str(worker_metrics))

@@ -19,7 +19,9 @@ from contract.provision import provision
 from contract.settings import BusSettings, QueueSettings, Secret
 from ops import nats_config
 from ops.credentials import ROLES, Credentials
-from ops.nats_server import SERVER_PICKS, find_program
+from ops.nats_door import SERVER_PICKS, Door
+from ops.nats_server import find_program
+from ops.ports import Address
 from ops.publisher_list import PublisherList
 
 READY_WITHIN_S = 20.0
@@ -106,7 +108,7 @@ class RunningServer:
     def _write_config(self) -> None:
         text = nats_config.render(
             folder=self.folder,
-            port=self.port,
+            door=Door(Address("127.0.0.1", self.port)),
             passwords={role: self.credentials.read(role) for role in ROLES},
             max_request_size_mb=self.settings.max_request_size_mb,
             publishers=self.publishers.passwords(),

@@ -28,6 +28,7 @@ KINDS: list[type[msgspec.Struct]] = [
     inference_worker.settings.WorkerSettings,
     ingress.settings.IngressSettings,
     ops.settings.UpSettings,
+    ops.settings.NatsSettings,
 ]
 
 RESERVED = {

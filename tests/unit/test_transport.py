@@ -73,6 +73,17 @@ def test_what_is_no_address_of_a_bus_is_refused(url: str) -> None:
         tls_context(url, None)
 
 
+def test_all_servers_of_a_cluster_are_looked_at(ca_file: Path) -> None:
+    with pytest.raises(SettingsError, match=r"would go to bus\.example in the clear"):
+        tls_context(f"nats://127.0.0.1:4222, {ELSEWHERE}", None)
+    with pytest.raises(SettingsError, match="write them all alike"):
+        tls_context("nats://127.0.0.1:4222,tls://bus.example:4222", None)
+    with pytest.raises(SettingsError, match="DOCQA_NATS_URL: expected"):
+        tls_context("nats://127.0.0.1:4222,", None)
+    assert tls_context("nats://127.0.0.1:4222,nats://127.0.0.1:4223", None) is None
+    assert tls_context(f"{ELSEWHERE},nats://127.0.0.1:4222", ca_file)
+
+
 def test_an_authority_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"DOCQA_NATS_CA: can't use .*nowhere: No such file"):
         tls_context(ELSEWHERE, tmp_path / "nowhere")

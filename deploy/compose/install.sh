@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Installs the locked packages into /opt/docqa, with a llama.cpp that runs on any processor: in the image's first stage.
+set -euo pipefail
+
+# Every variant of the processor's instructions is compiled; the one that fits is chosen when a model is loaded.
+readonly LLAMA=(GGML_NATIVE=OFF GGML_BACKEND_DL=ON GGML_CPU_ALL_VARIANTS=ON GGML_BACKEND_DIR=llama_cpp/lib LLAVA_BUILD=OFF)
+
+python3 -m venv /opt/uv
+/opt/uv/bin/python -m pip install --quiet --no-cache-dir --require-hashes --requirement requirements/uv.txt
+python3 -m venv --without-pip /opt/docqa
+/opt/uv/bin/uv pip sync --python /opt/docqa/bin/python --link-mode copy --require-hashes \
+  "${LLAMA[@]/#/--config-settings-package=llama-cpp-python:cmake.define.}" requirements/runtime.txt
+
+cd /opt/docqa/lib/python3*/site-packages
+# AMX code from bookworm's GCC crashes (ggml-org/llama.cpp#26954): processors with AMX take the variant for zen4, which
+# is the same without it.
+rm -f llama_cpp/lib/libggml-cpu-sapphirerapids.so*
+# What llama.cpp installs for those who compile against it.
+rm -rf bin include lib

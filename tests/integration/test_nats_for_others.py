@@ -1,0 +1,113 @@
+"""`docqa nats` for clients on other machines: under TLS, with passwords that were given."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from contract.bus import connected
+from contract.settings import BusSettings, Secret, load
+from ops import bus_address
+from tests.acceptance.waiting import eventually
+from tests.nats_server import bare_client
+
+PASSWORDS = {role: f"{role}0123456789abcdef" for role in ("admin", "ingress", "worker")}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, str]:
+    """A certificate, and passwords, as an operator gives them."""
+    authority, given = trustme.CA(), tmp_path / "given"
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    issued = authority.issue_cert("127.0.0.1", "localhost")
+    issued.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    issued.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    given.mkdir()
+    for role, password in PASSWORDS.items():
+        (given / role).write_text(f"{password}\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return {
+        "DOCQA_NATS_HOST": "0.0.0.0",
+        "DOCQA_NATS_PORT": str(port),
+        "DOCQA_NATS_CERT": str(tmp_path / "cert.pem"),
+        "DOCQA_NATS_KEY": str(tmp_path / "key.pem"),
+        "DOCQA_NATS_CA": str(tmp_path / "ca.pem"),
+        "DOCQA_NATS_CREDENTIALS": str(given),
+    }
+
+
+@contextlib.contextmanager
+def running(tmp_path: Path, settings: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "ops", "nats", "--data-dir", str(tmp_path / "data"), "--json"]
+    with subprocess.Popen(
+        [*command, "--ready-file", str(tmp_path / "ready.json")],
+        env={**os.environ, **settings},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+async def ready(tmp_path: Path) -> dict[str, Any]:
+    async def read() -> Any:
+        with contextlib.suppress(FileNotFoundError):
+            return json.loads((tmp_path / "ready.json").read_bytes())
+
+    found: dict[str, Any] = await eventually(read, "the bus is ready")
+    return found
+
+
+async def test_the_roles_come_from_elsewhere_under_tls_with_the_given_passwords(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    with running(tmp_path, settings):
+        url = (await ready(tmp_path))["nats_url"]
+        assert url.startswith("tls://127.0.0.1:")
+        elsewhere = BusSettings(
+            nats_url=f"tls://localhost:{url.rpartition(':')[2]}",
+            nats_password=Secret(PASSWORDS["worker"]),
+            nats_ca=Path(settings["DOCQA_NATS_CA"]),
+        )
+        async with connected(elsewhere, "worker") as bus:
+            assert (await bus.queue_state()).capacity == 10
+
+
+async def test_parts_on_the_same_folder_find_it_and_its_authority_by_themselves(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    with running(tmp_path, settings):
+        await ready(tmp_path)
+        found = bus_address.environment_for(tmp_path / "data", "admin")
+        async with connected(load(BusSettings, found), "admin") as bus:
+            assert (await bus.queue_state()).depth == 0
+
+
+async def test_nobody_gets_in_without_tls(tmp_path: Path, settings: dict[str, str]) -> None:
+    with running(tmp_path, settings):
+        url = (await ready(tmp_path))["nats_url"].replace("tls://", "nats://")
+        with pytest.raises(Exception, match=r"(?i)tls|ssl|certificate|no servers"):
+            async with bare_client(
+                url, user="admin", password=PASSWORDS["admin"], max_reconnect_attempts=1, allow_reconnect=False
+            ):
+                pass
+
+
+def test_without_a_certificate_it_does_not_start(tmp_path: Path) -> None:
+    with running(tmp_path, {"DOCQA_NATS_HOST": "0.0.0.0"}) as process:
+        _, words = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert words.startswith("docqa: DOCQA_NATS_HOST: passwords would come to 0.0.0.0 in the clear")
