@@ -15,11 +15,11 @@ import llama_cpp.llama_cpp as lc
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import psutil
 import structlog
 
 from contract.errors import EngineError, SettingsError
 from inference_worker.cores import available_cores
+from inference_worker.free_memory import free_bytes
 from inference_worker.memory import DecodeError, NoRoomError
 from inference_worker.options import RunOptions
 from inference_worker.prompt import PromptTemplate
@@ -344,7 +344,7 @@ def _row_tokens(weights: Any, rows: int, wanted: int) -> int:
         return min(wanted, most)
     head_size = lc.llama_model_n_embd(weights) // lc.llama_model_n_head(weights)
     token_bytes = 2 * 2 * lc.llama_model_n_layer(weights) * lc.llama_model_n_head_kv(weights) * head_size
-    room: int = psutil.virtual_memory().available // _MEMORY_SHARE // (rows * max(token_bytes, 1))
+    room: int = free_bytes() // _MEMORY_SHARE // (rows * max(token_bytes, 1))
     return max(min(most, _MOST_CONTEXT_TOKENS, room // 256 * 256), min(most, _LEAST_CONTEXT_TOKENS))
 
 

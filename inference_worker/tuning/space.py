@@ -8,9 +8,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from contract.errors import SettingsError
+from inference_worker.free_memory import free_bytes
 from inference_worker.options import RunOptions
 from inference_worker.tuning.choice import AS_IS
 from inference_worker.tuning.gguf_header import file_type
@@ -73,7 +72,7 @@ def no_room(quantization: str, given: Path, folder: Path) -> str:
     bits = _BITS_BY_FILE_TYPE.get(file_type(given), _LEAST_BITS)
     size_bytes = given.stat().st_size * _BITS[quantization] / bits
     for what, room_bytes in (
-        ("memory", psutil.virtual_memory().available * _MEMORY_SHARE),
+        ("memory", free_bytes() * _MEMORY_SHARE),
         ("disk", shutil.disk_usage(folder).free * _DISK_SHARE),
     ):
         if size_bytes > room_bytes:

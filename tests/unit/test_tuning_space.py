@@ -5,7 +5,6 @@ import struct
 from pathlib import Path
 from types import SimpleNamespace
 
-import psutil
 import pytest
 
 from contract.errors import SettingsError
@@ -87,10 +86,10 @@ def test_what_does_not_fit_the_memory_or_the_disk_is_not_tried(
     given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size_bytes = given.stat().st_size
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10 * size_bytes))
+    monkeypatch.setattr(tuning_space, "free_bytes", lambda: 10 * size_bytes)
     assert not tuning_space.no_room("f16", given, tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=3 * size_bytes))
     assert "disk" in tuning_space.no_room("f16", given, tmp_path)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=3 * size_bytes))
+    monkeypatch.setattr(tuning_space, "free_bytes", lambda: 3 * size_bytes)
     assert "memory" in tuning_space.no_room("q8_0", given, tmp_path)
     assert not tuning_space.no_room("as-is", given, tmp_path)
