@@ -11,7 +11,7 @@ import click
 from contract.files import write_atomically
 
 try:
-    from bench import chaos, compare, generator, load, page, peers, retry, slow_jobs, soak, spike, sweep
+    from bench import chaos, compare, generator, hey, load, page, peers, retry, slo, slow_jobs, soak, spike, sweep
 except ModuleNotFoundError as missing:
     sys.exit(f"docqa bench needs the package {missing.name}: install goblin-docqa[bench].")
 
@@ -23,7 +23,7 @@ def cli() -> None:
     """Measure the system from outside."""
 
 
-for _part in (spike, slow_jobs, load, retry, sweep, chaos, soak, peers, generator, compare, page):
+for _part in (spike, slow_jobs, load, retry, sweep, slo, hey, chaos, soak, peers, generator, compare, page):
     cli.add_command(_part.command)
 
 

@@ -129,7 +129,9 @@ def _told(query: Query, response: Response, clock: Clock, began_s: float) -> Non
     if status in ACCEPTED or problem in ENDED:
         query.job_id = told.get("id") or query.job_id
     query.answer = told.get("answer")
-    query.tokens = told.get("usage", {}).get("completion_tokens", 0)
+    usage = told.get("usage", {})
+    query.tokens = usage.get("completion_tokens", 0)
+    query.uncached_tokens = usage.get("prompt_tokens", 0) - usage.get("cached_tokens", 0)
     retry_after = response.headers.get("retry-after", "")
     _end(query, clock, began_s, status, problem, int(retry_after) if retry_after.isdigit() else None)
     if not is_stream and (total_ms := told.get("timings", {}).get("total_ms")) is not None:

@@ -21,9 +21,30 @@ to reach on a machine at rest: it counts for the exit code under `--strict` only
 `make peers` installs what `docqa bench peers` compares with into an environment of its own, `.venv-peers`.
 
 Latencies count from the moment at which a query should have been sent, so that a stalled system can't hide its stall.
+
+| `docqa bench` | what it does |
+| --- | --- |
+| `spike` | many at once into a small queue; the refused come back when they were told to |
+| `slow-jobs` | jobs of 2 to 5 s, three times as many as can be done; then everything drains |
+| `load` | a steady load, open loop (`--rate`) or closed loop (`-n`, `-c`) |
+| `sweep` | rates from light to past saturation: the knee, and what is left of goodput past it |
+| `slo` | small jobs on the real model within 5 s, at 70% of the knee |
+| `hey` | our closed loop against `hey` (`apt install hey`), through TCP |
+| `retry` | clients that wait as told against clients that hammer |
+| `chaos` | kills, pauses, restarts and a full disk during load, then the ledger |
+| `soak` | steady load for long; a process that grows is called out |
+| `peers` | the same questions through llama-server and llama_cpp.server |
+| `generator` | how honest the generator itself is |
+| `overhead` | what the way over the bus costs |
+| `compare` | two stored results side by side |
+
+All but the last two take `--quick`, which ends within a minute, and `--json`; the exit code is 0 only if all promises
+held. A load takes `--target` for a running stack, or starts one of its own; `chaos`, `hey` and `peers` always do.
 """
 _FIGURES: Final = {
     "first_refusal_ms": "first refusal after the burst, ms",
+    "burst_sent_ms": "the last of the burst was sent after, ms (part of the above)",
+    "apart_points": "refusals of hey and of our loop are apart, points",
     "refused_share": "share refused",
     "capacity_per_s": "capacity, jobs a second",
     "knee_per_s": "knee, arrivals a second",

@@ -42,6 +42,8 @@ class Query(msgspec.Struct, kw_only=True):
     refusals: list[Refusal] = []
     first_token_s: float | None = None
     tokens: int = 0
+    uncached_tokens: int = 0
+    """Of the prompt: what the model had to read for it."""
     answer: str | None = None
     was_uncertain: bool = False
     """Some try got no word, or `outcome-unknown`: it may have been accepted all the same."""

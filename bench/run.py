@@ -121,6 +121,15 @@ class Run:
                 self.was_cut_short = True
                 self.mark("cut short")
 
+    def body(self, number: int) -> bytes:
+        """What the query with this number asks."""
+        return self._workload.body(number)
+
+    async def drained(self) -> None:
+        """Wait until nothing is queued or runs."""
+        while (seen := await self.watcher.look()) is None or seen.depth:
+            await asyncio.sleep(0.1)
+
     async def places_left_taken(self) -> int | None:
         """How many places of the queue are still taken once everything is over; None where others ask too."""
         if self.stack is None:

@@ -45,7 +45,12 @@ def _load(burst: int, count: int, every_s: float, *, retry: bool) -> Load:
             send = run.send_patiently if retry else run.send
             await arrivals.open_loop(arrivals.bursts(burst, 1, 0), send, run.clock, first=number * burst)
         await asyncio.sleep(0.2)  # one more look at the queue after the last answer
-        return {"burst": burst, "bursts": count, "first_refusal_ms": _first_refusal_ms(run)}
+        return {
+            "burst": burst,
+            "bursts": count,
+            "first_refusal_ms": _first_refusal_ms(run),
+            "burst_sent_ms": _burst_sent_ms(run),
+        }
 
     return load
 
@@ -54,6 +59,11 @@ def _first_refusal_ms(run: Run) -> float | None:
     if not (first := [query.refusals[0] for query in run.queries if query.refusals]):
         return None
     return round(min(refusal.took_s for refusal in first) * 1000, 1)
+
+
+def _burst_sent_ms(run: Run) -> float:
+    """How long the sending itself took, up to the slowest: what of the refusals' latency is the bench's own."""
+    return round(max(query.sent_s - query.planned_s for query in run.queries) * 1000, 1)
 
 
 def _verdict(stack: StackOptions, *, retry: bool) -> Any:

@@ -1,0 +1,53 @@
+"""What of the benchmarks takes minutes: hey against our own loop, and that each quick mode ends within a minute."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.__main__ import cli
+
+WITHIN_S = 60.0
+QUICK = ["spike", "slow-jobs", "load", "retry", "sweep", "slo", "chaos", "soak"]
+ROOT = Path(__file__).parents[2]
+
+
+def bench(*arguments: str, folder: Path) -> dict[str, Any]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DOCQA_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *arguments, "--json"],
+        cwd=folder, env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=10 * WITHIN_S, check=False,
+    )  # fmt: skip
+    assert done.stdout, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    broken = [promise for promise in result["promises"] if not (promise["held"] or promise["is_bar"])]
+    assert not broken
+    return result
+
+
+@pytest.mark.skipif(shutil.which("hey") is None, reason="hey is not installed: apt install hey")
+def test_hey_is_refused_as_much_as_our_closed_loop(tmp_path: Path) -> None:
+    result = bench("hey", "-n", "1000", "-c", "50", "--queue-size", "10", folder=tmp_path)
+    assert result["figures"]["apart_points"] <= 10
+
+
+@pytest.mark.parametrize("command", QUICK)
+def test_a_quick_mode_ends_within_a_minute(command: str, tmp_path: Path) -> None:
+    began_s = time.monotonic()
+    result = bench(command, "--quick", folder=tmp_path)
+    assert time.monotonic() - began_s < WITHIN_S
+    assert result["quick"]
+
+
+def test_every_benchmark_has_a_quick_mode() -> None:
+    shared = {
+        name for name, command in cli.commands.items() if any(option.name == "quick" for option in command.params)
+    }
+    assert shared == {*QUICK, "hey", "peers", "generator"}
