@@ -116,6 +116,9 @@ class Bus:
         self.js = JetStreamContext(self.client, timeout=REQUEST_TIMEOUT_S)
         self.results = Bucket(self, topology.RESULTS_BUCKET)
         self.starts = Bucket(self, topology.STARTS_BUCKET)
+        self.cache = Bucket(self, topology.CACHE_BUCKET)
+        self.budget = Bucket(self, topology.BUDGET_BUCKET)
+        self.usage = Bucket(self, topology.USAGE_BUCKET)
 
     @property
     def is_connected(self) -> bool:

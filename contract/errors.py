@@ -1,5 +1,8 @@
 """One tree of errors. A class's docstring is the sentence that its user reads when none is given."""
 
+from datetime import datetime
+from typing import Literal
+
 
 class DocQAError(Exception):
     """Something went wrong in Goblin DocQA."""
@@ -58,6 +61,36 @@ class NotProvisionedError(BusError):
 
 class EngineError(DocQAError):
     """The engine could not answer this query."""
+
+    code: Literal["engine-error", "proxy-error", "budget-exhausted"] = "engine-error"
+    """Of the failure that it becomes."""
+    is_passing: bool = True
+    """Another attempt may do."""
+    is_replayable: bool = True
+    """Where no attempt does, a dead letter is kept."""
+
+
+class ProxyError(EngineError):
+    """The proxy could not answer this query."""
+
+    code = "proxy-error"
+
+    def __init__(self, sentence: str | None = None, *, is_passing: bool = False, is_replayable: bool = True) -> None:
+        super().__init__(sentence)
+        self.is_passing = is_passing
+        self.is_replayable = is_replayable
+
+
+class BudgetExhaustedError(EngineError):
+    """The day's tokens for the proxy are used up."""
+
+    code = "budget-exhausted"
+    is_passing = False
+
+    def __init__(self, sentence: str, resets_at: datetime | None) -> None:
+        """`resets_at`: when there are tokens again; None where waiting would not help."""
+        super().__init__(sentence)
+        self.resets_at = resets_at
 
 
 class PromptTooLongError(EngineError):

@@ -5,6 +5,7 @@ Limits stand on the fields, so that the ingress, the worker and the published sc
 
 import hashlib
 import re
+from datetime import datetime
 from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
@@ -82,11 +83,13 @@ FailureCode = Literal[
     "attempts-exhausted",
     "bad-message",
     "bad-name",
+    "budget-exhausted",
     "cancelled",
     "deadline-exceeded",
     "engine-error",
     "erased",
     "prompt-too-long",
+    "proxy-error",
 ]
 
 
@@ -101,6 +104,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag
     prompt_tokens: int | UnsetType = UNSET
     limit_tokens: int | UnsetType = UNSET
     cut_chars: int | UnsetType = UNSET
+    resets_at: datetime | UnsetType = UNSET
     body_sha256: str | UnsetType = UNSET
 
 

@@ -28,6 +28,12 @@ OLDEST_SERVER: Final = (2, 15)
 JOB_MARGIN_BYTES: Final = 64 * 1024
 """Room for a job's headers and for what JSON adds to a request."""
 
+BUDGET_TTL_S: Final = 8 * 86_400
+"""A day's count is needed until the last call that began in it has ended; `docqa usage` shows a week."""
+USAGE_TTL_S: Final = 92 * 86_400
+USAGE_MAX_BYTES: Final = 64 * 2**20
+"""Some 200,000 days of clients; the oldest go first."""
+
 DEAD_TTL_S: Final = 7 * 86_400
 DEAD_DUPLICATES_S: Final = 120
 """A dead letter is published until it is stored, under one `Nats-Msg-Id`."""
@@ -74,7 +80,15 @@ def _check_version(bus: Bus) -> None:
 
 
 def _streams(settings: QueueSettings) -> list[StreamConfig]:
-    return [_jobs(settings), _results(settings), _starts(settings), _dead(settings)]
+    return [
+        _jobs(settings),
+        _results(settings),
+        _starts(settings),
+        _cache(settings),
+        _budget(settings),
+        _usage(settings),
+        _dead(settings),
+    ]
 
 
 def _jobs(settings: QueueSettings) -> StreamConfig:
@@ -105,6 +119,21 @@ def _results(settings: QueueSettings) -> StreamConfig:
 def _starts(settings: QueueSettings) -> StreamConfig:
     # The worker removes a count once its job is acked: by sequence, which a plain bucket would deny.
     return _bucket(topology.STARTS_BUCKET, settings, max_bytes=-1, deny_delete=False)
+
+
+def _cache(settings: QueueSettings) -> StreamConfig:
+    bucket = _bucket(topology.CACHE_BUCKET, settings, max_bytes=settings.cache_max_bytes, deny_delete=False)
+    # Full, it lets its oldest keys go: an answer can be made again.
+    return bucket.evolve(max_age=settings.cache_ttl_s, discard=DiscardPolicy.OLD)
+
+
+def _budget(settings: QueueSettings) -> StreamConfig:
+    return _bucket(topology.BUDGET_BUCKET, settings, max_bytes=-1, deny_delete=True).evolve(max_age=BUDGET_TTL_S)
+
+
+def _usage(settings: QueueSettings) -> StreamConfig:
+    bucket = _bucket(topology.USAGE_BUCKET, settings, max_bytes=USAGE_MAX_BYTES, deny_delete=False)
+    return bucket.evolve(max_age=USAGE_TTL_S, discard=DiscardPolicy.OLD)
 
 
 def _bucket(name: str, settings: QueueSettings, *, max_bytes: int, deny_delete: bool) -> StreamConfig:

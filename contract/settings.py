@@ -34,6 +34,7 @@ class Secret:
 Environment = Literal["development", "production"]
 Megabytes = Annotated[int, Meta(ge=1, le=32)]
 Seconds = Annotated[float, Meta(gt=0, le=604_800)]
+CacheSeconds = Annotated[float, Meta(ge=1, le=604_800)]
 
 
 def default_data_dir() -> Path:
@@ -68,6 +69,8 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     result_ttl_s: Annotated[float, Meta(ge=60, le=31_536_000)] = field(default=86_400.0, name="DOCQA_RESULT_TTL_S")
     results_max_bytes: Annotated[int, Meta(ge=1_048_576)] = field(default=2**30, name="DOCQA_RESULTS_MAX_BYTES")
     dead_max_bytes: Annotated[int, Meta(ge=1_048_576)] = field(default=2**28, name="DOCQA_DEAD_MAX_BYTES")
+    cache_ttl_s: CacheSeconds = field(default=3600.0, name="COPILOT_CACHE_TTL_S")
+    cache_max_bytes: Annotated[int, Meta(ge=1_048_576)] = field(default=2**26, name="DOCQA_CACHE_MAX_BYTES")
     job_deadline_s: Seconds = field(default=120.0, name="DOCQA_JOB_DEADLINE_S")
     replicas: Annotated[int, Meta(ge=1, le=5)] = field(default=1, name="DOCQA_REPLICAS")
     data_dir: Path = field(default_factory=default_data_dir, name="DOCQA_DATA_DIR")
@@ -85,9 +88,13 @@ KNOWN_NAMES = frozenset(
         "COPILOT_API_KEY",
         "COPILOT_API_URL",
         "COPILOT_CACHE_ENABLED",
+        "COPILOT_CACHE_SHARED",
+        "COPILOT_CACHE_TTL_S",
         "COPILOT_TOKEN_BUDGET_DAILY",
         "DOCQA_ACK_WAIT_S",
         "DOCQA_AUDIT_LOG",
+        "DOCQA_BACKEND",
+        "DOCQA_CACHE_MAX_BYTES",
         "DOCQA_CLIENT_SHARE",
         "DOCQA_CONTEXT_TOKENS",
         "DOCQA_DATA_DIR",
@@ -114,6 +121,11 @@ KNOWN_NAMES = frozenset(
         "DOCQA_NATS_URL",
         "DOCQA_PORT",
         "DOCQA_PREFIX_CACHE_MB",
+        "DOCQA_PROXY_ALLOW_HTTP",
+        "DOCQA_PROXY_CONTEXT_TOKENS",
+        "DOCQA_PROXY_FIRST_BYTE_S",
+        "DOCQA_PROXY_IDLE_S",
+        "DOCQA_PROXY_MODEL",
         "DOCQA_RATE_LIMIT",
         "DOCQA_REPLICAS",
         "DOCQA_RESULTS_MAX_BYTES",

@@ -21,6 +21,12 @@ DEAD_SUBJECTS = "docqa.dead.>"
 
 RESULTS_BUCKET = "DOCQA_RESULTS"
 STARTS_BUCKET = "DOCQA_STARTS"
+CACHE_BUCKET = "DOCQA_CACHE"
+"""The proxy's answers, by a hash of all that was asked."""
+BUDGET_BUCKET = "DOCQA_BUDGET"
+"""What the proxy may still cost today."""
+USAGE_BUCKET = "DOCQA_USAGE"
+"""What was asked and answered, by day and client."""
 
 CANCEL_SUBJECTS = "docqa.cancel.>"
 WORKER_SUBJECTS = "docqa.workers.>"

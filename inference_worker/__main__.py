@@ -20,7 +20,8 @@ from contract.files import write_atomically
 from contract.metrics import BUS_CONNECTED, show_process
 from contract.notifier import Notifier
 from inference_worker.announcer import Announcer
-from inference_worker.engines import hint_for, open_engine
+from inference_worker.backends import open_backend
+from inference_worker.engines import hint_for
 from inference_worker.generation import Engine
 from inference_worker.health import Health
 from inference_worker.settings import WorkerSettings
@@ -80,7 +81,7 @@ async def answer_jobs(
 ) -> None:
     """Load, serve, drain, close: each step once, downward. One that stands still is ended by the watchdog."""
     stop = asyncio.Event()
-    engine = await asyncio.to_thread(open_engine, loaded)
+    engine = await asyncio.to_thread(open_backend, loaded, bus)
     worker = Worker(bus, engine, loaded)
     announcer = Announcer(bus, engine, worker, str(uuid7()))
     watchdog = health.watchdog = Watchdog(engine, lambda: worker.started, loaded.stall_s, notifier)
@@ -97,8 +98,9 @@ async def answer_jobs(
     await worker.consumer.drain(loaded.drain_s)
     log.info("drained")
     await announcer.announce(leaving=True)
-    await bus.close()
+    # First what may still write to the bus.
     await engine.close()
+    await bus.close()
     if watching.done():
         watching.result()
     watching.cancel()

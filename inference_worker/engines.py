@@ -1,4 +1,4 @@
-"""Opens the engine that the settings ask for. Imports the local engine only when it is asked for."""
+"""Opens the local engine that the settings ask for. Imports llama.cpp only when it is asked for."""
 
 import structlog
 
@@ -11,20 +11,15 @@ log = structlog.get_logger(__name__)
 
 
 def open_engine(settings: WorkerSettings) -> Engine:
-    """Load what answers queries; blocks for as long as that takes. Raises SettingsError with one sentence."""
+    """Load the model; blocks for as long as that takes. Raises SettingsError with one sentence."""
     if settings.engine == "echo":
         return EchoEngine(settings.slots, settings.echo_delay_s)
-    if not settings.enable_local_model:
-        raise SettingsError(
-            "DOCQA_ENABLE_LOCAL_MODEL: the local model is all that answers in this version, there is no proxy yet; "
-            "leave it at true."
-        )
     return _open_llama(settings)
 
 
 def hint_for(settings: WorkerSettings) -> str:
     """What would make the engine faster, in a sentence; empty when nothing is known that would."""
-    if settings.engine == "echo":
+    if settings.engine == "echo" or settings.policy == "proxy":
         return ""
     from inference_worker.tuning.plan import plan_model
 

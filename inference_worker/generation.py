@@ -3,12 +3,12 @@
 Knows nothing of the bus, nor of how an engine makes its tokens.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
 import msgspec
 
-from contract.messages import FinishReason, Query, Usage
+from contract.messages import Backend, FinishReason, Query, Usage
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -25,6 +25,9 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage
     prefill_ms: float
     decode_ms: float
+    model: str = ""
+    """Which one answered; empty: the engine's own."""
+    backend: Backend = "local"
 
 
 class Engine(Protocol):
@@ -57,9 +60,10 @@ class Engine(Protocol):
     def watch(self, query: Query, owner: str) -> Callable[[], bool]:
         """A look that may be taken again and again: is the query's document in the model's memory, or being read?"""
 
-    def generate(self, query: Query, owner: str) -> AsyncIterator[Piece | Completion]:
-        """Yield pieces, then one completion. Closing the iterator (or cancelling its task) stops the work.
+    def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
+        """Yield pieces, then one completion. Closing the generator (or cancelling its task) stops the work.
 
+        `query.deadline_s` counts from now: an engine that waits does not wait past it.
         `owner` is `<publisher>.<client>`: nothing cached for one owner shows in another's answer.
         Raises PromptTooLongError, or EngineError for what went wrong inside.
         """

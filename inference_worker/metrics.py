@@ -109,9 +109,11 @@ def count_failure(code: FailureCode, query: Query | None, age_s: float) -> None:
 
 
 def count_work(completion: Completion, inference_s: float) -> None:
-    """The local model made an answer, whether or not it becomes the result."""
-    LOCAL_CALLS.inc()
+    """A backend made an answer, whether or not it becomes the result."""
     count_inference(inference_s)
+    if completion.backend != "local":
+        return
+    LOCAL_CALLS.inc()
     PREFILL.observe(completion.prefill_ms / 1000)
     DECODE.observe(completion.decode_ms / 1000)
     PROMPT_TOKENS.inc(completion.usage.prompt_tokens)
@@ -141,4 +143,4 @@ def _is_our_fault(code: FailureCode, age_s: float) -> bool:
     """A client may want its answer sooner than we promise: such a deadline says nothing of us."""
     if code == "deadline-exceeded":
         return age_s >= SMALL_WITHIN_S
-    return code in ("engine-error", "attempts-exhausted")
+    return code in ("engine-error", "proxy-error", "attempts-exhausted")

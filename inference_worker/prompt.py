@@ -1,12 +1,12 @@
 """Puts a question and its document into the model's own chat template.
 
-Knows the wording and the template; knows nothing of tokens. What comes from the template and what comes from
-the user stay apart, so that only the template's text is read for control tokens.
+Knows the template, and the words from `wording`; knows nothing of tokens. What comes from the template and what
+comes from the user stay apart, so that only the template's text is read for control tokens.
 """
 
 import secrets
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from jinja2 import BaseLoader, TemplateError, nodes
@@ -15,18 +15,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from contract.errors import SettingsError
-
-# The wording was chosen among twelve by how many of XQuAD's answers the bundled model's answers hold.
-DOCUMENT_SYSTEM: Final = (
-    "You answer questions about a document. Quote the words of the document that answer the question, and nothing "
-    "else. If the document does not answer it, say that it does not."
-)
-_DOCUMENT_FORM: Final = "Document:\n{context}"
-_QUESTION_FORM: Final = "\n\nQuestion: {query}\nAnswer with the words of the document."
-GENERAL_SYSTEM: Final = "You are a helpful assistant. If you do not know the answer to a question, say so."
-
-# Some vocabularies have no token for them, so a text of nothing else would weigh nothing.
-_CONTROL_CHARACTERS: Final = {code: " " for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n\r"}
+from inference_worker.wording import DOCUMENT_SYSTEM, GENERAL_SYSTEM, worded
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -56,13 +45,9 @@ class PromptTemplate:
 
     def render(self, query: str, context: str = "") -> Prompt:
         """System, then document, then question: queries on one document begin alike."""
-        query, context = _clean(query), _clean(context)
-        if not context.strip():
-            before, after = self._general_frame
-            return Prompt(before, query, after)
-        before, after = self._document_frame
-        document = _DOCUMENT_FORM.format(context=context)
-        return Prompt(before, document + _QUESTION_FORM.format(query=query), after, len(document.encode()))
+        wording = worded(query, context)
+        frame = self._document_frame if wording.document_bytes else self._general_frame
+        return Prompt(frame[0], wording.user, frame[1], wording.document_bytes)
 
     def openings(self) -> list[str]:
         """What prompts begin with, whoever asks: with a document, and without one."""
@@ -125,7 +110,3 @@ def _refuse(message: str) -> Any:
 
 def _now(form: str) -> str:
     return datetime.now().astimezone().strftime(form)
-
-
-def _clean(text: str) -> str:
-    return text.translate(_CONTROL_CHARACTERS)

@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from contract.errors import SettingsError
-from contract.settings import BusSettings, Environment, Seconds, default_data_dir, default_model_cache
+from contract.settings import (
+    BusSettings,
+    CacheSeconds,
+    Environment,
+    Seconds,
+    Secret,
+    default_data_dir,
+    default_model_cache,
+)
+
+Policy = Literal["local", "proxy", "local-then-proxy", "proxy-then-local"]
+"""Who answers; the second one where the first one can't."""
 
 
 class WorkerSettings(BusSettings, frozen=True, kw_only=True):
@@ -32,6 +43,22 @@ class WorkerSettings(BusSettings, frozen=True, kw_only=True):
     job_deadline_s: Seconds = field(default=120.0, name="DOCQA_JOB_DEADLINE_S")
     drain_s: Annotated[float, Meta(ge=0, le=3600)] = field(default=20.0, name="DOCQA_DRAIN_S")
     stall_s: Annotated[float, Meta(ge=0.5, le=3600)] = field(default=30.0, name="DOCQA_STALL_S")
+    backend: Policy | None = field(default=None, name="DOCQA_BACKEND")
+    proxy_url: str | None = field(default=None, name="COPILOT_API_URL")
+    proxy_key: Secret | None = field(default=None, name="COPILOT_API_KEY")
+    proxy_model: str | None = field(default=None, name="DOCQA_PROXY_MODEL")
+    proxy_context_tokens: Annotated[int, Meta(ge=256, le=10_000_000)] = field(
+        default=128_000, name="DOCQA_PROXY_CONTEXT_TOKENS"
+    )
+    proxy_allow_http: bool = field(default=False, name="DOCQA_PROXY_ALLOW_HTTP")
+    proxy_first_byte_s: Seconds = field(default=60.0, name="DOCQA_PROXY_FIRST_BYTE_S")
+    proxy_idle_s: Seconds = field(default=30.0, name="DOCQA_PROXY_IDLE_S")
+    cache_enabled: bool = field(default=True, name="COPILOT_CACHE_ENABLED")
+    cache_ttl_s: CacheSeconds = field(default=3600.0, name="COPILOT_CACHE_TTL_S")
+    cache_shared: bool = field(default=False, name="COPILOT_CACHE_SHARED")
+    token_budget_daily: Annotated[int, Meta(ge=0, le=10**12)] | None = field(
+        default=None, name="COPILOT_TOKEN_BUDGET_DAILY"
+    )
     metrics_addr: str = field(default="127.0.0.1:9109", name="DOCQA_METRICS_ADDR")
 
     def __post_init__(self) -> None:
@@ -39,3 +66,14 @@ class WorkerSettings(BusSettings, frozen=True, kw_only=True):
             raise SettingsError(
                 "DOCQA_ENGINE: the echo engine answers nothing real and does not run with DOCQA_ENV=production."
             )
+        if self.backend == "local" and not self.enable_local_model:
+            raise SettingsError(
+                "DOCQA_BACKEND: `local` and DOCQA_ENABLE_LOCAL_MODEL=false leave nobody to answer: change one of them."
+            )
+
+    @property
+    def policy(self) -> Policy:
+        """Who answers, all settings taken together."""
+        if not self.enable_local_model:
+            return "proxy"
+        return self.backend or "local"

@@ -5,13 +5,16 @@ import contextlib
 import time
 from typing import Any
 
+import msgspec
 import structlog
+from msgspec import UNSET
 from uuid_utils import uuid7
 
 from contract.bus import Bus
 from contract.errors import (
     BadMessageError,
     BadNameError,
+    BudgetExhaustedError,
     BusError,
     EngineError,
     NewerVersionError,
@@ -32,6 +35,7 @@ from contract.messages import (
 )
 from contract.metrics import count_redactions
 from contract.sanitize import sanitize, sanitize_question
+from contract.seams import mended
 from contract.topology import JobName
 from inference_worker import metrics
 from inference_worker.batch import Batch
@@ -100,7 +104,7 @@ class Worker:
     async def _end(self, job: Job, name: JobName, starts: int) -> Result:
         """Bring the job to its stored result. Raises NewerVersionError or EngineError for another try."""
         try:
-            job.query, redacted = sanitize_question(decode_query(job.body))
+            job.query, redacted = sanitize_question(mended(decode_query(job.body)))
             count_redactions(redacted)
             query = job.query
         except BadMessageError as error:
@@ -139,7 +143,8 @@ class Worker:
         try:
             result = await self._generate(job, name, query, attempt)
             if isinstance(result, Failure) and result.dead_letter:
-                return await self._bury(job, name, result.code, result.detail, attempt, query)
+                when = {"resets_at": result.resets_at}
+                return await self._bury(job, name, result.code, result.detail, attempt, query, **when)
             return await self._store(job, name, result)
         except asyncio.CancelledError:
             # The drain's limit: the job ends here by no fault of its own.
@@ -156,10 +161,12 @@ class Worker:
     async def _generate(self, job: Job, name: JobName, query: Query, attempt: int) -> Result:
         """Run the engine within the deadline; raises EngineError while there are attempts left."""
         started_s = time.time()
-        generation = asyncio.ensure_future(self._consume(job, name, query, attempt))
+        left_s = self._left_s(job, query)
+        within = msgspec.structs.replace(query, deadline_s=left_s)
+        generation = asyncio.ensure_future(self._consume(job, name, within, attempt))
         job.begin(generation)
         try:
-            completion = await asyncio.wait_for(generation, self._left_s(job, query))
+            completion = await asyncio.wait_for(generation, left_s)
         except TimeoutError:
             return self._too_late(job, name, query)
         except PromptTooLongError as error:
@@ -174,9 +181,9 @@ class Worker:
             )
         except EngineError as error:
             log.warning("attempt failed", job=name.key, attempt=attempt, reason=str(error))
-            if attempt < self._settings.max_attempts:
+            if error.is_passing and attempt < self._settings.max_attempts:
                 raise
-            return _failure(job, name, "engine-error", str(error), attempts=attempt, dead_letter=True)
+            return _broken_down(job, name, error, attempt)
         except asyncio.CancelledError:
             if not job.is_cancelled or _is_being_cancelled():
                 raise
@@ -187,13 +194,14 @@ class Worker:
     async def _consume(self, job: Job, name: JobName, query: Query, attempt: int) -> Completion:
         """Pass pieces on as they come; the completion."""
         index = 0
-        async for event in self._engine.generate(query, _owner(name)):
-            if isinstance(event, Completion):
-                return event
-            if not index:
-                metrics.FIRST_TOKEN.observe(max(time.time() - job.accepted_s, 0))
-            await self._replier.stream(name, TokenEvent(attempt, index, event.text))
-            index += 1
+        async with contextlib.aclosing(self._engine.generate(query, _owner(name))) as events:
+            async for event in events:
+                if isinstance(event, Completion):
+                    return event
+                if not index:
+                    metrics.FIRST_TOKEN.observe(max(time.time() - job.accepted_s, 0))
+                await self._replier.stream(name, TokenEvent(attempt, index, event.text))
+                index += 1
         raise EngineError("The engine ended without a completion.")
 
     def _answer(self, job: Job, name: JobName, completion: Completion, started_s: float) -> Answer:
@@ -201,7 +209,8 @@ class Worker:
             id=name.job_id,
             answer=completion.text,
             finish_reason=completion.finish_reason,
-            model=self._engine.model_name,
+            model=completion.model or self._engine.model_name,
+            backend=completion.backend,
             usage=completion.usage,
             timings=Timings(
                 queued_ms=_ms(started_s - job.accepted_s),
@@ -213,12 +222,19 @@ class Worker:
         )
 
     async def _bury(
-        self, job: Job, name: JobName, code: FailureCode, detail: str, attempts: int, query: Query | None = None
+        self,
+        job: Job,
+        name: JobName,
+        code: FailureCode,
+        detail: str,
+        attempts: int,
+        query: Query | None = None,
+        **members: Any,
     ) -> Result:
         """First the dead letter, then the failure: a crash in between loses neither."""
         await self._replier.bury(_letter(job, code, detail, attempts, query), name.job_id, str(job.stream_seq))
         metrics.DEAD_LETTERS.labels(code).inc()
-        failure = _failure(job, name, code, detail, attempts=attempts, dead_letter=True)
+        failure = _failure(job, name, code, detail, attempts=attempts, dead_letter=True, **members)
         return await self._store(job, name, failure)
 
     async def _bury_nameless(self, job: Job, detail: str) -> None:
@@ -281,6 +297,20 @@ def _owner(name: JobName) -> str:
 
 def _failure(job: Job, name: JobName, code: FailureCode, detail: str, **members: Any) -> Failure:
     return Failure(id=name.job_id, code=code, detail=detail, body_sha256=body_hash(job.body), **members)
+
+
+def _broken_down(job: Job, name: JobName, error: EngineError, attempts: int) -> Failure:
+    """A failure of the engine after which no other attempt is made."""
+    resets_at = error.resets_at if isinstance(error, BudgetExhaustedError) else None
+    return _failure(
+        job,
+        name,
+        error.code,
+        str(error),
+        attempts=attempts,
+        dead_letter=error.is_replayable,
+        resets_at=resets_at or UNSET,
+    )
 
 
 def _letter(job: Job, code: FailureCode, detail: str, attempts: int, query: Query | None = None) -> DeadLetter:

@@ -21,6 +21,7 @@ from contract.errors import (
 from contract.messages import Query, Question, Result, body_hash, encode
 from contract.metrics import count_redactions
 from contract.sanitize import sanitize_question
+from contract.seams import mended
 from contract.topology import JobName
 from ingress import metrics, problems
 from ingress.audit import UNKEPT, Record
@@ -69,7 +70,7 @@ class Admission:
 
     def prepare(self, question: Question, record: Record) -> Query:
         """The question as it may travel; raises Problem when it can't fit any model there is."""
-        query, counts = sanitize_question(Query(**_as_fields(question)))
+        query, counts = sanitize_question(mended(Query(**_as_fields(question))))
         record.redacted(counts)
         if counts:
             count_redactions(counts)

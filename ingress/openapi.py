@@ -75,7 +75,7 @@ def _ask() -> dict[str, Any]:
                 "content": {JSON: {"schema": _ref("Answer")}, EVENT_STREAM: {"schema": {"type": "string"}}},
             },
             "202": _body("Accepted: come back to `location`", "Accepted"),
-            **_problems(400, 401, 403, 408, 409, 410, 413, 415, 421, 422, 429, 431, 500, 503, 504),
+            **_problems(400, 401, 403, 408, 409, 410, 413, 415, 421, 422, 429, 431, 500, 502, 503, 504),
         },
     }
 

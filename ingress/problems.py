@@ -1,11 +1,14 @@
 """Errors as RFC 9457 problem details: a stable `type`, and a sentence that says what to do."""
 
+import math
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from msgspec import UNSET
 
 from contract.errors import BadMessageError, BusUnavailableError, NotProvisionedError
 from contract.messages import Failure
@@ -17,11 +20,13 @@ _FAILURES = {
     "attempts-exhausted": (500, "The job died after all its attempts"),
     "bad-message": (500, "The job could not be read"),
     "bad-name": (500, "The job could not be read"),
+    "budget-exhausted": (503, "The proxy's tokens for today are used up"),
     "cancelled": (409, "The job was cancelled"),
     "deadline-exceeded": (504, "The job passed its deadline"),
     "engine-error": (500, "The engine failed"),
     "erased": (410, "The result was erased"),
     "prompt-too-long": (413, "The prompt does not fit the model"),
+    "proxy-error": (502, "The proxy could not answer"),
 }
 
 
@@ -177,7 +182,13 @@ def failed(failure: Failure) -> Problem:
     members = msgspec.to_builtins(failure)
     for name in ("status", "code", "detail", "body_sha256"):
         members.pop(name, None)
-    return Problem(status, failure.code, title, failure.detail, **members)
+    return Problem(status, failure.code, title, failure.detail, headers=_when_to_return(failure), **members)
+
+
+def _when_to_return(failure: Failure) -> dict[str, str] | None:
+    if failure.resets_at is UNSET:
+        return None
+    return {"Retry-After": str(max(math.ceil((failure.resets_at - datetime.now(UTC)).total_seconds()), 1))}
 
 
 def on_problem(_: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:

@@ -16,6 +16,8 @@ _JOBS: Final = topology.JOBS_STREAM
 _DURABLE: Final = topology.WORKER_DURABLE
 _RESULTS: Final = topology.RESULTS_BUCKET
 _STARTS: Final = topology.STARTS_BUCKET
+_KEPT: Final = (topology.CACHE_BUCKET, topology.BUDGET_BUCKET, topology.USAGE_BUCKET)
+"""What workers keep beside results and starts."""
 _HTTP: Final = topology.HTTP_PUBLISHER
 
 SYSTEM: Final = "SYS"
@@ -51,6 +53,8 @@ _WORKER: Final = {
         f"$JS.API.DIRECT.GET.KV_{_RESULTS}.>",
         f"$JS.API.DIRECT.GET.KV_{_STARTS}.>",
         f"$JS.API.STREAM.MSG.DELETE.KV_{_STARTS}",
+        *(f"$KV.{bucket}.>" for bucket in _KEPT),
+        *(f"$JS.API.DIRECT.GET.KV_{bucket}.>" for bucket in _KEPT),
     ],
     "subscribe": ["_INBOX_worker.>", topology.CANCEL_SUBJECTS, topology.ROLL_CALL_SUBJECT],
 }

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator
 
+from contract.bus import Bus
 from contract.messages import Query
 from inference_worker import __main__ as product
 from inference_worker.generation import Completion, Engine, Piece
@@ -48,10 +49,10 @@ class Standing(Gated):
 def main() -> int:
     engine = Standing(sys.argv.pop(1))
 
-    def open_standing(settings: WorkerSettings) -> Engine:
+    def open_standing(settings: WorkerSettings, bus: Bus) -> Engine:
         return engine
 
-    product.open_engine = open_standing  # type: ignore[attr-defined]
+    product.open_backend = open_standing  # type: ignore[attr-defined]
     return product.main()
 
 

@@ -143,7 +143,7 @@ async def test_a_query_cancelled_while_its_prompt_is_read_lets_the_next_one_in(e
 async def test_a_query_closed_while_it_is_answered_lets_the_next_one_in(engine: Engine) -> None:
     generator = engine.generate(Query(query="Tell a very long story.", max_tokens=4000), "http.tests")
     assert isinstance(await anext(generator), Piece)
-    await generator.aclose()  # type: ignore[attr-defined]
+    await generator.aclose()
     before = engine.tokens_generated
     await answer(engine, Query(query="Hello", max_tokens=2))
     assert engine.tokens_generated - before <= 2 + 2

@@ -118,7 +118,7 @@ async def test_while_a_long_document_is_read_the_others_go_on(engine: Engine) ->
     while not reader.done():
         await anext(talker)
         pieces += 1
-    await talker.aclose()  # type: ignore[attr-defined]
+    await talker.aclose()
     assert pieces >= 5
 
 

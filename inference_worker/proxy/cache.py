@@ -1,0 +1,81 @@
+"""Answers of the proxy that are given again: to the same question of the same client, within some time.
+
+Kept under a hash of all that was asked: the bucket holds answers, never questions. Best effort: what can't be
+read or written is asked for anew.
+"""
+
+import time
+from typing import Final
+
+import msgspec
+import structlog
+
+from contract.bus import Bucket
+from contract.errors import BusError
+from contract.messages import FinishReason, Usage
+from inference_worker.generation import Completion
+
+EVERYBODY: Final = "ALL.ALL"
+"""In the place of an owner where answers are shared: no publisher's name has capitals."""
+
+log = structlog.get_logger(__name__)
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    at_s: float
+    text: str
+    finish_reason: FinishReason
+    model: str
+    usage: Usage
+
+
+_decoder = msgspec.json.Decoder(_Kept)
+
+
+class AnswerCache:
+    """Answers by owner and a question's fingerprint."""
+
+    def __init__(self, bucket: Bucket, ttl_s: float, *, is_shared: bool = False) -> None:
+        self._bucket = bucket
+        self._ttl_s = ttl_s
+        self._is_shared = is_shared
+
+    async def find(self, owner: str, fingerprint: str) -> Completion | None:
+        """The answer that was given to the same question, if it is not too old."""
+        try:
+            entry = await self._bucket.get(self._key(owner, fingerprint))
+            kept = _decoder.decode(entry.value) if entry else None
+        except (BusError, msgspec.DecodeError) as error:
+            log.warning("the cache can't be read", reason=str(error))
+            return None
+        # The bucket drops what is too old by the setting that it was made with, and not at once.
+        if kept is None or time.time() - kept.at_s > self._ttl_s:
+            return None
+        return _completion(kept)
+
+    async def keep(self, owner: str, fingerprint: str, completion: Completion) -> None:
+        """Give this answer from now on, in place of one that is too old."""
+        kept = _Kept(time.time(), completion.text, completion.finish_reason, completion.model, completion.usage)
+        key = self._key(owner, fingerprint)
+        try:
+            entry = await self._bucket.get(key)
+            await self._bucket.swap(key, msgspec.json.encode(kept), entry.seq if entry else 0)
+        except BusError as error:
+            log.warning("an answer is not kept in the cache", reason=str(error))
+
+    def _key(self, owner: str, fingerprint: str) -> str:
+        return f"{EVERYBODY if self._is_shared else owner}.{fingerprint}"
+
+
+def _completion(kept: _Kept) -> Completion:
+    """Nothing of the prompt was read again."""
+    usage = Usage(kept.usage.prompt_tokens, kept.usage.completion_tokens, kept.usage.prompt_tokens)
+    return Completion(
+        text=kept.text,
+        finish_reason=kept.finish_reason,
+        usage=usage,
+        prefill_ms=0.0,
+        decode_ms=0.0,
+        model=kept.model,
+        backend="cache",
+    )

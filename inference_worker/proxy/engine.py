@@ -1,0 +1,244 @@
+"""Answers queries by an OpenAI-compatible API: out of the cache, else within the budget, with as many tries as help.
+
+Knows the order of these; each is a module of its own.
+"""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, Final
+
+import structlog
+
+from contract.errors import BusError, PromptTooLongError, ProxyError
+from contract.messages import FinishReason, Query, Usage
+from inference_worker import metrics
+from inference_worker.generation import Completion, Piece
+from inference_worker.proxy.breaker import Breaker
+from inference_worker.proxy.budget import Budget, Reservation
+from inference_worker.proxy.cache import AnswerCache
+from inference_worker.proxy.chunks import Chunk, usage_of
+from inference_worker.proxy.remote import Remote
+from inference_worker.proxy.request import Request, request_for
+from inference_worker.proxy.tries import Tries
+from inference_worker.proxy.trouble import TooLongError, TroubleError
+
+_BYTES_PER_TOKEN: Final = 128
+"""No vocabulary has longer tokens."""
+_CUT_MARGIN: Final = 1.05
+_BUS_TRIES: Final = 3
+_BUS_RETRY_S: Final = 0.5
+
+log = structlog.get_logger(__name__)
+
+LoseTokens = Callable[[str, int], None]
+"""Told the owner and the tokens of a call that came to no answer."""
+
+
+class ProxyEngine:
+    """Asks up to `slots` questions at a time."""
+
+    stalled_s = 0.0
+    """Each wait for the API has a limit of its own."""
+
+    def __init__(
+        self,
+        remote: Remote,
+        budget: Budget,
+        cache: AnswerCache | None,
+        *,
+        model: str,
+        slots: int,
+        context_tokens: int,
+        breaker: Breaker | None = None,
+        lose_tokens: LoseTokens = lambda owner, tokens: None,
+    ) -> None:
+        """Owns `remote` from now on, and closes it."""
+        self.model_name = model
+        self.slots = slots
+        self.context_tokens = context_tokens
+        self.max_prompt_bytes = context_tokens * _BYTES_PER_TOKEN
+        self.tokens_generated = 0
+        self._remote = remote
+        self._budget = budget
+        self._cache = cache
+        self._breaker = breaker or Breaker()
+        self._lose_tokens = lose_tokens
+        self._writes: set[asyncio.Task[None]] = set()
+
+    def watch(self, query: Query, owner: str) -> Callable[[], bool]:
+        """Never true: what the API keeps in its memory is not told."""
+        return lambda: False
+
+    async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
+        """Yield pieces, then one completion. Closing the generator closes the connection.
+
+        Raises PromptTooLongError, BudgetExhaustedError or ProxyError, which is passing only where pieces were yielded.
+        """
+        request = request_for(query, self.model_name, self._remote.target.url)
+        if found := await self._found(request, owner):
+            if found.text:
+                yield Piece(found.text)
+            yield found
+            return
+        async with contextlib.aclosing(self._tried(request, owner, Tries(query.deadline_s))) as events:
+            async for event in events:
+                if isinstance(event, Completion):
+                    self._keep(request, owner, event)
+                yield event
+
+    async def close(self) -> None:
+        """Let what is being written to the cache get there, and close all connections."""
+        await asyncio.gather(*self._writes)
+        await self._remote.close()
+
+    async def _tried(self, request: Request, owner: str, tries: Tries) -> AsyncGenerator[Piece | Completion, None]:
+        while True:
+            await self._until_let_in(tries)
+            has_yielded = False
+            try:
+                async with contextlib.aclosing(self._called(request, owner)) as events:
+                    async for event in events:
+                        has_yielded = True
+                        yield event
+                return
+            except TooLongError as trouble:
+                raise _too_long(trouble, request) from None
+            except TroubleError as trouble:
+                log.warning("the proxy gave no answer", reason=str(trouble))
+                if has_yielded:
+                    # Only a new attempt of the job begins its pieces anew.
+                    raise ProxyError(str(trouble), is_passing=trouble.is_passing) from None
+                wait_s = tries.next_wait_s(trouble)
+            await asyncio.sleep(wait_s)
+
+    async def _until_let_in(self, tries: Tries) -> None:
+        while wait_s := self._breaker.wait_s():
+            open_now = TroubleError("The proxy failed several times in a row and is not asked for a while.")
+            await asyncio.sleep(tries.affordable(wait_s, open_now))
+
+    async def _called(self, request: Request, owner: str) -> AsyncGenerator[Piece | Completion, None]:
+        """One call within the budget; raises TroubleError or BudgetExhaustedError."""
+        bill = _Bill(self._budget, await self._reserved(request.most_tokens))
+        try:
+            with self._breaker.guarded():
+                metrics.count_proxy_call()
+                async with contextlib.aclosing(self._read(request)) as events:
+                    async for event in events:
+                        if isinstance(event, Completion):
+                            self._breaker.succeeded()
+                            # Before it is passed on: nobody comes back after it.
+                            await bill.settle(event.usage.prompt_tokens + event.usage.completion_tokens)
+                        yield event
+        except TroubleError as trouble:
+            if not trouble.may_have_cost:
+                await bill.settle(0)
+            raise
+        finally:
+            if not bill.is_settled:
+                # What it did cost is not known, so that it counts in full. It may be cancelled: nothing is waited for.
+                self._lose_tokens(owner, request.most_tokens)
+                self._in_background(bill.settle(request.most_tokens))
+
+    async def _read(self, request: Request) -> AsyncGenerator[Piece | Completion, None]:
+        """The API's answer to one call; raises TroubleError."""
+        answer = _Answer(request)
+        async with contextlib.aclosing(self._remote.ask(request.body, request.most_response_bytes)) as chunks:
+            async for chunk in chunks:
+                if text := answer.take(chunk):
+                    self.tokens_generated += 1
+                    yield Piece(text)
+        yield answer.completed(self.model_name)
+
+    async def _reserved(self, tokens: int) -> Reservation:
+        """Raises BudgetExhaustedError, or ProxyError where the bus does not say that the tokens are held."""
+        for _ in range(_BUS_TRIES - 1):
+            try:
+                return await self._budget.reserve(tokens)
+            except BusError as error:
+                log.warning("tokens can't be reserved, trying on", reason=str(error))
+                await asyncio.sleep(_BUS_RETRY_S)
+        try:
+            return await self._budget.reserve(tokens)
+        except BusError as error:
+            raise ProxyError(f"The proxy is not asked, since its budget can't be counted: {error}") from None
+
+    async def _found(self, request: Request, owner: str) -> Completion | None:
+        if not self._cache or not request.is_repeatable:
+            return None
+        found = await self._cache.find(owner, request.fingerprint)
+        (metrics.CACHE_HITS if found else metrics.CACHE_MISSES).inc()
+        return found
+
+    def _keep(self, request: Request, owner: str, completion: Completion) -> None:
+        if self._cache and request.is_repeatable:
+            self._in_background(self._cache.keep(owner, request.fingerprint, completion))
+
+    def _in_background(self, write: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(write)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+
+class _Bill:
+    """What one call is charged: settled once."""
+
+    def __init__(self, budget: Budget, reservation: Reservation) -> None:
+        self._budget = budget
+        self._reservation = reservation
+        self.is_settled = False
+
+    async def settle(self, tokens: int) -> None:
+        self.is_settled = True
+        if tokens > self._reservation.tokens:
+            log.warning("the proxy charged more than it can have used", charged=tokens, most=self._reservation.tokens)
+        await self._budget.settle(self._reservation, tokens)
+        metrics.count_proxy_tokens(tokens)
+
+
+class _Answer:
+    """An answer as it comes in."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._parts: list[str] = []
+        self._usage: Any = None
+        self._finish_reason: FinishReason | None = None
+        self._began_s = time.monotonic()
+        self._first_s: float | None = None
+
+    def take(self, chunk: Chunk) -> str:
+        """The text that came with it."""
+        self._usage = chunk.usage or self._usage
+        self._finish_reason = chunk.finish_reason or self._finish_reason
+        if text := chunk.text:
+            self._first_s = self._first_s or time.monotonic()
+            self._parts.append(text)
+        return text
+
+    def completed(self, model: str) -> Completion:
+        """All of it; raises TroubleError when its end did not come."""
+        if self._finish_reason is None:
+            raise TroubleError("The proxy's answer was cut off.", is_passing=True)
+        text, now_s = "".join(self._parts), time.monotonic()
+        first_s = self._first_s or now_s
+        most = Usage(self._request.most_prompt_tokens, self._request.max_tokens)
+        return Completion(
+            text=text,
+            finish_reason=self._finish_reason,
+            # One that is not told counts as the most that it can be.
+            usage=usage_of(self._usage, self._request.prompt_bytes, text) or most,
+            prefill_ms=(first_s - self._began_s) * 1000,
+            decode_ms=(now_s - first_s) * 1000,
+            model=model,
+            backend="proxy",
+        )
+
+
+def _too_long(trouble: TooLongError, request: Request) -> PromptTooLongError:
+    """As the local engine would say it: the API counts tokens, and not characters."""
+    over = max(trouble.prompt_tokens - trouble.limit_tokens, 1) / trouble.prompt_tokens
+    cut_chars = math.ceil(over * request.prompt_bytes * _CUT_MARGIN)
+    return PromptTooLongError(trouble.prompt_tokens, trouble.limit_tokens, min(cut_chars, request.prompt_bytes))
