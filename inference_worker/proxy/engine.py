@@ -110,7 +110,9 @@ class ProxyEngine:
                 log.warning("the proxy gave no answer", reason=str(trouble))
                 if has_yielded:
                     # Only a new attempt of the job begins its pieces anew.
-                    raise ProxyError(str(trouble), is_passing=trouble.is_passing) from None
+                    raise ProxyError(
+                        str(trouble), is_passing=trouble.is_passing, is_replayable=trouble.is_replayable
+                    ) from None
                 wait_s = tries.next_wait_s(trouble)
             await asyncio.sleep(wait_s)
 

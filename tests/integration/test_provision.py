@@ -10,12 +10,20 @@ from nats.js.errors import APIError
 from contract import topology
 from contract.bus import Bus
 from contract.errors import AlreadyAcceptedError, BusError, QueueFullError
-from contract.provision import JOB_MARGIN_BYTES, provision
+from contract.provision import BUDGET_TTL_S, JOB_MARGIN_BYTES, USAGE_MAX_BYTES, USAGE_TTL_S, provision
 from contract.settings import QueueSettings
 from contract.topology import JobName
 from tests.nats_server import RunningServer
 
-STREAMS = ("DOCQA_JOBS", "KV_DOCQA_RESULTS", "KV_DOCQA_STARTS", "DOCQA_DEAD")
+STREAMS = (
+    "DOCQA_JOBS",
+    "KV_DOCQA_RESULTS",
+    "KV_DOCQA_STARTS",
+    "KV_DOCQA_CACHE",
+    "KV_DOCQA_BUDGET",
+    "KV_DOCQA_USAGE",
+    "DOCQA_DEAD",
+)
 
 
 def job(number: int) -> JobName:
@@ -37,6 +45,10 @@ async def test_all_streams_and_the_durable_are_made(server: RunningServer) -> No
     assert jobs.allow_direct
     assert jobs.max_msg_size == 2**20 + JOB_MARGIN_BYTES
     assert configs["KV_DOCQA_RESULTS"].max_age == configs["KV_DOCQA_STARTS"].max_age == 86_400
+    cache, budget, usage = (configs[f"KV_DOCQA_{name}"] for name in ("CACHE", "BUDGET", "USAGE"))
+    assert (cache.discard, cache.max_age, cache.max_bytes) == ("old", 3600, 2**26)
+    assert (budget.discard, budget.max_age) == ("new", BUDGET_TTL_S)
+    assert (usage.discard, usage.max_age, usage.max_bytes) == ("old", USAGE_TTL_S, USAGE_MAX_BYTES)
     assert (configs["DOCQA_DEAD"].discard, configs["DOCQA_DEAD"].max_age) == ("old", 7 * 86_400)
     assert (durable.ack_policy, durable.max_deliver, durable.max_ack_pending) == ("explicit", -1, -1)
     assert durable.ack_wait == 30
@@ -52,7 +64,13 @@ async def test_a_second_time_changes_nothing(server: RunningServer) -> None:
 
 async def test_changed_settings_reach_what_exists(server: RunningServer) -> None:
     changed = QueueSettings(
-        max_queue_size=3, max_request_size_mb=2, ack_wait_s=2, result_ttl_s=600, dead_max_bytes=2**20
+        max_queue_size=3,
+        max_request_size_mb=2,
+        ack_wait_s=2,
+        result_ttl_s=600,
+        dead_max_bytes=2**20,
+        cache_ttl_s=60,
+        cache_max_bytes=2**20,
     )
     async with server.bus() as bus:
         await provision(bus, changed)
@@ -62,6 +80,7 @@ async def test_changed_settings_reach_what_exists(server: RunningServer) -> None
     assert found["DOCQA_JOBS"].max_msg_size == 2 * 2**20 + JOB_MARGIN_BYTES
     assert found["KV_DOCQA_RESULTS"].max_age == found["KV_DOCQA_STARTS"].max_age == 600
     assert found["DOCQA_DEAD"].max_bytes == 2**20
+    assert (found["KV_DOCQA_CACHE"].max_age, found["KV_DOCQA_CACHE"].max_bytes) == (60, 2**20)
     assert durable.config.ack_wait == 2
 
 

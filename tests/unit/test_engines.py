@@ -27,11 +27,6 @@ def test_slots_and_delay_reach_the_echo_engine() -> None:
     assert engine.slots == 3
 
 
-def test_without_the_local_model_nothing_could_answer_and_the_start_says_so() -> None:
-    with pytest.raises(SettingsError, match=r"^DOCQA_ENABLE_LOCAL_MODEL: .* no proxy yet"):
-        open_engine(WorkerSettings(enable_local_model=False))
-
-
 def test_a_missing_llama_cpp_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "inference_worker.model", None)
     with pytest.raises(SettingsError, match=r"^DOCQA_ENGINE: .*install goblin-docqa\[llama\]\.$"):

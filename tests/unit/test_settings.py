@@ -31,6 +31,7 @@ KINDS: list[type[msgspec.Struct]] = [
     ops.settings.NatsSettings,
 ]
 
+
 def sentence_of(kind: type[msgspec.Struct], **environment: str) -> str:
     with pytest.raises(SettingsError) as refused:
         load(kind, environment)

@@ -1,0 +1,69 @@
+"""Who answers, as the settings say."""
+
+import pytest
+
+from contract.bus import Bus
+from contract.errors import SettingsError
+from inference_worker.backends import open_backend
+from inference_worker.echo import EchoEngine
+from inference_worker.engines import hint_for
+from inference_worker.generation import Engine
+from inference_worker.settings import WorkerSettings
+
+URL = "https://api.example.com/v1"
+LARGER_THAN_ANY = EchoEngine.max_prompt_bytes
+
+
+def opened(**settings: object) -> Engine:
+    asked = {"engine": "echo", "proxy_url": URL, "proxy_model": "far", "proxy_context_tokens": 1000}
+    return open_backend(WorkerSettings(**(asked | settings)), Bus())  # type: ignore[arg-type]  # by name
+
+
+@pytest.mark.parametrize(
+    ("settings", "model", "max_prompt_bytes"),
+    [
+        ({}, "echo", LARGER_THAN_ANY),
+        ({"backend": "local"}, "echo", LARGER_THAN_ANY),
+        ({"backend": "proxy"}, "far", 128_000),
+        ({"enable_local_model": False}, "far", 128_000),
+        ({"enable_local_model": False, "backend": "local-then-proxy"}, "far", 128_000),
+        ({"backend": "local-then-proxy"}, "echo", LARGER_THAN_ANY),
+        ({"backend": "proxy-then-local"}, "far", LARGER_THAN_ANY),
+    ],
+)
+async def test_the_policy_says_who_answers_and_what_fits(
+    settings: dict[str, object], model: str, max_prompt_bytes: int
+) -> None:
+    engine = opened(**settings, slots=3)
+    assert (engine.model_name, engine.max_prompt_bytes, engine.slots) == (model, max_prompt_bytes, 3)
+    await engine.close()
+
+
+async def test_a_prompt_that_fits_only_the_proxy_is_announced_as_fitting() -> None:
+    engine = opened(backend="local-then-proxy", proxy_context_tokens=10_000_000)
+    assert engine.max_prompt_bytes == 1_280_000_000 > LARGER_THAN_ANY
+    assert engine.context_tokens == 10_000_000
+    await engine.close()
+
+
+@pytest.mark.parametrize("policy", ["proxy", "local-then-proxy", "proxy-then-local"])
+@pytest.mark.parametrize(("missing", "name"), [("proxy_url", "COPILOT_API_URL"), ("proxy_model", "DOCQA_PROXY_MODEL")])
+def test_a_proxy_without_an_address_or_a_model_stops_the_start_with_one_sentence(
+    policy: str, missing: str, name: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name}: [^\n]*\.$"):
+        opened(backend=policy, **{missing: None})
+
+
+def test_without_the_local_model_and_an_address_nobody_could_answer_and_the_start_says_so() -> None:
+    with pytest.raises(SettingsError, match=r"^COPILOT_API_URL: the proxy is to answer and has no address"):
+        open_backend(WorkerSettings(enable_local_model=False), Bus())
+
+
+def test_settings_that_leave_nobody_to_answer_contradict_each_other() -> None:
+    with pytest.raises(SettingsError, match=r"^DOCQA_BACKEND: "):
+        WorkerSettings(backend="local", enable_local_model=False)
+
+
+def test_where_the_proxy_alone_answers_no_model_is_looked_for() -> None:
+    assert hint_for(WorkerSettings(backend="proxy")) == ""
