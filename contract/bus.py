@@ -119,6 +119,8 @@ class Bus:
         self.cache = Bucket(self, topology.CACHE_BUCKET)
         self.budget = Bucket(self, topology.BUDGET_BUCKET)
         self.usage = Bucket(self, topology.USAGE_BUCKET)
+        self.meta = Bucket(self, topology.META_BUCKET)
+        self.replays = Bucket(self, topology.REPLAYS_BUCKET)
 
     @property
     def is_connected(self) -> bool:
@@ -189,10 +191,10 @@ class Bus:
         """Store a dead letter, once however often it is tried within two minutes; raises BusError."""
         await self._publish_stored(subject, body, {Header.MSG_ID.value: message_id})
 
-    async def request(self, subject: str, body: bytes) -> bytes:
+    async def request(self, subject: str, body: bytes, timeout_s: float = REQUEST_TIMEOUT_S) -> bytes:
         """Ask and return the reply's body; raises BusError."""
         with _translated_errors():
-            return bytes((await self.client.request(subject, body, timeout=REQUEST_TIMEOUT_S)).data)
+            return bytes((await self.client.request(subject, body, timeout=timeout_s)).data)
 
     async def queue_state(self) -> QueueState:
         """Ask the stream and its durable how things stand; raises BusError."""
@@ -321,6 +323,11 @@ class Bucket:
                     return None
                 raise
         return stored.seq
+
+    async def put(self, key: str, value: bytes) -> int:
+        """Write the key whatever stands there. Returns this write's sequence; raises BusError."""
+        with _translated_errors():
+            return (await self._bus.js.publish(self._subject(key), value)).seq
 
     async def remove(self, seq: int) -> None:
         """Remove one write from the disk, if it is there, with no marker left behind; raises BusError."""

@@ -17,9 +17,9 @@ from nats.js.api import (
     StreamConfig,
 )
 
-from contract import topology
+from contract import restored, topology
 from contract.bus import Bus
-from contract.errors import BusError, BusUnavailableError, NotProvisionedError
+from contract.errors import BusError, BusUnavailableError, NotProvisionedError, OutcomeUnknownError
 from contract.settings import QueueSettings
 
 OLDEST_SERVER: Final = (2, 15)
@@ -47,9 +47,11 @@ _FIXED: Final = ("retention", "storage", "max_msgs_per_subject", "discard_new_pe
 _TOO_FEW_SERVERS: Final = (10005, 10074)
 
 
-async def provision(bus: Bus, settings: QueueSettings) -> None:
+async def provision(bus: Bus, settings: QueueSettings, *, amid_restore: bool = False) -> None:
     """Create or reconcile all that the services rely on; raises BusError with a sentence."""
     _check_version(bus)
+    if not amid_restore:
+        await _check_whole(bus)
     try:
         for wanted in _streams(settings):
             await _reconcile(bus, wanted)
@@ -79,16 +81,18 @@ def _check_version(bus: Bus) -> None:
         )
 
 
+async def _check_whole(bus: Bus) -> None:
+    try:
+        is_unfinished = await restored.is_unfinished(bus)
+    except OutcomeUnknownError:
+        raise BusUnavailableError("The bus did not answer before its streams were set up: try again.") from None
+    if is_unfinished:
+        raise BusError("A restore of this bus was broken off: run `docqa backup restore` with that backup again.")
+
+
 def _streams(settings: QueueSettings) -> list[StreamConfig]:
-    return [
-        _jobs(settings),
-        _results(settings),
-        _starts(settings),
-        _cache(settings),
-        _budget(settings),
-        _usage(settings),
-        _dead(settings),
-    ]
+    makers = (_jobs, _results, _starts, _cache, _budget, _usage, _dead, _meta, _replays)
+    return [make(settings) for make in makers]
 
 
 def _jobs(settings: QueueSettings) -> StreamConfig:
@@ -134,6 +138,14 @@ def _budget(settings: QueueSettings) -> StreamConfig:
 def _usage(settings: QueueSettings) -> StreamConfig:
     bucket = _bucket(topology.USAGE_BUCKET, settings, max_bytes=USAGE_MAX_BYTES, deny_delete=False)
     return bucket.evolve(max_age=USAGE_TTL_S, discard=DiscardPolicy.OLD)
+
+
+def _meta(settings: QueueSettings) -> StreamConfig:
+    return _bucket(topology.META_BUCKET, settings, max_bytes=-1, deny_delete=False).evolve(max_age=0)
+
+
+def _replays(settings: QueueSettings) -> StreamConfig:
+    return _bucket(topology.REPLAYS_BUCKET, settings, max_bytes=-1, deny_delete=False).evolve(max_age=DEAD_TTL_S)
 
 
 def _bucket(name: str, settings: QueueSettings, *, max_bytes: int, deny_delete: bool) -> StreamConfig:

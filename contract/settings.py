@@ -6,6 +6,7 @@ Knows the names of all services' settings, since one file of variables serves th
 
 import difflib
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,7 @@ class Secret:
 
 Environment = Literal["development", "production"]
 Megabytes = Annotated[int, Meta(ge=1, le=32)]
+_STORE_KEY = re.compile(r"[A-Za-z0-9_+/=-]{32,256}")
 Seconds = Annotated[float, Meta(gt=0, le=604_800)]
 CacheSeconds = Annotated[float, Meta(ge=1, le=604_800)]
 
@@ -75,10 +77,16 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     replicas: Annotated[int, Meta(ge=1, le=5)] = field(default=1, name="DOCQA_REPLICAS")
     data_dir: Path = field(default_factory=default_data_dir, name="DOCQA_DATA_DIR")
     nats_port: Annotated[int, Meta(ge=1, le=65_535)] | None = field(default=None, name="DOCQA_NATS_PORT")
+    store_key: Secret | None = field(default=None, name="DOCQA_STORE_KEY")
+    store_cipher: Literal["chachapoly", "aes"] = field(default="chachapoly", name="DOCQA_STORE_CIPHER")
 
     def __post_init__(self) -> None:
         if self.replicas % 2 == 0:
             raise ValueError("DOCQA_REPLICAS must be 1, 3 or 5: of an even number half is no majority")
+        if self.store_key and not _STORE_KEY.fullmatch(self.store_key.reveal()):
+            raise ValueError(
+                "DOCQA_STORE_KEY must be 32 to 256 letters and digits (and - _ + / =): `openssl rand -hex 32` makes one"
+            )
         if self.result_ttl_s < 2 * self.job_deadline_s:
             raise ValueError("DOCQA_RESULT_TTL_S must be at least twice DOCQA_JOB_DEADLINE_S")
 
@@ -94,6 +102,11 @@ KNOWN_NAMES = frozenset(
         "DOCQA_ACK_WAIT_S",
         "DOCQA_AUDIT_LOG",
         "DOCQA_BACKEND",
+        "DOCQA_BACKUP_DAILY",
+        "DOCQA_BACKUP_DIR",
+        "DOCQA_BACKUP_HOOK",
+        "DOCQA_BACKUP_MONTHLY",
+        "DOCQA_BACKUP_WEEKLY",
         "DOCQA_CACHE_MAX_BYTES",
         "DOCQA_CLIENT_SHARE",
         "DOCQA_CONTEXT_TOKENS",
@@ -134,6 +147,8 @@ KNOWN_NAMES = frozenset(
         "DOCQA_SHARE_PREFIXES",
         "DOCQA_SLOTS",
         "DOCQA_STALL_S",
+        "DOCQA_STORE_CIPHER",
+        "DOCQA_STORE_KEY",
         "DOCQA_SYNC_WAIT_S",
         "DOCQA_THREADS",
         "DOCQA_TOKEN",
@@ -148,7 +163,7 @@ KNOWN_NAMES = frozenset(
 )
 """Every setting of every service; a test holds this to the Structs and to docs/settings.md."""
 
-SECRET_NAMES = frozenset({"COPILOT_API_KEY", "DOCQA_NATS_PASSWORD", "DOCQA_TOKEN"})
+SECRET_NAMES = frozenset({"COPILOT_API_KEY", "DOCQA_NATS_PASSWORD", "DOCQA_STORE_KEY", "DOCQA_TOKEN"})
 """Settings that may also come as a file: from $CREDENTIALS_DIRECTORY, or named by `<NAME>_FILE`."""
 
 _FILE_NAMES = frozenset(f"{name}_FILE" for name in SECRET_NAMES)

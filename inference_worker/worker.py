@@ -10,6 +10,7 @@ import structlog
 from msgspec import UNSET
 from uuid_utils import uuid7
 
+from contract import restored
 from contract.bus import Bus
 from contract.errors import (
     BadMessageError,
@@ -50,6 +51,8 @@ from inference_worker.turns import Claim, cost_tokens
 
 NEWER_VERSION_DELAY_S = 5.0
 RETRY_DELAY_S = 1.0
+_MAY_BE_RESTORED_AFTER_S = 1.0
+"""No restore is over so soon: of younger jobs nobody asks."""
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +90,7 @@ class Worker:
             name = JobName.from_subject(job.subject)
         except BadNameError as error:
             return await self._bury_nameless(job, str(error))
-        starts, stands = await asyncio.gather(self._starts.of(name), self._stored(name))
+        starts, stands, _ = await asyncio.gather(self._starts.of(name), self._stored(name), self._count_from(job))
         if stands is None:
             try:
                 stands = await self._end(job, name, starts)
@@ -255,6 +258,11 @@ class Worker:
         except BusError as error:
             # Its time to live ends it too.
             log.warning("count of starts is left behind", job=name.key, reason=str(error))
+
+    async def _count_from(self, job: Job) -> None:
+        """A job that a restore brought back is as old as the restore."""
+        if time.time() - job.accepted_s > _MAY_BE_RESTORED_AFTER_S and (mark := await restored.read(self._bus)):
+            job.accepted_s = mark.counts_from_s(job.accepted_s, job.stream_seq)
 
     async def _stored(self, name: JobName) -> Result | None:
         entry = await self._bus.results.get(name.key)

@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "status": "Show how the system is.",
     "watch": "Show how the system is, live.",
     "publishers": "Say who may publish jobs directly over NATS.",
+    "backup": "Keep copies of all that the bus holds, and bring them back.",
     "models": "Say how models are run on this machine, and measure it.",
     "nats": "Run the bus alone.",
     "ingress": "Run the ingress alone.",

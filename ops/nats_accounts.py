@@ -52,6 +52,7 @@ _WORKER: Final = {
         f"$JS.API.STREAM.INFO.KV_{_STARTS}",
         f"$JS.API.DIRECT.GET.KV_{_RESULTS}.>",
         f"$JS.API.DIRECT.GET.KV_{_STARTS}.>",
+        f"$JS.API.DIRECT.GET.KV_{topology.META_BUCKET}.>",
         f"$JS.API.STREAM.MSG.DELETE.KV_{_STARTS}",
         *(f"$KV.{bucket}.>" for bucket in _KEPT),
         *(f"$JS.API.DIRECT.GET.KV_{bucket}.>" for bucket in _KEPT),

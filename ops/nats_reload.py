@@ -71,7 +71,7 @@ def _replace(config: Path, accounts: Mapping[str, Any]) -> set[str]:
     """Write other accounts into the configuration; the names of the former ones."""
     text = config.read_text("utf-8")
     write_atomically(config, nats_config.with_accounts(text, accounts).encode(), mode=0o600)
-    return set(json.loads(text)["accounts"])
+    return set(nats_config.read(text)["accounts"])
 
 
 async def _read_again(server: RunningServer) -> None:

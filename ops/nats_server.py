@@ -16,7 +16,7 @@ from contract.errors import BusError, BusUnavailableError
 from contract.files import write_atomically
 from contract.provision import provision
 from contract.settings import SECRET_NAMES, BusSettings, QueueSettings, Secret
-from ops import bus_address, nats_config, nats_reload, ports, store, stranded
+from ops import bus_address, nats_config, nats_reload, ports, store, store_key, store_swap, stranded
 from ops.child import Child, Program, ended_on_error, spawn
 from ops.credentials import ROLES
 from ops.nats_door import SERVER_PICKS, Door
@@ -64,6 +64,8 @@ class NatsServer:
         """Start the server and provision it; raises StartError."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         store.check_room(self.folder)
+        store_swap.finish(self.folder)
+        store_key.claim(self.folder / nats_config.STORE, self._settings)
         if self._given_credentials:
             self.credentials.adopt(self._given_credentials)
         self.credentials.ensure()
@@ -132,9 +134,11 @@ class NatsServer:
             passwords={role: self.credentials.read(role) for role in ROLES},
             max_request_size_mb=self._settings.max_request_size_mb,
             publishers=self.publishers.passwords(),
+            encryption=store_key.jetstream(self._settings),
         )
         write_atomically(config, text.encode(), mode=0o600)
         environment = {name: value for name, value in os.environ.items() if name not in SECRET_NAMES}
+        environment |= store_key.environment(self._settings)
         return Program(self.name, [find_program(), "--config", str(config)], environment, self.data_dir)
 
     async def _wait_for_ports(self, child: Child) -> None:

@@ -1,4 +1,4 @@
-"""What `docqa up` and `docqa nats` must know of the settings; all others reach their children as they are."""
+"""What the commands themselves must know of the settings; all others reach the services as they are."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,27 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from contract.settings import QueueSettings, Secret
+
+
+class BackupSettings(QueueSettings, frozen=True, kw_only=True):
+    """Where backups are kept and how many, and what takes them elsewhere."""
+
+    backup_dir: Path | None = field(default=None, name="DOCQA_BACKUP_DIR")
+    backup_hook: str | None = field(default=None, name="DOCQA_BACKUP_HOOK")
+    daily: Annotated[int, Meta(ge=0, le=10_000)] = field(default=7, name="DOCQA_BACKUP_DAILY")
+    weekly: Annotated[int, Meta(ge=0, le=10_000)] = field(default=4, name="DOCQA_BACKUP_WEEKLY")
+    monthly: Annotated[int, Meta(ge=0, le=10_000)] = field(default=6, name="DOCQA_BACKUP_MONTHLY")
+    tokens: Path | None = field(default=None, name="DOCQA_TOKENS")
+
+    @property
+    def folder(self) -> Path:
+        """Beside the data unless it is named: better is another disk."""
+        return (self.backup_dir or self.data_dir / "backups").absolute()
+
+    @property
+    def tokens_file(self) -> Path:
+        """What `docqa tokens` writes to."""
+        return (self.tokens or self.data_dir / "tokens.json").absolute()
 
 
 class UpSettings(QueueSettings, frozen=True, kw_only=True):

@@ -60,7 +60,7 @@ async def bring_back(bus: Bus) -> int:
             return 0
         sure += count is not None
         if count and sure == _SURE_AFTER:
-            await _reset(bus)
+            await deliver_anew(bus)
             return count
         await asyncio.sleep(_APART_S)
     return 0
@@ -79,7 +79,8 @@ async def _count(bus: Bus) -> int | None:
     return max(stream.state.messages - after.num_pending - after.num_ack_pending, 0)
 
 
-async def _reset(bus: Bus) -> None:
+async def deliver_anew(bus: Bus) -> None:
+    """Let every job of the stream be delivered once more; raises BusError."""
     answer = msgspec.json.decode(await bus.request(_RESET, _FROM_THE_FIRST), type=_Answer)
     if answer.error:
         raise BusError(f"The bus does not deliver its jobs anew: {answer.error.get('description')}.")

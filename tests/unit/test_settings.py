@@ -27,6 +27,7 @@ KINDS: list[type[msgspec.Struct]] = [
     QueueSettings,
     inference_worker.settings.WorkerSettings,
     ingress.settings.IngressSettings,
+    ops.settings.BackupSettings,
     ops.settings.UpSettings,
     ops.settings.NatsSettings,
 ]

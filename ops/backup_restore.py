@@ -1,0 +1,126 @@
+"""Brings a backup back: into the store of a bus that does not run, or into one that somebody else runs.
+
+A store of ours is made anew beside the former one and takes its place at one moment. A bus that somebody else runs can
+only be changed stream by stream: it takes no jobs meanwhile, and says so until the restore has come to its end.
+"""
+
+import contextlib
+import time
+from pathlib import Path
+
+import msgspec
+
+from contract import restored, topology
+from contract.bus import Bus
+from contract.errors import AlreadyRunningError, DocQAError
+from contract.provision import provision
+from ops import archive, backup_files, bus_address, nats_config, snapshots, store_swap, stranded
+from ops.admin import admin_bus
+from ops.archive import Manifest
+from ops.backup_create import Request, create
+from ops.backup_source import at_rest, check_owner, has_store
+from ops.backup_trial import check, try_out
+from ops.data_dir import claimed
+from ops.private_server import serving
+from ops.snapshots import State
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a restore did. `before` is the backup that was made of what it replaced."""
+
+    streams: dict[str, int]
+    at_s: float
+    before: Path | None = None
+    waiting: int = 0
+
+
+async def restore(path: Path, manifest: Manifest, request: Request, *, replace: bool) -> Outcome:
+    """Raises DocQAError; then what was there before is still there, or the next try goes on."""
+    if request.environment.get("DOCQA_NATS_URL"):
+        return await _into_a_running_bus(path, manifest, request, replace=replace)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(claimed(request.settings.data_dir))
+        except AlreadyRunningError as error:
+            raise AlreadyRunningError(f"{str(error).partition(':')[0]}: stop it before a restore.") from None
+        check_owner(request.settings.data_dir)
+        return await _into_a_store(path, manifest, request, replace=replace)
+
+
+async def _into_a_store(path: Path, manifest: Manifest, request: Request, *, replace: bool) -> Outcome:
+    folder = bus_address.bus_folder(request.settings.data_dir)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store_swap.finish(folder)
+    before = None
+    if has_store(folder):
+        async with at_rest(request.settings, request.folder.place("former")) as bus:
+            before = await _saved_first(bus, request, replace=replace)
+    place = store_swap.begin(folder)
+    # Nobody but this command knows the store that is made: it is killed, or fills its disk, and nothing has changed.
+    async with serving(request.folder.place("made"), request.settings, place / nats_config.STORE) as bus:
+        outcome = await _fill(bus, path, manifest, request)
+    store_swap.commit(folder, _files(path, manifest, request, replace=replace))
+    return msgspec.structs.replace(outcome, before=before)
+
+
+async def _into_a_running_bus(path: Path, manifest: Manifest, request: Request, *, replace: bool) -> Outcome:
+    async with admin_bus(request.environment, request.settings.data_dir) as bus:
+        names = await snapshots.names(bus)
+        was_broken_off = topology.JOBS_STREAM not in names and await restored.is_unfinished(bus)
+        before = None if was_broken_off else await _saved_first(bus, request, replace=replace)
+        if not was_broken_off:
+            await provision(bus, request.settings)
+            await try_out(path, manifest.streams, request.settings, request.folder.place("trial"), request.console)
+        await restored.note_unfinished(bus, is_unfinished=True)
+        # Without this one nobody puts in or takes out anything until the last step.
+        for name in sorted(names, key=lambda name: name != topology.JOBS_STREAM):
+            if name != f"KV_{topology.META_BUCKET}":
+                await snapshots.delete(bus, name)
+        outcome = await _fill(bus, path, manifest, request)
+        backup_files.put(_files(path, manifest, request, replace=replace))
+        await restored.note_unfinished(bus, is_unfinished=False)
+    return msgspec.structs.replace(outcome, before=before)
+
+
+async def _saved_first(bus: Bus, request: Request, *, replace: bool) -> Path | None:
+    """A backup of what is there, if that is anything; raises DocQAError when it is not to be replaced."""
+    states = {name: await snapshots.state(bus, name) for name in await snapshots.names(bus)}
+    held = {name: state.messages for name, state in states.items() if state.messages}
+    held.pop(f"KV_{topology.META_BUCKET}", None)
+    if not held:
+        return None
+    if not replace:
+        listed = ", ".join(f"{count} in {name}" for name, count in held.items())
+        raise DocQAError(
+            f"There is data already ({listed}): --replace takes a backup of it, then puts this in its place."
+        )
+    request.console.work("Backing up what is there")
+    return await create(bus, request)
+
+
+async def _fill(bus: Bus, path: Path, manifest: Manifest, request: Request) -> Outcome:
+    """Restore all streams, the jobs last; then what the services rely on, and the mark."""
+    states: dict[str, State] = {}
+    for number, stream in enumerate(reversed(manifest.streams), 1):
+        request.console.work(f"Restoring {stream.name} ({number} of {len(manifest.streams)})")
+        config = {**stream.taken.config, "num_replicas": request.settings.replicas}
+        taken = msgspec.structs.replace(stream.taken, config=config)
+        states[stream.name] = await snapshots.restore(bus, taken, archive.pieces_of(path, stream.member))
+        check(path, msgspec.structs.replace(stream, restored=None), states[stream.name])
+    jobs, at_s = states[topology.JOBS_STREAM], time.time()
+    await provision(bus, request.settings, amid_restore=True)
+    await restored.write(bus, restored.Restored(at_s, jobs.last_seq))
+    # The durable is saved after its stream and may be ahead of it: such a job would never be delivered.
+    await stranded.deliver_anew(bus)
+    counts = {stream.name: states[stream.name].messages for stream in manifest.streams}
+    return Outcome(counts, at_s, waiting=jobs.messages)
+
+
+def _files(path: Path, manifest: Manifest, request: Request, *, replace: bool) -> dict[Path, bytes]:
+    """The backup's files and their places; those that are there stay, unless they are to be replaced."""
+    found = {}
+    for kind, member in manifest.files.items():
+        place = backup_files.place_of(kind, request.settings)
+        if place and (replace or not place.exists()):
+            found[place] = b"".join(archive.pieces_of(path, member))
+    return found

@@ -1,0 +1,74 @@
+"""Puts a restored store in the place of the former one: at one moment, whatever is killed when.
+
+What is to be restored is made whole in a folder of its own first. From the rename of that folder on it is decided:
+whoever comes next, this restore or the next start of the server, does the rest. Before it nothing has changed.
+
+    <nats>/restoring/   being made; removed by the next restore
+    <nats>/restored/    whole: store/, files/ and files.json, which says where each of them goes
+    <nats>/replaced/    the former store, for the moment between two renames
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from contract.files import sync_folder, write_atomically
+from ops import backup_files
+from ops.nats_config import STORE
+
+_RESTORING: Final = "restoring"
+_RESTORED: Final = "restored"
+_REPLACED: Final = "replaced"
+_PLAN: Final = "files.json"
+
+
+def begin(folder: Path) -> Path:
+    """An empty place to make a store in, as `STORE` in what this returns."""
+    place = folder / _RESTORING
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(mode=0o700, parents=True)
+    return place
+
+
+def commit(folder: Path, files: dict[Path, bytes]) -> None:
+    """Decide for what was made since `begin`, with files that are written to their places beside it."""
+    place = folder / _RESTORING
+    plan = {str(path): content for path, content in files.items()}
+    write_atomically(place / _PLAN, msgspec.json.encode(plan), mode=0o600)
+    _sync_all(place)
+    place.rename(folder / _RESTORED)
+    sync_folder(folder)
+    finish(folder)
+
+
+def finish(folder: Path) -> None:
+    """Do what a restore that was decided still has to do; nothing when there is none."""
+    restored, store = folder / _RESTORED, folder / STORE
+    if not restored.exists():
+        return
+    if (restored / STORE).exists():
+        if store.exists():
+            shutil.rmtree(folder / _REPLACED, ignore_errors=True)
+            store.rename(folder / _REPLACED)
+        (restored / STORE).rename(store)
+        sync_folder(folder)
+    plan = msgspec.json.decode((restored / _PLAN).read_bytes(), type=dict[str, bytes])
+    backup_files.put({Path(path): content for path, content in plan.items()})
+    shutil.rmtree(folder / _REPLACED, ignore_errors=True)
+    # By one rename it is done; until then all of this may be done again.
+    restored.rename(folder / _RESTORING)
+    shutil.rmtree(folder / _RESTORING, ignore_errors=True)
+
+
+def _sync_all(top: Path) -> None:
+    for place, _, names in os.walk(top):
+        for name in names:
+            descriptor = os.open(Path(place) / name, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_folder(Path(place))

@@ -1,0 +1,60 @@
+"""The embedded bus on a data folder, as `docqa nats` runs it, inside a test's own process; and backups of it."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from contract.bus import Bus, connected
+from ops import archive
+from ops.backup_create import Request, create
+from ops.backup_folder import BackupFolder
+from ops.backup_restore import Outcome, restore
+from ops.backup_source import source
+from ops.console import Console
+from ops.data_dir import claimed
+from ops.nats_door import SERVER_PICKS, Door
+from ops.nats_server import STOPS_WITHIN_S, NatsServer
+from ops.ports import Address
+from ops.settings import BackupSettings
+
+NOTHING_SET: Mapping[str, str] = MappingProxyType({})
+
+
+class Embedded:
+    """One data folder, and a folder of backups beside it."""
+
+    def __init__(self, folder: Path, name: str = "data", **settings: Any) -> None:
+        self.settings = BackupSettings(data_dir=folder / name, backup_dir=folder / "backups", **settings)
+        self.backups = BackupFolder(self.settings.folder)
+        self.store = self.settings.data_dir / "nats" / "store"
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Bus]:
+        """Its admin's bus, while it runs."""
+        with claimed(self.settings.data_dir):
+            server = NatsServer(self.settings.data_dir, self.settings, Door(Address("127.0.0.1", SERVER_PICKS)))
+            child = await server.launch()
+            try:
+                async with connected(server.settings_for("admin"), "admin") as bus:
+                    yield bus
+            finally:
+                await child.stop(STOPS_WITHIN_S)
+
+    def request(self, environment: Mapping[str, str], *, is_tried: bool = True) -> Request:
+        return Request(self.settings, environment, self.backups, Console(quiet=True), is_tried)
+
+    async def backup(self, environment: Mapping[str, str] = NOTHING_SET, *, is_tried: bool = True) -> Path:
+        """As `docqa backup create` does it, whether the bus runs or not."""
+        request = self.request(environment, is_tried=is_tried)
+        with self.backups.held():
+            async with source(environment, self.settings, self.backups.place("source")) as bus:
+                return await create(bus, request)
+
+    async def restore(
+        self, path: Path, environment: Mapping[str, str] = NOTHING_SET, *, replace: bool = False
+    ) -> Outcome:
+        manifest = archive.read_manifest(path)
+        with self.backups.held():
+            return await restore(path, manifest, self.request(environment), replace=replace)

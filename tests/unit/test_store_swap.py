@@ -1,0 +1,96 @@
+"""A restored store takes the former one's place at one moment, whatever is killed when."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops import store_swap
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+def made(folder: Path) -> None:
+    place = store_swap.begin(folder)
+    (place / "store" / "jetstream").mkdir(parents=True)
+    (place / "store" / "jetstream" / "jobs").write_text("new")
+
+
+def jobs(folder: Path) -> str:
+    return (folder / "store" / "jetstream" / "jobs").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "nats" / "store" / "jetstream").mkdir(parents=True)
+    (tmp_path / "nats" / "store" / "jetstream" / "jobs").write_text("former")
+    (tmp_path / "nats" / "credentials").write_text("kept")
+    return tmp_path / "nats"
+
+
+def test_what_is_made_changes_nothing_until_it_is_decided(folder: Path) -> None:
+    made(folder)
+    store_swap.finish(folder)
+    assert jobs(folder) == "former"
+
+
+def test_a_decision_puts_the_store_and_the_files_in_their_places_and_leaves_nothing(folder: Path) -> None:
+    made(folder)
+    tokens = folder.parent / "elsewhere" / "tokens.json"
+    store_swap.commit(folder, {tokens: b"tokens"})
+    assert jobs(folder) == "new"
+    assert tokens.read_bytes() == b"tokens"
+    assert tokens.stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in folder.iterdir()) == ["credentials", "store"]
+
+
+def test_a_store_that_was_never_there_is_put_in_place_too(tmp_path: Path) -> None:
+    made(tmp_path)
+    store_swap.commit(tmp_path, {})
+    assert jobs(tmp_path) == "new"
+
+
+STEPS = 40
+"""More than a swap has: the last ones are those of a swap that nothing kills."""
+
+
+@pytest.mark.parametrize("step", range(STEPS))
+def test_killed_at_any_step_it_is_the_former_or_the_new_one_and_whole(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    tokens = folder.parent / "tokens.json"
+    tokens.write_bytes(b"former")
+    made(folder)
+    with monkeypatch.context() as patched:
+        left = iter(range(step))
+
+        def dies_before(call: Callable[..., Any]) -> Callable[..., Any]:
+            def step_by_step(*arguments: Any, **options: Any) -> Any:
+                if next(left, None) is None:
+                    raise Killed
+                return call(*arguments, **options)
+
+            return step_by_step
+
+        for owner, name in ((Path, "rename"), (Path, "replace"), (shutil, "rmtree")):
+            patched.setattr(owner, name, dies_before(getattr(owner, name)))
+        for name in ("fsync", "open"):
+            patched.setattr(os, name, dies_before(getattr(os, name)))
+        try:
+            store_swap.commit(folder, {tokens: b"new"})
+            survived = True
+        except Killed:
+            survived = False
+    store_swap.finish(folder)
+    assert (jobs(folder), tokens.read_bytes()) in [("former", b"former"), ("new", b"new")]
+    if survived:
+        assert jobs(folder) == "new"
+    assert survived or step < STEPS - 1, "the steps are not enough to see a whole swap"
+    made(folder)
+    store_swap.commit(folder, {})
+    assert sorted(path.name for path in folder.iterdir()) == ["credentials", "store"]
