@@ -107,6 +107,15 @@ class _Client(Client):
         return writer.get_extra_info("ssl_object") is not None
 
 
+class Stored(msgspec.Struct, frozen=True):
+    """A message as its stream keeps it; `time_s` is when it came, by the wall clock."""
+
+    subject: str
+    seq: int
+    time_s: float
+    body: bytes
+
+
 class Bus:
     """One role's connection. Never buffers: what can't be sent now is not sent later."""
 
@@ -234,6 +243,26 @@ class Bus:
             except nats.js.errors.NotFoundError:
                 return None
         return WaitingJob(message.seq or 0, (message.headers or {}).get(topology.BODY_HASH_HEADER))
+
+    async def next_stored(self, stream: str, seq: int, subjects: str) -> Stored | None:
+        """The stream's first message of these subjects from `seq` on, or None; raises BusError."""
+        with _translated_errors():
+            try:
+                found = await self.js.get_msg(stream, seq=seq, subject=subjects, direct=True, next=True)
+            except nats.js.errors.NotFoundError:
+                return None
+        time_s = found.time.timestamp() if found.time else 0.0
+        return Stored(found.subject or "", found.seq or 0, time_s, found.data or b"")
+
+    async def remove_stored(self, stream: str, seq: int) -> bool:
+        """Remove a message, and overwrite it on the disk; False when it is not there. Raises BusError."""
+        with _translated_errors():
+            try:
+                return await self.js.delete_msg(stream, seq)
+            except nats.js.errors.APIError as error:
+                if error.err_code != _NO_MESSAGE:
+                    raise
+                return False
 
     async def _log_error(self, error: Exception) -> None:
         # nats-py calls this for every try to reconnect: one line per kind of trouble is enough.

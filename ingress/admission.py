@@ -1,14 +1,14 @@
 """Puts a question on the bus, or says why not. Only the stream decides that the queue is full."""
 
-import hashlib
 from typing import Any, Final
 
 import msgspec
 import structlog
-from uuid_utils import uuid7, uuid8
+from uuid_utils import uuid7
 
 from contract import topology
 from contract.bus import Bus, QueueState
+from contract.derived_id import derived_id
 from contract.errors import (
     AlreadyAcceptedError,
     BusError,
@@ -65,7 +65,7 @@ class Admission:
 
     def new_job(self, client: str, key: str | None = None) -> JobName:
         """A new job's name; with a key, the same for the same client and key."""
-        job_id = str(uuid7()) if key is None else _derived_id(client, key)
+        job_id = str(uuid7()) if key is None else derived_id(client, key)
         return JobName(topology.HTTP_PUBLISHER, client, job_id)
 
     def prepare(self, question: Question, record: Record) -> Query:
@@ -197,10 +197,3 @@ def _as_fields(question: Question) -> dict[str, Any]:
 def _headers(sha256: str, trace: str | None) -> dict[str, str]:
     headers = {topology.BODY_HASH_HEADER: sha256, "Content-Type": "application/json"}
     return {**headers, topology.TRACE_HEADER: trace} if trace else headers
-
-
-def _derived_id(client: str, key: str) -> str:
-    """RFC 9562, version 8: the first bits of a SHA-256 of client and key (neither holds a NUL)."""
-    digest = hashlib.sha256(f"{client}\0{key}".encode()).digest()
-    high, middle, low = (int.from_bytes(digest[part]) for part in (slice(6), slice(6, 8), slice(8, 16)))
-    return str(uuid8(high, middle & 0xFFF, low & (2**62 - 1)))

@@ -7,7 +7,7 @@ import pytest
 from bench.ledger import Fate, Ledger, Stored, UnansweredError, entry_of, settle
 from bench.promises import broken, nothing_lost, nothing_twice
 from bench.query import Query, Refusal, derived_id
-from ingress.admission import _derived_id
+from contract import derived_id as contracts
 
 DONE = Stored("done", answer="six months")
 
@@ -97,4 +97,4 @@ async def test_what_is_not_over_in_time_is_lost() -> None:
 
 @pytest.mark.parametrize(("client", "key"), [("local", "k1"), ("default", "another-key")])
 def test_a_key_stands_for_the_same_job_here_as_in_the_ingress(client: str, key: str) -> None:
-    assert derived_id(client, key) == _derived_id(client, key)
+    assert derived_id(client, key) == contracts.derived_id(client, key)
