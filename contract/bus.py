@@ -298,6 +298,7 @@ class _JobsPage(msgspec.Struct):
     config: _Limits = msgspec.field(default_factory=_Limits)
     state: _State = msgspec.field(default_factory=_State)
     total: int = 0
+    purged: int = 0
     error: _Trouble | None = None
 
 
@@ -366,6 +367,22 @@ class Bucket:
             except nats.js.errors.APIError as error:
                 if error.err_code != _NO_MESSAGE:
                     raise
+
+    async def keys(self) -> list[str]:
+        """All keys, for who may look at the stream; raises BusError."""
+        prefix, found = self._subject(""), set[str]()
+        while True:
+            question = msgspec.json.encode({"subjects_filter": f"{prefix}>", "offset": len(found)})
+            page = _decode_page(await self._bus.request(f"$JS.API.STREAM.INFO.{self._stream}", question))
+            found.update(subject.removeprefix(prefix) for subject in page.state.subjects)
+            if not page.state.subjects or len(found) >= page.total:
+                return sorted(found)
+
+    async def clear(self, keys: str) -> int:
+        """Remove all keys of a form, as in `*.alice.>`, for who may purge the stream; how many. Raises BusError."""
+        question = msgspec.json.encode({"filter": self._subject(keys)})
+        answer = await self._bus.request(f"$JS.API.STREAM.PURGE.{self._stream}", question)
+        return _decode_page(answer).purged
 
     def _subject(self, key: str) -> str:
         return f"$KV.{self._name}.{key}"

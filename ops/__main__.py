@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "ask": "Ask a question about a document.",
     "status": "Show how the system is.",
     "watch": "Show how the system is, live.",
+    "usage": "Show who was answered by what, and what the proxy costs.",
     "publishers": "Say who may publish jobs directly over NATS.",
     "backup": "Keep copies of all that the bus holds, and bring them back.",
     "dead": "Look at jobs that could not be answered, and try them again.",

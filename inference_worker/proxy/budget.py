@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 import msgspec
 import structlog
 
-from contract.bus import Bucket
+from contract.bus import Bucket, Entry
 from contract.errors import BudgetExhaustedError, BusError
-from contract.usage import BudgetDay, day_of, decode, encode, end_of
+from contract.usage import BudgetDay, day_of, encode, end_of
 from inference_worker import metrics
 
 log = structlog.get_logger(__name__)
@@ -78,10 +78,18 @@ class Budget:
         async with self._turn:
             while True:
                 entry = await self._bucket.get(day)
-                changed = change(decode(entry.value if entry else None, BudgetDay))
+                changed = change(_read(entry))
                 if await self._bucket.swap(day, encode(changed), entry.seq if entry else 0):
                     metrics.BUDGET_USED.set(changed.used_tokens)
                     return
+
+
+def _read(entry: Entry | None) -> BudgetDay:
+    """Raises BusError for what is no count: taken for none, it would let everybody in."""
+    try:
+        return msgspec.json.decode(entry.value, type=BudgetDay) if entry else BudgetDay()
+    except msgspec.DecodeError:
+        raise BusError("Today's count of tokens can't be read.") from None
 
 
 def _exhausted(spent: BudgetDay, tokens: int, limit: int, day: str) -> BudgetExhaustedError:

@@ -8,6 +8,7 @@ import pytest
 import inference_worker.settings
 import ingress.settings
 import ops.settings
+import ops.usage
 from contract.errors import SettingsError
 from contract.settings import (
     KNOWN_NAMES,
@@ -30,6 +31,7 @@ KINDS: list[type[msgspec.Struct]] = [
     ops.settings.BackupSettings,
     ops.settings.UpSettings,
     ops.settings.NatsSettings,
+    ops.usage.UsageSettings,
 ]
 
 

@@ -1,0 +1,51 @@
+"""Reads from the bus what was answered and spent, as the admin; and clears the proxy's cache."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeVar
+
+import msgspec
+
+from contract.bus import Bucket, Bus
+from contract.usage import BudgetDay, ClientDay, day_of, decode
+
+T = TypeVar("T")
+
+EVERYBODY: Final = "ALL"
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Of the last days, oldest first: each client's day by `<publisher>.<client>`, and what the proxy did cost."""
+
+    now: datetime
+    days: dict[str, dict[str, ClientDay]]
+    budgets: dict[str, BudgetDay]
+
+    @property
+    def today(self) -> str:
+        return day_of(self.now)
+
+
+async def read(bus: Bus, days: int) -> Usage:
+    """Today and the days before it, `days` in all; raises BusError."""
+    now = datetime.now(UTC)
+    wanted = [day_of(now - timedelta(days=back)) for back in reversed(range(days))]
+    found: dict[str, dict[str, ClientDay]] = {day: {} for day in wanted}
+    for key in await bus.usage.keys():
+        day, _, owner = key.partition(".")
+        if day in found:
+            found[day][owner] = await _kept(bus.usage, key, ClientDay)
+    budgets = {day: await _kept(bus.budget, day, BudgetDay) for day in wanted}
+    return Usage(now, found, budgets)
+
+
+async def clear_cache(bus: Bus, client: str) -> int:
+    """Forget the proxy's answers for one client of any publisher, or for EVERYBODY; how many those were.
+
+    Raises BusError.
+    """
+    return await bus.cache.clear(">" if client == EVERYBODY else f"*.{client}.*")
+
+
+async def _kept(bucket: Bucket, key: str, kind: type[T]) -> T:
+    entry = await bucket.get(key)
+    return decode(entry.value if entry else None, kind)
