@@ -123,6 +123,8 @@ KNOWN_NAMES = frozenset(
         "DOCQA_MAX_ATTEMPTS",
         "DOCQA_METRICS_ADDR",
         "DOCQA_MODEL_CACHE",
+        "DOCQA_MODEL_CHECK",
+        "DOCQA_MODEL_SNAPSHOTS",
         "DOCQA_NATS_CA",
         "DOCQA_NATS_CERT",
         "DOCQA_NATS_CREDENTIALS",

@@ -5,6 +5,8 @@ import structlog
 from contract.errors import SettingsError
 from inference_worker.echo import EchoEngine
 from inference_worker.generation import Engine
+from inference_worker.kept import record
+from inference_worker.model_file import locate_model
 from inference_worker.settings import WorkerSettings
 
 log = structlog.get_logger(__name__)
@@ -35,6 +37,8 @@ def _open_llama(settings: WorkerSettings) -> Engine:
         raise SettingsError(
             f"DOCQA_ENGINE: the local engine needs {error.name}; install goblin-docqa[llama]."
         ) from None
+    given = locate_model(settings.model_path, settings.model_name)
+    record.check(given, settings.snapshots_folder, settings.model_check)
     plan = plan_model(settings)
     if plan.hint:
         log.info(plan.hint)

@@ -31,6 +31,8 @@ class WorkerSettings(BusSettings, frozen=True, kw_only=True):
     model_name: str | None = field(default=None, name="MODEL_NAME")
     model_quantization: str = field(default="auto", name="MODEL_QUANTIZATION")
     model_cache: Path = field(default_factory=default_model_cache, name="DOCQA_MODEL_CACHE")
+    model_snapshots: Path | None = field(default=None, name="DOCQA_MODEL_SNAPSHOTS")
+    model_check: Literal["fast", "full", "off"] = field(default="fast", name="DOCQA_MODEL_CHECK")
     data_dir: Path = field(default_factory=default_data_dir, name="DOCQA_DATA_DIR")
     slots: Annotated[int, Meta(ge=1, le=128)] = field(default=8, name="DOCQA_SLOTS")
     threads: Annotated[int, Meta(ge=0, le=512)] = field(default=0, name="DOCQA_THREADS")
@@ -60,6 +62,11 @@ class WorkerSettings(BusSettings, frozen=True, kw_only=True):
         default=None, name="COPILOT_TOKEN_BUDGET_DAILY"
     )
     metrics_addr: str = field(default="127.0.0.1:9109", name="DOCQA_METRICS_ADDR")
+
+    @property
+    def snapshots_folder(self) -> Path:
+        """Where snapshots of models are, and the record that the model is held against."""
+        return (self.model_snapshots or self.data_dir / "model-snapshots").absolute()
 
     def __post_init__(self) -> None:
         if self.engine == "echo" and self.environment == "production":

@@ -3,16 +3,27 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from contract.errors import DocQAError
+from ops import model_snapshots
 from ops.options import data_dir_option, environment_with, json_option
 from ops.tuning_table import show
 from ops.tuning_watch import watch
+
+_FILE: Final = click.Path(path_type=Path)
+
+_root_option = click.option(
+    "--to",
+    "--folder",
+    "root",
+    type=_FILE,
+    help="The folder of snapshots. [default: DOCQA_MODEL_SNAPSHOTS, else model-snapshots in the data folder]",
+)
 
 
 @click.group("models")
@@ -57,8 +68,90 @@ def tune(
 @json_option
 def list_(data_dir: Path | None, as_json: bool) -> None:
     """Show the models and how each is run."""
-    listed = _listed(environment_with(DOCQA_DATA_DIR=data_dir))
-    click.echo(json.dumps({"models": listed}) if as_json else "\n".join(_line(model) for model in listed))
+    environment = environment_with(DOCQA_DATA_DIR=data_dir)
+    listed = _listed(environment)
+    snapshots = model_snapshots.run(["list"], environment, quiet=True)["snapshots"]
+    if as_json:
+        click.echo(json.dumps({"models": listed, "snapshots": snapshots}))
+    else:
+        lines = [_line(model) for model in listed] + [_snapshot_line(snapshot) for snapshot in snapshots]
+        click.echo("\n".join(lines))
+
+
+@command.command("snapshot")
+@click.option(
+    "--model", "models", multiple=True, type=_FILE, help="A GGUF file; may be repeated. [default: all in MODEL_PATH]"
+)
+@click.option("--source", help="Where the files came from. [default: what they say themselves]")
+@click.option("--copy", "is_copied", is_flag=True, help="Copy, even where a link would do.")
+@_root_option
+@data_dir_option
+@json_option
+def snapshot(
+    models: tuple[Path, ...],
+    source: str | None,
+    is_copied: bool,
+    root: Path | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Keep the model files with their SHA-256, and record them for the worker's check at its start.
+
+    The last five different snapshots are kept. Links are made where the file system can, copies elsewhere.
+    """
+    options = [("--root", root), ("--source", source), *(("--model", model) for model in models)]
+    told = _worked("snapshot", options, ["--copy"] if is_copied else [], data_dir, as_json)
+    if as_json:
+        click.echo(json.dumps(told))
+    else:
+        words = "" if told["is_new"] else "Nothing has changed since: "
+        click.echo(f"{words}{_snapshot_line(told['snapshot'])}")
+
+
+@command.command("verify")
+@click.argument("which", default="latest", metavar="[SNAPSHOT|latest]")
+@_root_option
+@data_dir_option
+@json_option
+def verify(which: str, root: Path | None, data_dir: Path | None, as_json: bool) -> None:
+    """Read a snapshot and the files in use, and compare their SHA-256 with what was recorded."""
+    troubles = _worked("verify", [("--root", root), ("--which", which)], [], data_dir, as_json)["troubles"]
+    if as_json:
+        click.echo(json.dumps({"verified": not troubles, "troubles": troubles}))
+    elif not troubles:
+        click.echo("All files are as they were recorded.")
+    if troubles:
+        raise DocQAError(" ".join(troubles))
+
+
+@command.command("restore")
+@click.argument("which", default="latest", metavar="[SNAPSHOT|latest]")
+@click.option("--into", type=_FILE, help="A folder. [default: where the files were]")
+@click.option("--copy", "is_copied", is_flag=True, help="Copy, even where a link would do.")
+@_root_option
+@data_dir_option
+@json_option
+def restore(
+    which: str, into: Path | None, is_copied: bool, root: Path | None, data_dir: Path | None, as_json: bool
+) -> None:
+    """Put a snapshot's files back, if all of them are whole. A running worker keeps what it has loaded."""
+    options = [("--root", root), ("--which", which), ("--into", into)]
+    told = _worked("restore", options, ["--copy"] if is_copied else [], data_dir, as_json)
+    click.echo(json.dumps(told) if as_json else "\n".join(f"Restored {path}" for path in told["restored"]))
+
+
+def _worked(
+    action: str, options: Sequence[tuple[str, object]], flags: Sequence[str], data_dir: Path | None, as_json: bool
+) -> dict[str, Any]:
+    given = [text for name, value in options if value for text in (name, str(value))]
+    environment = environment_with(DOCQA_DATA_DIR=data_dir)
+    return model_snapshots.run([action, *given, *flags], environment, quiet=as_json)
+
+
+def _snapshot_line(snapshot: Mapping[str, Any]) -> str:
+    size = sum(file["size_bytes"] for file in snapshot["files"]) / 2**20
+    names = ", ".join(Path(file["path"]).name for file in snapshot["files"])
+    return f"  snapshot {snapshot['name']:<31} {size:>8,.0f} MiB  {names}"
 
 
 def _listed(environment: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """Reads from a GGUF file's header how its weights are stored, without loading it. See ggml's docs/gguf.md."""
 
+import contextlib
+import math
 import struct
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -7,6 +9,22 @@ from typing import BinaryIO, Final
 _FILE_TYPE: Final = b"general.file_type"
 _UINT32, _STRING, _ARRAY = 4, 8, 9
 _SIZES: Final = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+_FORMS: Final = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
+_MOST_KEYS: Final = 10_000
+_LONGEST_TEXT_BYTES: Final = 1000
+"""A chat template is no fact about a file."""
 _MOST_STRING_BYTES: Final = 2**26
 
 
@@ -17,6 +35,30 @@ def file_type(path: Path) -> int | None:
             return _find_file_type(file)
     except (OSError, struct.error, KeyError, ValueError):
         return None
+
+
+def metadata(path: Path) -> dict[str, str | int | float | bool]:
+    """All that the header says in a number or a short text; what could be read of it before it made no sense."""
+    found: dict[str, str | int | float | bool] = {}
+    with contextlib.suppress(OSError, struct.error, KeyError, ValueError), path.open("rb") as file:
+        _magic, _version, _tensors, count = struct.unpack("<4sIQQ", file.read(24))
+        for _ in range(min(count, _MOST_KEYS)):
+            name, kind = _text(file).decode("utf-8", "replace"), _number(file, "<I")
+            if kind == _STRING:
+                text = _text(file)
+                if len(text) <= _LONGEST_TEXT_BYTES:
+                    found[name] = text.decode("utf-8", "replace")
+            elif kind in _FORMS:
+                found[name] = _value(file, _FORMS[kind])
+            else:
+                _skip(file, kind)
+    return found
+
+
+def _value(file: BinaryIO, form: str) -> int | float | bool:
+    [value] = struct.unpack(form, file.read(struct.calcsize(form)))
+    # JSON knows no infinity.
+    return value if not isinstance(value, float) or math.isfinite(value) else 0.0
 
 
 def _find_file_type(file: BinaryIO) -> int | None:

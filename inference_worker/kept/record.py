@@ -1,0 +1,77 @@
+"""What is known of the model files in use: written with each snapshot and restore, read at each start of a worker."""
+
+import hashlib
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from contract.errors import SettingsError
+from contract.files import write_atomically
+
+CURRENT: Final = "current.json"
+Check = Literal["fast", "full", "off"]
+Metadata: TypeAlias = dict[str, str | int | float | bool]
+
+
+class ModelFile(msgspec.Struct, frozen=True):
+    """A GGUF file as it was when it was recorded. `path` is where it is used, `source` where it came from."""
+
+    path: str
+    size_bytes: int
+    changed_ns: int
+    sha256: str
+    source: str
+    metadata: Metadata
+
+    @property
+    def name(self) -> str:
+        return Path(self.path).name
+
+
+def check(path: Path, root: Path, how: Check) -> None:
+    """Hold a model against its record in `root`; raises SettingsError when it is another file by now.
+
+    `fast` looks at size and time, and reads the file only where the time is another one; `full` always reads it. A
+    model that was never recorded passes.
+    """
+    recorded = {file.path: file for file in read(root)}.get(str(path.resolve()))
+    if how == "off" or recorded is None:
+        return
+    seen = path.stat()
+    is_same = seen.st_size == recorded.size_bytes
+    if is_same and (how == "full" or seen.st_mtime_ns != recorded.changed_ns):
+        is_same = hash_of(path) == recorded.sha256
+    if not is_same:
+        raise SettingsError(
+            f"MODEL_NAME: {path} is not the file that was recorded (SHA-256 {recorded.sha256[:12]}...): "
+            "`docqa models restore` brings that one back, `docqa models snapshot` records this one."
+        )
+
+
+def read(root: Path) -> list[ModelFile]:
+    """All recorded files; none when there is no record. Raises SettingsError for one that can't be read."""
+    try:
+        return msgspec.json.decode((root / CURRENT).read_bytes(), type=list[ModelFile])
+    except FileNotFoundError:
+        return []
+    except (OSError, msgspec.DecodeError):
+        raise SettingsError(
+            f"DOCQA_MODEL_SNAPSHOTS: {root / CURRENT} can't be read: `docqa models snapshot` writes it anew."
+        ) from None
+
+
+def write(root: Path, files: list[ModelFile]) -> None:
+    """Note these files as they are; what was noted of others stays. Raises OSError."""
+    try:
+        former = {file.path: file for file in read(root)}
+    except SettingsError:
+        former = {}
+    known = former | {file.path: file for file in files}
+    write_atomically(root / CURRENT, msgspec.json.format(msgspec.json.encode(list(known.values()))))
+
+
+def hash_of(path: Path) -> str:
+    """Reads the whole file, whatever is remembered of it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
