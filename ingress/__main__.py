@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 import uvloop
@@ -30,6 +30,9 @@ from ingress.settings import IngressSettings
 from ingress.tokens import keep_up
 
 ROLE = "ingress"
+
+BUS_WITHIN_S: Final = 2.0
+"""Usually milliseconds. After a restart clients wait so long for the bus before they are refused."""
 
 log = structlog.get_logger(__name__)
 
@@ -61,11 +64,17 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
 
 
 async def serve(loaded: IngressSettings, listeners: Listeners, ready_file: Path | None, notifier: Notifier) -> None:
-    """Connect to the bus in the background and serve at once: without the bus we say so."""
+    """Connect to the bus in the background; give it a moment, then serve: without the bus we say so."""
     services = Services.of(loaded, Bus())
-    server = Server(create_asgi(services, metrics_address(listeners)), services.replies.release, notifier)
+    beside: list[asyncio.Task[None]] = []
+
+    async def until_connected() -> None:
+        await asyncio.wait(beside[:1], timeout=BUS_WITHIN_S)
+
+    app = create_asgi(services, metrics_address(listeners))
+    server = Server(app, services.replies.release, notifier, until_connected)
     with audit_kept(services):
-        beside = [start(name, work, server) for name, work in work_beside(services)]
+        beside += [start(name, work, server) for name, work in work_beside(services)]
         if ready_file:
             write_atomically(ready_file, json.dumps(describe(listeners)).encode())
         await server.serve_on(listeners.all)
@@ -98,7 +107,7 @@ def start(name: str, work: Coroutine[Any, Any, None], server: Server) -> "asynci
 
 
 def work_beside(services: Services) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
-    """What goes on while requests are served."""
+    """What goes on while requests are served; the connection to the bus comes first."""
     yield "connect to the bus", connect(services)
     yield "count places", services.places.keep_counting()
     if services.tokens:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from types import FrameType
 from typing import Final
 
@@ -28,7 +28,14 @@ _TICKS_PER_S: Final = 10
 class Server(uvicorn.Server):
     """Serves until a signal; calls `on_exit` when one comes, before connections are waited for."""
 
-    def __init__(self, app: object, on_exit: Callable[[], None], notifier: Notifier) -> None:
+    def __init__(
+        self,
+        app: object,
+        on_exit: Callable[[], None],
+        notifier: Notifier,
+        until_useful: Callable[[], Awaitable[object]],
+    ) -> None:
+        """`until_useful` is awaited before the first connection is taken; it must end soon, come what may."""
         super().__init__(
             uvicorn.Config(
                 app,  # type: ignore[arg-type]  # uvicorn's type is its own protocol of ASGI
@@ -44,10 +51,13 @@ class Server(uvicorn.Server):
         )
         self._on_exit = on_exit
         self._notifier = notifier
+        self._until_useful = until_useful
         # Twice within the manager's limit, and at least once in a second.
         self._alive_every = max(1, int(min(notifier.watchdog_s / 2, 1.0) * _TICKS_PER_S))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # The sockets listen already: who connects meanwhile waits in their queue, and is not refused.
+        await self._until_useful()
         await super().startup(sockets)
         self._notifier.ready()
 

@@ -1,4 +1,4 @@
-"""nginx as it is shipped, in front of an ingress that serves a socket which somebody else holds open, as systemd does."""
+"""nginx as it is shipped, in front of an ingress whose socket is held open by somebody else, as by systemd."""
 
 import contextlib
 import json

@@ -6,6 +6,5 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 SYSTEMD = DEPLOY / "systemd"
 NGINX = DEPLOY / "nginx"
-CHECKERS = ROOT / ".venv-checkers" / "bin"
 CACHE = Path("~/.cache/goblin-docqa/deploy-tests").expanduser()
 """Outside of the tree, so that later runs are quick: a bootstrapped Debian takes a minute."""

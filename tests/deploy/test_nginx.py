@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
-from tests.acceptance.client import Client, located_id, problem, retry_after_s
+from tests.acceptance.client import Client, problem, retry_after_s
 from tests.acceptance.ledger import Ledger, queue_is_empty, stored_results
 from tests.acceptance.stack import Options, Stack, running
 from tests.acceptance.test_events import EVENTS, events_of
 from tests.acceptance.waiting import eventually
 from tests.deploy import debian
+from tests.deploy.checkers import check
 from tests.deploy.front import NAME, Front, front
-from tests.deploy.places import CHECKERS
 
 QUEUE_SIZE = 10
 CLIENTS = 8
@@ -42,7 +42,7 @@ async def client(nginx: Front) -> AsyncIterator[httpx.AsyncClient]:
     async with nginx.client() as client:
 
         async def is_served() -> bool:
-            return (await client.get("/health")).json().get("status") == "healthy"
+            return bool((await client.get("/health")).json()["status"] == "healthy")
 
         await eventually(is_served, "the ingress behind nginx sees a worker", every_s=0.5)
         yield client
@@ -55,11 +55,7 @@ def test_nginx_itself_finds_nothing_to_say(nginx: Front) -> None:
 
 
 def test_gixy_finds_nothing(nginx: Front) -> None:
-    if not (CHECKERS / "gixy").exists():
-        pytest.skip("needs .venv-checkers: make checkers")
-    command = [CHECKERS / "gixy", "--format", "json", nginx.configuration]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert json.loads(done.stdout) == [], done.stdout
+    assert json.loads(check("gixy", "--format", "json", nginx.configuration)) == []
 
 
 async def test_a_question_is_answered_under_tls_with_the_headers_that_lock_a_browser_up(

@@ -48,7 +48,9 @@ async def serving(folder: Path, watchdog_s: float) -> AsyncIterator[Server]:
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(str(folder / "door"))
         door.listen()
-        server = Server(app, lambda: None, Notifier(str(folder / "notify"), watchdog_s))
+        useful = asyncio.Event()
+        useful.set()
+        server = Server(app, lambda: None, Notifier(str(folder / "notify"), watchdog_s), useful.wait)
         task = asyncio.create_task(server.serve_on([door.dup()]))
         try:
             yield server
