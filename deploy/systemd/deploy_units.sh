@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# Puts Goblin DocQA on this machine, under systemd. Safe to repeat: what is as it should be is left alone.
+#
+#   sudo ENSURE_USER=true ENSURE_MODELS_DIR=true ENSURE_PIP_INSTALL=true ./deploy_units.sh
+#
+# --dry-run shows what would change, --rollback returns to the previous release, --uninstall removes the program and
+# keeps its data (with --purge not even those). README.md says more.
+set -euo pipefail
+umask 022
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+SOURCE=$(cd "$HERE/../.." && pwd)
+readonly HERE SOURCE
+readonly PREFIX=/opt/goblinmini-docqa UNITS=/etc/systemd/system SOCKET=/run/goblinmini-docqa.sock
+readonly SETTINGS=/etc/default/goblin-docqa TOKEN=/etc/credstore/goblin-docqa.token
+readonly SERVICES=(goblin-docqa-nats.service goblin-docqa-worker.service goblin-docqa.service)
+readonly BESIDE=(goblin-docqa.socket goblin-docqa-backup.timer goblin-docqa-models.timer)
+readonly USERS=(docqa docqa-worker docqa-nats)
+readonly KEPT=(/var/lib/goblin-docqa /var/lib/goblin-docqa-worker /var/cache/goblin-docqa-worker /var/log/goblin-docqa
+  /var/backups/goblin-docqa /var/backups/goblin-docqa-models /etc/goblin-docqa "$PREFIX/models")
+
+: "${ENSURE_USER:=false}" "${ENSURE_MODELS_DIR:=false}" "${ENSURE_PIP_INSTALL:=false}" "${RUN_PREFLIGHT:=true}"
+: "${RUN_POST_DEPLOY_TEST:=false}" "${POST_DEPLOY_MODEL_NAME:=}" "${PACKAGE:=}" "${UV:=}"
+DRY_RUN=false
+CHANGED=false
+INSTALLED=()
+
+# shellcheck source=deploy/systemd/lib/files.sh
+source "$HERE/lib/files.sh"
+# shellcheck source=deploy/systemd/lib/release.sh
+source "$HERE/lib/release.sh"
+# shellcheck source=deploy/systemd/lib/services.sh
+source "$HERE/lib/services.sh"
+
+usage() {
+  cat <<'TEXT'
+Usage: [NAME=VALUE ...] deploy_units.sh [--dry-run] [--rollback | --uninstall [--purge]]
+
+  ENSURE_USER=true           make the users docqa, docqa-worker and docqa-nats
+  ENSURE_MODELS_DIR=true     make /opt/goblinmini-docqa/models, owned by docqa
+  ENSURE_PIP_INSTALL=true    install this checkout as a new release (compiles llama.cpp once)
+  PACKAGE=FILE.whl           install this wheel in place of the checkout's code
+  RUN_PREFLIGHT=false        leave the look at settings and machine out
+  RUN_POST_DEPLOY_TEST=true  ask it something afterwards; when that fails, return to the previous release
+  POST_DEPLOY_MODEL_NAME=X   and the worker must have loaded this model
+  UV=PATH                    the uv to install with; else the one on PATH, else one is installed
+TEXT
+}
+
+main() {
+  local wish=deploy purge=false
+  while (($#)); do
+    case $1 in
+    --dry-run) DRY_RUN=true ;;
+    --rollback) wish=rollback ;;
+    --uninstall) wish=uninstall ;;
+    --purge) purge=true ;;
+    -h | --help) usage && return ;;
+    *) usage >&2 && fail "there is no option $1" 2 ;;
+    esac
+    shift
+  done
+  [[ $purge == false || $wish == uninstall ]] || fail "--purge goes with --uninstall only" 2
+  check_machine
+  case $wish in
+  deploy) deploy ;;
+  rollback) rollback ;;
+  uninstall) uninstall "$purge" ;;
+  esac
+}
+
+check_machine() {
+  $DRY_RUN || ((EUID == 0)) || fail "only root may do this: use sudo"
+  [[ -d /run/systemd/system ]] || fail "systemd does not run this machine"
+  $DRY_RUN || { exec 9>/run/goblin-docqa-deploy.lock && flock --nonblock 9; } || fail "another deployment is at work"
+}
+
+deploy() {
+  local release
+  release=$(wanted_release)
+  ensure_users
+  ensure_models
+  make_release "$release"
+  preflight "$release"
+  install_files "$release/systemd"
+  switch_to "$release"
+  if ! { start_all && post_deploy_test; }; then
+    give_up
+  fi
+  prune_releases
+  say "deployed: $(basename "$release")"
+}
+
+# What was there before is what works: back to it, and a status that a pipeline sees.
+give_up() {
+  $SWITCHED && [[ -e $PREFIX/previous ]] || fail "the deployment failed: journalctl -u 'goblin-docqa*' says why"
+  say "the deployment failed: returning to the previous release"
+  rollback
+  fail "rolled back to $(basename "$(readlink "$PREFIX/current")"), after a deployment that failed"
+}
+
+rollback() {
+  local back
+  back=$(readlink "$PREFIX/previous") || fail "there is no previous release to return to"
+  install_files "$back/systemd"
+  switch_to "$back"
+  start_all || fail "the previous release does not start either: journalctl -u 'goblin-docqa*' says why"
+  say "rolled back to $(basename "$back")"
+}
+
+ensure_users() {
+  if [[ $ENSURE_USER == true ]]; then
+    put "$HERE/sysusers.d/goblin-docqa.conf" /etc/sysusers.d/goblin-docqa.conf
+    getent passwd "${USERS[@]}" >/dev/null || act systemd-sysusers /etc/sysusers.d/goblin-docqa.conf
+  fi
+  $DRY_RUN || getent passwd "${USERS[@]}" >/dev/null ||
+    fail "the users ${USERS[*]} are not all there: set ENSURE_USER=true"
+}
+
+ensure_models() {
+  if [[ $ENSURE_MODELS_DIR == true && ! -d $PREFIX/models ]]; then
+    act install -d -o docqa -g docqa -m 0755 "$PREFIX/models"
+  fi
+}
+
+uninstall() {
+  local purge=$1 unit
+  for unit in "${BESIDE[@]}" "${SERVICES[@]}"; do
+    [[ ! -e $UNITS/$unit ]] || act systemctl disable --quiet --now "$unit"
+  done
+  remove "$UNITS"/goblin-docqa*.{service,socket,timer} "$UNITS"/goblin-docqa*.{service,socket,timer}.d
+  remove /etc/sysusers.d/goblin-docqa.conf /etc/tmpfiles.d/goblin-docqa.conf "$SETTINGS" "$SETTINGS"-*
+  remove "$PREFIX"/{releases,current,previous,venv} /run/goblin-docqa-deploy.lock
+  act systemctl daemon-reload
+  $DRY_RUN || systemctl reset-failed 'goblin-docqa*' 2>/dev/null || true
+  if $purge; then
+    remove "${KEPT[@]}" "$PREFIX" "$TOKEN" /etc/credstore/goblin-docqa.copilot
+    remove /var/lib/systemd/timers/stamp-goblin-docqa-{backup,models}.timer
+    remove_users
+  else
+    say_what_stays
+  fi
+}
+
+remove_users() {
+  local user
+  for user in "${USERS[@]}"; do
+    ! getent passwd "$user" >/dev/null || act userdel "$user"
+  done
+}
+
+say_what_stays() {
+  local path
+  for path in "${KEPT[@]}"; do
+    [[ ! -e $path ]] || say "kept: $path"
+  done
+  say "the program is removed; --uninstall --purge removes its data and users too"
+}
+
+main "$@"

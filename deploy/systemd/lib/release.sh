@@ -1,0 +1,104 @@
+# Releases: a folder each under /opt/goblinmini-docqa/releases, whole or not there, and the links that name two of them.
+# Sourced by deploy_units.sh.
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # names are used across these files
+
+SWITCHED=false
+
+# Where GCC's AMX code crashes (ggml-org/llama.cpp#26954); the same words as in the Makefile, so that what was built is
+# found again.
+readonly NO_AMX='-mno-amx-tile -mno-amx-int8 -mno-amx-bf16'
+
+# The folder of the release that is wanted: named by what it is made of, so that the same one is made once.
+wanted_release() {
+  if [[ $ENSURE_PIP_INSTALL == true ]]; then
+    [[ -z $PACKAGE || -f $PACKAGE ]] || fail "PACKAGE: there is no file $PACKAGE"
+    say "$PREFIX/releases/$(version)-$(fingerprint)"
+  else
+    readlink "$PREFIX/current" || fail "nothing is installed yet: set ENSURE_PIP_INSTALL=true"
+  fi
+}
+
+version() { sed -n 's/^version = "\(.*\)"$/\1/p' "$SOURCE/pyproject.toml"; }
+
+fingerprint() {
+  if [[ -n $PACKAGE ]]; then
+    cat "$PACKAGE"
+  else
+    # The names too: a file that moved is another release.
+    (cd "$SOURCE" && find contract ingress inference_worker ops bench pyproject.toml -type f -not -name '*.pyc' -print0 |
+      sort -z | xargs -0 sha256sum)
+  fi | cat - "$SOURCE/requirements/runtime.txt" | sha256sum | cut -c1-12
+}
+
+make_release() {
+  local release=$1
+  [[ ! -e $release/.whole ]] || return 0
+  if $DRY_RUN; then
+    say "would make the release $(basename "$release")"
+    return
+  fi
+  say "making the release $(basename "$release")"
+  rm -rf "$release"
+  install -d "$release"
+  python3 -m venv "$release/venv"
+  install_packages "$release/venv/bin/python"
+  cp -R "$HERE" "$release/systemd"
+  touch "$release/.whole"
+}
+
+install_packages() {
+  local python=$1 uv flags=() language
+  for language in C CXX; do
+    [[ $(uname -m) != x86_64 ]] ||
+      flags+=(--config-settings-package "llama-cpp-python:cmake.define.CMAKE_${language}_FLAGS=$NO_AMX")
+  done
+  uv=$(find_uv "$python")
+  "$uv" pip install --quiet --python "$python" --link-mode copy --compile-bytecode --require-hashes "${flags[@]}" \
+    --requirement "$SOURCE/requirements/runtime.txt"
+  "$uv" pip install --quiet --python "$python" --no-deps --compile-bytecode "${PACKAGE:-$SOURCE}"
+}
+
+find_uv() {
+  local python=$1
+  if [[ -n $UV ]] || UV=$(command -v uv); then
+    say "$UV"
+    return
+  fi
+  "$python" -m pip install --quiet --disable-pip-version-check --require-hashes \
+    --requirement "$SOURCE/requirements/uv.txt" >&2
+  say "$(dirname "$python")/uv"
+}
+
+# switch_to RELEASE: what ran until now becomes the previous one.
+switch_to() {
+  local release=$1 now
+  now=$(readlink "$PREFIX/current" || true)
+  [[ $now != "$release" ]] || return 0
+  CHANGED=true
+  SWITCHED=true
+  [[ -z $now ]] || point "$PREFIX/previous" "$now"
+  point "$PREFIX/current" "$release"
+  # Where operators look for it.
+  [[ -L $PREFIX/venv ]] || point "$PREFIX/venv" current/venv
+}
+
+# point LINK TARGET: in one step, so that there is never no link.
+point() {
+  if $DRY_RUN; then
+    say "would point $1 to $2"
+    return
+  fi
+  ln -sfn "$2" "$1.new"
+  mv -T "$1.new" "$1"
+}
+
+# Two are kept: the one that runs and the one to return to.
+prune_releases() {
+  local release current previous
+  current=$(readlink "$PREFIX/current" || true)
+  previous=$(readlink "$PREFIX/previous" || true)
+  for release in "$PREFIX"/releases/*; do
+    [[ $release == "$current" || $release == "$previous" ]] || remove "$release"
+  done
+}
