@@ -24,13 +24,7 @@ from inference_worker.memory import DecodeError, NoRoomError
 from inference_worker.options import RunOptions
 from inference_worker.prompt import PromptTemplate
 from inference_worker.sequence import Span
-
-_MOST_CONTEXT_TOKENS: Final = 32_768
-"""Models made for 128 thousand tokens would take many gigabytes for them."""
-
-_LEAST_CONTEXT_TOKENS: Final = 1024
-_MEMORY_SHARE: Final = 4
-"""The rows take this part of the free memory at most, unless their size is set."""
+from inference_worker.shape import Shape, row_tokens
 
 _LOG_ERROR = 4
 _NO_ROOM = 1
@@ -123,7 +117,8 @@ class Model:
         self._vocab = lc.llama_model_get_vocab(self._weights)
         self._vocab_size = int(lc.llama_vocab_n_tokens(self._vocab))
         self.template = self._load_template()
-        self.context_tokens = _row_tokens(self._weights, rows, context_tokens)
+        self.shape = _shape(self._weights)
+        self.context_tokens = row_tokens(self.shape, rows, context_tokens, free_bytes())
         self._context = _open_context(self._weights, options, rows, self.context_tokens)
         self._memory = lc.llama_get_memory(self._context)
         self._batch = _Batch(options.step_tokens + rows)
@@ -337,15 +332,14 @@ def _load_weights(path: Path, gpu_layers: int) -> Any:
     return weights
 
 
-def _row_tokens(weights: Any, rows: int, wanted: int) -> int:
-    """How many tokens each row holds: `wanted`, or as many as the model was made for and the memory has room for."""
-    most = int(lc.llama_model_n_ctx_train(weights))
-    if wanted:
-        return min(wanted, most)
-    head_size = lc.llama_model_n_embd(weights) // lc.llama_model_n_head(weights)
-    token_bytes = 2 * 2 * lc.llama_model_n_layer(weights) * lc.llama_model_n_head_kv(weights) * head_size
-    room: int = free_bytes() // _MEMORY_SHARE // (rows * max(token_bytes, 1))
-    return max(min(most, _MOST_CONTEXT_TOKENS, room // 256 * 256), min(most, _LEAST_CONTEXT_TOKENS))
+def _shape(weights: Any) -> Shape:
+    return Shape(
+        trained_tokens=int(lc.llama_model_n_ctx_train(weights)),
+        layers=int(lc.llama_model_n_layer(weights)),
+        heads=int(lc.llama_model_n_head(weights)),
+        kv_heads=int(lc.llama_model_n_head_kv(weights)),
+        embedding=int(lc.llama_model_n_embd(weights)),
+    )
 
 
 def _open_context(weights: Any, options: RunOptions, rows: int, row_tokens: int) -> Any:

@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "publishers": "Say who may publish jobs directly over NATS.",
     "backup": "Keep copies of all that the bus holds, and bring them back.",
     "dead": "Look at jobs that could not be answered, and try them again.",
+    "preflight": "Look over settings and machine before a start.",
     "models": "Say how models are run on this machine, and measure it.",
     "nats": "Run the bus alone.",
     "ingress": "Run the ingress alone.",

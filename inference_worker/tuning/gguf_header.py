@@ -55,6 +55,21 @@ def metadata(path: Path) -> dict[str, str | int | float | bool]:
     return found
 
 
+def arrays(path: Path) -> dict[str, tuple[int, int | float | None]]:
+    """Each array's length and first number (None for an array of texts): a vocabulary, the heads of each layer."""
+    found: dict[str, tuple[int, int | float | None]] = {}
+    with contextlib.suppress(OSError, struct.error, KeyError, ValueError), path.open("rb") as file:
+        _magic, _version, _tensors, count = struct.unpack("<4sIQQ", file.read(24))
+        for _ in range(min(count, _MOST_KEYS)):
+            name, kind, start = _text(file).decode("utf-8", "replace"), _number(file, "<I"), file.tell()
+            if kind == _ARRAY:
+                element, length = _number(file, "<I"), _number(file, "<Q")
+                found[name] = (length, _value(file, _FORMS[element]) if element in _FORMS and length else None)
+                file.seek(start)
+            _skip(file, kind)
+    return found
+
+
 def _value(file: BinaryIO, form: str) -> int | float | bool:
     [value] = struct.unpack(form, file.read(struct.calcsize(form)))
     # JSON knows no infinity.

@@ -33,7 +33,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 def this_machine(gpu_layers: int = 0, cpuinfo: Path = _CPUINFO) -> Machine:
     """The machine that this process runs on, as Linux describes its first processor."""
     fields = _first_processor(cpuinfo)
-    flags = sorted({flag for name in _LISTING for flag in fields.get(name, "").split()})
+    flags = _flags(fields)
     return Machine(
         cpu=" ".join(fields[name] for name in _NAMING if name in fields) or "unknown",
         flags_sha256=hashlib.sha256(" ".join(flags).encode()).hexdigest(),
@@ -41,6 +41,15 @@ def this_machine(gpu_layers: int = 0, cpuinfo: Path = _CPUINFO) -> Machine:
         cores=available_cores(),
         gpu_layers=gpu_layers,
     )
+
+
+def cpu_flags(cpuinfo: Path = _CPUINFO) -> list[str]:
+    """What the first processor can do, as Linux names it."""
+    return _flags(_first_processor(cpuinfo))
+
+
+def _flags(fields: dict[str, str]) -> list[str]:
+    return sorted({flag for name in _LISTING for flag in fields.get(name, "").split()})
 
 
 def _first_processor(cpuinfo: Path) -> dict[str, str]:

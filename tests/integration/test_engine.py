@@ -217,3 +217,10 @@ async def test_a_damaged_model_is_refused_with_a_sentence(tmp_path: Path) -> Non
     (tmp_path / "cut.gguf").write_bytes(b"GGUF\x03\0\0\0" + bytes(64))
     with pytest.raises(SettingsError, match=r"^MODEL_NAME: llama\.cpp can't load .*cut\.gguf"):
         open_engine(WorkerSettings(model_path=tmp_path, model_name="cut.gguf"))
+
+
+def test_the_header_of_a_file_says_the_shape_that_llama_cpp_finds(engine: Engine) -> None:
+    assert isinstance(engine, LlamaEngine)
+    path = bundled_model()
+    assert path
+    assert shape_of(gguf_header.metadata(path)) == engine.shape
