@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import psutil
 
 from contract import settings
 from contract.errors import DocQAError
-from inference_worker import gguf_header
-from inference_worker.choice import AS_IS
 from inference_worker.cores import available_cores
-from inference_worker.machine import cpu_flags, this_machine
+from inference_worker.free_memory import free_bytes
 from inference_worker.model import library_version
-from inference_worker.model_cache import ModelFolder
 from inference_worker.model_file import locate_model
 from inference_worker.options import RunOptions
-from inference_worker.plan import AUTO, default_options
 from inference_worker.settings import WorkerSettings
 from inference_worker.shape import Shape, row_tokens
+from inference_worker.tuning import gguf_header
+from inference_worker.tuning.choice import AS_IS
+from inference_worker.tuning.machine import cpu_flags, this_machine
+from inference_worker.tuning.model_cache import ModelFolder
+from inference_worker.tuning.plan import AUTO, default_options, wanted_quantization
 
 PROCESS_BYTES: Final = 120 * 2**20
 """Python, its libraries and llama.cpp, with no model: measured, see docs/deployment.md."""
@@ -64,8 +64,8 @@ def main() -> int:
     parser.add_argument("--free-bytes", type=int, help="memory that the worker may count on [default: what is free]")
     arguments = parser.parse_args()
     try:
-        free_bytes = arguments.free_bytes or psutil.virtual_memory().available
-        need = needed(settings.load(WorkerSettings, os.environ), free_bytes)
+        room_bytes = arguments.free_bytes or free_bytes()
+        need = needed(settings.load(WorkerSettings, os.environ), room_bytes)
         found: dict[str, Any] = {**msgspec.to_builtins(need), "total_bytes": need.total_bytes}
         status = 0
     except DocQAError as error:
@@ -74,7 +74,7 @@ def main() -> int:
     return status
 
 
-def needed(loaded: WorkerSettings, free_bytes: int) -> Need:
+def needed(loaded: WorkerSettings, room_bytes: int) -> Need:
     """The memory of a worker with these settings; raises SettingsError."""
     base = Need(
         engine=loaded.engine,
@@ -99,7 +99,7 @@ def needed(loaded: WorkerSettings, free_bytes: int) -> Need:
     )
     said = gguf_header.metadata(given)
     shape = shape_of(said)
-    return _with_rows(base, shape, options, _vocabulary(said), loaded, free_bytes) if shape else base
+    return _with_rows(base, shape, options, _vocabulary(said), loaded, room_bytes) if shape else base
 
 
 def shape_of(said: Mapping[str, gguf_header.Value]) -> Shape | None:
@@ -129,9 +129,9 @@ def _vocabulary(said: Mapping[str, gguf_header.Value]) -> int:
 
 
 def _with_rows(
-    need: Need, shape: Shape, options: RunOptions, vocabulary: int, loaded: WorkerSettings, free_bytes: int
+    need: Need, shape: Shape, options: RunOptions, vocabulary: int, loaded: WorkerSettings, room_bytes: int
 ) -> Need:
-    tokens = row_tokens(shape, loaded.slots, loaded.context_tokens, free_bytes)
+    tokens = row_tokens(shape, loaded.slots, loaded.context_tokens, room_bytes)
     # A step holds the logits of all its tokens, and without flash attention what each head sees of its row.
     seen = 0 if options.flash_attention else shape.heads * tokens
     return msgspec.structs.replace(
@@ -148,7 +148,7 @@ def _way(given: Path, loaded: WorkerSettings) -> tuple[str, Path | None, RunOpti
     folders = [ModelFolder(root, given, library_version()) for root in (loaded.data_dir / "models", loaded.model_cache)]
     choices = (folder.choice_for(machine) for folder in folders)
     choice = next((found for found in choices if found), None)
-    wanted = loaded.model_quantization
+    wanted = wanted_quantization(loaded)
     if wanted == AUTO:
         chosen = choice.chosen.quantization if choice else AS_IS
         wanted = chosen if chosen == AS_IS or _made(chosen, folders) else AS_IS

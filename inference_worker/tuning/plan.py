@@ -36,10 +36,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan_model(settings: WorkerSettings) -> Plan:
     """Find, or make, what is run. Raises SettingsError."""
-    wanted = settings.model_quantization
-    if wanted not in (AUTO, AS_IS, *QUANTIZATIONS):
-        known = ", ".join((AUTO, AS_IS, *QUANTIZATIONS))
-        raise SettingsError(f"MODEL_QUANTIZATION: {wanted} is not known; there are {known}.")
+    wanted = wanted_quantization(settings)
     given = locate_model(settings.model_path, settings.model_name)
     roots = (settings.data_dir / "models", settings.model_cache)
     folders = [ModelFolder(root, given, library_version()) for root in roots]
@@ -52,6 +49,15 @@ def plan_model(settings: WorkerSettings) -> Plan:
         path = given if wanted == AS_IS else _forced(wanted, folders)
         plan = Plan(path=path, name=_name(given, wanted), options=_options_for(wanted, folders, machine))
     return _with_settings(plan, settings)
+
+
+def wanted_quantization(settings: WorkerSettings) -> str:
+    """AUTO, AS_IS or one that a file can be turned into; raises SettingsError for any other."""
+    wanted = settings.model_quantization
+    if wanted not in (AUTO, AS_IS, *QUANTIZATIONS):
+        known = ", ".join((AUTO, AS_IS, *QUANTIZATIONS))
+        raise SettingsError(f"MODEL_QUANTIZATION: {wanted} is not known; there are {known}.")
+    return wanted
 
 
 def _chosen(given: Path, folders: list[ModelFolder], machine: Machine) -> Plan:

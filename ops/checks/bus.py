@@ -1,6 +1,5 @@
 """The nats-server: the one that runs, or the one that `docqa` would start; its version and whether it syncs always."""
 
-import json
 import re
 import socket
 import subprocess
@@ -11,12 +10,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from contract import transport
 from contract.provision import OLDEST_SERVER
 from ops import bus_address, nats_config
 from ops.checks.finding import Finding, failure, ok, warning
 from ops.checks.scene import Scene, answer
-from ops.credentials import ROLES
-from ops.nats_server import USUAL_PORT, find_program
+from ops.nats_door import USUAL_PORT
+from ops.nats_server import find_program
 from ops.part import StartError
 
 _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
@@ -27,7 +27,7 @@ _SYNC_CURE: Final = "Set `jetstream { sync_interval: always }` in its configurat
 def check(scene: Scene, monitoring: str | None) -> list[Finding]:
     """`monitoring`: where a server that somebody else runs shows its state; an embedded one's is found."""
     if url := scene.environment.get("DOCQA_NATS_URL"):
-        return _elsewhere(url, monitoring)
+        return [found for server in transport.servers(url) for found in _elsewhere(server, monitoring)]
     monitoring = monitoring or embedded_monitoring(scene.settings.data_dir)
     if monitoring and (varz := read(monitoring, "/varz")):
         return [judge_version(varz.get("version", ""), "running"), judge_sync(varz)]
@@ -54,11 +54,8 @@ def _embedded() -> list[Finding]:
     except StartError as error:
         return [failure("nats-server", str(error).rstrip("."), "Run `make setup`.")]
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-    # Rendered as a start renders it: what is told is what would be in force.
-    rendered = nats_config.render(
-        folder=Path("/"), port=USUAL_PORT, passwords=dict.fromkeys(ROLES, ""), max_request_size_mb=1
-    )
-    always = json.loads(rendered)["jetstream"]["sync_interval"] == "always"
+    # Written as a start writes it: what is told is what would be in force.
+    always = nats_config.storing(Path("/"), 1)["jetstream"]["sync_interval"] == "always"
     return [
         judge_version(done.stdout, f"would start {program}"),
         ok("sync_always", "written into its configuration")

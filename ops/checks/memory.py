@@ -1,21 +1,17 @@
 """The memory that the model and its slots take, against what this machine, or this unit's cgroup, has."""
 
-import contextlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import psutil
 
+from contract.metrics import memory_limit_bytes
 from ops.checks.finding import Finding, failure, ok, size, warning
 from ops.checks.scene import Scene
 
 _TIGHT_SHARE: Final = 0.9
 _STEP_TOKENS: Final = 256
 _LEAST_TOKENS: Final = 1024
-_NO_LIMIT: Final = 2**60
-"""cgroup v1 writes no limit as a very large number."""
-
 _PARTS: Final = {
     "file_bytes": "weights",
     "cells_bytes": "slots",
@@ -23,8 +19,6 @@ _PARTS: Final = {
     "prefix_cache_bytes": "known documents",
     "process_bytes": "process",
 }
-_CGROUPS: Final = Path("/sys/fs/cgroup")
-_OWN_CGROUP: Final = Path("/proc/self/cgroup")
 
 
 def check(scene: Scene) -> list[Finding]:
@@ -34,8 +28,7 @@ def check(scene: Scene) -> list[Finding]:
     if not need["model"]:
         return [ok("model", f"none: the engine is {need['engine']}")]
     free = psutil.virtual_memory().available + scene.worker_bytes
-    limit = cgroup_limit(_OWN_CGROUP, _CGROUPS)
-    return [_model(scene), judge(scene, min(free, limit) if limit else free)]
+    return [_model(scene), judge(scene, min(free, memory_limit_bytes()))]
 
 
 def _model(scene: Scene) -> Finding:
@@ -80,29 +73,3 @@ def _cure(need: Mapping[str, Any], free_bytes: int) -> str:
     if fitting >= _LEAST_TOKENS:
         return f"Set DOCQA_CONTEXT_TOKENS to {min(fitting, tokens)}, or fewer DOCQA_SLOTS."
     return "Set fewer DOCQA_SLOTS, a smaller DOCQA_PREFIX_CACHE_MB, or name a smaller model."
-
-
-def cgroup_limit(own: Path, root: Path) -> int | None:
-    """The tightest limit of this process's cgroup and those above it; None without one."""
-    try:
-        lines = [line.split(":", 2) for line in own.read_text(encoding="ascii").splitlines()]
-    except (OSError, ValueError):
-        return None
-    limits: list[int] = []
-    for _, controllers, path in lines:
-        if not controllers:
-            limits += _limits(root, path, "memory.max")
-        elif "memory" in controllers.split(","):
-            limits += _limits(root / "memory", path, "memory.limit_in_bytes")
-    return min((limit for limit in limits if limit < _NO_LIMIT), default=None)
-
-
-def _limits(root: Path, path: str, name: str) -> list[int]:
-    folder = root / path.lstrip("/")
-    folders = [folder, *(parent for parent in folder.parents if parent.is_relative_to(root))]
-    found = []
-    for each in folders:
-        # "max", and cgroups that are not visible in here, are no limits.
-        with contextlib.suppress(OSError, ValueError):
-            found.append(int((each / name).read_text(encoding="ascii")))
-    return found

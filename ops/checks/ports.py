@@ -11,7 +11,7 @@ from ops import bus_address, ports
 from ops.checks import bus
 from ops.checks.finding import Finding, failure, ok, warning
 from ops.checks.scene import Scene, answer
-from ops.nats_server import USUAL_PORT
+from ops.nats_door import USUAL_PORT
 from ops.ports import Address
 
 _LOOPBACK: Final = "127.0.0.1"
@@ -31,7 +31,7 @@ def check(scene: Scene, *, is_activated: bool) -> list[Finding]:
         found.append(judge_port("port", door, _is_ingress, f"Set DOCQA_PORT, or end what holds {door}."))
     found += [_metrics(name, port, scene.environment) for name, port in _METRICS.items()]
     if not scene.environment.get("DOCQA_NATS_URL"):
-        found.append(_bus_port(settings.data_dir))
+        found.append(_bus_port(settings.data_dir, settings.nats_port))
     return found
 
 
@@ -86,14 +86,17 @@ def _metrics(name: str, port: int, environment: Mapping[str, str]) -> Finding:
     return judge_port(name, address, _shows_metrics, cure, must_be_free=False)
 
 
-def _bus_port(data_dir: Path) -> Finding:
+def _bus_port(data_dir: Path, port: int | None) -> Finding:
+    """A port that is named must be free; the usual one may be anybody's, `docqa up` then lets the bus pick."""
     ours = bus_address.noted(data_dir)
     cure = _PICKS_ANOTHER.format(part="ingress", setting="DOCQA_NATS_URL to the bus that is meant")
+    named_cure = f"End what holds it, or set DOCQA_NATS_PORT to another than {port}."
 
     def is_ours(address: Address) -> bool:
-        return ours == f"nats://{address}" and bool(bus.banner(ours))
+        return ours is not None and ours.partition("://")[2] == str(address) and bool(bus.banner(ours))
 
-    return judge_port("bus port", Address(_LOOPBACK, USUAL_PORT), is_ours, cure, must_be_free=False)
+    address = Address(_LOOPBACK, port or USUAL_PORT)
+    return judge_port("bus port", address, is_ours, named_cure if port else cure, must_be_free=bool(port))
 
 
 def _is_ingress(address: Address) -> bool:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from inference_worker import gguf_header, need
+from inference_worker import need
 from inference_worker.settings import WorkerSettings
 from inference_worker.shape import Shape, row_tokens
+from inference_worker.tuning import gguf_header
 
 SMALL = Shape(trained_tokens=8192, layers=30, heads=9, kv_heads=3, embedding=576)
 
@@ -73,7 +74,7 @@ def test_the_need_follows_the_header_and_the_settings(tmp_path: Path) -> None:
         data_dir=tmp_path / "data",
         model_cache=tmp_path / "cache",
     )
-    found = need.needed(loaded, free_bytes=2**30)
+    found = need.needed(loaded, room_bytes=2**30)
     assert (found.runs_as, found.context_tokens, found.slots) == ("as-is", 2048, 3)
     assert found.cells_bytes == 3 * 2048 * (2 * 2 * 4 * 2 * 16)
     assert found.file_bytes == path.stat().st_size

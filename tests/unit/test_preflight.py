@@ -73,24 +73,6 @@ def test_a_worker_that_would_not_start_is_a_failure(tmp_path: Path) -> None:
     assert (found.status, found.detail) == ("failure", "MODEL_PATH: there is no folder /x")
 
 
-def test_the_tightest_cgroup_above_counts(tmp_path: Path) -> None:
-    own = tmp_path / "own"
-    own.write_text("0::/system.slice/docqa.service\n", encoding="ascii")
-    unit = tmp_path / "cgroups" / "system.slice" / "docqa.service"
-    unit.mkdir(parents=True)
-    (unit / "memory.max").write_text("max\n", encoding="ascii")
-    (unit.parent / "memory.max").write_text(f"{GIB}\n", encoding="ascii")
-    assert memory.cgroup_limit(own, tmp_path / "cgroups") == GIB
-
-
-def test_a_cgroup_of_the_first_version_without_a_limit_is_none(tmp_path: Path) -> None:
-    own = tmp_path / "own"
-    own.write_text("4:memory:/\n3:cpu,cpuacct:/\n", encoding="ascii")
-    (tmp_path / "memory").mkdir()
-    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n", encoding="ascii")
-    assert memory.cgroup_limit(own, tmp_path) is None
-
-
 def test_a_processor_without_its_kernels_is_told() -> None:
     assert machine.judge_flags("x86_64", ["avx2", "fma", "f16c"]).status == "ok"
     assert "without avx2" in machine.judge_flags("x86_64", ["fma", "f16c"]).detail
