@@ -6,7 +6,6 @@ For `docqa preflight`. Reads the model's header and the settings; loads no model
 import argparse
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -97,20 +96,19 @@ def needed(loaded: WorkerSettings, room_bytes: int) -> Need:
         threads=loaded.threads or options.threads,
         prefix_cache_bytes=loaded.prefix_cache_mb * 1_000_000,
     )
-    said = gguf_header.metadata(given)
-    shape = shape_of(said)
-    return _with_rows(base, shape, options, _vocabulary(said), loaded, room_bytes) if shape else base
+    shape = shape_in(given)
+    return _with_rows(base, shape, options, _vocabulary(given), loaded, room_bytes) if shape else base
 
 
-def shape_of(said: Mapping[str, gguf_header.Value]) -> Shape | None:
+def shape_in(path: Path) -> Shape | None:
     """The model's shape as its header says it; None when the header does not."""
-    kind = said.get("general.architecture")
+    # Some models give each layer its own number of heads: llama.cpp counts with the first one's.
+    firsts = {name: first for name, (_, first) in gguf_header.arrays(path).items() if first is not None}
+    said = {**firsts, **gguf_header.metadata(path)}
 
     def number(name: str) -> int:
-        value = said.get(f"{kind}.{name}", 0)
-        # Some models give each layer its own number of heads: llama.cpp counts with the first one's.
-        first = value[0] if isinstance(value, list) and value else value
-        return int(first) if isinstance(first, (int, float)) else 0
+        value = said.get(f"{said.get('general.architecture')}.{name}", 0)
+        return int(value) if isinstance(value, (int, float)) else 0
 
     heads = number("attention.head_count")
     shape = Shape(
@@ -123,9 +121,8 @@ def shape_of(said: Mapping[str, gguf_header.Value]) -> Shape | None:
     return shape if shape.trained_tokens and shape.token_bytes else None
 
 
-def _vocabulary(said: Mapping[str, gguf_header.Value]) -> int:
-    size = said.get("tokenizer.ggml.tokens", 0)
-    return len(size) if isinstance(size, list) else int(size)
+def _vocabulary(path: Path) -> int:
+    return gguf_header.arrays(path).get("tokenizer.ggml.tokens", (0, None))[0]
 
 
 def _with_rows(

@@ -15,10 +15,9 @@ from inference_worker.engines import open_engine
 from inference_worker.generation import Completion, Engine, Piece
 from inference_worker.model import Model
 from inference_worker.model_file import locate_model
-from inference_worker.need import shape_of
+from inference_worker.need import shape_in
 from inference_worker.options import RunOptions
 from inference_worker.settings import WorkerSettings
-from inference_worker.tuning import gguf_header
 
 pytestmark = pytest.mark.model
 
@@ -227,4 +226,4 @@ async def test_a_damaged_model_is_refused_with_a_sentence(tmp_path: Path) -> Non
 def test_the_header_of_a_file_says_the_shape_that_llama_cpp_finds() -> None:
     path = locate_model(None, None)
     with contextlib.closing(Model(path, RunOptions(threads=1), rows=1, context_tokens=256)) as model:
-        assert shape_of(gguf_header.metadata(path)) == model.shape
+        assert shape_in(path) == model.shape

@@ -32,20 +32,15 @@ def gguf(path: Path, **numbers: int | list[int]) -> Path:
     return path
 
 
-def test_a_header_is_read_by_name_and_long_lists_by_their_length(tmp_path: Path) -> None:
-    said = gguf_header.metadata(gguf(tmp_path / "m.gguf", block_count=2, heads=[3, 3]))
-    assert said == {
-        "general.architecture": "tiny",
-        "tiny.block_count": 2,
-        "tiny.heads": [3, 3],
-        "tokenizer.ggml.tokens": 2,
-    }
+def test_arrays_are_told_by_their_length_and_first_number(tmp_path: Path) -> None:
+    said = gguf_header.arrays(gguf(tmp_path / "m.gguf", block_count=2, heads=[3, 4]))
+    assert said == {"tiny.heads": (2, 3), "tokenizer.ggml.tokens": (2, None)}
 
 
 @pytest.mark.parametrize("content", [b"", b"GGUF", b"NOPE" + bytes(40), b"GGUF" + b"\xff" * 40])
-def test_a_header_that_can_not_be_read_says_nothing(tmp_path: Path, content: bytes) -> None:
+def test_a_header_that_can_not_be_read_gives_no_shape(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "m.gguf").write_bytes(content)
-    assert gguf_header.metadata(tmp_path / "m.gguf") == {}
+    assert need.shape_in(tmp_path / "m.gguf") is None
 
 
 def test_rows_are_as_long_as_the_model_was_made_for_while_there_is_room() -> None:
@@ -81,11 +76,6 @@ def test_the_need_follows_the_header_and_the_settings(tmp_path: Path) -> None:
     assert found.total_bytes == (
         found.file_bytes + found.cells_bytes + found.step_bytes + 1_000_000 + need.PROCESS_BYTES
     )
-
-
-def test_a_header_without_a_shape_gives_the_file_alone(tmp_path: Path) -> None:
-    assert need.shape_of({"general.architecture": "tiny"}) is None
-    assert need.shape_of({}) is None
 
 
 def test_the_echo_engine_needs_no_model() -> None:
