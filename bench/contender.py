@@ -29,9 +29,12 @@ _UNRELATED: Final = Task("How much does the kettle hold?", "The kettle in the ha
 class Contender:
     """One running system."""
 
-    def __init__(self, name: str, address: str, pids: list[int], dialect: Dialect) -> None:
-        """`pids`: the processes that compute, which `kill` ends."""
+    def __init__(
+        self, name: str, address: str, pids: list[int], dialect: Dialect, worker_metrics: str | None = None
+    ) -> None:
+        """`pids`: the processes that compute, which `kill` ends. `worker_metrics`: where ours counts its steps."""
         self.name = name
+        self.worker_metrics = worker_metrics
         self.pids = pids
         self._connections = Connections(address)
         self._dialect = dialect
@@ -103,7 +106,7 @@ async def ours(name: str, model: Path, slots: int, queue_size: int, **environmen
     }  # fmt: skip
     options = StackOptions(engine="llama", delays_s=(0.0,), slots=slots, queue_size=queue_size, environment=settings)
     async with running(options) as stack:
-        system = Contender(name, stack.uds, [stack.pids()["worker"]], Docqa())
+        system = Contender(name, stack.uds, [stack.pids()["worker"]], Docqa(), stack.worker_metrics)
         yield system
         system.close()
 

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 import msgspec
 
-from bench import draw, spread
+from bench import draw, spread, step_share
 from bench.contender import ALL_WITHIN_S, Contender
 from bench.contest import Terms, absences
 from bench.latency import Latencies
 from bench.line_up import AS_IS, LLAMA_CPP_SERVER, LLAMA_SERVER, OURS
 from bench.promises import Promise
+from bench.step_share import Steps
 from bench.table import Table
 from bench.task import Reply
 
@@ -20,6 +21,8 @@ SLOW_WITHIN_S: Final = 30.0
 """llama_cpp.server answers one question after the other: what it did until then gives its rate."""
 SAME_PROMPTS_WITHIN: Final = 0.01
 """A system may count a token for the begin of the text that another one does not."""
+OWN_SHARE: Final = 0.02
+"""The most of a step that may be Python's own."""
 _QUICK_DOCUMENTS: Final = 2
 _QUICK_EACH: Final = 2
 _KINDS: Final = ("answers_per_s", "tokens_per_s", "p50_ms", "p99_ms", "prompt_tokens", "cached_tokens", "unanswered")
@@ -45,9 +48,10 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
         async def play(system: Contender, number: int) -> dict[str, Any]:
             tasks = draw.questions(terms.articles, documents, each, MAX_TOKENS, terms.rng(number))
             within_s = SLOW_WITHIN_S if system.name == LLAMA_CPP_SERVER else ALL_WITHIN_S
+            before = await _steps(system)
             began_s = time.monotonic()
             replies = await system.ask_all(tasks, min(self.in_flight, terms.line_up.slots), within_s)
-            return _round(replies, time.monotonic() - began_s)
+            return {**_round(replies, time.monotonic() - began_s), **await _own_share(system, before)}
 
         played = await terms.line_up.by_turns(self.name, terms.line_up.among(*self.others), terms.rounds, play)
         return {
@@ -59,7 +63,10 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
     def verdict(self, found: dict[str, Any]) -> list[Promise]:
         bars = ((OURS, self.bar), (AS_IS, self.as_is_bar))
         held = [self._bar(found["ratios"][name], name, bar) for name, bar in bars if name in found["ratios"]]
-        return [*self._answered(found), *self._same_prompts(found), *absences(self.name, found), *held]
+        return [
+            *self._answered(found), *self._same_prompts(found), *absences(self.name, found), *held,
+            *self._own_share(found),
+        ]  # fmt: skip
 
     def table(self, found: dict[str, Any]) -> Table:
         heads = (
@@ -73,6 +80,13 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
         return Promise(
             f"{self.name}: {name} at least {bar:g} times llama-server", ratio["median"] >= bar, words, is_bar=True
         )
+
+    def _own_share(self, found: dict[str, Any]) -> list[Promise]:
+        """Of ours, as a user runs it: without llama.cpp's time there would be nothing to compare."""
+        if not (share := found["systems"].get(OURS, {}).get("own_share")):
+            return []
+        words = f"{spread.in_words(share, '.1%')} of the steps' time passes outside of llama.cpp."
+        return [Promise(f"{self.name}: Python's share of a step", share["median"] <= OWN_SHARE, words, is_bar=True)]
 
     def _answered(self, found: dict[str, Any]) -> list[Promise]:
         ours = {name: row["unanswered"]["max"] for name, row in found["systems"].items() if name in (OURS, AS_IS)}
@@ -122,8 +136,18 @@ def _round(replies: list[Reply], elapsed_s: float) -> dict[str, Any]:
     }
 
 
+async def _steps(system: Contender) -> Steps | None:
+    return await step_share.look(system.worker_metrics) if system.worker_metrics else None
+
+
+async def _own_share(system: Contender, before: Steps | None) -> dict[str, float]:
+    after = await _steps(system)
+    return {"own_share": after.own_share_since(before)} if before and after else {}
+
+
 def _over(rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    return {kind: spread.over(seen[kind] for seen in rounds) for kind in _KINDS}
+    kinds = [*_KINDS, *(["own_share"] if "own_share" in rounds[0] else [])]
+    return {kind: spread.over(seen[kind] for seen in rounds) for kind in kinds}
 
 
 def _ratios(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:

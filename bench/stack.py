@@ -49,6 +49,11 @@ class Stack:
         return str(self._ready["http"]).removeprefix("http://")
 
     @property
+    def worker_metrics(self) -> str:
+        """HOST:PORT."""
+        return str(self._ready["metrics"]["worker"]).removeprefix("http://").removesuffix("/metrics")
+
+    @property
     def data_dir(self) -> Path:
         return Path(self._ready["data_dir"])
 

@@ -35,6 +35,9 @@ _CUT_MARGIN: Final = 1.05
 
 _STOPPED: Final = "The engine was stopped."
 
+OnStep: TypeAlias = Callable[[float, float], None]
+"""Hears of a step's seconds, from its planning to its last token, and of those of them inside of llama.cpp."""
+
 Event: TypeAlias = Piece | Completion | EngineError
 Planned: TypeAlias = "tuple[Sequence[Sampler], Span]"
 
@@ -45,11 +48,17 @@ class LlamaEngine:
     """The asyncio side: takes any number of queries, and hands each its events as the thread makes them."""
 
     def __init__(
-        self, model: "Model", *, name: str = "", donor_bytes: int = 0, share_with: Literal["client", "all"] = "client"
+        self,
+        model: "Model",
+        *,
+        name: str = "",
+        donor_bytes: int = 0,
+        share_with: Literal["client", "all"] = "client",
+        on_step: OnStep = lambda step_s, library_s: None,
     ) -> None:
         """Owns `model` from now on, and closes it. What was read is kept in `donor_bytes`, and shared within a client.
 
-        `name` is said in every answer; without it, the model's own.
+        `name` is said in every answer; without it, the model's own. `on_step` hears of each step, on its thread.
         """
         self.model_name = name or model.name
         self.slots = model.rows
@@ -57,7 +66,8 @@ class LlamaEngine:
         self._shares_with_all = share_with == "all"
         self._closed = False
         self._tokenizer = ThreadPoolExecutor(1, "tokenizer")
-        self._steps = StepLoop(model, donor_bytes, [self._opening(text) for text in model.template.openings()])
+        openings = [self._opening(text) for text in model.template.openings()]
+        self._steps = StepLoop(model, donor_bytes, openings, on_step)
 
     @property
     def context_tokens(self) -> int:
@@ -206,12 +216,13 @@ class Ticket:
 class StepLoop:
     """The thread's side: schedule, run, postprocess, for as long as there is something to answer."""
 
-    def __init__(self, model: "Model", donor_bytes: int, openings: list[list[int]]) -> None:
+    def __init__(self, model: "Model", donor_bytes: int, openings: list[list[int]], on_step: OnStep) -> None:
         """Start the thread, which alone uses `model`'s context until `stop`.
 
         `openings` are read once, for everybody.
         """
         self.tokens_generated = 0
+        self._on_step = on_step
         self._model = model
         self._scheduler: Scheduler[Sampler, Saved] = Scheduler(
             model, model.rows, model.context_tokens, model.step_tokens, donor_bytes
@@ -254,7 +265,9 @@ class StepLoop:
         try:
             self._read_openings()
             while self._receive():
+                began_s, library_s = time.perf_counter(), self._model.library_s
                 self._step()
+                self._on_step(time.perf_counter() - began_s, self._model.library_s - library_s)
         finally:
             self._progress_s = None
             self._refuse_all()

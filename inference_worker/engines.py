@@ -3,6 +3,7 @@
 import structlog
 
 from contract.errors import SettingsError
+from inference_worker import metrics
 from inference_worker.echo import EchoEngine
 from inference_worker.generation import Engine
 from inference_worker.kept import record
@@ -44,4 +45,6 @@ def _open_llama(settings: WorkerSettings) -> Engine:
         log.info(plan.hint)
     model = Model(plan.path, plan.options, settings.slots, settings.context_tokens)
     donor_bytes = settings.prefix_cache_mb * 1_000_000
-    return LlamaEngine(model, name=plan.name, donor_bytes=donor_bytes, share_with=settings.share_prefixes)
+    return LlamaEngine(
+        model, name=plan.name, donor_bytes=donor_bytes, share_with=settings.share_prefixes, on_step=metrics.count_step
+    )

@@ -60,6 +60,8 @@ DECODE = Histogram("docqa_decode_seconds", "Making an answer's tokens, by the lo
 PROMPT_TOKENS = Counter("docqa_prompt_tokens_total", "Tokens of prompts that the local model answered.")
 CACHED_TOKENS = Counter("docqa_cached_tokens_total", "Those of the prompt tokens that were in the model's memory.")
 GENERATED_TOKENS = Counter("docqa_generated_tokens_total", "Tokens that the local model made.")
+STEPS = Counter("docqa_step_seconds_total", "Steps of the local model, from planning to the last token.")
+STEPS_LIBRARY = Counter("docqa_step_library_seconds_total", "Of docqa_step_seconds, those inside of llama.cpp.")
 SLOTS = Gauge("docqa_slots", "Queries that can share the model at a time.")
 SLOTS_BUSY = Gauge("docqa_slots_busy", "Queries that share the model now.")
 
@@ -106,6 +108,12 @@ def count_failure(code: FailureCode, query: Query | None, age_s: float) -> None:
     FAILURES.labels(code).inc()
     if query and _is_our_fault(code, age_s):
         SLO_FAILURES.labels(expected_size(query)).inc()
+
+
+def count_step(step_s: float, library_s: float) -> None:
+    """The local model made a step; `library_s` of its seconds passed inside of llama.cpp."""
+    STEPS.inc(step_s)
+    STEPS_LIBRARY.inc(library_s)
 
 
 def count_work(completion: Completion, inference_s: float) -> None:

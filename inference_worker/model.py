@@ -7,6 +7,7 @@ import ctypes
 import functools
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -123,6 +124,8 @@ class Model:
         self._memory = lc.llama_get_memory(self._context)
         self._batch = _Batch(options.step_tokens + rows)
         self._pieces: dict[int, bytes] = {}
+        self.library_s = 0.0
+        """Seconds that the steps have passed inside of llama.cpp: the rest of them is ours."""
         self.token_bytes = self._token_bytes()
         self.longest_token_bytes = self._longest_token_bytes()
         log.info(
@@ -175,7 +178,7 @@ class Model:
         Returns for each span the place of its last token's logits, valid until the next step.
         """
         places = self._batch.fill(spans)
-        code = lc.llama_decode(self._context, self._batch.raw)
+        code = self._timed(lc.llama_decode, self._context, self._batch.raw)
         if code == _NO_ROOM:
             raise NoRoomError
         if code != 0:
@@ -184,7 +187,7 @@ class Model:
 
     def logits(self, place: int) -> npt.NDArray[np.float32]:
         """The logits at `place`, one for each token of the vocabulary: a view, valid until the next step."""
-        pointer = lc.llama_get_logits_ith(self._context, place)
+        pointer = self._timed(lc.llama_get_logits_ith, self._context, place)
         return np.ctypeslib.as_array(pointer, (self._vocab_size,))
 
     def all_logits(self, tokens: list[int]) -> npt.NDArray[np.float32]:
@@ -208,18 +211,21 @@ class Model:
     def sample(self, sampler: Sampler, place: int) -> int:
         """Draw the next token from the logits at `place`."""
         # llama.cpp's own greedy sampler first copies the whole vocabulary into a list of candidates.
-        return int(self.logits(place).argmax()) if sampler.is_greedy else sampler.sample(self._context, place)
+        if sampler.is_greedy:
+            return int(self.logits(place).argmax())
+        return int(self._timed(sampler.sample, self._context, place))
 
     def save(self, row: int) -> Saved:
         """A copy of all that the row's cells hold, to be restored into any row of this model."""
-        size = lc.llama_state_seq_get_size(self._context, row)
+        size = self._timed(lc.llama_state_seq_get_size, self._context, row)
         saved = np.empty(size, np.uint8)
-        lc.llama_state_seq_get_data(self._context, saved.ctypes.data_as(_BYTES), size, row)
+        self._timed(lc.llama_state_seq_get_data, self._context, saved.ctypes.data_as(_BYTES), size, row)
         return saved
 
     def restore(self, row: int, saved: Saved, length: int) -> bool:
         """Let the row hold the first `length` tokens of what was saved; False, and an empty row, when it can't be."""
-        read = lc.llama_state_seq_set_data(self._context, saved.ctypes.data_as(_BYTES), saved.size, row)
+        data = saved.ctypes.data_as(_BYTES)
+        read = self._timed(lc.llama_state_seq_set_data, self._context, data, saved.size, row)
         if read == 0:
             self.forget(row)
             return False
@@ -227,14 +233,14 @@ class Model:
 
     def truncate(self, row: int, length: int) -> bool:
         """Keep the row's first `length` tokens; False, and an empty row, for a model that can't go back."""
-        if lc.llama_memory_seq_rm(self._memory, row, length, -1):
+        if self._timed(lc.llama_memory_seq_rm, self._memory, row, length, -1):
             return True
         self.forget(row)
         return False
 
     def forget(self, row: int) -> None:
         """Drop one sequence from the memory."""
-        lc.llama_memory_seq_rm(self._memory, row, -1, -1)
+        self._timed(lc.llama_memory_seq_rm, self._memory, row, -1, -1)
 
     def clear(self) -> None:
         """Drop all sequences, also after a failed step."""
@@ -244,6 +250,14 @@ class Model:
         """Free everything. The model can't be used afterwards."""
         lc.llama_free(self._context)
         lc.llama_model_free(self._weights)
+
+    def _timed(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call llama.cpp, and count the time."""
+        began_s = time.perf_counter()
+        try:
+            return call(*arguments)
+        finally:
+            self.library_s += time.perf_counter() - began_s
 
     def _load_template(self) -> PromptTemplate:
         source = lc.llama_model_chat_template(self._weights, None)

@@ -18,6 +18,7 @@ from bench.peers import name_of
 from bench.quality import contains, difference, says_no
 from bench.sameness import different
 from bench.speed import CONTESTS as SPEED
+from bench.step_share import read
 from bench.task import Reply, Task
 from inference_worker.prompt import PromptTemplate
 
@@ -203,3 +204,22 @@ def test_every_contest_says_what_it_lacks_when_we_could_not_take_part() -> None:
 
 def test_no_result_but_one_of_peers_has_tables() -> None:
     assert standing.tables({"elapsed_s": 1.0}) == []
+
+
+def test_pythons_share_of_the_steps_is_what_the_worker_counted_between_two_looks() -> None:
+    text = b"# TYPE x counter\ndocqa_step_seconds_total %s\ndocqa_step_library_seconds_total %s\n"
+    before, after = read(text % (b"2.0", b"1.0")), read(text % (b"1.2e+01", b"10.9"))
+    assert after.own_share_since(before) == pytest.approx(0.01)
+    assert before.own_share_since(before) == 0
+    with pytest.raises(BenchError, match="does not count its steps"):
+        read(b"docqa_slots 8.0\n")
+
+
+def test_pythons_share_has_a_bar_where_it_was_measured() -> None:
+    shared = next(contest for contest in SPEED if contest.name == "shared-documents")
+    for share, held in ((0.02, True), (0.021, False)):
+        found = shared_documents(4.8)
+        found["systems"][OURS]["own_share"] = spread.over([share])
+        [bar] = [promise for promise in shared.verdict(found) if "Python" in promise.name]
+        assert (bar.held, bar.is_bar) == (held, True)
+    assert not [promise for promise in shared.verdict(shared_documents(4.8)) if "Python" in promise.name]

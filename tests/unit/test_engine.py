@@ -53,6 +53,7 @@ class FakeModel:
         self.cleared = 0
         self.closed = False
         self.step_s = 0.0
+        self.library_s = 0.0
         self.may_run = threading.Event()
         self.may_run.set()
 
@@ -127,6 +128,22 @@ class FakeModel:
 
     def close(self) -> None:
         self.closed = True
+
+
+async def test_each_step_tells_its_seconds_and_those_of_them_in_the_library(model: FakeModel) -> None:
+    told: list[tuple[float, float]] = []
+
+    def decode(spans: list[Span]) -> list[int]:
+        time.sleep(0.01)
+        model.library_s += 0.01
+        return FakeModel.decode(model, spans)
+
+    model.decode = decode  # type: ignore[method-assign]
+    engine = LlamaEngine(cast("Model", model), on_step=lambda step_s, library_s: told.append((step_s, library_s)))
+    await answer(engine, "ab")
+    await engine.close()
+    assert len(told) == model.steps
+    assert all(step_s > library_s == pytest.approx(0.01) for step_s, library_s in told)
 
 
 @pytest.fixture
