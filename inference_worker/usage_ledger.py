@@ -67,9 +67,6 @@ class UsageLedger:
             key, more = pending.popitem()
             try:
                 await self._write(key, more)
-            except OutcomeUnknownError:
-                # Written or not: counted twice would be worse.
-                continue
             except BusError as error:
                 self._put_back({**pending, key: more}, error)
                 return
@@ -90,7 +87,11 @@ class UsageLedger:
         while True:
             entry = await self._bucket.get(key)
             total = decode(entry.value if entry else None, ClientDay) + more
-            if await self._bucket.swap(key, encode(total), entry.seq if entry else 0):
+            try:
+                if await self._bucket.swap(key, encode(total), entry.seq if entry else 0):
+                    return
+            except OutcomeUnknownError:
+                # Written or not: counted twice would be worse.
                 return
 
     def _put_back(self, unwritten: dict[str, ClientDay], error: BusError) -> None:

@@ -47,10 +47,10 @@ def command(days: int, clear_cache: str | None, data_dir: Path | None, as_json: 
     environment = environment_with(DOCQA_DATA_DIR=data_dir)
     folder = load(UpSettings, environment).data_dir
     if not environment.get("DOCQA_NATS_URL"):
-        if not bus_address.noted(folder):
-            raise DocQAError(f"No bus ever ran on {folder}: start it with `docqa up`, or name one with DOCQA_NATS_URL.")
         environment |= bus_address.environment_for(folder, "admin")
     settings = load(UsageSettings, environment)
+    if not environment.get("DOCQA_NATS_URL"):
+        raise DocQAError(f"No bus ever ran on {folder}: start it with `docqa up`, or name one with DOCQA_NATS_URL.")
     silence_logs()
     if clear_cache is not None:
         return _clear(settings, clear_cache, as_json=as_json)

@@ -355,7 +355,7 @@ async def test_a_cache_that_takes_nothing_fails_no_job(api: Api, bare_server: Ru
     async with bare_server.bus("admin") as bus, asking(api, bus, has_cache=True) as engine:
         cache = AnswerCache(bus.cache, 3600)
         assert await cache.find(OWNER, "f" * 64) is None
-        await cache.keep(OWNER, "f" * 64, await _an_answer())
+        await cache.keep(OWNER, "f" * 64, an_answer())
         error = await refused(engine)
     assert "its budget can't be counted" in str(error)
     assert not api.requests
@@ -430,8 +430,8 @@ async def test_fifty_calls_at_once_never_exceed_the_budget(api: Api, server: Run
     assert limit - charged // len(made) < charged <= limit
 
 
-async def _an_answer() -> Completion:
-    return Completion(text="x", finish_reason="stop", usage=Usage(1, 1), prefill_ms=0, decode_ms=0)
+def an_answer(text: str = "x") -> Completion:
+    return Completion(text=text, finish_reason="stop", usage=Usage(1, 1), prefill_ms=0, decode_ms=0)
 
 
 async def _as_probe(value: int) -> int:

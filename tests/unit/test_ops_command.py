@@ -66,6 +66,8 @@ def test_the_list_of_commands_loads_none_of_them() -> None:
         (["up"], {"DOCQA_RESULT_TTL_S": "100"}, "DOCQA_RESULT_TTL_S"),
         (["nats"], {"DOCQA_ACK_WAIT_S": "soon"}, "DOCQA_ACK_WAIT_S"),
         (["worker"], {"DOCQA_SLOTZ": "1"}, "did you mean DOCQA_SLOTS?"),
+        (["usage"], {}, "No bus ever ran on "),
+        (["usage"], {"COPILOT_TOKEN_BUDGET_DAILY": "much"}, "COPILOT_TOKEN_BUDGET_DAILY"),
         (["up", "--data-dir", "/dev/null/x"], {}, "can't use /dev/null/x"),
         (["status"], {"DOCQA_TOKEN_FILE": "/nowhere"}, "DOCQA_TOKEN_FILE: can't read /nowhere"),
     ],

@@ -112,7 +112,7 @@ def test_a_sampled_answer_is_repeatable_with_a_seed_only(fields: dict[str, Any],
 def test_no_way_to_cut_a_prompt_into_bytes_makes_more_tokens_than_are_reserved(text: str) -> None:
     request = requested(query=text, max_tokens=9)
     for form in ("NFC", "NFD", "NFKC", "NFKD"):
-        assert len(unicodedata.normalize(form, text).encode()) < request.most_prompt_tokens  # nothing else tells
+        assert len(unicodedata.normalize(form, text).encode()) < request.most_prompt_tokens
     assert request.most_tokens == request.most_prompt_tokens + 9
 
 
