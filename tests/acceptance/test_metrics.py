@@ -1,11 +1,17 @@
 """What Prometheus reads after some traffic."""
 
+from typing import Literal
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.acceptance.client import problem
 from tests.acceptance.ledger import queue_is_empty
 from tests.acceptance.stack import Stack, Start
 from tests.acceptance.waiting import eventually
+from tests.unit.test_metrics_page import rows
+from tests.unit.test_monitoring import BY_PROMETHEUS_ITSELF, expressions_of_panels, expressions_of_rules, names_in
+
+Part = Literal["ingress", "worker"]
 
 NAMES = {
     "docqa_job_queue_length",
@@ -52,6 +58,23 @@ async def test_after_some_traffic_the_metrics_tell_it(start: Start) -> None:
     assert page["docqa_jobs_started_total"] >= page["docqa_jobs_completed_total"]
     assert page["docqa_jobs_failed_total"] >= 1
     assert page["docqa_job_duration_seconds_count"] >= page["docqa_jobs_completed_total"]
+
+
+async def test_a_running_stack_shows_every_metric_of_the_page_and_all_that_rules_and_panels_name(echo: Stack) -> None:
+    """On the service that the page says."""
+    async with echo.client() as client:
+        assert (await client.ask("Is sk-ant-aaaaaaaaaaaaaaaaaaaaaaaaa mine?")).status_code == 200
+    parts: tuple[Part, ...] = ("ingress", "worker")
+    shown: dict[str, set[str]] = {part: await _families(echo, part) for part in parts}
+    for name, _, _, service, _ in rows():
+        for part in parts if service == "both" else (service,):
+            assert name.removesuffix("_total") in shown[part], f"{name} is not shown by the {part}"
+    named = names_in(expressions_of_rules() + "\n".join(expressions_of_panels())) - BY_PROMETHEUS_ITSELF
+    assert {name.removesuffix("_total") for name in named} <= shown["ingress"] | shown["worker"]
+
+
+async def _families(stack: Stack, part: Part) -> set[str]:
+    return {family.name for family in text_string_to_metric_families(await stack.metrics(part))}
 
 
 async def test_the_ingress_shows_its_metrics_to_its_clients_too(echo: Stack) -> None:
