@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from bench import draw
+from bench import draw, forks
 from bench.contest import Terms
 from bench.errors import BenchError
 from bench.line_up import OURS
@@ -15,6 +15,8 @@ QUICK_QUESTIONS: Final = 6
 EACH: Final = 4
 MAX_TOKENS: Final = 32
 BAR: Final = 0.95
+NEAR_TIE_NATS: Final = 0.1
+"""A tenth in the logarithm of a probability: steps that are cut otherwise add in another order, and move it by this."""
 _AROUND_CHARS: Final = 30
 
 
@@ -33,24 +35,42 @@ class Sameness:
         alone = await _answers(terms, tasks, 1, DOCQA_SLOTS="1", DOCQA_PREFIX_CACHE_MB="0")
         put_back = dict(zip(shuffled, together, strict=True))
         pairs = [(task, put_back[place], one) for place, (task, one) in enumerate(zip(tasks, alone, strict=True))]
+        parted = [pair for pair in pairs if pair[1].text != pair[2].text]
+        closeness = await forks.measure(terms.line_up.model, [_as_pair(*pair) for pair in parted])
         return {
             "questions": len(tasks),
             "cached_tokens": {"together": _cached(together), "alone": _cached(alone)},
             "prompt_tokens": sum(reply.prompt_tokens for reply in alone),
-            "different": [different(*pair) for pair in pairs if pair[1].text != pair[2].text],
+            "different": [{**different(*pair), "fork": fork} for pair, fork in zip(parted, closeness, strict=True)],
         }
 
     def verdict(self, found: dict[str, Any]) -> list[Promise]:
         share = 1 - len(found["different"]) / found["questions"]
         words = f"{share:.1%} of {found['questions']} answers are the same to the letter."
-        return [Promise(f"{self.name}: at least {BAR:.0%}", share >= BAR, words, is_bar=True)]
+        return [
+            Promise(f"{self.name}: at least {BAR:.0%}", share >= BAR, words, is_bar=True),
+            *self._near_ties(found["different"]),
+        ]
+
+    def _near_ties(self, rows: list[dict[str, Any]]) -> list[Promise]:
+        """Each difference has to be a choice between two tokens that are nearly as likely."""
+        if not rows:
+            return []
+        gaps = [row["fork"]["behind_nats"] for row in rows]
+        words = f"{sum(gap <= NEAR_TIE_NATS for gap in gaps)} of {len(gaps)} are within {NEAR_TIE_NATS:g} nats of the "
+        words += f"likeliest token; the furthest is {max(gaps):.3f} behind it."
+        held = max(gaps) <= NEAR_TIE_NATS
+        return [Promise(f"{self.name}: each difference is a near-tie", held, words, is_bar=True)]
 
     def table(self, found: dict[str, Any]) -> Table:
-        heads = ("question", "first difference at character", "eight in flight, shared", "one at a time")
+        heads = ("question", "at token", "eight in flight, shared", "one at a time", "apart, nats")
         rows = [
-            (row["question"], str(row["at_char"]), f"…{row['together']}…", f"…{row['alone']}…")
+            (
+                row["question"], str(row["fork"]["common_tokens"]), f"…{row['together']}…", f"…{row['alone']}…",
+                f"{row['fork']['gap_nats']:.3f}",
+            )
             for row in found["different"]
-        ]
+        ]  # fmt: skip
         cached, tokens = found["cached_tokens"], found["prompt_tokens"]
         note = f"Of {tokens} prompt tokens {cached['together']} came from the cache, one at a time {cached['alone']}."
         same = found["questions"] - len(found["different"])
@@ -66,6 +86,10 @@ def different(task: Task, together: Reply, alone: Reply) -> dict[str, Any]:
     return {
         "question": task.query, "at_char": at_char, "together": together.text[around], "alone": alone.text[around],
     }  # fmt: skip
+
+
+def _as_pair(task: Task, together: Reply, alone: Reply) -> dict[str, str]:
+    return {"query": task.query, "context": task.context, "first": together.text, "second": alone.text}
 
 
 async def _answers(terms: Terms, tasks: list[Task], in_flight: int, **environment: str) -> list[Reply]:

@@ -66,7 +66,7 @@ class LlamaEngine:
         self._shares_with_all = share_with == "all"
         self._closed = False
         self._tokenizer = ThreadPoolExecutor(1, "tokenizer")
-        openings = [self._opening(text) for text in model.template.openings()]
+        openings = [opening_tokens(model, text) for text in model.template.openings()]
         self._steps = StepLoop(model, donor_bytes, openings, on_step)
 
     @property
@@ -124,16 +124,11 @@ class LlamaEngine:
 
     def _tokenize(self, query: Query) -> "Reading":
         prompt = self._model.template.render(query.query, query.context)
-        opening = self._opening(prompt.before)
+        opening = opening_tokens(self._model, prompt.before)
         user = self._model.tokenize(prompt.user, parse_special=False)
         after = self._model.tokenize(prompt.after, parse_special=True)
         document = self._model.tokens_within(user, prompt.document_bytes)
         return Reading(opening + user + after, len(user), len(prompt.user), len(opening) + document if document else 0)
-
-    def _opening(self, text: str) -> list[int]:
-        """What the template writes before the user's text, with the token that the vocabulary wants first."""
-        tokens, mark = self._model.tokenize(text, parse_special=True), self._model.opening()
-        return tokens if tokens[: len(mark)] == mark else mark + tokens
 
     def _admit(self, query: Query, reading: "Reading", scope: str) -> "Ticket":
         budget = answer_budget(reading, query.max_tokens, self._model.context_tokens)
@@ -175,6 +170,12 @@ class Reading(msgspec.Struct, frozen=True):
     user_tokens: int
     user_chars: int
     document_tokens: int = 0
+
+
+def opening_tokens(model: "Model", text: str) -> list[int]:
+    """What the template writes before the user's text, with the token that the vocabulary wants first."""
+    tokens, mark = model.tokenize(text, parse_special=True), model.opening()
+    return tokens if tokens[: len(mark)] == mark else mark + tokens
 
 
 def answer_budget(reading: Reading, max_tokens: int, context_tokens: int) -> int:

@@ -188,10 +188,23 @@ def test_tables_are_rendered_for_the_page_and_the_report_and_drawn() -> None:
 def test_a_models_words_are_text_on_the_page() -> None:
     found = {
         "questions": 2, "cached_tokens": {"together": 3, "alone": 1}, "prompt_tokens": 9,
-        "different": [{"question": "a|b?", "at_char": 0, "together": "<i>\n*x*", "alone": "y"}],
+        "different": [
+            {
+                "question": "a|b?", "at_char": 0, "together": "<i>\n*x*", "alone": "y",
+                "fork": {"common_tokens": 7, "gap_nats": 0.0214, "behind_nats": 0.0214},
+            },
+        ],
     }  # fmt: skip
-    assert r"| a\|b? | 0 | …\<i\> \*x\*… | …y… |" in page.render([stored("same-answers", found)])
-    assert not CONTESTS["same-answers"].verdict(found)[0].held
+    assert r"| a\|b? | 7 | …\<i\> \*x\*… | …y… | 0.021 |" in page.render([stored("same-answers", found)])
+    assert [promise.held for promise in CONTESTS["same-answers"].verdict(found)] == [False, True]
+
+
+def test_a_difference_that_is_no_near_tie_misses_its_bar() -> None:
+    rows = [{"fork": {"common_tokens": 1, "gap_nats": gap, "behind_nats": gap}} for gap in (0.02, 0.3)]
+    [_, ties] = CONTESTS["same-answers"].verdict({"questions": 100, "different": rows})
+    assert (ties.held, ties.is_bar) == (False, True)
+    assert "1 of 2 are within 0.1 nats" in ties.words
+    assert "0.300 behind" in ties.words
 
 
 def test_every_contest_says_what_it_lacks_when_we_could_not_take_part() -> None:

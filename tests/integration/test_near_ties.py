@@ -1,0 +1,35 @@
+"""How close a choice between two tokens was, asked of the real model."""
+
+from contextlib import closing
+
+import pytest
+
+from inference_worker.model import Model
+from inference_worker.model_file import bundled_model
+from inference_worker.near_ties import Pair, common_length, fork
+from inference_worker.options import RunOptions
+
+DOCUMENT = "The kettle in the hall holds two litres. It was bought in May."
+
+
+@pytest.mark.model
+def test_the_favourite_is_ahead_of_what_nobody_would_say_and_a_tie_with_itself_is_none() -> None:
+    path = bundled_model()
+    assert path
+    with closing(Model(path, RunOptions(threads=2), 1, 1024)) as model:
+        ends = [token for token in range(len(model.token_bytes)) if model.ends_answer(token)]
+        question = "How much does the kettle hold?"
+        found = fork(model, Pair(question, DOCUMENT, "The kettle in the hall", "The kettle in the xylophone"), ends)
+        ended = fork(model, Pair(question, DOCUMENT, "The kettle", "The"), ends)
+    assert found.common_tokens == 4
+    assert (found.first, found.behind_nats) == (" hall", found.gap_nats)
+    assert found.gap_nats > 3
+    assert ended.second == ""
+    assert ended.behind_nats > 0.1
+
+
+def test_common_tokens_are_counted_up_to_the_first_that_differs_or_ends() -> None:
+    assert common_length([1, 2, 3], [1, 2, 4]) == 2
+    assert common_length([1, 2], [1, 2, 4]) == 2
+    assert common_length([1, 2], [1, 2]) == 2
+    assert common_length([], [1]) == 0
