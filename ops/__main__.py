@@ -9,23 +9,36 @@ import click
 from contract.errors import DocQAError
 from ops.errors import TryLaterError
 
-_COMMANDS: Final = {
-    "up": "Run everything in the foreground: bus, worker, ingress.",
-    "ask": "Ask a question about a document.",
-    "status": "Show how the system is.",
-    "watch": "Show how the system is, live.",
-    "usage": "Show who was answered by what, and what the proxy costs.",
-    "publishers": "Say who may publish jobs directly over NATS.",
-    "backup": "Keep copies of all that the bus holds, and bring them back.",
-    "dead": "Look at jobs that could not be answered, and try them again.",
-    "preflight": "Look over settings and machine before a start.",
-    "models": "Say how models are run on this machine, and measure it.",
-    "nats": "Run the bus alone.",
-    "ingress": "Run the ingress alone.",
-    "worker": "Run the worker alone.",
-    "tokens": "Make, list and revoke bearer tokens.",
-    "bench": "Measure the system from outside.",
+_GROUPS: Final = {
+    "Run": {
+        "up": "Run everything in the foreground: bus, worker, ingress.",
+        "nats": "Run the bus alone.",
+        "ingress": "Run the ingress alone.",
+        "worker": "Run the worker alone.",
+    },
+    "Ask and look": {
+        "ask": "Ask a question about a document.",
+        "status": "Show how the system is.",
+        "watch": "Show how the system is, live.",
+        "usage": "Show who was answered by what, and what the proxy costs.",
+    },
+    "Set up": {
+        "models": "Say how models are run on this machine, and measure it.",
+        "tokens": "Make, list and revoke bearer tokens.",
+        "publishers": "Say who may publish jobs directly over NATS.",
+    },
+    "Keep and repair": {
+        "backup": "Keep copies of all that the bus holds, and bring them back.",
+        "dead": "Look at jobs that could not be answered, and try them again.",
+    },
+    "Release": {
+        "preflight": "Look over settings and machine before a start.",
+        "smoke": "See whether a running system does its work.",
+        "canary": "Watch a new release beside the old one, and decide.",
+        "bench": "Measure the system from outside.",
+    },
 }
+_COMMANDS: Final = {name: words for group in _GROUPS.values() for name, words in group.items()}
 _INTERRUPTED: Final = 130
 _TRY_LATER: Final = 75
 
@@ -43,8 +56,10 @@ class _LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+        widest = max(map(len, _COMMANDS))
+        for title, commands in _GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(widest), words) for name, words in commands.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -15,6 +15,12 @@ data_dir_option = click.option(
 target_option = click.option(
     "--target", metavar="URL|SOCKET", help="Where to ask. [default: the Unix socket of DOCQA_UDS or the data folder]"
 )
+token_option = click.option(
+    "--token", help="A bearer token; others see it in the list of processes. [default: DOCQA_TOKEN or DOCQA_TOKEN_FILE]"
+)
+metrics_option = click.option(
+    "--metrics", metavar="URL", multiple=True, help="A page of metrics, instead of the target's own; may be repeated."
+)
 ready_file_option = click.option("--ready-file", type=_FILE, help="Write the addresses here, as JSON, once ready.")
 
 
