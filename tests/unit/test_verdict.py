@@ -36,8 +36,8 @@ def seen(
         )
         for number in range(count)
     ]
-    bad: list[Outcome] = [*("failed" for _ in range(failed)), *("refused" for _ in range(refused))]
-    outcomes: list[Outcome] = [*bad, *("answered" for _ in range(count))]
+    ends: list[tuple[Outcome, int]] = [("failed", failed), ("refused", refused), ("answered", count)]
+    outcomes = [outcome for outcome, times in ends for _ in range(times)]
     sent = [Sent(outcome, seconds(number)) for number, outcome in enumerate(outcomes[:count])]
     return Seen(changes.get("looks", looks), changes.get("sent", sent))
 
