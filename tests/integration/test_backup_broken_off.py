@@ -1,0 +1,219 @@
+"""Backups and restores that are killed at random moments, or fill their disk: what was good stays."""
+
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from contract.bus import Bus
+from contract.messages import Failure, encode
+from ops import archive, snapshots
+from tests.integration.bus_side import new_job, publish
+from tests.integration.embedded import Embedded
+from tests.nats_server import RunningServer
+
+KILLS = int(os.environ.get("BACKUP_KILLS", "4"))
+FILLER = b"x" * 60_000
+WITHIN_S = 60
+
+
+@pytest.fixture
+def rng() -> random.Random:
+    seed = os.environ.get("BACKUP_SEED") or str(random.randrange(10**9))
+    print(f"BACKUP_SEED={seed}")  # noqa: T201 - a failed run is repeated with it
+    return random.Random(seed)
+
+
+@pytest.fixture
+async def embedded(tmp_path: Path) -> Embedded:
+    """A store at rest that is worth some time to save: a job, and results of four megabytes."""
+    made = Embedded(tmp_path)
+    async with made.running() as bus:
+        await publish(bus)
+        await filled(bus, 70)
+    return made
+
+
+async def filled(bus: Bus, results: int) -> None:
+    for _ in range(results):
+        await bus.results.create(new_job().key, FILLER)
+
+
+def docqa(embedded: Embedded, *arguments: str) -> "subprocess.Popen[str]":
+    settings = embedded.settings
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(settings.data_dir.parent),
+        "DOCQA_DATA_DIR": str(settings.data_dir),
+        "DOCQA_BACKUP_DIR": str(settings.backup_dir),
+    }
+    command = [sys.executable, "-m", "ops", "backup", *arguments, "--json"]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def said(embedded: Embedded, *arguments: str) -> Any:
+    process = docqa(embedded, *arguments)
+    out, words = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 0, words
+    return json.loads(out)
+
+
+def timed(embedded: Embedded, *arguments: str) -> float:
+    began = time.monotonic()
+    said(embedded, *arguments)
+    return time.monotonic() - began
+
+
+def killed_after(process: "subprocess.Popen[str]", pause_s: float) -> None:
+    """Kill -9 of the command alone; its nats-server ends by itself."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(pause_s)
+        return
+    with contextlib.suppress(psutil.NoSuchProcess):
+        children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(children, timeout=WITHIN_S)
+    assert not alive, "a nats-server outlived the command"
+
+
+def listed(embedded: Embedded) -> list[Path]:
+    """All backups that are listed; each must be whole."""
+    backups = said(embedded, "list")["backups"]
+    assert not [backup for backup in backups if "damaged" in backup]
+    for backup in backups:
+        manifest = archive.read_manifest(path := Path(backup["file"]))
+        for stream in manifest.streams:
+            assert sum(map(len, archive.pieces_of(path, stream.member))) == stream.member.size_bytes
+    return [Path(backup["file"]) for backup in backups]
+
+
+@pytest.mark.slow
+async def test_a_backup_that_is_killed_is_not_listed_and_the_earlier_ones_stand(
+    embedded: Embedded, rng: random.Random
+) -> None:
+    lasts_s = timed(embedded, "create")
+    first = listed(embedded)
+    for _ in range(KILLS):
+        killed_after(docqa(embedded, "create"), rng.uniform(0.2, lasts_s))
+        assert set(first) <= set(listed(embedded))
+    said(embedded, "create")
+    assert not list(embedded.backups.folder.glob(".unfinished-*")), "the next one clears up"
+    said(embedded, "verify", "latest")
+
+
+@pytest.mark.slow
+async def test_a_restore_that_is_killed_leaves_the_former_store_or_the_restored_one(
+    embedded: Embedded, rng: random.Random
+) -> None:
+    path = await embedded.backup()
+    async with embedded.running() as bus:
+        await publish(bus)
+    lasts_s = timed(embedded, "restore", str(path), "--replace")
+    async with embedded.running() as bus:
+        assert (await bus.queue_state()).depth == 1
+    for _ in range(KILLS):
+        async with embedded.running() as bus:
+            await publish(bus)
+            depth = (await bus.queue_state()).depth
+        killed_after(docqa(embedded, "restore", str(path), "--replace"), rng.uniform(0.2, lasts_s))
+        async with embedded.running() as bus:
+            assert (await bus.queue_state()).depth in (depth, 1)
+            assert (await bus.js.stream_info("KV_DOCQA_RESULTS")).state.messages == 70
+        listed(embedded)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, mebibytes: int) -> Iterator[None]:
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=700", "docqa-test", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+async def test_a_full_disk_of_backups_costs_none_of_them(embedded: Embedded, server: RunningServer) -> None:
+    """Each takes 4 MiB, and as much once more for the trial."""
+    with small_disk(embedded.backups.folder, 14):
+        first = said(embedded, "create")["file"]
+        process = docqa(embedded, "create")
+        out, words = process.communicate(timeout=WITHIN_S)
+        for _ in range(3):
+            if process.returncode:
+                break
+            process = docqa(embedded, "create")
+            out, words = process.communicate(timeout=WITHIN_S)
+        assert process.returncode == 1
+        assert out == ""
+        assert words.count("\n") == 1
+        assert Path(first) in listed(embedded)
+        assert not list(embedded.backups.folder.glob(".unfinished-*"))
+
+
+async def test_a_full_disk_during_a_restore_leaves_the_former_store(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    with small_disk(small, 64):
+        embedded = Embedded(tmp_path, "small/data")
+        async with embedded.running() as bus:
+            job = await publish(bus)
+            await filled(bus, 70)
+        path = await embedded.backup()
+        (small / "ballast").write_bytes(bytes(55 * 2**20))
+        process = docqa(embedded, "restore", str(path), "--replace")
+        _, words = process.communicate(timeout=WITHIN_S)
+        assert process.returncode == 1
+        assert words.count("\n") == 1
+        (small / "ballast").unlink()
+        async with embedded.running() as bus:
+            assert await bus.find_job(job)
+            assert (await bus.js.stream_info("KV_DOCQA_RESULTS")).state.messages == 70
+
+
+async def test_a_hooks_failure_is_the_backups_and_nothing_is_pruned(embedded: Embedded) -> None:
+    first = said(embedded, "create", "--then", "true")
+    assert first["hook_status"] == 0
+    status = (embedded.settings.data_dir / "backup-status.json").read_bytes()
+    told = embedded.backups.folder / "told"
+    hook = f"""sh -c 'echo "$1 $BACKUP_FILE" > {told}; exit 7' hook"""
+    process = docqa(embedded, "create", "--then", hook)
+    out, words = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 7
+    assert "what was to take it elsewhere failed (status 7)" in words
+    made = json.loads(out)["file"]
+    assert told.read_text(encoding="utf-8").split() == [made, made]
+    assert (embedded.settings.data_dir / "backup-status.json").read_bytes() == status, "no success was noted"
+    assert len(listed(embedded)) == 2
+
+
+async def test_no_failure_is_saved_without_its_dead_letter(
+    server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that dies after the letters were saved, and before the results are."""
+    login = {"DOCQA_NATS_URL": server.url, "DOCQA_NATS_PASSWORD": server.credentials.read("admin")}
+    save = snapshots.save
+    job = new_job()
+
+    async def save_while_a_job_dies(bus: Bus, stream: str, write: Any) -> Any:
+        if stream == "KV_DOCQA_RESULTS":
+            await bus.publish_dead(f"docqa.dead.engine-error.{job.job_id}", b"{}", "1")
+            await bus.results.create(job.key, encode(Failure(id=job.job_id, code="engine-error", detail="x")))
+        return await save(bus, stream, write)
+
+    monkeypatch.setattr(snapshots, "save", save_while_a_job_dies)
+    path = await Embedded(tmp_path, "unused").backup(login)
+    counts = {stream.name: stream.restored for stream in archive.read_manifest(path).streams}
+    found = {name: state.messages for name, state in counts.items() if state}
+    assert (found["DOCQA_DEAD"], found["KV_DOCQA_RESULTS"]) == (1, 1)
