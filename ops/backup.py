@@ -140,7 +140,7 @@ def restore_(which: str, replace: bool, folder: Path | None, data_dir: Path | No
         outcome = asyncio.run(restore(path, manifest, request, replace=replace))
     differences = _differences(manifest, request)
     if as_json:
-        told = {**msgspec.to_builtins(outcome), "before": outcome.before and str(outcome.before)}
+        told = {**msgspec.structs.asdict(outcome), "before": outcome.before and str(outcome.before)}
         click.echo(json.dumps({"file": str(path), **told, "settings_then": differences}))
         return
     click.echo(f"Restored {_counts(outcome.streams)}.")

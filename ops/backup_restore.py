@@ -57,9 +57,14 @@ async def _into_a_store(path: Path, manifest: Manifest, request: Request, *, rep
             before = await _saved_first(bus, request, replace=replace)
     place = store_swap.begin(folder)
     # Nobody but this command knows the store that is made: it is killed, or fills its disk, and nothing has changed.
-    async with serving(request.folder.place("made"), request.settings, place / nats_config.STORE) as bus:
-        outcome = await _fill(bus, path, manifest, request)
-    store_swap.commit(folder, _files(path, manifest, request, replace=replace))
+    try:
+        async with serving(request.folder.place("made"), request.settings, place / nats_config.STORE) as bus:
+            outcome = await _fill(bus, path, manifest, request)
+        store_swap.commit(folder, _files(path, manifest, request, replace=replace))
+    except BaseException:
+        # Where the disk is full, what was made so far must not stay on it.
+        store_swap.finish(folder)
+        raise
     return msgspec.structs.replace(outcome, before=before)
 
 

@@ -3,7 +3,7 @@
 What is to be restored is made whole in a folder of its own first. From the rename of that folder on it is decided:
 whoever comes next, this restore or the next start of the server, does the rest. Before it nothing has changed.
 
-    <nats>/restoring/   being made; removed by the next restore
+    <nats>/restoring/   being made; removed by whoever comes next
     <nats>/restored/    whole: store/, files/ and files.json, which says where each of them goes
     <nats>/replaced/    the former store, for the moment between two renames
 """
@@ -45,8 +45,9 @@ def commit(folder: Path, files: dict[Path, bytes]) -> None:
 
 
 def finish(folder: Path) -> None:
-    """Do what a restore that was decided still has to do; nothing when there is none."""
+    """Do what a restore that was decided still has to do, and clear away one that never was."""
     restored, store = folder / _RESTORED, folder / STORE
+    shutil.rmtree(folder / _RESTORING, ignore_errors=True)
     if not restored.exists():
         return
     if (restored / STORE).exists():

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from tests.integration.embedded import Embedded
 from tests.nats_server import RunningServer
 
 KILLS = int(os.environ.get("BACKUP_KILLS", "4"))
-FILLER = b"x" * 60_000
+RESULT_BYTES = 60_000
 WITHIN_S = 60
 
 
@@ -45,7 +46,8 @@ async def embedded(tmp_path: Path) -> Embedded:
 
 async def filled(bus: Bus, results: int) -> None:
     for _ in range(results):
-        await bus.results.create(new_job().key, FILLER)
+        # Each another one: a snapshot is compressed.
+        await bus.results.create(new_job().key, os.urandom(RESULT_BYTES))
 
 
 def docqa(embedded: Embedded, *arguments: str) -> "subprocess.Popen[str]":
@@ -171,11 +173,12 @@ async def test_a_full_disk_during_a_restore_leaves_the_former_store(tmp_path: Pa
             job = await publish(bus)
             await filled(bus, 70)
         path = await embedded.backup()
-        (small / "ballast").write_bytes(bytes(55 * 2**20))
+        (small / "ballast").write_bytes(bytes(shutil.disk_usage(small).free - 2 * 2**20))
         process = docqa(embedded, "restore", str(path), "--replace")
         _, words = process.communicate(timeout=WITHIN_S)
         assert process.returncode == 1
         assert words.count("\n") == 1
+        assert sorted(path.name for path in embedded.store.parent.glob("re*")) == []
         (small / "ballast").unlink()
         async with embedded.running() as bus:
             assert await bus.find_job(job)
