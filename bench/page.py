@@ -50,6 +50,8 @@ _FIGURES: Final = {
     "knee_per_s": "knee, arrivals a second",
     "peak_per_s": "most answers a second",
     "kept_past_peak": "least goodput past saturation, share of the peak",
+    "held_per_s": "held, arrivals a second",
+    "within_5s_share": "share of those arrivals that was answered within 5 s",
     "completion_ratio": "answered of those accepted",
     "drained_after_s": "drained after the last arrival, s",
     "faults": "faults",
@@ -142,6 +144,9 @@ def _figures(figures: dict[str, Any]) -> str:
         table.append(
             (f"recovery from {kind} ({times['count']}), s", f"median {times['median']}, slowest {times['max']}")
         )
+    for part, slope in figures.get("slopes", {}).items():
+        grown = f"{slope['mib_per_hour']:+.1f} MiB and {slope['descriptors_per_hour']:+.1f} descriptors"
+        table.append((f"slope of {part} after the warm-up, an hour", grown))
     contests = [_contest(contest) for contest in standing.tables(figures)]
     return "\n".join([*contests, *([_table(table)] if len(table) > 2 else [])])
 

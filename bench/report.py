@@ -144,7 +144,7 @@ def _figures(result: dict[str, Any]) -> str:
     plain = [
         (name.replace("_", " "), _text(value))
         for name, value in result["figures"].items()
-        if not isinstance(value, dict | list)
+        if value is not None and not isinstance(value, dict | list)
     ]
     marks = "".join(f"<li>{mark['at_s']:.2f} s: {_text(mark['what'])}</li>" for mark in result.get("marks", []))
     listed = f"<details><summary>What was done to it</summary><ul>{marks}</ul></details>" if marks else ""

@@ -69,6 +69,6 @@ def _contest(contest: Words) -> Table:
 def _figures(figures: dict[str, Any]) -> Table:
     table = Table(box=None, show_header=False)
     for name, value in figures.items():
-        if not isinstance(value, list | dict):
+        if value is not None and not isinstance(value, list | dict):
             table.add_row(name.replace("_", " "), str(value))
     return table

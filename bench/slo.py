@@ -66,7 +66,8 @@ def _load(rate: float | None, shares: tuple[float, ...], each_s: float, hold_s: 
         run.mark(f"{held_per_s:.3g}/s held")
         first = len(run.queries)
         await arrivals.open_loop(arrivals.poisson(held_per_s, hold_s, run.rng), run.send, run.clock, first=first)
-        return {**found, "held": judged(run.queries[first:], held_per_s, hold_s)}
+        held = judged(run.queries[first:], held_per_s, hold_s)
+        return {**found, "held_per_s": held["rate_per_s"], "within_5s_share": held["within_5s"], "held": held}
 
     return load
 
