@@ -48,13 +48,12 @@ def _table(kind: str, rows: Sequence[Mapping[str, Any]]) -> "Table":
     for name in ("local", "proxy", "cache", "proxy's tokens", "saved tokens"):
         table.add_column(name, justify="right")
     for row in rows:
-        proxied = row["proxy"]["prompt_tokens"] + row["proxy"]["completion_tokens"]
         table.add_row(
             row[kind],
             f"{row['answers']:,}",
             Bar(most, 0, row["answers"], width=_BAR),
             *(f"{row[name]['answers']:,}" for name in ("local", "proxy", "cache")),
-            f"{proxied:,}",
+            f"{row['proxy_tokens']:,}",
             f"{row['saved_tokens']:,}",
         )
     return table

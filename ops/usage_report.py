@@ -94,9 +94,6 @@ def _on_reserved(today: BudgetDay) -> str:
 
 
 def _on_answers(usage: Usage, total: ClientDay) -> Iterable[str]:
-    asked = total.proxy.answers + total.cache.answers
-    if not asked:
-        return
     if total.lost_tokens > _MUCH / 5 * max(total.proxy.tokens, 1):
         yield f"{total.lost_tokens} tokens went into calls that came to no answer: see the worker's log for why."
     if total.proxy.answers and total.proxy.prompt_tokens > _NEARLY_ALL * total.proxy.tokens:
@@ -106,8 +103,8 @@ def _on_answers(usage: Usage, total: ClientDay) -> Iterable[str]:
             "No answer came from the cache: it needs the same question from the same client, and a temperature of 0 or "
             "a seed."
         )
-    clients = {owner: of.proxy.tokens for owner, of in _by_client(usage).items()}
-    most = max(clients, key=clients.__getitem__)
+    clients = {owner: _charged(of) for owner, of in _by_client(usage).items()}
+    most = max(clients, key=clients.__getitem__, default="")
     if len(clients) > 1 and clients[most] > _MUCH * sum(clients.values()):
         yield f"{most} takes {clients[most] / sum(clients.values()):.0%} of the proxy's tokens."
 
@@ -116,7 +113,11 @@ def _by_client(usage: Usage) -> dict[str, ClientDay]:
     """Who takes most of the proxy first, then who asks most."""
     owners = {owner for days in usage.days.values() for owner in days}
     sums = {owner: _sum(days[owner] for days in usage.days.values() if owner in days) for owner in owners}
-    return dict(sorted(sums.items(), key=lambda item: (-item[1].proxy.tokens, -item[1].local.answers, item[0])))
+    return dict(sorted(sums.items(), key=lambda item: (-_charged(item[1]), -item[1].local.answers, item[0])))
+
+
+def _charged(day: ClientDay) -> int:
+    return day.proxy.tokens + day.lost_tokens
 
 
 def _sum(days: Iterable[ClientDay]) -> ClientDay:
@@ -129,6 +130,7 @@ def _as_json(day: ClientDay) -> dict[str, Any]:
     return {
         "answers": asked,
         **{name: _answers_as_json(getattr(day, name)) for name in ("local", "proxy", "cache")},
+        "proxy_tokens": _charged(day),
         "lost_tokens": day.lost_tokens,
         "saved_tokens": day.local.tokens + day.cache.tokens,
         "cache_hit_ratio": round(day.cache.answers / proxied, 3) if proxied else None,

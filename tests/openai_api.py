@@ -105,6 +105,14 @@ async def hangs(writer: asyncio.StreamWriter) -> None:
     await asyncio.Event().wait()
 
 
+async def reads_for_long(writer: asyncio.StreamWriter) -> None:
+    """Sends the head at once and its first word when it has read the prompt, as llama-server does."""
+    writer.write(_STREAM)
+    await writer.drain()
+    await asyncio.sleep(0.5)
+    writer.write(event({"choices": [{"delta": {"content": "Read."}, "finish_reason": "stop"}]}))
+
+
 async def begins_and_hangs(writer: asyncio.StreamWriter) -> None:
     """Says one word and nothing more."""
     writer.write(_STREAM + event({"choices": [{"delta": {"content": "Well"}, "finish_reason": None}]}))

@@ -96,17 +96,20 @@ class Remote:
 
     async def _parts(self, response: httpx.Response, limited: Limited) -> AsyncIterator[bytes]:
         parts = response.aiter_raw()
+        # Some send the head at once, and then read the prompt.
+        within_s = self._first_byte_s
         while True:
             try:
-                async with asyncio.timeout(self._idle_s):
+                async with asyncio.timeout(within_s):
                     part = await anext(parts, None)
             except TimeoutError:
-                raise TroubleError(f"The proxy said nothing for {self._idle_s:g} s.", is_passing=True) from None
+                raise TroubleError(f"The proxy said nothing for {within_s:g} s.", is_passing=True) from None
             except (httpx.HTTPError, httpx.StreamError, OSError):
                 raise TroubleError("The proxy's answer was cut off.", is_passing=True) from None
             if part is None:
                 return
             yield limited.take(part)
+            within_s = self._idle_s
 
 
 def _headers(key: Secret | None) -> dict[str, str]:

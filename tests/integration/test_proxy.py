@@ -32,6 +32,7 @@ from tests.openai_api import (
     hangs,
     never_ends,
     never_ends_a_line,
+    reads_for_long,
     refuses,
     says,
     says_at_once,
@@ -251,6 +252,12 @@ async def test_a_server_that_hangs_is_left(api: Api, worker: Bus) -> None:
     async with asking(api, worker, first_byte_s=0.2) as engine:
         assert (await answered(engine)).text == "It was Ada."
         await eventually(lambda: _as_probe(api.hung_up), "the connection is closed")
+
+
+async def test_a_prompt_may_be_read_for_as_long_as_an_answer_may_take_to_begin(api: Api, worker: Bus) -> None:
+    api.usually = reads_for_long
+    async with asking(api, worker, idle_s=0.1) as engine:
+        assert (await answered(engine)).text == "Read."
 
 
 async def test_a_server_that_falls_silent_is_left(api: Api, worker: Bus) -> None:
