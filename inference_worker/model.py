@@ -388,7 +388,8 @@ def _start_library() -> None:
 def _load_variant(folder: Path) -> None:
     """Load the kernels that fit this processor, where the library was built for any: it has none of its own then."""
     if any(folder.glob("libggml-cpu-*.so")):
-        load = ctypes.CDLL(str(folder / "libggml.so")).ggml_backend_load_all_from_path
+        # Found through libllama: a wheel holds copies where there were links, and another copy has a list of its own.
+        load = lc._lib.ggml_backend_load_all_from_path
         load.argtypes, load.restype = [ctypes.c_char_p], None
         load(bytes(folder))
 

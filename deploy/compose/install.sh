@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # Every variant of the processor's instructions is compiled; the one that fits is chosen when a model is loaded.
-readonly LLAMA=(GGML_NATIVE=OFF GGML_BACKEND_DL=ON GGML_CPU_ALL_VARIANTS=ON GGML_BACKEND_DIR=llama_cpp/lib LLAVA_BUILD=OFF)
+readonly LLAMA=(GGML_NATIVE=OFF GGML_BACKEND_DL=ON GGML_CPU_ALL_VARIANTS=ON LLAVA_BUILD=OFF)
 
 python3 -m venv /opt/uv
 /opt/uv/bin/python -m pip install --quiet --no-cache-dir --require-hashes --requirement requirements/uv.txt
@@ -12,8 +12,9 @@ python3 -m venv --without-pip /opt/docqa
   "${LLAMA[@]/#/--config-settings-package=llama-cpp-python:cmake.define.}" requirements/runtime.txt
 
 cd /opt/docqa/lib/python3*/site-packages
+# Beside the library, where the model's loader looks; the rest is for those who compile against llama.cpp.
+mv bin/libggml-cpu-*.so llama_cpp/lib/
+rm -rf bin include lib
 # AMX code from bookworm's GCC crashes (ggml-org/llama.cpp#26954): processors with AMX take the variant for zen4, which
 # is the same without it.
-rm -f llama_cpp/lib/libggml-cpu-sapphirerapids.so*
-# What llama.cpp installs for those who compile against it.
-rm -rf bin include lib
+rm llama_cpp/lib/libggml-cpu-sapphirerapids.so
