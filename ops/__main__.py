@@ -23,6 +23,7 @@ _GROUPS: Final = {
         "usage": "Show who was answered by what, and what the proxy costs.",
     },
     "Set up": {
+        "cluster": "Print the configuration of a cluster of nats-servers.",
         "models": "Say how models are run on this machine, and measure it.",
         "tokens": "Make, list and revoke bearer tokens.",
         "publishers": "Say who may publish jobs directly over NATS.",

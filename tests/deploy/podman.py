@@ -13,7 +13,8 @@ from typing import Any, Final
 import pytest
 
 from tests.deploy import debian
-from tests.deploy.places import CACHE, CHECKERS, ROOT
+from tests.deploy.checkers import BIN as CHECKERS
+from tests.deploy.places import CACHE, ROOT
 
 _BUILDS_WITHIN_S: Final = 3000
 """The first one compiles llama.cpp for every processor; later ones find it in podman's cache."""
