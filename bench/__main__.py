@@ -11,7 +11,22 @@ import click
 from contract.files import write_atomically
 
 try:
-    from bench import chaos, compare, generator, hey, load, page, peers, retry, slo, slow_jobs, soak, spike, sweep
+    from bench import (
+        chaos,
+        compare,
+        generator,
+        hey,
+        load,
+        page,
+        peers,
+        retry,
+        scale,
+        slo,
+        slow_jobs,
+        soak,
+        spike,
+        sweep,
+    )
 except ModuleNotFoundError as missing:
     sys.exit(f"docqa bench needs the package {missing.name}: install goblin-docqa[bench].")
 
@@ -23,7 +38,7 @@ def cli() -> None:
     """Measure the system from outside."""
 
 
-for _part in (spike, slow_jobs, load, retry, sweep, slo, hey, chaos, soak, peers, generator, compare, page):
+for _part in (spike, slow_jobs, load, retry, sweep, scale, slo, hey, chaos, soak, peers, generator, compare, page):
     cli.add_command(_part.command)
 
 

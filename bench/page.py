@@ -52,6 +52,8 @@ _FIGURES: Final = {
     "kept_past_peak": "least goodput past saturation, share of the peak",
     "held_per_s": "held, arrivals a second",
     "within_5s_share": "share of those arrivals that was answered within 5 s",
+    "three_workers_to_one": "answers of three workers to those of one, times",
+    "servers_killed": "servers of the bus killed, one by one",
     "completion_ratio": "answered of those accepted",
     "drained_after_s": "drained after the last arrival, s",
     "faults": "faults",

@@ -33,16 +33,20 @@ async def folder() -> AsyncIterator[Path]:
 async def part(work: Path, name: str, *arguments: str, **environment: str) -> AsyncIterator[dict[str, Any]]:
     """Run `python <arguments> --ready-file ...` until the block ends; yields what its ready file says."""
     ready_file = work / f"{name}.json"
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("DOCQA_")}
     with (work / f"{name}.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, *arguments, "--ready-file", str(ready_file),
-            env={**clean, **environment}, stdout=log, stderr=log, start_new_session=True,
+            env={**clean_environment(), **environment}, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:
         yield await _ready(ready_file, process, work / f"{name}.log")
     finally:
         await _stop(process)
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's, without the settings of some other system."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("DOCQA_")}
 
 
 async def _ready(ready_file: Path, process: asyncio.subprocess.Process, log: Path) -> dict[str, Any]:

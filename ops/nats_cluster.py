@@ -15,9 +15,9 @@ from ops.nats_door import Certificate
 from ops.ports import Address
 
 CLUSTER: Final = "docqa"
-_LEAVES_WITHIN: Final = "20s"
+_LEAVES_WITHIN: Final = "30s"
 _LEAVES_AFTER: Final = "3s"
-"""A server that is asked to go sends its clients to the others, a little apart."""
+"""The least that nats-server takes. One that is asked to go sends its clients to the others, a little apart."""
 
 
 class Node(NamedTuple):

@@ -162,3 +162,9 @@ async def test_accepted_jobs_outlive_a_kill_of_the_server(server: RunningServer)
     async with server.bus() as bus:
         await provision(bus, server.settings)
         assert await bus.find_job(job(1))
+
+
+async def test_more_copies_than_servers_are_refused_in_one_sentence(server: RunningServer) -> None:
+    async with server.bus() as bus:
+        with pytest.raises(BusError, match=r"^DOCQA_REPLICAS: the bus has no 3 servers to keep copies on"):
+            await provision(bus, QueueSettings(replicas=3))
