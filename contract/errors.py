@@ -27,6 +27,10 @@ class UnreadableResultError(DocQAError):
     """A stored result can't be read: it may have been written by a newer version."""
 
 
+class TooManySecretsError(DocQAError):
+    """The text holds more than 1000 secrets: take them out, or send it in parts."""
+
+
 class NewerVersionError(DocQAError):
     """A message was written by a newer version than this one."""
 

@@ -19,7 +19,8 @@ VERSION: Final = 1
 """The version of the messages that this code writes."""
 
 Tokens = Annotated[int, Meta(ge=1, le=32_768)]
-StopString = Annotated[str, Meta(min_length=1, max_length=256)]
+MAX_STOP_CHARS: Final = 256
+StopString = Annotated[str, Meta(min_length=1, max_length=MAX_STOP_CHARS)]
 FinishReason = Literal["stop", "length"]
 Backend = Literal["local", "proxy", "cache"]
 

@@ -1,0 +1,1 @@
+"""What the sanitizer takes out of a text: one file for each way that a secret shows itself."""

@@ -1,0 +1,57 @@
+"""Makes characters and words harmless that steer a terminal, a reader or a model instead of saying something.
+
+Control characters go (one that ends a page or a line becomes a line's end), and so do those that turn the direction
+of writing around and those that write what nobody sees. A chat template's control token gets a space after its first
+sign: people read it as before, and no tokenizer takes it for its token.
+"""
+
+import re
+from typing import NamedTuple
+
+from contract.redaction.pattern import Pattern
+
+CONTROL_CHARACTER = "control-character"
+CONTROL_TOKEN = "control-token"  # noqa: S105  # a kind's name
+
+_TOKENS = (
+    r"<\|[0-9A-Za-z_ .:-]{1,48}\|>|<｜[^<>\n]{1,64}｜>"
+    r"|<</?SYS>>|</?s>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|gMASK|IMG)\]"
+    r"|</?(?:start_of_turn|end_of_turn|start_of_image|bos|eos|pad|unk|sop|eop|endoftext|tool_call|tool_response|"
+    r"fim_prefix|fim_middle|fim_suffix|im_start|im_end|BOS_TOKEN|EOS_TOKEN|unused[0-9]{1,3}|extra_id_[0-9]{1,3})>"
+)
+# The same in bytes: C0 but tab and line ends, DEL, C1, embeddings and overrides of direction, isolates, tags.
+_ANY = Pattern(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]|\xf3\xa0[\x80\x81]|"
+    + _TOKENS
+)
+_ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85]")
+# The flags of England, Scotland and Wales are written with tags.
+_CONTROLS = re.compile(
+    "(\U0001f3f4[\U000e0061-\U000e007a]{3,6}\U000e007f)|[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|[\U000e0000-\U000e007f]"
+)
+_TOKEN = re.compile(_TOKENS)
+
+
+class Harmless(NamedTuple):
+    """A text that steers nothing, and how many characters and tokens of it were changed."""
+
+    text: str
+    controls: int
+    tokens: int
+
+
+def make_harmless(text: str, source: bytes) -> Harmless:
+    """`source` is the text in UTF-8."""
+    if not _ANY.is_in(source):
+        return Harmless(text, 0, 0)
+    text, ends = _ENDS.subn("\n", text)
+    kept = 0
+
+    def keep_flag(match: "re.Match[str]") -> str:
+        nonlocal kept
+        kept += match[1] is not None
+        return match[1] or ""
+
+    text, controls = _CONTROLS.subn(keep_flag, text)
+    text, tokens = _TOKEN.subn(lambda token: f"{token[0][0]} {token[0][1:]}", text)
+    return Harmless(text, ends + controls - kept, tokens)

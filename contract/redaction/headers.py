@@ -1,0 +1,73 @@
+"""Finds what HTTP headers and commands authenticate with: `Authorization: Bearer …`, `Basic …`, `curl -u user:password`."""
+
+import binascii
+import re
+from collections.abc import Iterator
+
+from contract.redaction.pattern import Pattern
+from contract.redaction.placeholder import is_filler, is_placeholder
+from contract.redaction.span import Span
+
+_ANY = Pattern(
+    r"(?i)\b(?:bearer|basic)(?:[ \t]{1,4}|%20)[\"']?[A-Za-z0-9._~+/=-]{8}"
+    r"|authorization[\"']?\]?[ \t]{0,3}[:=,]{1,2}>?[ \t]{0,3}[\"'(]{0,2}(?:(?:token|apikey|api-key|key|ssws|sso-key)[ \t=:]{1,3}[\"']?)?"
+    r"[A-Za-z0-9._~+/=-]{16}"
+    r"|\s(?:-u|--user|--proxy-user)[ =]{0,2}[\"']?[A-Za-z0-9_.@-]{1,64}:[^\s\"':$][^\s\"']{2}"
+)
+_TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]++=*+")
+_PASSWORD = re.compile(rb"[^\s\"']++")
+_COMMANDS = (b"curl", b"wget", b"http")
+_COMMAND_BYTES = 300
+
+
+def find(source: bytes) -> Iterator[Span]:
+    position = 0
+    while found := _ANY.search(source, position):
+        start, end = found
+        head = source[start:end].lstrip().lower()
+        position = start + 5
+        if head.startswith(b"-"):
+            span = _login(source, start, end)
+        elif head.startswith(b"authorization"):
+            span = _credentials(source, end - 16, "authorization")
+        else:
+            span = _credentials(source, end - 8, "basic-auth" if head.startswith(b"basic") else "bearer-token")
+        if span:
+            yield span
+            position = span.end
+
+
+def _credentials(source: bytes, start: int, kind: str) -> Span | None:
+    match = _TOKEN.match(source, start)
+    value = match.group() if match else b""
+    if is_filler(value) or _FORMS[kind](value) is False:
+        return None
+    return Span(start, start + len(value), kind)
+
+
+def _is_basic(value: bytes) -> bool:
+    """Base64 of `user:password`."""
+    try:
+        decoded = binascii.a2b_base64(value + b"=" * (-len(value) % 4))
+    except binascii.Error:
+        return False
+    is_text = b":" in decoded and not any(byte < 32 for byte in decoded)
+    return is_text or (len(value) >= 24 and _is_drawn(value) and value != value.lower())
+
+
+def _is_drawn(value: bytes) -> bool:
+    """No word of a sentence: it has digits, or is longer than words are."""
+    return len(value) >= 12 and (any(48 <= byte <= 57 for byte in value) or (len(value) >= 40 and b"/" not in value[:4]))
+
+
+_FORMS = {"basic-auth": _is_basic, "bearer-token": _is_drawn, "authorization": _is_drawn}
+
+
+def _login(source: bytes, start: int, end: int) -> Span | None:
+    """The password of `-u user:password`, behind a command that takes it."""
+    line = source[max(0, start - _COMMAND_BYTES) : start].lower()
+    begin = source.index(b":", start, end) + 1
+    match = _PASSWORD.match(source, begin)
+    if not match or is_placeholder(match.group()) or not any(command in line for command in _COMMANDS):
+        return None
+    return Span(begin, match.end(), "basic-auth")

@@ -1,0 +1,68 @@
+"""Finds International Bank Account Numbers (ISO 13616): a country's length, and the remainder by 97."""
+
+import re
+from collections.abc import Iterator
+
+from contract.redaction.pattern import Pattern
+from contract.redaction.span import Span
+
+_ANY = Pattern(r"(?:^|[^0-9A-Za-z])[A-Za-z]{2}[0-9]{2}(?:[ -]|\xc2\xa0)?[A-Za-z0-9]{4}(?:[ -]|\xc2\xa0)?[A-Za-z0-9]{4}(?:[ -]|\xc2\xa0)?[A-Za-z0-9]{3}")
+_IBAN = re.compile(
+    rb"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[A-Za-z0-9]{11,30}|(?P<gap>[ -]|\xc2\xa0)[A-Za-z0-9]{4}(?:(?P=gap)[A-Za-z0-9]{4}){1,6}(?:(?P=gap)[A-Za-z0-9]{1,3})?)(?![A-Za-z0-9])"
+)
+_LENGTHS = {
+    country: length
+    for length, countries in {
+        15: "NO",
+        16: "BE",
+        18: "DK FO FI GL NL SD FK",
+        19: "MK SI",
+        20: "AT BA EE KZ LT LU XK MN SO",
+        21: "CH HR LI LV",
+        22: "BG BH DE GB GE IE ME RS VA",
+        23: "AE GI IL TL IQ OM",
+        24: "AD CZ ES MD PK RO SA SE SK TN VG",
+        25: "LY PT ST",
+        26: "IS TR",
+        27: "BI DJ FR GR IT MC MR SM",
+        28: "AL AZ BY CY DO GT HN HU LB PL SV NI",
+        29: "BR EG PS QA UA",
+        30: "JO KW MU YE",
+        31: "MT SC",
+        32: "LC",
+        33: "RU",
+    }.items()
+    for country in countries.split()
+}
+
+
+def find(source: bytes) -> Iterator[Span]:
+    first = _ANY.search(source)
+    if not first:
+        return
+    for match in _IBAN.finditer(source, first[0]):
+        start, end = match.span()
+        compact = re.sub(rb"[^A-Za-z0-9]", b"", match.group()).decode("ascii")
+        length = _LENGTHS.get(compact[:2].upper(), 0)
+        # A word may follow the number in groups: `… 3000 00 an` is one with its next word.
+        if len(compact) > length > 0 and match["gap"]:
+            end = start + _cut(match.group(), length)
+            compact = compact[:length]
+        if len(compact) == length and is_iban(compact):
+            yield Span(start, end, "iban")
+
+
+def _cut(text: bytes, length: int) -> int:
+    """Where `length` letters and digits of a text end."""
+    seen = 0
+    for index, byte in enumerate(text):
+        seen += chr(byte).isalnum() and byte < 128
+        if seen == length:
+            return index + 1
+    return len(text)
+
+
+def is_iban(compact: str) -> bool:
+    """Whether the remainder by 97 is right; letters count from A = 10."""
+    moved = compact[4:] + compact[:4]
+    return int("".join(str(int(letter, 36)) for letter in moved)) % 97 == 1

@@ -1,0 +1,52 @@
+"""Tells a value from what stands in its place: a filler, a variable, a word of the documentation."""
+
+import math
+from collections import Counter
+
+from contract.redaction.pattern import Pattern
+
+_FILLER = frozenset(b"xX*.#01_-?=")
+_WORDS = Pattern(
+    r"(?i)example|your[_\- ]?|placeholder|change[_\-]?(?:me|it|this)|replace[_\-]?(?:me|this|with)|insert[_\-]|redacted"
+    r"|dummy|(?:string|token|key|secret|password|value)[_-]?here|abcdefghijklmnopqrstuvwxyz_?-?0123456789|0123456789_?-?abcdefghijklmnopqrstuvwxyz|abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz|<[a-z]|goes[_\-]?here|\btodo\b|fixme|not[_\-]?(?:set|real)|os\.environ|process\.env|getenv|secretref"
+)
+_REFERENCE = Pattern(
+    # A variable, a template, a tag, a reference to where the secret is kept.
+    r"\$\{[^}]*\}?.*|\$\(.*|\$[A-Za-z_]\w*|\$[A-Z_]{3}[A-Z_]*.*|\{\{.*|<[^<>]*>?|%\w+%|%[sdr(].*|@\w+@|\[[^\]]*\]|\{\w*\}|#\{.*"
+    r"|(?:arn:aws|vault:|ref\+|op://|file:/|https?://|env[:.]|secrets?\.).*|\.{0,2}/(?:[\w.-]+/)+[\w.-]*|ENC\[.*|!\w+"
+)
+_NAME = Pattern(r"[._/:#-]{0,2}(?:(?:[A-Za-z]+\d{0,3}|\d{1,3})[._/: -]{1,2})*(?:[A-Za-z]+\d{0,3}|\d{1,3})?[._/:]{0,2}")
+_NOTHING = frozenset(
+    b"null none nil undefined true false default empty string str bytes text any required optional yes no on off"
+    b" unknown anonymous disabled enabled value void password passwd pass pwd passphrase secret token key apikey api_key"
+    b" api-key username user name prompt auto hidden masked self this function lambda return new".split()
+)
+
+
+def is_filler(token: bytes) -> bool:
+    """Whether the end of a token is `xxxx` or the like, or the token says that it is none."""
+    return _FILLER.issuperset(token[-12:]) or _WORDS.is_in(token)
+
+
+def is_placeholder(value: bytes) -> bool:
+    """Whether a value only stands for one."""
+    if _FILLER.issuperset(value) or len(set(value)) <= 2 or value.lower() in _NOTHING:
+        return True
+    return _REFERENCE.matches(value) or _WORDS.is_in(value)
+
+
+def is_name(value: bytes) -> bool:
+    """Whether a value reads as a name: words and small numbers, joined by signs (`user_token_v2`, `SalesResults-1.2`)."""
+    return _NAME.matches(value) and turns_of_case(value) < 0.3 * len(value)
+
+
+def turns_of_case(value: bytes) -> int:
+    """How often capitals begin or end: in drawn letters at every second one, far less in `aNameOfManyWords`."""
+    capitals = [65 <= byte <= 90 for byte in value]
+    return sum(left != right for left, right in zip(capitals, capitals[1:], strict=False))
+
+
+def entropy_bits(value: bytes) -> float:
+    """Shannon's entropy of a value's bytes, in bits for each."""
+    size = len(value)
+    return -sum(count / size * math.log2(count / size) for count in Counter(value).values())

@@ -1,0 +1,36 @@
+"""Finds private keys in PEM and its relatives: on many lines, on one with written `\\n`, encrypted, or cut off."""
+
+import re
+from collections.abc import Iterator
+
+from contract.redaction.span import Span
+
+_BEGIN = re.compile(rb"-{4,5} ?BEGIN[ A-Z0-9_]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}")
+_END = re.compile(rb"-{4,5} ?END[ A-Z0-9_]{0,40}KEY(?: BLOCK)? ?-{4,5}")
+_BODY = re.compile(rb"(?:[A-Za-z0-9+/=:,.;()_<>&#\s\\\"'|*]|-(?!-))*+")
+# A header that a text only speaks of is followed by words, a key that was cut off by what no word looks like.
+_CUT_OFF = re.compile(
+    rb"(?:(?:\\r|\\n|\s|[\"'+,])*+(?:[A-Z][A-Za-z-]{3,14}: [^\n]*+|[A-Za-z0-9+/]{20,}+=*+|(?:MI|lQ|b3)[A-Za-z0-9+/]{2,}+=*+"
+    rb"|(?<=[A-Za-z0-9+/]{20}\n)[A-Za-z0-9+/]{1,20}+=*+|=[A-Za-z0-9+/]{4}\s))*+\n?"
+)
+
+
+def find(source: bytes) -> Iterator[Span]:
+    if b"PRIVATE KEY" not in source:
+        return
+    position = 0
+    while begin := _BEGIN.search(source, position):
+        position = _end(source, begin.end())
+        if position > begin.end():
+            yield Span(begin.start(), position, "private-key")
+
+
+def _end(source: bytes, start: int) -> int:
+    """Where the key whose first line ends at `start` ends; `start` itself: nothing of a key follows."""
+    body = _BODY.match(source, start)
+    stop = body.end() if body else start
+    end = _END.match(source, stop)
+    if end and source[start:stop].strip():
+        return end.end()
+    rest = _CUT_OFF.match(source, start)
+    return rest.end() if rest and rest.group().strip() else start

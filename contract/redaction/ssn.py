@@ -1,0 +1,29 @@
+"""Finds social security numbers of the United States, by the areas and groups that are given out."""
+
+import re
+from collections.abc import Iterator
+
+from contract.redaction.pattern import Pattern
+from contract.redaction.span import Span
+
+_ANY = Pattern(r"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{2}(?:-|\xe2\x80\x91| )?[0-9]{2}(?:-|\xe2\x80\x91| )?[0-9]{4}(?:$|[^0-9A-Za-z_/-])")
+_SSN = re.compile(
+    rb"(?<![\w.#/$-])(?!000|666|9)\d{3}(?:-(?!00)\d{2}-|\xe2\x80\x91(?!00)\d{2}\xe2\x80\x91|(?P<space> )(?!00)\d{2} |(?P<bare>)(?!00)\d{2})(?!0000)\d{4}(?![\w/-]|\.\d)"
+)
+_CONTEXT = re.compile(rb"(?i)\bssn\b|social.{0,3}security|\btin\b|tax.{0,3}id|steuer|sozialversicherung")
+_CONTEXT_BYTES = 48
+_PRINTED = frozenset((b"078-05-1120", b"219-09-9999"))
+"""Numbers that were printed in advertisements and belong to nobody."""
+
+
+def find(source: bytes) -> Iterator[Span]:
+    first = _ANY.search(source)
+    if not first:
+        return
+    for match in _SSN.finditer(source, first[0]):
+        if match.group() in _PRINTED:
+            continue
+        # Nine digits without dashes are too many things: only beside a word that says what they are.
+        is_dashed = match["space"] is None and match["bare"] is None
+        if is_dashed or _CONTEXT.search(source, max(0, match.start() - _CONTEXT_BYTES), match.start()):
+            yield Span(match.start(), match.end(), "ssn")

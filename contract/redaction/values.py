@@ -1,0 +1,73 @@
+"""Judges the value of a setting that is named like a secret: drawn at random, a password, or only a word of the text."""
+
+from contract.redaction.pattern import Pattern
+from contract.redaction.placeholder import entropy_bits, is_name, is_placeholder, turns_of_case
+
+_PHRASE = Pattern(
+    r"(?i)\b(?:enter|your|please|must|required|invalid|confirm|forgot|reset|show|hide|new|current|is|are|the|cannot|can't|"
+    r"should|field|to|for|not|incorrect|wrong|repeat|again|change|used|use|this|that|a|an|of|at least|characters)\b"
+)
+_NAMES_A_SECRET = Pattern(r"(?i)pass|pwd|secret|token|key|login|user|field|label|input|credential|auth|config|settings|param")
+_IS_ONE_WORD = Pattern(r"[a-z]{10,}[0-9]*|[A-Z][a-z]+(?:[A-Z][a-z]+)*[0-9]{1,4}")
+_CODE = Pattern(r"\(\?|\\d|\\w|\$\{|=>|\w\(|\)\.|\.get|\+ |\w\[[\"'\w]")
+
+
+def is_quoted_secret(value: bytes, is_password: bool, is_strong: bool) -> bool:
+    """A value between quotes."""
+    if is_placeholder(value) or value[:1] in b".+,;)" or (value[:1] == b"/" and value.count(b"/") > 1):
+        return False
+    if is_password:
+        return _is_password(value)
+    return _is_drawn(value, is_strong)
+
+
+def is_unquoted_secret(source: bytes, start: int, end: int, is_password: bool, is_strong: bool) -> bool:
+    """A value that ends with its line or its word: what is code is none."""
+    value, after = source[start:end], source[end : end + 1]
+    if end - start < 5 or after in (b"(", b"[") or is_placeholder(value):
+        return False
+    if not is_password:
+        return _is_drawn(value, is_strong)
+    if _CODE.is_in(value) and not _is_drawn(value, True):
+        return False
+    if value.isalpha() or is_name(value):
+        return _is_plain_password(source, start, end) and _is_password(value)
+    return _is_password(value)
+
+
+def _is_password(value: bytes) -> bool:
+    if len(value) > 128 or not any(48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122 or byte > 127 for byte in value):
+        return False
+    if b" " in value and (_PHRASE.is_in(value) or value.count(b" ") > 5):
+        return False
+    if len(value) < 4:
+        return False
+    return not (is_name(value) and _NAMES_A_SECRET.is_in(value)) or _IS_ONE_WORD.matches(value)
+
+
+def _is_plain_password(source: bytes, start: int, end: int) -> bool:
+    """Whether a plain word is set as a password: `DB_PASSWORD=swordfish`, alone, with no space around the sign."""
+    before, after = source[start - 1 : start], source[end : end + 1]
+    value = source[start:end]
+    if before == b"=" and b"." not in value:
+        return after in (b"", b"\n", b"\r", b";", b"&", b" ") and not value.startswith((b"self", b"os", b"None"))
+    return any(48 <= byte <= 57 for byte in value) and b"." not in value and b"_" not in value and after != b","
+
+
+def _is_drawn(value: bytes, is_strong: bool) -> bool:
+    """Whether a value looks like drawn from letters and digits, and like no name, number or sentence."""
+    size = len(value)
+    if size < 8 or size > 1024 or b" " in value:
+        return False
+    digits = sum(48 <= byte <= 57 for byte in value)
+    if digits == 0:
+        return _is_drawn_without_digits(value)
+    if digits == size or is_name(value):
+        return False
+    bits = entropy_bits(value)
+    return bits >= 2.8 if is_strong else size >= 16 and bits >= 3.3
+
+
+def _is_drawn_without_digits(value: bytes) -> bool:
+    """Letters alone: their case must change far more often than in a name of many words."""
+    return len(value) >= 20 and turns_of_case(value) >= 0.3 * len(value) and entropy_bits(value) >= 3.7
