@@ -91,6 +91,7 @@ FailureCode = Literal[
     "erased",
     "prompt-too-long",
     "proxy-error",
+    "too-many-secrets",
 ]
 
 

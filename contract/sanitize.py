@@ -5,6 +5,7 @@ publisher's text has not passed the ingress. What is found is found by `contract
 logged. It is idempotent by construction: it looks again until nothing is found.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeVar
@@ -14,13 +15,13 @@ import msgspec
 from contract.errors import BadMessageError, TooManySecretsError
 from contract.messages import MAX_STOP_CHARS, Question
 from contract.redaction.harmless import CONTROL_CHARACTER, CONTROL_TOKEN, make_harmless
-from contract.redaction.redactor import Redactor
+from contract.redaction.redactor import BUILT_IN, Redactor
 from contract.redaction.span import Span
 
 Q = TypeVar("Q", bound=Question)
 
-BUILT_IN: Final = Redactor()
-"""All kinds that are looked for without being asked for."""
+_APART_CHARS: Final = 65_536
+"""From this length a text is looked through on a thread: others are served meanwhile."""
 
 _MAX_LOOKS = 8
 """A marker may set free what its secret hid, hardly ever more than once."""
@@ -69,6 +70,13 @@ def sanitize_question(question: Q, redactor: Redactor = BUILT_IN) -> tuple[Q, Ma
         raise BadMessageError("Field `query` is blank but for control characters: ask a question.")
     stop = [stop.text[:MAX_STOP_CHARS] for stop in stops if stop.text]
     return msgspec.structs.replace(question, query=query.text, context=context.text, stop=stop), counts
+
+
+async def sanitize_apart(question: Q, redactor: Redactor = BUILT_IN) -> tuple[Q, Mapping[str, int]]:
+    """`sanitize_question`, on a thread where the question is long; raises what that raises."""
+    if len(question.query) + len(question.context) < _APART_CHARS:
+        return sanitize_question(question, redactor)
+    return await asyncio.to_thread(sanitize_question, question, redactor)
 
 
 def _replace(source: bytes, spans: list[Span]) -> bytes:

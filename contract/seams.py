@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from contract.messages import Question
+from contract.redaction.redactor import BUILT_IN, Redactor
 from contract.sanitize import Sanitized, sanitize
 
 Q = TypeVar("Q", bound=Question)
@@ -18,7 +19,7 @@ _REACH_CHARS: Final = 4096
 _MARKER: Final = "[REDACTED:split]"
 
 
-def mended(question: Q) -> Q:
+def mended(question: Q, redactor: Redactor = BUILT_IN) -> Q:
     """The question without what is a secret only where one of its fields follows another at once.
 
     All else is as it was: the fields are still to be sanitized.
@@ -26,18 +27,18 @@ def mended(question: Q) -> Q:
     texts = [question.context, question.query, *question.stop]
     before = list(texts)
     for first, second in (*pairwise(range(len(texts))), (1, 0)):
-        texts[first], texts[second] = _parted(texts[first], texts[second])
+        texts[first], texts[second] = _parted(texts[first], texts[second], redactor)
     if texts == before:
         return question
     return msgspec.structs.replace(question, context=texts[0], query=texts[1], stop=texts[2:])
 
 
-def _parted(first: str, second: str) -> tuple[str, str]:
+def _parted(first: str, second: str, redactor: Redactor) -> tuple[str, str]:
     head, tail = first[:-_REACH_CHARS], first[-_REACH_CHARS:]
     start, rest = second[:_REACH_CHARS], second[_REACH_CHARS:]
     if not tail or not start:
         return first, second
-    left, right, whole = (sanitize(text) for text in (tail, start, tail + start))
+    left, right, whole = (sanitize(text, redactor) for text in (tail, start, tail + start))
     # Fewer together: what is a secret by itself is none when a word follows at once. It goes with its own field.
     if whole.text == left.text + right.text or _found(whole) < _found(left) + _found(right):
         return first, second

@@ -17,6 +17,8 @@ from msgspec import Meta, field
 
 from contract import transport
 from contract.errors import SettingsError
+from contract.redaction import own_rules
+from contract.redaction.redactor import BUILT_IN, OPTIONAL, Redactor
 
 
 class Secret:
@@ -60,6 +62,24 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True):
     def tls_context(self) -> ssl.SSLContext | None:
         """What to connect with; None: without TLS. Raises SettingsError where that would show the password."""
         return transport.tls_context(self.nats_url, self.nats_ca)
+
+
+class RedactionSettings(BusSettings, frozen=True, kw_only=True):
+    """What a service that sees texts takes out of them, beyond what is always taken."""
+
+    redact: str | None = field(default=None, name="DOCQA_REDACT")
+    redaction_rules: Path | None = field(default=None, name="DOCQA_REDACTION_RULES")
+
+    def redactor(self) -> Redactor:
+        """Compiled; raises SettingsError for a kind that there is not, and for a rule, with its line."""
+        kinds = set((self.redact or "").replace(",", " ").split())
+        for kind in sorted(kinds - OPTIONAL.keys()):
+            known = " and ".join(f"`{name}`" for name in OPTIONAL)
+            raise SettingsError(
+                f"DOCQA_REDACT: `{kind}` can't be asked for; {known} can, and all else is always taken out."
+            )
+        rules = own_rules.read(self.redaction_rules) if self.redaction_rules else ()
+        return Redactor(kinds, rules) if kinds or rules else BUILT_IN
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +163,8 @@ KNOWN_NAMES = frozenset(
         "DOCQA_PROXY_MODEL",
         "DOCQA_RATE_LIMIT",
         "DOCQA_REPLICAS",
+        "DOCQA_REDACT",
+        "DOCQA_REDACTION_RULES",
         "DOCQA_RESULTS_MAX_BYTES",
         "DOCQA_RESULT_TTL_S",
         "DOCQA_ROOT",
@@ -189,6 +211,9 @@ def load(kind: type[S], environment: Mapping[str, str]) -> S:
     if isinstance(loaded, BusSettings):
         # A service may connect in the background: what can't be right is told at its start.
         loaded.tls_context()
+    if isinstance(loaded, RedactionSettings):
+        # Told at the start too, before a model is loaded.
+        loaded.redactor()
     return loaded
 
 

@@ -7,9 +7,9 @@ from msgspec import Meta, field
 
 from contract.errors import SettingsError
 from contract.settings import (
-    BusSettings,
     CacheSeconds,
     Environment,
+    RedactionSettings,
     Seconds,
     Secret,
     default_data_dir,
@@ -20,7 +20,7 @@ Policy = Literal["local", "proxy", "local-then-proxy", "proxy-then-local"]
 """Who answers; the second one where the first one can't."""
 
 
-class WorkerSettings(BusSettings, frozen=True, kw_only=True):
+class WorkerSettings(RedactionSettings, frozen=True, kw_only=True):
     """How the worker takes jobs and which engine answers them."""
 
     environment: Environment = field(default="development", name="DOCQA_ENV")

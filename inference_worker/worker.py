@@ -20,6 +20,7 @@ from contract.errors import (
     EngineError,
     NewerVersionError,
     PromptTooLongError,
+    TooManySecretsError,
 )
 from contract.messages import (
     Answer,
@@ -35,7 +36,8 @@ from contract.messages import (
     decode_result,
 )
 from contract.metrics import count_redactions
-from contract.sanitize import sanitize, sanitize_question
+from contract.redaction.redactor import Redactor
+from contract.sanitize import sanitize, sanitize_apart
 from contract.seams import mended
 from contract.topology import JobName
 from inference_worker import metrics
@@ -64,6 +66,7 @@ class Worker:
         self._bus = bus
         self._engine = engine
         self._settings = settings
+        self._redactor = settings.redactor()
         self._batch = Batch(engine.slots)
         self._starts = Starts(bus.starts)
         self.throughput = Throughput()
@@ -107,11 +110,14 @@ class Worker:
     async def _end(self, job: Job, name: JobName, starts: int) -> Result:
         """Bring the job to its stored result. Raises NewerVersionError or EngineError for another try."""
         try:
-            job.query, redacted = sanitize_question(mended(decode_query(job.body)))
+            job.query, redacted = await sanitize_apart(mended(decode_query(job.body), self._redactor), self._redactor)
             count_redactions(redacted)
             query = job.query
         except BadMessageError as error:
             return await self._bury(job, name, "bad-message", str(error), starts)
+        except TooManySecretsError as error:
+            # No dead letter: that would be a store of secrets.
+            return await self._store(job, name, _failure(job, name, "too-many-secrets", str(error), attempts=starts))
         if starts >= self._settings.max_attempts:
             detail = f"The job was started {starts} times and no attempt came to its end."
             return await self._bury(job, name, "attempts-exhausted", detail, starts, query)
@@ -235,14 +241,16 @@ class Worker:
         **members: Any,
     ) -> Result:
         """First the dead letter, then the failure: a crash in between loses neither."""
-        await self._replier.bury(_letter(job, code, detail, attempts, query), name.job_id, str(job.stream_seq))
+        await self._replier.bury(
+            _letter(job, code, detail, attempts, self._redactor, query), name.job_id, str(job.stream_seq)
+        )
         metrics.DEAD_LETTERS.labels(code).inc()
         failure = _failure(job, name, code, detail, attempts=attempts, dead_letter=True, **members)
         return await self._store(job, name, failure)
 
     async def _bury_nameless(self, job: Job, detail: str) -> None:
         """A subject that names no job: there is no key for a result, so the dead letter is all."""
-        await self._replier.bury(_letter(job, "bad-name", detail, 0), str(uuid7()), str(job.stream_seq))
+        await self._replier.bury(_letter(job, "bad-name", detail, 0, self._redactor), str(uuid7()), str(job.stream_seq))
         metrics.DEAD_LETTERS.labels("bad-name").inc()
         await job.terminate()
 
@@ -321,14 +329,23 @@ def _broken_down(job: Job, name: JobName, error: EngineError, attempts: int) -> 
     )
 
 
-def _letter(job: Job, code: FailureCode, detail: str, attempts: int, query: Query | None = None) -> DeadLetter:
+def _letter(
+    job: Job, code: FailureCode, detail: str, attempts: int, redactor: Redactor, query: Query | None = None
+) -> DeadLetter:
     """What is kept of a job: sanitized; of a body that can't be read only its size and hash."""
+
+    def clean(text: str) -> str:
+        try:
+            return sanitize(text, redactor).text
+        except TooManySecretsError:
+            return "[REDACTED:too-many-secrets]"
+
     return DeadLetter(
-        subject=sanitize(job.subject).text,
+        subject=clean(job.subject),
         reason=code,
-        detail=sanitize(detail).text,
+        detail=clean(detail),
         attempts=attempts,
-        headers={sanitize(key).text: sanitize(value).text for key, value in job.headers.items()},
+        headers={clean(key): clean(value) for key, value in job.headers.items()},
         size_bytes=len(job.body),
         sha256=body_hash(job.body),
         query=query,

@@ -17,10 +17,12 @@ from contract.errors import (
     NotProvisionedError,
     OutcomeUnknownError,
     QueueFullError,
+    TooManySecretsError,
 )
 from contract.messages import Query, Question, Result, body_hash, encode
 from contract.metrics import count_redactions
-from contract.sanitize import sanitize_question
+from contract.redaction.redactor import Redactor
+from contract.sanitize import sanitize_apart
 from contract.seams import mended
 from contract.topology import JobName
 from ingress import metrics, problems
@@ -56,8 +58,9 @@ class Admitted(msgspec.Struct, frozen=True):
 class Admission:
     """The way of a question from a client to the stream."""
 
-    def __init__(self, bus: Bus, fleet: Fleet, places: Places, max_body_bytes: int) -> None:
+    def __init__(self, bus: Bus, fleet: Fleet, places: Places, max_body_bytes: int, redactor: Redactor) -> None:
         self._bus = bus
+        self._redactor = redactor
         self._fleet = fleet
         self._places = places
         self._max_body_bytes = max_body_bytes
@@ -68,9 +71,12 @@ class Admission:
         job_id = str(uuid7()) if key is None else derived_id(client, key)
         return JobName(topology.HTTP_PUBLISHER, client, job_id)
 
-    def prepare(self, question: Question, record: Record) -> Query:
-        """The question as it may travel; raises Problem when it can't fit any model there is."""
-        query, counts = sanitize_question(mended(Query(**_as_fields(question))))
+    async def prepare(self, question: Question, record: Record) -> Query:
+        """The question as it may travel; raises Problem when it can't fit any model there is, or is full of secrets."""
+        try:
+            query, counts = await sanitize_apart(mended(Query(**_as_fields(question)), self._redactor), self._redactor)
+        except TooManySecretsError as error:
+            raise problems.too_many_secrets(str(error)) from None
         record.redacted(counts)
         if counts:
             count_redactions(counts)

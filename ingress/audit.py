@@ -27,8 +27,8 @@ _DECISIONS: Final[Mapping[tuple[str, int], Decision]] = {
     ("DELETE", 200): "erased",
     ("DELETE", 202): "cancelled",
 }
-_JOB_ENDED: Final = frozenset(get_args(FailureCode)) - {"prompt-too-long"}
-"""Problems of a job that was accepted, by an earlier try perhaps; a long prompt may be refused at the door too."""
+_JOB_ENDED: Final = frozenset(get_args(FailureCode)) - {"prompt-too-long", "too-many-secrets"}
+"""Problems of a job that was accepted, by an earlier try perhaps; these two may be refused at the door too."""
 _OUTSIDE_THE_API: Final = (401, 403, 421)
 """Refusals that are told wherever they happen."""
 

@@ -26,6 +26,7 @@ _FAILURES = {
     "engine-error": (500, "The engine failed"),
     "erased": (410, "The result was erased"),
     "prompt-too-long": (413, "The prompt does not fit the model"),
+    "too-many-secrets": (400, "There are too many secrets in the text"),
     "proxy-error": (502, "The proxy could not answer"),
 }
 
@@ -156,6 +157,10 @@ def prompt_too_large(size: int, limit: int) -> Problem:
         limit_bytes=limit,
         cut_chars=size - limit,
     )
+
+
+def too_many_secrets(detail: str) -> Problem:
+    return Problem(400, "too-many-secrets", "There are too many secrets in the text", detail)
 
 
 def key_reused() -> Problem:

@@ -65,7 +65,7 @@ async def understand(request: HttpRequest, services: Services, preference: Prefe
     record = record_of(request.scope)
     body = await request.body()
     record.asked(len(body))
-    query = services.admission.prepare(decode_question(body), record)
+    query = await services.admission.prepare(decode_question(body), record)
     job = services.admission.new_job(request.user.client, preference.key)
     record.named(job.job_id)
     return Asked(job, query, request.user.share, preference.key is not None, trace_of(request), record)

@@ -6,13 +6,13 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from contract.rates import Rate
-from contract.settings import BusSettings, Environment, Megabytes, Seconds, Secret, default_data_dir
+from contract.settings import Environment, Megabytes, RedactionSettings, Seconds, Secret, default_data_dir
 from contract.tokens import Share
 
 MAX_SOCKET_PATH_BYTES = 107
 
 
-class IngressSettings(BusSettings, frozen=True, kw_only=True):
+class IngressSettings(RedactionSettings, frozen=True, kw_only=True):
     """Where the ingress listens, whom it believes and how long it waits."""
 
     environment: Environment = field(default="development", name="DOCQA_ENV")

@@ -13,8 +13,8 @@ from contract.redaction import values
 from contract.redaction.pattern import Pattern
 from contract.redaction.span import Span
 
-_PASSWORD = "pass(?:word|wd|phrase|code|wort)|passwd|pwd|contrase(?:n|ñ)a|senha|kennwort|mot_de_passe"
-_SECRET = (
+_SPOKEN = "pass(?:word|wd|phrase|code|wort)|passwd|pwd|contrase(?:n|ñ)a|senha|kennwort|mot_de_passe"
+_NAMES = (
     r"secret|token|api[_.\- ]?key|auth|credential|creds|private[_.\- ]?key|access[_.\- ]?key|pass|signature|license|"
     r"accountkey|sonar[_.]?login|key|pw|pat\b|sig\b"
 )
@@ -34,15 +34,15 @@ _OPERATOR = (
 )
 _QUOTE = r"[bBrRuUfF]{0,2}\\{0,2}(?:\"\"\"|'''|[\"'`])"
 _ANY = Pattern(
-    rf"(?i)(?:{_PASSWORD}|{_SECRET}){_NAME_REST}{_CLOSE}{_TYPE}(?:{_OPERATOR})"
+    rf"(?i)(?:{_SPOKEN}|{_NAMES}){_NAME_REST}{_CLOSE}{_TYPE}(?:{_OPERATOR})"
     # Enough of a value that a text of names and signs alone is no text of candidates.
     rf"@?(?:{_QUOTE}[^\"'`\s][^\"'`\n]{{2}}|[^\s\"'`=:,;<>&|\\(){{}}\[\]]{{5}})"
 )
-_PARTS = Pattern(rf"(?i)({_PASSWORD}|{_SECRET})({_NAME_REST})({_CLOSE}){_TYPE}({_OPERATOR})@?((?:{_QUOTE})?)")
+_PARTS = Pattern(rf"(?i)({_SPOKEN}|{_NAMES})({_NAME_REST})({_CLOSE}){_TYPE}({_OPERATOR})@?((?:{_QUOTE})?)")
 _PARTS_BYTES = 160
 _VALUE_BYTES = 2048
 
-_IS_PASSWORD = Pattern(rf"(?i){_PASSWORD}|(?:^|[^a-z])(?:pass|pw)(?:$|[^a-z])")
+_IS_PASSWORD = Pattern(rf"(?i){_SPOKEN}|(?:^|[^a-z])(?:pass|pw)(?:$|[^a-z])")
 _BENIGN_NAME = Pattern(
     r"(?i)(?:^|[^a-z])(?:public|pub|primary|foreign|sequence|schema|cache|sort|hash|partition|bucket|idx|index|natural|hot|issuer|object|"
     r"translation|i18n|locale|row|group|map|dict|lookup|unique|composite|csrf|xsrf|next|continuation|page|cursor|host|known|"
@@ -59,7 +59,9 @@ _BENIGN_REST = Pattern(
     r"created|updated|date|rotation|enabled|disabled|verified|changed|valid|validity|info|meta|metadata|signature|signatures|"
     r"usages|vault|operator|bindings?|vaultid|vaultname)"
 )
-_STRONG = Pattern(r"(?i)secret|token|api[_.\- ]?key|private|access[_.\- ]?key|cred|auth|account|encrypt|sign|master|admin")
+_STRONG = Pattern(
+    r"(?i)secret|token|api[_.\- ]?key|private|access[_.\- ]?key|cred|auth|account|encrypt|sign|master|admin"
+)
 _AWS_SECRET = Pattern(r"[A-Za-z0-9/+]{40}")
 _AZURE_KEY = Pattern(r"[A-Za-z0-9/+]{86}==")
 _LEFT_OF_NAME = re.compile(rb"[\w.$-]*\Z")
@@ -121,7 +123,9 @@ def _name(source: bytes, keyword: tuple[int, int], rest: tuple[int, int]) -> _Na
     left = _LEFT_OF_NAME.search(source[max(0, keyword[0] - 48) : keyword[0]])
     before = left.group() if left else b""
     word = source[keyword[0] : keyword[1]]
-    if word.lower() in _SHORT and before[-1:].isalpha() and before[-1:].islower() == word[:1].islower() and not word[1:2].islower() == word[:1].isupper():
+    is_camel = word[:1].isupper() and word[1:2].islower()
+    goes_on = before[-1:].isalpha() and before[-1:].islower() == word[:1].islower()
+    if word.lower() in _SHORT and goes_on and not is_camel:
         # `monkey`, `compass`, `turkey`: the keyword is another word's end.
         return None
     text = before + source[keyword[0] : rest[1]]

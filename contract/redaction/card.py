@@ -8,9 +8,11 @@ from contract.redaction.span import Span
 
 _GAP = rb"(?:[ -]|\xc2\xa0|\xe2\x80[\x90-\x93\xaf])"
 _CARD = re.compile(
-    rb"(?<!\w)(?<!\d\.)(?=([2-6](?:\d{12,18}|\d{3}(?P<gap>" + _GAP + rb")(?:\d{6}(?P=gap)\d{4,5}|\d{4}(?P=gap)\d{4}(?P=gap)\d{1,4}(?:(?P=gap)\d{3})?)))(?!\w|[.,/-]\d))"
+    rb"(?<!\w)(?<!\d\.)(?=([2-6](?:\d{12,18}|\d{3}(?P<gap>"
+    + _GAP
+    + rb")(?:\d{6}(?P=gap)\d{4,5}|\d{4}(?P=gap)\d{4}(?P=gap)\d{1,4}(?:(?P=gap)\d{3})?)))(?!\w|[.,/-]\d))"
 )
-_ANY = Pattern(r"[2-6][0-9](?:[0-9]{2}|[0-9 -]{2,4})[0-9](?:[0-9]|[^0-9A-Za-z][0-9]|\xc2\xa0[0-9]|\xe2\x80.[0-9]){8}")
+_ANY = Pattern(r"[2-6][0-9]{3}(?:(?:[ -]|\xc2\xa0|\xe2\x80[\x90-\x93\xaf])?[0-9]){9}")
 _NOT_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 
 # First digits of a number, as lowest and highest, and how many digits such a number has.

@@ -13,8 +13,12 @@ from contract.redaction.pattern import Pattern
 CONTROL_CHARACTER = "control-character"
 CONTROL_TOKEN = "control-token"  # noqa: S105  # a kind's name
 
+_BAR = "\uff5c"
+"""DeepSeek writes its tokens between these, which look like bars."""
+
 _TOKENS = (
-    r"<\|[0-9A-Za-z_ .:-]{1,48}\|>|<｜[^<>\n]{1,64}｜>"
+    r"<\|[0-9A-Za-z_ .:-]{1,48}\|>"
+    rf"|<{_BAR}[^<>\n]{{1,64}}{_BAR}>"
     r"|<</?SYS>>|</?s>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|gMASK|IMG)\]"
     r"|</?(?:start_of_turn|end_of_turn|start_of_image|bos|eos|pad|unk|sop|eop|endoftext|tool_call|tool_response|"
     r"fim_prefix|fim_middle|fim_suffix|im_start|im_end|BOS_TOKEN|EOS_TOKEN|unused[0-9]{1,3}|extra_id_[0-9]{1,3})>"

@@ -1,4 +1,4 @@
-"""Finds what HTTP headers and commands authenticate with: `Authorization: Bearer …`, `Basic …`, `curl -u user:password`."""
+"""Finds what HTTP headers and commands authenticate with: `Authorization: Bearer …`, `curl -u user:password`."""
 
 import binascii
 import re
@@ -10,7 +10,8 @@ from contract.redaction.span import Span
 
 _ANY = Pattern(
     r"(?i)\b(?:bearer|basic)(?:[ \t]{1,4}|%20)[\"']?[A-Za-z0-9._~+/=-]{8}"
-    r"|authorization[\"']?\]?[ \t]{0,3}[:=,]{1,2}>?[ \t]{0,3}[\"'(]{0,2}(?:(?:token|apikey|api-key|key|ssws|sso-key)[ \t=:]{1,3}[\"']?)?"
+    r"|authorization[\"']?\]?[ \t]{0,3}[:=,]{1,2}>?[ \t]{0,3}[\"'(]{0,2}"
+    r"(?:(?:token|apikey|api-key|key|ssws|sso-key)[ \t=:]{1,3}[\"']?)?"
     r"[A-Za-z0-9._~+/=-]{16}"
     r"|\s(?:-u|--user|--proxy-user)[ =]{0,2}[\"']?[A-Za-z0-9_.@-]{1,64}:[^\s\"':$][^\s\"']{2}"
 )
@@ -57,7 +58,9 @@ def _is_basic(value: bytes) -> bool:
 
 def _is_drawn(value: bytes) -> bool:
     """No word of a sentence: it has digits, or is longer than words are."""
-    return len(value) >= 12 and (any(48 <= byte <= 57 for byte in value) or (len(value) >= 40 and b"/" not in value[:4]))
+    return len(value) >= 12 and (
+        any(48 <= byte <= 57 for byte in value) or (len(value) >= 40 and b"/" not in value[:4])
+    )
 
 
 _FORMS = {"basic-auth": _is_basic, "bearer-token": _is_drawn, "authorization": _is_drawn}

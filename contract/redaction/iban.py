@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contract.redaction.pattern import Pattern
 from contract.redaction.span import Span
 
-_ANY = Pattern(r"(?:^|[^0-9A-Za-z])[A-Za-z]{2}[0-9]{2}(?:[ -]|\xc2\xa0)?[A-Za-z0-9]{4}(?:[ -]|\xc2\xa0)?[A-Za-z0-9]{4}(?:[ -]|\xc2\xa0)?[A-Za-z0-9]{3}")
+_GAP = r"(?:[ -]|\xc2\xa0)"
+_ANY = Pattern(rf"(?:^|[^0-9A-Za-z])[A-Za-z]{{2}}[0-9]{{2}}(?:{_GAP}?[A-Za-z0-9]{{4}}){{2}}{_GAP}?[A-Za-z0-9]{{3}}")
 _IBAN = re.compile(
-    rb"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[A-Za-z0-9]{11,30}|(?P<gap>[ -]|\xc2\xa0)[A-Za-z0-9]{4}(?:(?P=gap)[A-Za-z0-9]{4}){1,6}(?:(?P=gap)[A-Za-z0-9]{1,3})?)(?![A-Za-z0-9])"
+    rb"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[A-Za-z0-9]{11,30}"
+    rb"|(?P<gap>[ -]|\xc2\xa0)[A-Za-z0-9]{4}(?:(?P=gap)[A-Za-z0-9]{4}){1,6}"
+    rb"(?:(?P=gap)[A-Za-z0-9]{1,3})?)(?![A-Za-z0-9])"
 )
 _LENGTHS = {
     country: length

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contract.redaction.span import Span
 
 # Possessive, and begun only where no such letter is before: each letter is looked at once.
-_JWT = re.compile(rb"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{8,}+\.(?:eyJ[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_/+-]*+=*+)?|[A-Za-z0-9_-]*+\.[A-Za-z0-9_-]*+\.[A-Za-z0-9_-]*+\.[A-Za-z0-9_-]++)")
+_JWT = re.compile(
+    rb"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{8,}+\.(?:eyJ[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_/+-]*+=*+)?|[A-Za-z0-9_-]*+\.[A-Za-z0-9_-]*+\.[A-Za-z0-9_-]*+\.[A-Za-z0-9_-]++)"
+)
 
 
 def find(source: bytes) -> Iterator[Span]:

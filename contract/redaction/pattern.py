@@ -8,7 +8,7 @@ import re2
 class Pattern:
     """A compiled pattern that answers with positions only.
 
-    It asks the binding's own object: a match object for each of ten thousand near misses would cost more than the search.
+    It asks the binding's own object: a match object for each near miss would cost more than the search.
     """
 
     def __init__(self, pattern: str) -> None:

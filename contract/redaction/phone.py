@@ -1,4 +1,4 @@
-"""Finds phone numbers, for deployments that ask for it: international, North American, and any beside a word that says so."""
+"""Finds phone numbers, where it is asked for: international, North American, any beside a word that says so."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,13 @@ from contract.redaction.span import Span
 _GAP = rb"(?:[ .\-/]|\xc2\xa0)"
 _PHONE = re.compile(
     rb"(?<![\w+.-])(?:"
-    rb"(?P<world>(?:\+|00)[1-9]\d{0,2}" + _GAP + rb"?(?:\(\d{1,4}\)" + _GAP + rb"?)?\d{1,5}(?:" + _GAP + rb"?\d{1,5}){1,5})"
+    rb"(?P<world>(?:\+|00)[1-9]\d{0,2}"
+    + _GAP
+    + rb"?(?:\(\d{1,4}\)"
+    + _GAP
+    + rb"?)?\d{1,5}(?:"
+    + _GAP
+    + rb"?\d{1,5}){1,5})"
     rb"|(?P<america>(?:1[ .-])?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[.-])[2-9]\d{2}[ .-]\d{4})"
     rb"|(?P<other>\(?0\d{1,5}\)?" + _GAP + rb"{0,3}\d{2,8}(?:" + _GAP + rb"\d{2,6}){0,4})"
     rb")(?![\w-]|\.\d)"

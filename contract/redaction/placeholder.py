@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from itertools import pairwise
 
 from contract.redaction.pattern import Pattern
 
@@ -15,11 +16,14 @@ _REFERENCE = Pattern(
     r"\$\{[^}]*\}?.*|\$\(.*|\$[A-Za-z_]\w*|\$[A-Z_]{3}[A-Z_]*.*|\{\{.*|<[^<>]*>?|%\w+%|%[sdr(].*|@\w+@|\[[^\]]*\]|\{\w*\}|#\{.*"
     r"|(?:arn:aws|vault:|ref\+|op://|file:/|https?://|env[:.]|secrets?\.).*|\.{0,2}/(?:[\w.-]+/)+[\w.-]*|ENC\[.*|!\w+"
 )
-_NAME = Pattern(r"[._/:#-]{0,2}(?:(?:[A-Za-z]+\d{0,3}|\d{1,3})[._/: -]{1,2})*(?:[A-Za-z]+\d{0,3}|\d{1,3})?[._/:]{0,2}")
+_NAME = Pattern(
+    r"[._/:#-]{0,2}(?:(?:[A-Za-z]+\d{0,3}|\d{1,3})[._/: -]{1,2})*"
+    r"(?:[A-Za-z]+\d{0,3}|\d{1,3})?[._/:]{0,2}"
+)
 _NOTHING = frozenset(
     b"null none nil undefined true false default empty string str bytes text any required optional yes no on off"
-    b" unknown anonymous disabled enabled value void password passwd pass pwd passphrase secret token key apikey api_key"
-    b" api-key username user name prompt auto hidden masked self this function lambda return new".split()
+    b" unknown anonymous disabled enabled value void password passwd pass pwd passphrase secret token key apikey"
+    b" api_key api-key username user name prompt auto hidden masked self this function lambda return new".split()
 )
 
 
@@ -36,14 +40,14 @@ def is_placeholder(value: bytes) -> bool:
 
 
 def is_name(value: bytes) -> bool:
-    """Whether a value reads as a name: words and small numbers, joined by signs (`user_token_v2`, `SalesResults-1.2`)."""
+    """Whether a value is a name: words and small numbers, joined by signs (`user_token_v2`, `SalesResults-1.2`)."""
     return _NAME.matches(value) and turns_of_case(value) < 0.3 * len(value)
 
 
 def turns_of_case(value: bytes) -> int:
     """How often capitals begin or end: in drawn letters at every second one, far less in `aNameOfManyWords`."""
     capitals = [65 <= byte <= 90 for byte in value]
-    return sum(left != right for left, right in zip(capitals, capitals[1:], strict=False))
+    return sum(left != right for left, right in pairwise(capitals))
 
 
 def entropy_bits(value: bytes) -> float:

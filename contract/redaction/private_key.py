@@ -10,7 +10,8 @@ _END = re.compile(rb"-{4,5} ?END[ A-Z0-9_]{0,40}KEY(?: BLOCK)? ?-{4,5}")
 _BODY = re.compile(rb"(?:[A-Za-z0-9+/=:,.;()_<>&#\s\\\"'|*]|-(?!-))*+")
 # A header that a text only speaks of is followed by words, a key that was cut off by what no word looks like.
 _CUT_OFF = re.compile(
-    rb"(?:(?:\\r|\\n|\s|[\"'+,])*+(?:[A-Z][A-Za-z-]{3,14}: [^\n]*+|[A-Za-z0-9+/]{20,}+=*+|(?:MI|lQ|b3)[A-Za-z0-9+/]{2,}+=*+"
+    rb"(?:(?:\\r|\\n|\s|[\"'+,])*+(?:[A-Z][A-Za-z-]{3,14}: [^\n]*+|[A-Za-z0-9+/]{20,}+=*+"
+    rb"|(?:MI|lQ|b3)[A-Za-z0-9+/]{2,}+=*+"
     rb"|(?<=[A-Za-z0-9+/]{20}\n)[A-Za-z0-9+/]{1,20}+=*+|=[A-Za-z0-9+/]{4}\s))*+\n?"
 )
 

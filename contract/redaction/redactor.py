@@ -1,4 +1,4 @@
-"""Finds all secrets of a text: every kind's finder, the deployment's own rules, and which of two that overlap counts."""
+"""Finds all secrets of a text: every kind's, the deployment's own rules', and which of two that overlap counts."""
 
 import bisect
 import re
@@ -85,3 +85,7 @@ def _merged(spans: Sequence[Span]) -> list[Span]:
         else:
             merged.append((span, rank))
     return [span for span, _ in merged]
+
+
+BUILT_IN: Final = Redactor()
+"""All kinds that are looked for without being asked for."""

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contract.redaction.pattern import Pattern
 from contract.redaction.span import Span
 
-_ANY = Pattern(r"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{2}(?:-|\xe2\x80\x91| )?[0-9]{2}(?:-|\xe2\x80\x91| )?[0-9]{4}(?:$|[^0-9A-Za-z_/-])")
+_DASH = r"(?:-|\xe2\x80\x91| )"
+_ANY = Pattern(rf"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{{2}}{_DASH}?[0-9]{{2}}{_DASH}?[0-9]{{4}}(?:$|[^0-9A-Za-z_/-])")
 _SSN = re.compile(
-    rb"(?<![\w.#/$-])(?!000|666|9)\d{3}(?:-(?!00)\d{2}-|\xe2\x80\x91(?!00)\d{2}\xe2\x80\x91|(?P<space> )(?!00)\d{2} |(?P<bare>)(?!00)\d{2})(?!0000)\d{4}(?![\w/-]|\.\d)"
+    rb"(?<![\w.#/$-])(?!000|666|9)\d{3}"
+    rb"(?:-(?!00)\d{2}-|\xe2\x80\x91(?!00)\d{2}\xe2\x80\x91|(?P<space> )(?!00)\d{2} |(?P<bare>)(?!00)\d{2})"
+    rb"(?!0000)\d{4}(?![\w/-]|\.\d)"
 )
 _CONTEXT = re.compile(rb"(?i)\bssn\b|social.{0,3}security|\btin\b|tax.{0,3}id|steuer|sozialversicherung")
 _CONTEXT_BYTES = 48

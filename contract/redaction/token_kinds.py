@@ -97,7 +97,9 @@ TOKENS = (
     Token("discord-webhook", (r"discord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks/[0-9]{17,}/[A-Za-z0-9_-]{60,}",)),
     Token(
         "teams-webhook",
-        (r"office\.com/webhook(?:b2)?/[A-Za-z0-9-]{36}@[A-Za-z0-9-]{36}/IncomingWebhook/[A-Za-z0-9]{16,}[A-Za-z0-9/-]*",),
+        (
+            r"office\.com/webhook(?:b2)?/[A-Za-z0-9-]{36}@[A-Za-z0-9-]{36}/IncomingWebhook/[A-Za-z0-9]{16,}[A-Za-z0-9/-]*",
+        ),
     ),
     Token("databricks-token", (r"dapi[a-f0-9]{32}(?:-[0-9])?\b",)),
     Token("vault-token", (r"hv[sbr]\.[A-Za-z0-9_-]{24,}", r"s\.[A-Za-z0-9]{24}\b"), _has_digit),
@@ -121,7 +123,12 @@ TOKENS = (
     Token("adobe-secret", ("p8e-[A-Za-z0-9_-]{32,}",)),
     Token("age-key", (r"AGE-SECRET-KEY-1[A-Z0-9]{58}\b",)),
     Token("1password-secret", ("A3-[A-Z0-9]{6}-[A-Z0-9-]{24,}", "ops_eyJ[A-Za-z0-9+/=]{40,}")),
-    Token("authress-key", (r"(?:sc|ext|scauth|authress)_[A-Za-z0-9]{5,30}\.[A-Za-z0-9]{4,6}\.acc[_-][A-Za-z0-9-]{10,32}\.[A-Za-z0-9+/_=-]{30,}",)),
+    Token(
+        "authress-key",
+        (
+            r"(?:sc|ext|scauth|authress)_[A-Za-z0-9]{5,30}\.[A-Za-z0-9]{4,6}\.acc[_-][A-Za-z0-9-]{10,32}\.[A-Za-z0-9+/_=-]{30,}",
+        ),
+    ),
     Token("clickhouse-key", (r"4b1d[A-Za-z0-9]{38}\b",), _has_digit),
     Token("clojars-token", (r"CLOJARS_[A-Za-z0-9]{60}\b",)),
     Token("defined-networking-token", ("dnkey-[A-Za-z0-9=_-]{26}-[A-Za-z0-9=_-]{52}",)),
@@ -130,7 +137,10 @@ TOKENS = (
     Token("duffel-token", ("duffel_(?:test|live)_[A-Za-z0-9_=-]{43,}",)),
     Token("dynatrace-token", (r"dt0[a-z][0-9]{2}\.[A-Za-z0-9]{24}\.[A-Za-z0-9]{64}\b",)),
     Token("easypost-key", (r"EZ[AT]K[A-Za-z0-9]{54}\b",)),
-    Token("facebook-token", (r"[0-9]{15,16}(?:\||%7[Cc])[A-Za-z0-9_-]{27,}", "EAA[A-Za-z0-9]{90,}", "EAACEdEose0cBA[A-Za-z0-9]{10,}")),
+    Token(
+        "facebook-token",
+        (r"[0-9]{15,16}(?:\||%7[Cc])[A-Za-z0-9_-]{27,}", "EAA[A-Za-z0-9]{90,}", "EAACEdEose0cBA[A-Za-z0-9]{10,}"),
+    ),
     Token("flutterwave-key", ("FLW(?:SECK|PUBK)(?:_TEST)?-[A-Za-z0-9]{12,}(?:-X)?",)),
     Token("fly-token", ("fo1_[A-Za-z0-9_-]{43}", "fm[12][ar]?_[A-Za-z0-9+/]{100,}={0,3}")),
     Token("frameio-token", ("fio-u-[A-Za-z0-9_=-]{64}",)),
@@ -158,7 +168,14 @@ TOKENS = (
     Token("sourcegraph-token", (rf"sgp_(?:(?:{_ANY_HEX}{{16}}|local)_)?{_ANY_HEX}{{40}}\b",)),
     Token("typeform-token", ("tfp_[A-Za-z0-9_.=-]{40,}",)),
     Token("twitter-token", ("A{22}[A-Za-z0-9%]{80,}",)),
-    Token("yandex-key", ("AQVN[A-Za-z0-9_-]{35,}", r"t1\.[A-Za-z0-9_-]{1,}={0,2}\.[A-Za-z0-9_-]{86}={0,2}", "y[0-3]_[A-Za-z0-9_-]{50,}")),
+    Token(
+        "yandex-key",
+        (
+            "AQVN[A-Za-z0-9_-]{35,}",
+            r"t1\.[A-Za-z0-9_-]{1,}={0,2}\.[A-Za-z0-9_-]{86}={0,2}",
+            "y[0-3]_[A-Za-z0-9_-]{50,}",
+        ),
+    ),
     Token("nuget-key", (r"oy2[a-z0-9]{43}\b",)),
     Token("crates-token", (r"cio[A-Za-z0-9]{32}\b",), _has_digit),
     Token("figma-token", ("figd_[A-Za-z0-9_-]{38,}",)),

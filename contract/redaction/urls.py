@@ -1,4 +1,4 @@
-"""Finds passwords in URLs and connection strings: `scheme://user:password@host`, of which only the password is taken."""
+"""Finds passwords in URLs and connection strings, `scheme://user:password@host`: only the password is taken."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contract.redaction.placeholder import is_placeholder
 from contract.redaction.span import Span
 
-_USERINFO = re.compile(rb"://(?P<user>[^\s/:@\"'<>?#\\]{0,256}+):(?P<value>[^\s/@\"'<>\\`]{1,512}+(?:@[^\s/@\"'<>\\`]{1,128}+(?=@))*+)@(?=[\w\[$({<%])")
+_USERINFO = re.compile(
+    rb"://(?P<user>[^\s/:@\"'<>?#\\]{0,256}+):(?P<value>[^\s/@\"'<>\\`]{1,512}+(?:@[^\s/@\"'<>\\`]{1,128}+(?=@))*+)@(?=[\w\[$({<%])"
+)
 _WORDS = frozenset((b"password", b"pass", b"passwd", b"pwd", b"secret", b"token"))
 
 

@@ -1,4 +1,4 @@
-"""Judges the value of a setting that is named like a secret: drawn at random, a password, or only a word of the text."""
+"""Judges the value of a setting that is named like a secret: drawn at random, a password, or only a word."""
 
 from contract.redaction.pattern import Pattern
 from contract.redaction.placeholder import entropy_bits, is_name, is_placeholder, turns_of_case
@@ -7,7 +7,9 @@ _PHRASE = Pattern(
     r"(?i)\b(?:enter|your|please|must|required|invalid|confirm|forgot|reset|show|hide|new|current|is|are|the|cannot|can't|"
     r"should|field|to|for|not|incorrect|wrong|repeat|again|change|used|use|this|that|a|an|of|at least|characters)\b"
 )
-_NAMES_A_SECRET = Pattern(r"(?i)pass|pwd|secret|token|key|login|user|field|label|input|credential|auth|config|settings|param")
+_NAMES_A_SECRET = Pattern(
+    r"(?i)pass|pwd|secret|token|key|login|user|field|label|input|credential|auth|config|settings|param"
+)
 _IS_ONE_WORD = Pattern(r"[a-z]{10,}[0-9]*|[A-Z][a-z]+(?:[A-Z][a-z]+)*[0-9]{1,4}")
 _CODE = Pattern(r"\(\?|\\d|\\w|\$\{|=>|\w\(|\)\.|\.get|\+ |\w\[[\"'\w]")
 
@@ -36,7 +38,9 @@ def is_unquoted_secret(source: bytes, start: int, end: int, is_password: bool, i
 
 
 def _is_password(value: bytes) -> bool:
-    if len(value) > 128 or not any(48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122 or byte > 127 for byte in value):
+    if len(value) > 128 or not any(
+        48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122 or byte > 127 for byte in value
+    ):
         return False
     if b" " in value and (_PHRASE.is_in(value) or value.count(b" ") > 5):
         return False

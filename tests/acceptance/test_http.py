@@ -21,7 +21,7 @@ MEGABYTE = 2**20
 JSON = {"Content-Type": "application/json"}
 
 # Put together here, so that no scanner takes this file for a leak.
-AWS_KEY = "AKIA" + "IOSFODNN7EXAMPLE"
+AWS_KEY = "AKIA" + "Z7QJ3MNBVC2XK5LP"
 BEARER = "mF_9.B5f-4.1JqM" + "0123456789abcdef"
 CARD = "4111 1111 " + "1111 1111"
 PEM = f"-----BEGIN {'RSA PRIVATE'} KEY-----\nMIIEowIBAAKCAQEA7v\n-----END {'RSA PRIVATE'} KEY-----"

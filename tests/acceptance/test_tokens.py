@@ -15,7 +15,7 @@ from tests.acceptance.client import Client, located_id, problem
 from tests.acceptance.stack import Options, Stack, running
 from tests.acceptance.waiting import eventually
 
-AWS_KEY = "AKIA" + "IOSFODNN7EXAMPLE"
+AWS_KEY = "AKIA" + "Z7QJ3MNBVC2XK5LP"
 ONE_TOKEN = "the-one-of-the-settings"
 SECRETIVE = "Zanzibar"
 """A word of a question: nothing but the bus may hold it."""

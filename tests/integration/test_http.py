@@ -43,7 +43,7 @@ from tests.nats_server import RunningServer
 
 AT_ONCE_S = 0.5
 LIMIT = 2**20
-AWS_KEY = "AKIA" + "IOSFODNN7EXAMPLE"
+AWS_KEY = "AKIA" + "Z7QJ3MNBVC2XK5LP"
 ASYNC = {"Prefer": "respond-async"}
 NOBODYS = "0192f0c1-2d3e-7a4b-8c5d-6e7f8091a2b3"
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

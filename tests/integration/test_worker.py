@@ -52,7 +52,7 @@ from tests.nats_server import RunningServer
 
 AT_ONCE_S = 0.5
 LONG_S = 30.0
-AWS_KEY = "AKIA" + "IOSFODNN7EXAMPLE"
+AWS_KEY = "AKIA" + "Z7QJ3MNBVC2XK5LP"
 
 
 @pytest.fixture(autouse=True)

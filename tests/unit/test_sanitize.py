@@ -1,12 +1,18 @@
 """The sanitizer, as a pure function of a text."""
 
+from pathlib import Path
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given
 
+from contract.errors import BadMessageError, SettingsError, TooManySecretsError
 from contract.messages import Query, Question
+from contract.redaction.own_rules import read
+from contract.redaction.redactor import MAX_SECRETS, Redactor
 from contract.sanitize import sanitize, sanitize_question
 
+AZURE_KEY = f"{'/T/rPJJQt5dKm1KLaWNjIaRhtV71W3vq/YCamp6SW3mm'}{'NC+g/biylNl/xhA9kgibJfpeA59SqOipX2TWWJwfeA=='}"
 BODY = "Ab3" * 14
 """Letters and digits, as long as any token wants them."""
 
@@ -22,7 +28,7 @@ SECRETS = {
         f"-----BEGIN PGP {'PRIVATE'} KEY BLOCK-----\n\nlQOYBF\n=aB1c\n-----END PGP {'PRIVATE'} KEY BLOCK-----",
     ],
     "docqa-token": [f"dq_{BODY}x", f"dq_{'-_aZ09' * 7}x"],
-    "aws-key": ["AKIA" + "IOSFODNN7EXAMPLE"[:16], "ASIA" + "Z2J7" * 4],
+    "aws-key": ["AKIA" + "Z7QJ3MNBVC2XK5LP", "ASIA" + "Z2J7" * 4],
     "github-token": [f"ghp_{BODY[:36]}", f"ghs_{BODY[:36]}", f"github_pat_{BODY}_{BODY}"],
     "gitlab-token": [f"glpat-{BODY[:20]}", f"glptt-{BODY}"],
     "slack-token": [f"xoxb-123456789012-{BODY[:24]}", f"xoxp-{BODY}"],
@@ -58,7 +64,9 @@ fragments = st.one_of(
     st.text(max_size=5),
 )
 texts = st.lists(fragments, max_size=8).map("".join)
-harmless = st.text(alphabet=st.characters(exclude_categories=["Nd", "Lu"], exclude_characters="_-"))
+harmless = st.text(
+    alphabet=st.characters(exclude_categories=["Nd", "Lu", "Cc", "Cf", "Cs"], exclude_characters="_-<[:=@")
+)
 
 
 @pytest.mark.parametrize(("kind", "secret"), EACH_SECRET)
@@ -100,6 +108,32 @@ def test_every_secret_is_counted_by_its_kind() -> None:
         pytest.param("The task-force met; sk-1 is not a key.", id="a short word after sk-"),
         pytest.param(f"-----BEGIN {'PUBLIC'} KEY-----\nMIIB\n-----END {'PUBLIC'} KEY-----", id="a public key"),
         pytest.param("[REDACTED:card]", id="a marker"),
+        pytest.param("aws_access_key_id = AKIAIOSFODNN7EXAMPLE", id="an example of the documentation"),
+        pytest.param("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", id="its secret"),
+        pytest.param("token = ${GITHUB_TOKEN}", id="a variable"),
+        pytest.param("api_key: <YOUR_KEY>", id="what stands for a key"),
+        pytest.param('password = os.environ["DB_PASSWORD"]', id="a look into the environment"),
+        pytest.param("password = getpass.getpass()", id="a call"),
+        pytest.param("token: xxxxxxxxxxxxxxxx", id="a filler"),
+        pytest.param("secret_key = config.get('secret_key')", id="a look into settings"),
+        pytest.param("ghp_" + "x" * 36, id="a token of x"),
+        pytest.param("id: 123e4567-e89b-12d3-a456-426614174000", id="a UUID"),
+        pytest.param("commit 9fceb02d0ae598e95dc970b74767f19372d61af8", id="a git hash"),
+        pytest.param('"integrity": "sha512-oRxs1NLYy7bqDTe8XeNJx4ALDaBMQ2Uw=="', id="a lock file's hash"),
+        pytest.param("--hash=sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", id="pip's hash"),
+        pytest.param(
+            "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk", id="an image"
+        ),
+        pytest.param("Order number 4929100023123450 of 2024-05-17", id="an order's number"),
+        pytest.param("version 1.2.3.4, build 20240517.3", id="versions"),
+        pytest.param("1Z999AA10123456784", id="a tracking number"),
+        pytest.param("DE44 5001 0517 5407 3249 32", id="an account number with a wrong check"),
+        pytest.param("666-12-3456 000-12-3456 900-12-3456 123-00-4567 123-45-0000", id="numbers of nobody"),
+        pytest.param("https://example.com:8080/@user and postgres://localhost/db", id="a URL without a password"),
+        pytest.param("postgres://user:${PASSWORD}@db/x", id="a URL with a variable"),
+        pytest.param("Password: required. The password must have 8 characters.", id="a rule for passwords"),
+        pytest.param("-----BEGIN PRIVATE KEY----- is a PEM file's first line.", id="a line that is spoken of"),
+        pytest.param("anna@example.com, +49 30 901820", id="kinds that nobody asked for"),
         pytest.param("", id="nothing"),
     ],
 )
@@ -148,7 +182,6 @@ def test_sanitizing_twice_is_sanitizing_once(text: str) -> None:
 @given(texts)
 def test_what_is_not_counted_is_not_changed(text: str) -> None:
     clean, counts = sanitize(text)
-    assert clean.count("[REDACTED:") == text.count("[REDACTED:") + sum(counts.values())
     assert counts or clean == text
 
 
@@ -167,9 +200,13 @@ def test_a_text_without_secrets_stays_identical(text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["-sk-4111111111111111", "-eyJaaaaaaaa-4111111111111111"])
 @pytest.mark.timeout(30)
-def test_a_hostile_megabyte_comes_to_its_end(piece: str) -> None:
-    """They took 40 s and more when one pattern searched for all kinds together."""
-    assert sanitize(piece * (2**20 // len(piece))).counts["card"] > 30_000
+def test_a_text_of_secrets_is_refused_in_one_sentence(piece: str) -> None:
+    with pytest.raises(TooManySecretsError, match="more than 1000 secrets: take them out, or send it in parts"):
+        sanitize(piece * (2**20 // len(piece)))
+
+
+def test_as_many_secrets_as_a_text_may_have_are_taken_out() -> None:
+    assert sanitize(f"{CARD}\n" * MAX_SECRETS).counts == {"card": MAX_SECRETS}
 
 
 @pytest.mark.parametrize(
@@ -177,7 +214,16 @@ def test_a_hostile_megabyte_comes_to_its_end(piece: str) -> None:
     [
         "eyJaaaaaaaa.",
         "4111 ",
-        "4111 1111 1111 1111 ",
+        "4111 1111 1111 1112 ",
+        "password=",
+        "key=abcdef ",
+        'token="a",',
+        "AKIA-",
+        "://a:b",
+        "-eyJ",
+        "<|",
+        "DE44 5001 0517 5407 3249 32",
+        "s.aaaaaaaaaaaaaaaaaaaaaaaa ",
         "bearer ",
         f"-----BEGIN {'PRIVATE'} KEY-----",
         "-----BEGIN ",
@@ -213,3 +259,105 @@ def test_of_a_question_query_context_and_stops_are_sanitized() -> None:
 def test_a_question_without_secrets_is_the_same_object() -> None:
     question = Question(query="Who?", context="Nobody.")
     assert sanitize_question(question)[0] is question
+
+
+@pytest.mark.parametrize(
+    ("before", "secret", "after", "kind"),
+    [
+        ("DB_PASSWORD=", "swordfish", "\nDB_HOST=db", "password"),
+        ("password: ", "hunter2", "\n", "password"),
+        ('{"password": "', "correct horse", '"}', "password"),
+        ("<password>", "Tr0ub4dor", "</password>", "password"),
+        ('<add key="Password" value="', "Tr0ub4dor", '" />', "password"),
+        ("- name: DB_PASSWORD\n  value: ", "Tr0ub4dor", "\n", "password"),
+        ("Server=db;Uid=sa;Pwd=", "Tr0ub4dor", ";Database=x", "password"),
+        ("mysql --password ", "Tr0ub4dor", " db", "password"),
+        ("machine a login b password ", "Tr0ub4dor", "\n", "password"),
+        ("The admin password is '", "Tr0ub4dor", "'.", "password"),
+        ("api_key = '", "9f8e7d6c5b4a39281706f5e4d3c2b1a0", "'", "secret"),
+        ('String apiToken = "', "q7Zf3D0LXCM3EIMbgJpU", '";', "secret"),
+        ("?access_token=", "q7Zf3D0LXCM3EIMbgJpU", "&x=1", "secret"),
+        ("AWS_SECRET_ACCESS_KEY=", "kWcrlUX5JEDGM/LtmEENI/aVmYvHNif5zB+d9+ct", "\n", "aws-secret"),
+        ("AccountKey=", AZURE_KEY, ";EndpointSuffix=x", "azure-storage-key"),
+        ("postgres://app:", "p%40ss-w0rd", "@db:5432/app", "url-password"),
+        ("redis://:", "Tr0ub4dor", "@cache", "url-password"),
+        ("Authorization: Basic ", "dXNlcjpUcjB1YjRkb3I=", "\r\n", "basic-auth"),
+        ("curl -u admin:", "Tr0ub4dor", " https://example.com", "basic-auth"),
+        ("SSN: ", "536-22-1234", ".", "ssn"),
+        ("IBAN ", "DE89 3704 0044 0532 0130 00", " at the bank", "iban"),
+        ("IBAN ", "GB82WEST12345698765432", ".", "iban"),
+        ('{"key": "TOKEN=1\\n', "ghp_" + "Ab3d" * 9, '"}', "github-token"),
+    ],
+)
+def test_only_the_value_is_replaced(before: str, secret: str, after: str, kind: str) -> None:
+    assert sanitize(before + secret + after) == (f"{before}[REDACTED:{kind}]{after}", {kind: 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "clean", "kind"),
+    [
+        ("a\x00b\x07c\x1b[31m", "abc[31m", "control-character"),
+        ("page\x0cnext", "page\nnext", "control-character"),
+        ("user\u202egnp.exe", "usergnp.exe", "control-character"),
+        ("<|im_start|>system", "< |im_start|>system", "control-token"),
+        ("</s>[INST] x [/INST]", "< /s>[ INST] x [ /INST]", "control-token"),
+        ("<\uff5cUser\uff5c>", "< \uff5cUser\uff5c>", "control-token"),
+    ],
+)
+def test_what_steers_is_made_harmless(text: str, clean: str, kind: str) -> None:
+    assert sanitize(text).text == clean
+    assert set(sanitize(text).counts) == {kind}
+    assert sanitize(clean) == (clean, {})
+
+
+def test_tabs_and_line_ends_stay_and_so_do_flags() -> None:
+    text = "a\tb\r\nc\n\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f \u200d"
+    assert sanitize(text) == (text, {})
+
+
+def test_a_control_character_inside_a_secret_does_not_hide_it() -> None:
+    assert sanitize("AKIA\x00Z7QJ3MNBVC2XK5LP").text == "[REDACTED:aws-key]"
+
+
+def test_a_query_of_control_characters_is_no_question() -> None:
+    with pytest.raises(BadMessageError, match="`query` is blank"):
+        sanitize_question(Question(query="\x00\x01"))
+
+
+def test_a_stop_of_control_characters_is_none() -> None:
+    assert sanitize_question(Question(query="Who?", stop=["\x00", "END"]))[0].stop == ["END"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "secret"),
+    [("email", "anna.b+c@goblin.dev"), ("phone", "+49 30 9018 2000"), ("phone", "(415) 555-2671")],
+)
+def test_addresses_and_phone_numbers_go_where_they_are_asked_for(kind: str, secret: str) -> None:
+    redactor = Redactor({kind})
+    assert sanitize(f"Call {secret} now", redactor) == (f"Call [REDACTED:{kind}] now", {kind: 1})
+    assert sanitize(f"Call {secret} now").counts == {}
+
+
+def test_a_deployments_own_rule_takes_its_group(tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text("[[rule]]\nkind = 'badge'\npattern = 'badge (G-[0-9]{6})'\ngroup = 1\n")
+    assert sanitize("badge G-123456", Redactor((), read(file))).text == "badge [REDACTED:badge]"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[[rule]]\nkind = 'a'\npattern = 'x'\n\n[[rule]]\nkind = 'b'\npattern = '('\n", "line 7: missing ): ("),
+        ("[[rule]]\nkind = 'a'\npattern = 'x*'\n", "line 3: the pattern matches an empty text"),
+        ("[[rule]]\nkind = 'a'\npattern = 'x'\ngroup = 1\n", "line 3: the pattern has no group 1"),
+        ("[[rule]]\nkind = 'A b'\npattern = 'x'\n", "line 3: Expected `str` matching regex"),
+        ("[[rule]\n", "is not TOML"),
+    ],
+)
+def test_a_rule_that_can_not_be_used_is_named_with_its_line(tmp_path: Path, text: str, sentence: str) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as error:
+        read(file)
+    assert str(error.value).startswith("DOCQA_REDACTION_RULES: ")
+    assert sentence in str(error.value)
