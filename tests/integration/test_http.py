@@ -272,9 +272,15 @@ async def test_a_body_just_under_the_limit_is_taken(ingress: Ingress, admin: Bus
 
 
 async def test_a_body_that_outgrows_the_bus_by_its_markers_is_a_413(ingress: Ingress, admin: Bus) -> None:
-    """A marker may be longer than the secret that it stands for."""
-    response = await ingress.ask("Who?", context="bearer 0123456789abcdef " * (LIMIT // 25))
+    """What makes a text harmless makes it longer."""
+    response = await ingress.ask("Who?", context="<s>" * (LIMIT // 3 - 50))
     problem(response, 413, "body-too-large")
+    assert await count(admin, topology.JOBS_STREAM) == 0
+
+
+async def test_a_text_of_secrets_is_a_400_at_the_door(ingress: Ingress, admin: Bus) -> None:
+    told = problem(await ingress.ask("Who?", context=f"{AWS_KEY}\n" * 1001), 400, "too-many-secrets")
+    assert AWS_KEY not in repr(told)
     assert await count(admin, topology.JOBS_STREAM) == 0
 
 

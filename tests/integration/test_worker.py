@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -488,6 +489,28 @@ async def test_secrets_of_a_direct_publisher_reach_neither_the_engine_nor_the_de
     assert letter.headers["X-Key"] == "[REDACTED:aws-key]"
     for shown in (engine.asked, letter, result):
         assert AWS_KEY not in repr(shown)
+
+
+async def test_a_text_of_secrets_ends_as_a_failure_and_no_letter_keeps_it(server: RunningServer, admin: Bus) -> None:
+    engine = Noting()
+    async with working(server, engine):
+        job = await publish(admin, "Who?", context=f"{AWS_KEY}\n" * 1001)
+        result = await result_of(admin, job)
+    assert isinstance(result, Failure)
+    assert (result.code, result.dead_letter) == ("too-many-secrets", False)
+    assert engine.questions == []
+    assert await count(admin, topology.DEAD_STREAM) == 0
+
+
+async def test_a_deployments_own_rule_and_what_it_asks_for_hold_at_the_worker(
+    server: RunningServer, admin: Bus, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[[rule]]\nkind = 'badge'\npattern = 'G-[0-9]{6}'\n")
+    engine = Noting()
+    async with working(server, engine, redact="email", redaction_rules=rules):
+        await result_of(admin, await publish(admin, "Is G-123456 anna@goblin.dev?"))
+    assert engine.questions == ["Is [REDACTED:badge] [REDACTED:email]?"]
 
 
 async def test_a_drain_over_its_limit_gives_a_running_job_back_and_takes_its_start_back(

@@ -199,3 +199,14 @@ def test_a_secret_never_shows_itself() -> None:
     for shown in (repr(settings), str(settings), f"{secret}", f"{secret!r}", f"{[secret]}"):
         assert "s3cret" not in shown
     assert secret.reveal() == "s3cret"
+
+
+def test_a_kind_that_can_not_be_asked_for_stops_the_start() -> None:
+    sentence = sentence_of(IngressSettings, DOCQA_REDACT="email,card")
+    assert sentence.startswith("DOCQA_REDACT: `card` can't be asked for; `email` and `phone` can")
+
+
+def test_a_rule_that_can_not_be_used_stops_the_start_with_its_line(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[[rule]]\nkind = 'a'\npattern = '('\n")
+    assert f"{rules}, line 3: missing )" in sentence_of(IngressSettings, DOCQA_REDACTION_RULES=str(rules))
