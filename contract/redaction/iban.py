@@ -18,7 +18,7 @@ _LENGTHS = {
     for length, countries in {
         15: "NO",
         16: "BE",
-        18: "DK FO FI GL NL SD FK",
+        18: "DK FO FI GL NL SD FK",  # codespell:ignore fo
         19: "MK SI",
         20: "AT BA EE KZ LT LU XK MN SO",
         21: "CH HR LI LV",
