@@ -276,7 +276,7 @@ def _messages(manifest: Manifest) -> dict[str, int]:
 
 
 def _counts(messages: dict[str, int]) -> str:
-    return ", ".join(f"{count} in {name}" for name, count in messages.items())
+    return ", ".join(f"{count} in {name}" for name, count in messages.items() if count) or "nothing in any stream"
 
 
 def _differences(manifest: Manifest, request: Request) -> dict[str, str]:

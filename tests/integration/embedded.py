@@ -42,11 +42,11 @@ class Embedded:
             finally:
                 await child.stop(STOPS_WITHIN_S)
 
-    def request(self, environment: Mapping[str, str], *, is_tried: bool = True) -> Request:
+    def request(self, environment: Mapping[str, str], *, is_tried: bool = False) -> Request:
         return Request(self.settings, environment, self.backups, Console(quiet=True), is_tried)
 
-    async def backup(self, environment: Mapping[str, str] = NOTHING_SET, *, is_tried: bool = True) -> Path:
-        """As `docqa backup create` does it, whether the bus runs or not."""
+    async def backup(self, environment: Mapping[str, str] = NOTHING_SET, *, is_tried: bool = False) -> Path:
+        """As `docqa backup create` does it, whether the bus runs or not; without the trial unless a test is about that."""
         request = self.request(environment, is_tried=is_tried)
         with self.backups.held():
             async with source(environment, self.settings, self.backups.place("source")) as bus:

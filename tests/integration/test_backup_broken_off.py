@@ -216,7 +216,7 @@ async def test_no_failure_is_saved_without_its_dead_letter(
         return await save(bus, stream, write)
 
     monkeypatch.setattr(snapshots, "save", save_while_a_job_dies)
-    path = await Embedded(tmp_path, "unused").backup(login)
+    path = await Embedded(tmp_path, "unused").backup(login, is_tried=True)
     counts = {stream.name: stream.restored for stream in archive.read_manifest(path).streams}
     found = {name: state.messages for name, state in counts.items() if state}
     assert (found["DOCQA_DEAD"], found["KV_DOCQA_RESULTS"]) == (1, 1)
