@@ -46,7 +46,7 @@ class Embedded:
         return Request(self.settings, environment, self.backups, Console(quiet=True), is_tried)
 
     async def backup(self, environment: Mapping[str, str] = NOTHING_SET, *, is_tried: bool = False) -> Path:
-        """As `docqa backup create` does it, whether the bus runs or not; without the trial unless a test is about that."""
+        """As `docqa backup create` does it, whether the bus runs or not; the trial only where a test is about it."""
         request = self.request(environment, is_tried=is_tried)
         with self.backups.held():
             async with source(environment, self.settings, self.backups.place("source")) as bus:
