@@ -3,7 +3,7 @@
 #
 #   *.whl  requirements.txt     what is installed, and the hashes of all that it is installed with
 #   sbom.cdx.json               CycloneDX, from those requirements
-#   provenance.intoto.json      in-toto statement, SLSA provenance v1: commit, inputs, builder. Not signed here: on GitHub
+#   provenance.json      in-toto statement, SLSA provenance v1: commit, inputs, builder. Not signed here: on GitHub
 #                               the workflow has it attested; elsewhere sign it with what your site trusts
 #   SHA256SUMS                  of all of these
 set -euo pipefail
@@ -22,8 +22,8 @@ cp requirements/runtime.txt "$OUT/requirements.txt"
 .venv-checkers/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-format JSON \
   --output-file "$OUT/sbom.cdx.json" requirements/runtime.txt
 .venv/bin/python deploy/ci/provenance.py "$(commit)" "$OUT"/*.whl "$OUT/sbom.cdx.json" "$OUT/requirements.txt" \
-  >"$OUT/provenance.intoto.json"
-(cd "$OUT" && sha256sum -- *.whl requirements.txt sbom.cdx.json provenance.intoto.json >SHA256SUMS)
+  >"$OUT/provenance.json"
+(cd "$OUT" && sha256sum -- *.whl requirements.txt sbom.cdx.json provenance.json >SHA256SUMS)
 if [[ -n $(git status --porcelain --untracked-files=no) ]]; then
   echo "$0: the tree has changes that are in no commit: fit for a try, not for a release." >&2
 fi

@@ -127,7 +127,7 @@ def test_what_is_built_has_a_bill_of_materials_and_says_how_it_was_made(tmp_path
     components = json.loads((out / "sbom.cdx.json").read_text())["components"]
     locked = re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "runtime.txt").read_text(), re.MULTILINE)
     assert {name.lower() for name in locked} <= {part["name"].lower() for part in components}
-    statement = json.loads((out / "provenance.intoto.json").read_text())
+    statement = json.loads((out / "provenance.json").read_text())
     assert statement["subject"][0]["name"] == wheel.name
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=out, check=True)
 
