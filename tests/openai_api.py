@@ -105,6 +105,16 @@ async def hangs(writer: asyncio.StreamWriter) -> None:
     await asyncio.Event().wait()
 
 
+async def stays(writer: asyncio.StreamWriter) -> None:
+    """Answers in chunks, and keeps the connection for the next question."""
+    last = event({"choices": [{"delta": {"content": "Here."}, "finish_reason": "stop"}]}) + b"data: [DONE]\n\n"
+    writer.write(_STREAM.replace(b"Connection: close", b"Transfer-Encoding: chunked"))
+    writer.write(f"{len(last):x}\r\n".encode() + last + b"\r\n")
+    await writer.drain()
+    writer.write(b"0\r\n\r\n")
+    await asyncio.Event().wait()
+
+
 async def reads_for_long(writer: asyncio.StreamWriter) -> None:
     """Sends the head at once and its first word when it has read the prompt, as llama-server does."""
     writer.write(_STREAM)

@@ -77,7 +77,8 @@ class ProxyEngine:
 
         Raises PromptTooLongError, BudgetExhaustedError or ProxyError, which is passing only where pieces were yielded.
         """
-        request = request_for(query, self.model_name, self._remote.target.url)
+        # A megabyte takes a tenth of a second: not on the loop's thread.
+        request = await asyncio.to_thread(request_for, query, self.model_name, self._remote.target.url)
         if found := await self._found(request, owner):
             if found.text:
                 yield Piece(found.text)

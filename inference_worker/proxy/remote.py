@@ -21,6 +21,8 @@ from inference_worker.proxy.trouble import TroubleError
 
 _CONNECT_S: Final = 5.0
 _WRITE_S: Final = 30.0
+_END_S: Final = 0.05
+"""What the end of an answer may still take; a connection that is not at its end by then is closed."""
 _EVENTS: Final = "text/event-stream"
 _MOST_ERROR_BYTES: Final = 64 * 1024
 
@@ -56,6 +58,7 @@ class Remote:
             if response.headers.get("content-type", "").startswith(_EVENTS):
                 async for chunk in events(parts):
                     yield chunk
+                await _read_out(parts)
             else:
                 # Asked to stream, some answer at once.
                 yield decoded(b"".join([part async for part in parts]))
@@ -110,6 +113,14 @@ class Remote:
                 return
             yield limited.take(part)
             within_s = self._idle_s
+
+
+async def _read_out(parts: AsyncIterator[bytes]) -> None:
+    """Read what comes after an answer's last event: only then the connection serves the next call too."""
+    with contextlib.suppress(TroubleError, TimeoutError):
+        async with asyncio.timeout(_END_S):
+            async for _ in parts:
+                pass
 
 
 def _headers(key: Secret | None) -> dict[str, str]:

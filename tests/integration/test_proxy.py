@@ -38,6 +38,7 @@ from tests.openai_api import (
     says_at_once,
     sends,
     serving,
+    stays,
 )
 
 OWNER = "alice.c1"
@@ -120,6 +121,14 @@ async def test_an_api_that_does_not_stream_is_understood(api: Api, worker: Bus) 
     api.usually = says_at_once("At once.")
     async with asking(api, worker) as engine:
         assert (await answered(engine)).text == "At once."
+
+
+async def test_a_connection_whose_answer_is_at_its_end_is_kept_for_the_next_call(api: Api, worker: Bus) -> None:
+    api.usually = stays
+    async with asking(api, worker) as engine:
+        assert (await answered(engine)).text == "Here."
+        [connection] = engine._remote._http._transport._pool.connections  # type: ignore[attr-defined]  # nothing else tells
+        assert connection.is_idle()
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
