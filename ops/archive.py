@@ -24,7 +24,8 @@ from ops.snapshots import State, Taken
 VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 SUM: Final = "manifest.sha256"
-_PIECE_BYTES: Final = 128 * 1024
+_PIECE_BYTES: Final = 512 * 1024
+"""Below every max_payload that the settings can make: a restore sends pieces as messages."""
 _BLOCK_BYTES: Final = 512
 _MOST_MANIFEST_BYTES: Final = 2**26
 

@@ -14,7 +14,7 @@ from contract.messages import Answer, Failure, encode
 from contract.provision import provision
 from contract.settings import Secret
 from contract.topology import JobName
-from ops import archive, snapshots
+from ops import archive, bus_address, nats_reload, snapshots
 from ops.archive import DamagedError
 from ops.backup_create import in_order
 from ops.backup_trial import try_out
@@ -272,6 +272,22 @@ async def test_a_store_that_was_plain_is_encrypted_at_the_next_start_and_refuses
             pass
     async with keyed.running() as bus:
         assert len(await waiting(bus)) == 3, "a refused start must leave the store as it was"
+
+
+async def test_publishers_are_brought_to_a_running_bus_that_encrypts(tmp_path: Path) -> None:
+    """Its configuration, which is written anew for that, names the key and does not hold it."""
+    keyed = Embedded(tmp_path, store_key=Secret("k" * 32))
+    data = keyed.settings.data_dir
+    async with keyed.running() as bus:
+        publishers = bus_address.publishers(data)
+        async with publishers.held():
+            publishers.add("alice", "nats://127.0.0.1:4222")
+            assert await nats_reload.apply(bus_address.bus_folder(data), bus_address.credentials(data), publishers)
+        await filled(bus)
+    async with keyed.running() as bus:
+        assert len(await waiting(bus)) == 3
+    assert not _holds(data, "k" * 32)
+    assert not _holds(data, TEXT)
 
 
 def _holds(store: Path, text: str) -> bool:

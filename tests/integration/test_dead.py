@@ -140,13 +140,20 @@ async def test_a_mark_of_another_letter_under_the_same_number_counts_for_nothing
         assert (await dead_letters.letter(bus, str(found.seq))).replayed_as is None
 
 
-async def test_a_dropped_letter_is_gone(server: RunningServer) -> None:
+async def test_a_dropped_letter_is_gone_from_the_disk_too(server: RunningServer) -> None:
     async with server.bus() as bus:
-        found = await bury(bus)
+        found = await bury(bus, query=Query(query="Where is the silver spoon?"))
+        assert is_on_disk(server, "silver spoon")
         assert await dead_letters.drop(bus, found)
+        assert not is_on_disk(server, "silver spoon")
         assert not await dead_letters.drop(bus, found)
         with pytest.raises(DocQAError, match=f"There is no dead letter {found.seq}"):
             await dead_letters.letter(bus, str(found.seq))
+
+
+def is_on_disk(server: RunningServer, text: str) -> bool:
+    store = (server.folder / "store").rglob("*")
+    return any(text.encode() in path.read_bytes() for path in store if path.is_file())
 
 
 def docqa_dead(server: RunningServer, *arguments: str) -> "subprocess.CompletedProcess[str]":
