@@ -17,8 +17,8 @@ import click
 from bench import arrivals
 from bench.errors import BenchError
 from bench.ledger import Ledger
-from bench.promises import Promise
-from bench.run import Run, usual_verdict
+from bench.promises import Promise, bounded, nothing_lost, nothing_twice, places_given_back
+from bench.run import Run
 from bench.shared import Load, Shared, Verdict, delay_range, drive, execute, shared_options
 from bench.stack import Stack, StackOptions
 
@@ -47,7 +47,7 @@ def command(shared: Shared, total: int, clients: int, rounds: int, queue_size: i
     if shared.quick:
         total, rounds = min(total, QUICK_TOTAL), 1
     load = _load(total, clients, rounds)
-    execute(shared, drive("hey", shared, shared.run_options("tcp"), stack, load, _verdict(min(stack.delays_s))))
+    execute(shared, drive("hey", shared, shared.run_options("tcp"), stack, load, _verdict()))
 
 
 def _load(total: int, clients: int, rounds: int) -> Load:
@@ -117,9 +117,14 @@ def _described(rounds: list[Counter[int]]) -> dict[str, Any]:
     }
 
 
-def _verdict(job_s: float) -> Verdict:
+def _verdict() -> Verdict:
+    """Without a word on how quick refusals were: two programs that ask as fast as they can saturate the ingress."""
+
     def verdict(run: Run, found: Ledger, figures: dict[str, Any]) -> list[Promise]:
-        return [*usual_verdict(run, found, job_s), *([_agree(figures), _whole(figures)] if "hey" in figures else [])]
+        return [
+            nothing_lost(found), nothing_twice(found), *places_given_back(run.places_left),
+            bounded(run.watcher.depths), *([_agree(figures), _whole(figures)] if "hey" in figures else []),
+        ]  # fmt: skip
 
     return verdict
 

@@ -15,6 +15,8 @@ def describe() -> dict[str, object]:
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
         "python": platform.python_version(),
+        # Over the last minute, the measuring itself included: far above the cores, and others were at work.
+        "load_average": round(os.getloadavg()[0], 1),
         "packages": {name: metadata.version(name) for name in _PACKAGES},
     }
 

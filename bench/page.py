@@ -96,7 +96,7 @@ def _section(result: dict[str, Any]) -> str:
         f"## {result['benchmark']}\n",
         f"    {result['command']}\n",
         f"{result['measured'][:10]}, {machine['cores']} cores of {machine['processor']}, "
-        f"Python {machine['python']}, goblin-docqa {machine['packages']['goblin-docqa']}.\n",
+        f"Python {machine['python']}, goblin-docqa {machine['packages']['goblin-docqa']}{_load(machine)}.\n",
         *(_verdict(promise) for promise in result["promises"]),
         "",
         _ledger(result),
@@ -105,6 +105,11 @@ def _section(result: dict[str, Any]) -> str:
         _versions(machine["packages"]),
     ]
     return "\n".join(part for part in parts if part is not None)
+
+
+def _load(machine: dict[str, Any]) -> str:
+    load = machine.get("load_average")
+    return "" if load is None else f"; a load of {load:g} at the end"
 
 
 def _versions(packages: dict[str, str]) -> str | None:
