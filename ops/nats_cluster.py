@@ -44,7 +44,8 @@ def render(
         "http": str(node.monitor),
         **nats_config.storing(node.store, max_request_size_mb),
         **nats_config.letting_in(passwords, publishers),
-        "cluster": _cluster(node),
+        # One alone would wait for a majority for ever.
+        **({"cluster": _cluster(node)} if len(node.others) > 1 else {}),
         "lame_duck_duration": _LEAVES_WITHIN,
         "lame_duck_grace_period": _LEAVES_AFTER,
     }

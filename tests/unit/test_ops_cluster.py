@@ -47,6 +47,11 @@ def test_beyond_this_machine_it_needs_certificates(tmp_path: Path, arguments: li
     assert "tls" not in printed(tmp_path, *ROUTES, *LOOPBACK)
 
 
+def test_a_server_alone_is_no_cluster_and_has_the_rest(tmp_path: Path) -> None:
+    alone, one_of_two = (printed(tmp_path, *routes, "--certificates", "/etc/nats") for routes in (ROUTES[:2], ROUTES))
+    assert alone == {name: part for name, part in one_of_two.items() if name != "cluster"}
+
+
 def test_without_passwords_it_says_where_they_come_from(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"DOCQA_NATS_CREDENTIALS: there is no .*admin"):
         CliRunner(env={"DOCQA_NATS_CREDENTIALS": str(tmp_path)}).invoke(command, ROUTES, catch_exceptions=False)
