@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from tests.deploy.checkers import ROOT, check
 FOLDER = ROOT / "deploy" / "compose"
 SCRIPTS = sorted(FOLDER.glob("*.sh"))
 OURS = ("nats", "ingress", "worker")
+NO_HEALTH_CHECK = ("loki", "alloy")
+"""Their images hold nothing that could ask."""
+MONITORING = {"prometheus", "alertmanager", "grafana", "loki", "alloy"}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +63,7 @@ def test_every_container_is_locked_down_and_bounded(compose: dict[str, Any]) -> 
         resources = service["deploy"]["resources"]
         assert resources["limits"].keys() >= {"cpus", "memory", "pids"}, name
         assert resources["reservations"].keys() >= {"cpus", "memory"}, name
-        assert "test" in service["healthcheck"], name
+        assert "test" in service["healthcheck"] or name in NO_HEALTH_CHECK, name
 
 
 def test_the_caps_are_those_that_operators_know(compose: dict[str, Any]) -> None:
@@ -111,6 +115,42 @@ def test_the_image_runs_as_a_numeric_user_and_its_health_needs_no_shell(compose:
         assert compose["services"][name]["healthcheck"]["test"][:2] == ["CMD", "healthy"]
 
 
+def test_monitoring_is_a_profile_that_the_rest_does_without(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    assert {name for name, service in services.items() if service.get("profiles") == ["monitoring"]} == MONITORING
+    for name in services.keys() - MONITORING:
+        assert not MONITORING & services[name].get("depends_on", {}).keys()
+
+
+def set_up_monitoring(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([folder / "setup-monitoring.sh", *arguments], capture_output=True, text=True, timeout=60)
+
+
+def test_setup_monitoring_names_the_services_where_the_machine_stood(tmp_path: Path, compose: dict[str, Any]) -> None:
+    folder = tmp_path / "compose"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("secrets", "monitoring"))
+    shutil.copytree(ROOT / "deploy" / "monitoring", tmp_path / "monitoring")
+    for _ in range(2):
+        ran = set_up_monitoring(folder, "--webhook", "https://alerts.example.org/docqa")
+        assert ran.returncode == 0, ran.stderr
+    made = folder / "monitoring"
+    texts = {path: path.read_text() for path in made.rglob("*.yml") if "tests" not in path.parts}
+    told = [path for path, text in texts.items() if re.search(r"127\.0\.0\.1:(9\d\d\d|3100)", text)]
+    assert not told, "an address of this machine is left"
+    assert '"ingress:9108"' in texts[made / "prometheus" / "prometheus.yml"]
+    assert "https://alerts.example.org/docqa" in texts[made / "alertmanager" / "alertmanager.yml"]
+    for service in MONITORING:
+        for volume in compose["services"][service]["volumes"]:
+            source = volume.partition(":")[0]
+            assert not source.startswith("./") or (folder / source).exists(), source
+
+
+def test_a_webhook_that_is_no_address_is_refused(tmp_path: Path) -> None:
+    ran = set_up_monitoring(FOLDER, "--webhook", "http://x|e rm")
+    assert ran.returncode == 2
+    assert "--webhook needs http" in ran.stderr
+
+
 def prepare(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [FOLDER / "prepare.sh", "--folder", folder, *arguments], capture_output=True, text=True, timeout=60
@@ -123,7 +163,7 @@ def test_prepare_makes_every_secret_that_the_file_names_and_keeps_what_is_there(
     folder = tmp_path / "secrets"
     assert prepare(folder).returncode == 0
     made = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert made.keys() == {*compose["secrets"], "authority.key"}
+    assert made.keys() == {*compose["secrets"], "authority.key"} - {"grafana"}
     assert folder.stat().st_mode & 0o777 == 0o700
     assert prepare(folder).stdout.count("made") == 0
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == made

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Makes ./monitoring of ../monitoring, for the profile `monitoring` of compose.yaml: the same files, with the services'
+# names where they have this machine's address. Safe to repeat: run it again after a change there.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+  cat <<EOF
+Usage: $0 [--webhook URL]
+  --webhook  whom Alertmanager tells     [default: nobody, until monitoring/alertmanager/alertmanager.yml says whom]
+EOF
+}
+
+webhook=
+while (($#)); do
+  case "$1" in
+    --webhook)
+      [[ ${2:-} =~ ^https?://[A-Za-z0-9._~:/?#@%=+-]+$ ]] || { echo "$0: --webhook needs http://... or https://..." >&2; exit 2; }
+      webhook=$2
+      shift 2
+      ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "$0: $1 is not an option." >&2; usage >&2; exit 2 ;;
+  esac
+done
+
+rm -rf monitoring.new
+mkdir monitoring.new
+cp -R ../monitoring/{prometheus,alertmanager,grafana,loki} monitoring.new/
+sed -i -e 's/127\.0\.0\.1:9108/ingress:9108/' -e 's/127\.0\.0\.1:9109/worker:9109/' -e 's/127\.0\.0\.1:9093/alertmanager:9093/' \
+  monitoring.new/prometheus/prometheus.yml
+sed -i -e 's/127\.0\.0\.1:9090/prometheus:9090/' -e 's/127\.0\.0\.1:3100/loki:3100/' \
+  monitoring.new/grafana/provisioning/datasources/*.yml
+sed -i -e 's/http_listen_address: 127\.0\.0\.1/http_listen_address: 0.0.0.0/' monitoring.new/loki/loki.yml
+[[ -z $webhook ]] || sed -i -e "s|url: http://127.0.0.1:9095/docqa|url: $webhook|" monitoring.new/alertmanager/alertmanager.yml
+# The containers read them as users of their own.
+chmod -R a+rX monitoring.new
+if command -v promtool >/dev/null; then promtool check config monitoring.new/prometheus/prometheus.yml >&2; fi
+rm -rf monitoring
+mv monitoring.new monitoring
+
+# Grafana's first password: drawn once.
+mkdir -p secrets
+chmod 700 secrets
+[[ -s secrets/grafana ]] || { openssl rand -hex 16 >secrets/grafana; chmod 444 secrets/grafana; }
+[[ -n $webhook ]] || grep -q '127\.0\.0\.1:9095' monitoring/alertmanager/alertmanager.yml &&
+  echo "Nobody is told of alerts yet: name whom with --webhook." >&2
+echo "Now: docker compose --profile monitoring up --detach --wait; then http://127.0.0.1:3000 (admin, secrets/grafana)"
