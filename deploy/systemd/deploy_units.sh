@@ -20,7 +20,7 @@ readonly KEPT=(/var/lib/goblin-docqa /var/lib/goblin-docqa-worker /var/cache/gob
   /var/backups/goblin-docqa /var/backups/goblin-docqa-models /etc/goblin-docqa "$PREFIX/models")
 
 : "${ENSURE_USER:=false}" "${ENSURE_MODELS_DIR:=false}" "${ENSURE_PIP_INSTALL:=false}" "${RUN_PREFLIGHT:=true}"
-: "${RUN_POST_DEPLOY_TEST:=false}" "${POST_DEPLOY_MODEL_NAME:=}" "${PACKAGE:=}" "${UV:=}"
+: "${RUN_POST_DEPLOY_TEST:=false}" "${POST_DEPLOY_MODEL_NAME:=}" "${PACKAGE:=}" "${WHEELS:=}" "${UV:=}"
 DRY_RUN=false
 CHANGED=false
 INSTALLED=()
@@ -40,6 +40,7 @@ Usage: [NAME=VALUE ...] deploy_units.sh [--dry-run] [--rollback | --uninstall [-
   ENSURE_MODELS_DIR=true     make /opt/goblinmini-docqa/models, owned by docqa
   ENSURE_PIP_INSTALL=true    install this checkout as a new release (compiles llama.cpp once)
   PACKAGE=FILE.whl           install this wheel in place of the checkout's code
+  WHEELS=FOLDER              install from these wheels: neither a compiler nor the network is needed
   RUN_PREFLIGHT=false        leave the look at settings and machine out
   RUN_POST_DEPLOY_TEST=true  ask it something afterwards; when that fails, return to the previous release
   POST_DEPLOY_MODEL_NAME=X   and the worker must have loaded this model
@@ -72,6 +73,7 @@ main() {
 check_machine() {
   $DRY_RUN || ((EUID == 0)) || fail "only root may do this: use sudo"
   [[ -d /run/systemd/system ]] || fail "systemd does not run this machine"
+  ldconfig -p | grep --silent libgomp.so.1 || fail "the model needs libgomp.so.1: apt-get install libgomp1"
   $DRY_RUN || { exec 9>/run/goblin-docqa-deploy.lock && flock --nonblock 9; } || fail "another deployment is at work"
 }
 

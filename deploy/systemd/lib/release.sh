@@ -8,6 +8,11 @@ SWITCHED=false
 # Where GCC's AMX code crashes (ggml-org/llama.cpp#26954); the same words as in the Makefile, so that what was built is
 # found again.
 readonly NO_AMX='-mno-amx-tile -mno-amx-int8 -mno-amx-bf16'
+BUILD=()
+if [[ $(uname -m) == x86_64 ]]; then
+  BUILD=(--config-settings-package "llama-cpp-python:cmake.define.CMAKE_C_FLAGS=$NO_AMX"
+    --config-settings-package "llama-cpp-python:cmake.define.CMAKE_CXX_FLAGS=$NO_AMX")
+fi
 
 # The folder of the release that is wanted: named by what it is made of, so that the same one is made once.
 wanted_release() {
@@ -48,15 +53,17 @@ make_release() {
 }
 
 install_packages() {
-  local python=$1 uv flags=() language
-  for language in C CXX; do
-    [[ $(uname -m) != x86_64 ]] ||
-      flags+=(--config-settings-package "llama-cpp-python:cmake.define.CMAKE_${language}_FLAGS=$NO_AMX")
-  done
+  local python=$1 uv
   uv=$(find_uv "$python")
-  "$uv" pip install --quiet --python "$python" --link-mode copy --compile-bytecode --require-hashes "${flags[@]}" \
-    --requirement "$SOURCE/requirements/runtime.txt"
-  "$uv" pip install --quiet --python "$python" --no-deps --compile-bytecode "${PACKAGE:-$SOURCE}"
+  local install=("$uv" pip install --quiet --python "$python" --link-mode copy --no-deps --compile-bytecode)
+  if [[ -n $WHEELS ]]; then
+    # Built elsewhere, so that their hashes are not the lock's; the versions are.
+    sed '/^ *--hash=/d; s/ *\\$//' "$SOURCE/requirements/runtime.txt" |
+      "${install[@]}" --offline --no-index --find-links "$WHEELS" --requirement -
+  else
+    "${install[@]}" --require-hashes "${BUILD[@]}" --requirement "$SOURCE/requirements/runtime.txt"
+  fi
+  "${install[@]}" "${PACKAGE:-$SOURCE}"
 }
 
 find_uv() {

@@ -27,10 +27,12 @@ preflight() {
 
 start_all() {
   size_worker || return
-  $CHANGED || return 0
+  ! $CHANGED && all_active && return
   act systemctl daemon-reload
   act systemd-tmpfiles --create goblin-docqa.conf
   act systemctl enable --quiet "${BESIDE[@]}" "${SERVICES[@]}"
+  # What gave up before may try again.
+  $DRY_RUN || systemctl reset-failed 'goblin-docqa*' 2>/dev/null || true
   # The worker drains while questions are still taken, and the socket stays open: who asks waits.
   act systemctl stop goblin-docqa-worker.service
   # A changed socket must be opened anew; else it stays open from the first deployment on.
@@ -40,6 +42,9 @@ start_all() {
   act systemctl restart goblin-docqa-nats.service goblin-docqa.service || return
   act systemctl start goblin-docqa-worker.service
 }
+
+# Its own exit status is 0 when one of them is active.
+all_active() { ! systemctl is-active "${BESIDE[@]}" "${SERVICES[@]}" | grep --silent --invert-match '^active$'; }
 
 # What the worker may take follows from its model: a bound below would end it, one far above would bound nothing.
 size_worker() {
@@ -87,7 +92,7 @@ post_deploy_test() {
 until_healthy() {
   local end=$((SECONDS + HEALTHY_WITHIN_S)) health=''
   until [[ $health == *'"healthy"'* ]]; do
-    ((SECONDS < end)) || { say "not healthy within $HEALTHY_WITHIN_S s: $health" && return 1; }
+    ((SECONDS < end)) && ! systemctl is-failed --quiet "${SERVICES[@]}" || { say "not healthy: $health" && return 1; }
     health=$(docqa status --json 2>&1) || true
     sleep 0.5
   done

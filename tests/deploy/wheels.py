@@ -1,0 +1,50 @@
+"""Wheels made of what is installed here: a machine that is to run it needs no network and compiles nothing."""
+
+import re
+import zipfile
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+from packaging.markers import Marker
+
+from tests.deploy.places import ROOT
+
+_LINE = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==[^ ;\\]+(?: *; *(?P<marker>[^\\]+))?")
+
+
+def make_wheels(folder: Path) -> None:
+    """Every package that the lock names for this machine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8").splitlines()
+    for found in filter(None, map(_LINE.match, lines)):
+        if not found["marker"] or Marker(found["marker"].strip()).evaluate():
+            pack(distribution(found["name"]), folder)
+
+
+def pack(installed: Distribution, folder: Path) -> None:
+    """The wheel that this was installed from, but for the hashes in it."""
+    name = installed.metadata["Name"].replace("-", "_").replace(".", "_").lower()
+    stem = f"{name}-{installed.version}"
+    tags = re.findall(r"^Tag: (.*)$", installed.read_text("WHEEL") or "", re.MULTILINE)
+    with zipfile.ZipFile(folder / f"{stem}-{tags[0]}.whl", "w") as wheel:
+        names = []
+        for entry in installed.files or ():
+            path = str(entry)
+            if path.endswith((".pyc", "/RECORD", "/INSTALLER", "/REQUESTED", "/direct_url.json")):
+                continue
+            if path.startswith(".."):
+                if _is_generated(installed, entry.name):
+                    continue
+                path = f"{stem}.data/scripts/{entry.name}"
+            wheel.write(str(entry.locate()), path)
+            names.append(path)
+        record = f"{_info_folder(installed)}/RECORD"
+        wheel.writestr(record, "".join(f"{each},,\n" for each in [*names, record]))
+
+
+def _is_generated(installed: Distribution, name: str) -> bool:
+    return any(point.name == name for point in installed.entry_points)
+
+
+def _info_folder(installed: Distribution) -> str:
+    return next(str(entry.parent) for entry in installed.files or () if entry.name == "METADATA")
