@@ -1,0 +1,193 @@
+"""Deployed by the script on a machine with a real systemd: asked, restarted, killed, rebooted, upgraded, removed.
+
+One machine for all, and so they run in this order.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from tests.acceptance.client import Client, located_id
+from tests.acceptance.waiting import eventually
+from tests.deploy.deployed import CLIENTS, PREFIX, SERVICES, SOCKET, Deployed
+from tests.deploy.machine import booted
+
+ENSURE: Final = {"ENSURE_USER": "true", "ENSURE_MODELS_DIR": "true"}
+BACK_WITHIN_S: Final = 60.0
+RESTARTS: Final = 3
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def docqa() -> Iterator[Deployed]:
+    with booted() as machine:
+        deployed = Deployed(machine)
+        deployed.deploy(environment={"RUN_POST_DEPLOY_TEST": "true", **ENSURE, **release(deployed, "first")})
+        yield deployed
+        machine.power_off()
+
+
+async def test_the_first_request_on_the_activated_socket_starts_the_ingress(docqa: Deployed) -> None:
+    docqa.machine.run("systemctl", "stop", "goblin-docqa.service")
+    inode = docqa.machine.path(SOCKET).stat().st_ino
+    async with docqa.client() as client:
+        response = await client.ask("What is a goblin?", max_tokens=4)
+    assert (response.status_code, response.json()["status"]) == (200, "done")
+    assert docqa.machine.show("goblin-docqa.service", "ActiveState") == "active"
+    assert docqa.machine.path(SOCKET).stat().st_ino == inode
+    docqa.ledger.note(response)
+
+
+def test_the_socket_belongs_to_the_web_servers_group(docqa: Deployed) -> None:
+    assert docqa.machine.run("stat", "--format=%U %G %a", SOCKET).stdout.strip() == "docqa www-data 660"
+
+
+def test_no_service_can_write_the_program_the_models_or_the_documents(docqa: Deployed) -> None:
+    docqa.machine.run("mkdir", "-p", "/srv/goblin-docqa")
+    docqa.machine.run("systemctl", "restart", "goblin-docqa-worker.service")
+    pid = str(docqa.machine.pid("goblin-docqa-worker.service"))
+    for folder in (f"{PREFIX}/models", f"{PREFIX}/current", "/srv/goblin-docqa", "/etc"):
+        done = docqa.machine.run("nsenter", "--target", pid, "--mount", "touch", f"{folder}/x", check=False)
+        assert "Read-only file system" in done.stderr, folder
+
+
+def test_no_password_is_in_an_environment_and_each_service_sees_its_own_only(docqa: Deployed) -> None:
+    for unit, role in (("goblin-docqa.service", "ingress"), ("goblin-docqa-worker.service", "worker")):
+        password = docqa.machine.path(f"/var/lib/goblin-docqa/nats/credentials/{role}").read_text(encoding="ascii")
+        pid = docqa.machine.pid(unit)
+        assert password not in docqa.machine.run("cat", f"/proc/{pid}/environ").stdout
+        seen = docqa.machine.run("nsenter", "--target", str(pid), "--mount", "ls", f"/run/credentials/{unit}").stdout
+        assert seen.split() == ["DOCQA_NATS_PASSWORD"]
+
+
+def test_a_second_run_of_the_script_changes_nothing(docqa: Deployed) -> None:
+    before = [docqa.machine.pid(unit) for unit in SERVICES]
+    done = docqa.deploy(environment={**ENSURE, **release(docqa, "first")})
+    assert "installed" not in done.stdout
+    assert [docqa.machine.pid(unit) for unit in SERVICES] == before
+
+
+def test_a_dry_run_shows_what_differs_and_changes_nothing(docqa: Deployed) -> None:
+    path = docqa.machine.path("/etc/systemd/system/goblin-docqa.service.d/30-caps.conf")
+    shipped = path.read_text(encoding="utf-8")
+    path.write_text(shipped.replace("MemoryMax=4G", "MemoryMax=9G"), encoding="utf-8")
+    done = docqa.deploy("--dry-run")
+    assert "-MemoryMax=9G" in done.stdout
+    assert "+MemoryMax=4G" in done.stdout
+    assert "9G" in path.read_text(encoding="utf-8")
+    path.write_text(shipped, encoding="utf-8")
+
+
+async def test_restarts_of_the_ingress_under_load_meet_no_client(docqa: Deployed) -> None:
+    docqa.errors.clear()
+    async with docqa.asked_by_many():
+        for _ in range(RESTARTS):
+            await goes_on(docqa)
+            await asyncio.to_thread(docqa.machine.run, "systemctl", "restart", "goblin-docqa.service")
+        await goes_on(docqa)
+    assert docqa.errors == []
+    await docqa.loses_nothing()
+
+
+@pytest.mark.parametrize("unit", SERVICES)
+async def test_a_service_that_is_killed_comes_back_and_nothing_is_lost(docqa: Deployed, unit: str) -> None:
+    old = docqa.machine.pid(unit)
+    async with docqa.asked_by_many():
+        await goes_on(docqa)
+        docqa.machine.run("systemctl", "kill", "--signal=KILL", unit)
+
+        async def is_back() -> bool:
+            return docqa.machine.show(unit, "ActiveState") == "active" and docqa.machine.pid(unit) != old
+
+        await eventually(is_back, f"{unit} is back", BACK_WITHIN_S, every_s=0.3)
+        await goes_on(docqa)
+    await docqa.loses_nothing()
+
+
+def test_a_second_instance_is_refused(docqa: Deployed) -> None:
+    program = f"{PREFIX}/current/venv/bin/docqa"
+    places = {"DOCQA_UDS": SOCKET, "DOCQA_DATA_DIR": "/root/second"}
+    done = docqa.machine.run(program, "ingress", check=False, environment=places)
+    assert done.returncode == 2
+    assert f"Another process serves {SOCKET}" in done.stderr
+    before = docqa.machine.pid("goblin-docqa.service")
+    docqa.machine.run("systemctl", "start", "goblin-docqa.service")
+    assert docqa.machine.pid("goblin-docqa.service") == before
+
+
+async def test_what_waits_in_the_queue_is_answered_after_a_reboot(docqa: Deployed) -> None:
+    docqa.machine.run("systemctl", "stop", "goblin-docqa-worker.service")
+    async with docqa.client() as client:
+        waiting = [await client.post(f"Question {n}?", max_tokens=2) for n in range(5)]
+    await asyncio.to_thread(docqa.machine.power_off)
+    await asyncio.to_thread(docqa.machine.boot)
+    async with docqa.client() as client:
+        for response in waiting:
+            docqa.ledger.note(response)
+            assert (await finished(client, located_id(response)))["status"] == "done"
+    await docqa.loses_nothing()
+
+
+async def test_an_upgrade_and_a_rollback_under_load_lose_nothing(docqa: Deployed) -> None:
+    first = docqa.release
+    async with docqa.asked_by_many():
+        await goes_on(docqa)
+        await asyncio.to_thread(docqa.deploy, environment=release(docqa, "second"))
+        second = docqa.release
+        assert second != first
+        await goes_on(docqa)
+        await asyncio.to_thread(docqa.deploy, "--rollback")
+        assert docqa.release == first
+        await goes_on(docqa)
+    await docqa.loses_nothing()
+
+
+def test_a_release_that_fails_its_test_is_rolled_back_by_itself(docqa: Deployed) -> None:
+    before = docqa.release
+    test = {"RUN_POST_DEPLOY_TEST": "true", "POST_DEPLOY_MODEL_NAME": "another.gguf"}
+    done = docqa.deploy(check=False, environment={**test, **release(docqa, "third")})
+    assert done.returncode == 1
+    assert "and not another: set MODEL_NAME" in done.stdout
+    assert "rolled back to" in done.stderr
+    assert docqa.release == before
+    assert docqa.machine.show("goblin-docqa.service", "ActiveState") == "active"
+
+
+def test_uninstalling_keeps_the_data_and_with_purge_leaves_nothing(docqa: Deployed) -> None:
+    done = docqa.deploy("--uninstall")
+    assert "kept: /var/lib/goblin-docqa" in done.stdout
+    assert docqa.machine.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "goblin*").stdout == ""
+    docqa.deploy("--uninstall", "--purge")
+    found = docqa.machine.run(
+        "find", "/etc", "/opt", "/usr", "/var", "/run", "/srv", "-xdev", "-iname", "*docqa*"
+    ).stdout
+    assert set(found.split()) <= {"/srv/goblin-docqa"}
+    assert docqa.machine.run("ps", "-eo", "args", check=False).stdout.count("docqa") == 0
+    assert "docqa" not in docqa.machine.path("/etc/passwd").read_text(encoding="utf-8")
+
+
+def release(docqa: Deployed, name: str) -> dict[str, str]:
+    return {"ENSURE_PIP_INSTALL": "true", "PACKAGE": docqa.package(name)}
+
+
+async def goes_on(docqa: Deployed) -> None:
+    """All clients have asked again."""
+    asked = len(docqa.ledger.accepted)
+
+    async def probe() -> bool:
+        return len(docqa.ledger.accepted) > asked + CLIENTS
+
+    await eventually(probe, "the clients' questions are accepted", BACK_WITHIN_S)
+
+
+async def finished(client: Client, job_id: str) -> dict[str, object]:
+    async def probe() -> dict[str, object] | None:
+        # The services may be on their way up.
+        response = await client.http.get(f"/api/jobs/{job_id}")
+        job: dict[str, object] = response.json() if response.status_code == 200 else {}
+        return job if job.get("status") in ("done", "failed") else None
+
+    return await eventually(probe, f"job {job_id} has ended", BACK_WITHIN_S)

@@ -1,0 +1,85 @@
+"""The shell scripts: what the checkers say, what a wrong call is told, and one instance at a time by hand."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance import processes
+from tests.acceptance.waiting import until
+from tests.deploy.checkers import check
+from tests.deploy.places import DEPLOY, SYSTEMD
+
+DEPLOYS = SYSTEMD / "deploy_units.sh"
+STARTS = DEPLOY / "bin" / "start-docqa.sh"
+SCRIPTS = [DEPLOYS, STARTS, *sorted(SYSTEMD.glob("lib/*.sh"))]
+
+
+def test_shellcheck_finds_nothing() -> None:
+    assert check("shellcheck", "--external-sources", DEPLOYS, STARTS) == ""
+
+
+def test_every_script_is_formatted() -> None:
+    assert check("shfmt", "--diff", "--indent", "2", *SCRIPTS) == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [(["--what"], "there is no option --what"), (["--purge"], "--purge goes with --uninstall only")],
+)
+def test_a_wrong_call_is_told_in_a_sentence(arguments: list[str], sentence: str) -> None:
+    done = subprocess.run([DEPLOYS, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.rstrip().endswith(f"deploy_units.sh: {sentence}")
+
+
+class ByHand:
+    """`start-docqa.sh` on a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ready_file = folder / "ready.json"
+
+    def start(self) -> subprocess.Popen[str]:
+        here = {"DOCQA_LOCK": str(self.folder / "lock"), "DOCQA_SETTINGS": str(self.folder / "none")}
+        places = ["--data-dir", str(self.folder / "data"), "--uds", str(self.folder / "sock")]
+        return subprocess.Popen(
+            [STARTS, *places, "--http", "127.0.0.1:0", "--engine", "echo", "--ready-file", str(self.ready_file)],
+            env=processes.environment(self.folder, here),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def by_hand() -> Iterator[ByHand]:
+    """A Unix socket's path ends at 107 bytes: pytest's own folders are too long."""
+    folder = Path(tempfile.mkdtemp(prefix="dq"))
+    yield ByHand(folder)
+    processes.end_by_force(folder)
+    shutil.rmtree(folder)
+
+
+def test_by_hand_there_is_one_at_a_time_and_a_killed_one_is_in_nobodys_way(by_hand: ByHand) -> None:
+    with contextlib.ExitStack() as started:
+        first = started.enter_context(by_hand.start())
+        until(by_hand.ready_file.exists, "the first one is ready")
+        second = started.enter_context(by_hand.start())
+        assert second.wait(20) == 75
+        assert second.stderr
+        assert f"another one runs (process {first.pid})" in second.stderr.read()
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait(20)
+        by_hand.ready_file.unlink()
+        third = started.enter_context(by_hand.start())
+        until(by_hand.ready_file.exists, "the third one is ready")
+        third.terminate()
+        assert third.wait(40) == 0
