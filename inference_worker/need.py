@@ -27,7 +27,7 @@ from inference_worker.tuning.model_cache import ModelFolder
 from inference_worker.tuning.plan import AUTO, default_options, wanted_quantization
 
 PROCESS_BYTES: Final = 120 * 2**20
-"""Python, its libraries and llama.cpp, with no model: measured, see docs/deployment.md."""
+"""Python, its libraries and llama.cpp, with no model. docs/deployment.md compares the sum with what was measured."""
 
 _FLOAT_BYTES: Final = 4
 

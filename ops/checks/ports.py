@@ -1,7 +1,7 @@
 """The addresses that a start would listen on: free, ours already, or somebody else's."""
 
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -28,8 +28,8 @@ def check(scene: Scene, *, is_activated: bool) -> list[Finding]:
     found = judge_socket(settings.socket_path, bool(scene.health))
     if not is_activated and settings.port:
         door = Address(settings.host, settings.port)
-        found.append(judge_port("port", door, _is_ingress, f"Set DOCQA_PORT, or end what holds {door}."))
-    found += [_metrics(name, port, scene.environment) for name, port in _METRICS.items()]
+        found.append(judge_port("port", door, _when(scene, _is_ingress), f"Set DOCQA_PORT, or end what holds {door}."))
+    found += [_metrics(name, port, scene) for name, port in _METRICS.items()]
     if not scene.environment.get("DOCQA_NATS_URL"):
         found.append(_bus_port(settings.data_dir, settings.nats_port))
     return found
@@ -75,15 +75,20 @@ def _octal(mode: int) -> str:
     return f"{stat.S_IMODE(mode):04o}"
 
 
-def _metrics(name: str, port: int, environment: Mapping[str, str]) -> Finding:
+def _when(scene: Scene, is_ours: IsOurs) -> IsOurs:
+    """Only beside a stack that answers on this socket: a stack on another folder holds its ports against this one."""
+    return lambda address: bool(scene.health) and is_ours(address)
+
+
+def _metrics(name: str, port: int, scene: Scene) -> Finding:
     part = name.partition(" ")[0]
     address = Address(_LOOPBACK, port)
-    if named := environment.get("DOCQA_METRICS_ADDR"):
+    if named := scene.environment.get("DOCQA_METRICS_ADDR"):
         # It names the ingress's; `docqa up` gives the worker the next one.
         address = ports.parse(named, "DOCQA_METRICS_ADDR")
         address = address if part == "ingress" else address._replace(port=min(address.port + 1, 65_535))
     cure = _PICKS_ANOTHER.format(part=part, setting="DOCQA_METRICS_ADDR")
-    return judge_port(name, address, _shows_metrics, cure, must_be_free=False)
+    return judge_port(name, address, _when(scene, _shows_metrics), cure, must_be_free=False)
 
 
 def _bus_port(data_dir: Path, port: int | None) -> Finding:

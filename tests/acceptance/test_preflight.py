@@ -55,3 +55,10 @@ def test_strict_lets_a_warning_fail(echo: Stack) -> None:
     code, found = preflight(echo, "--strict", MAX_QUEUE_SIZE="7")
     assert (code, found["ok"], found["failures"]) == (1, False, 0)
     assert found["warnings"] >= 2
+
+
+def test_a_port_of_a_stack_on_another_folder_is_a_failure(echo: Stack) -> None:
+    elsewhere = echo.folder / "elsewhere"
+    code, found = preflight(echo, DOCQA_DATA_DIR=str(elsewhere), DOCQA_UDS=str(elsewhere / "s"))
+    failed = [check["name"] for check in found["checks"] if check["status"] == "failure"]
+    assert (code, failed) == (1, ["port"])
