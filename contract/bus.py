@@ -19,7 +19,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import Header
 
-from contract import topology, transport
+from contract import tasks, topology, transport
 from contract.errors import (
     AlreadyAcceptedError,
     BusError,
@@ -168,6 +168,8 @@ class Bus:
         # Not drain(): it raises while disconnected, and nothing is buffered that it could save.
         with contextlib.suppress(nats.errors.Error, OSError, asyncio.TimeoutError):
             await self.client.close()
+        # Cancelled in the moment of a try to reconnect, it would go on trying, and open what was closed.
+        await tasks.end(self.client._reconnection_task)
 
     async def publish(self, subject: str, body: bytes) -> None:
         """Core publish, best effort; raises BusUnavailableError."""

@@ -15,7 +15,7 @@ import structlog
 import uvloop
 from nats.aio.msg import Msg
 
-from contract import logs, settings, topology
+from contract import logs, settings, tasks, topology
 from contract.bus import Bus
 from contract.errors import AlreadyRunningError, BusError, SettingsError
 from contract.files import write_atomically
@@ -78,8 +78,7 @@ async def serve(loaded: IngressSettings, listeners: Listeners, ready_file: Path 
         if ready_file:
             write_atomically(ready_file, json.dumps(describe(listeners)).encode())
         await server.serve_on(listeners.all)
-        for task in beside:
-            task.cancel()
+        await tasks.end(*beside)
     await services.bus.close()
     for task in beside:
         if task.done() and not task.cancelled():

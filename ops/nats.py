@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from contract import tasks
 from contract.bus import connected
 from contract.errors import BusError
 from contract.notifier import Notifier
@@ -78,6 +79,7 @@ async def _run(settings: NatsSettings, notifier: Notifier, ready_path: Path | No
             notifier.stopping()
             ready_file.remove()
             await keeper.stop(STOPS_WITHIN_S)
+            await tasks.end_others()
 
 
 async def show_life(notifier: Notifier, server: NatsServer, keeper: Keeper) -> None:

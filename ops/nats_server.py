@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from contract import tasks
 from contract.bus import connected
 from contract.errors import BusError, BusUnavailableError
 from contract.files import write_atomically
@@ -97,8 +98,7 @@ class NatsServer:
             await child.stop(STOPS_WITHIN_S)
             return f"was stopped, for it stores nothing more ({working.result()})"
         finally:
-            living.cancel()
-            working.cancel()
+            await tasks.end(living, working)
 
     async def _until_broken(self) -> str:
         """Look after the server while it stores what it is given; why it doesn't any more."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from contract import tasks
 from contract.settings import BusSettings, load
 from ops import addresses, bus_address, health, ports, welcome
 from ops.console import Console, silence_logs
@@ -76,6 +77,7 @@ async def _run(up: "Up") -> None:
         await stop.unless_asked(up.serve())
     finally:
         await up.drain(stop)
+        await tasks.end_others()
 
 
 class Up:

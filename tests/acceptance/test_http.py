@@ -103,7 +103,9 @@ async def test_a_job_is_queued_then_running_then_done(client: Client) -> None:
         await client.finished(job_id)
 
 
-@pytest.mark.parametrize("job_id", ["01a2055d-7c3e-7b1a-9f00-1d2c3b4a5f60", "nonsense", "00000000-0000-0000-0000-000000000000", "a" * 500])
+@pytest.mark.parametrize(
+    "job_id", ["01a2055d-7c3e-7b1a-9f00-1d2c3b4a5f60", "nonsense", "00000000-0000-0000-0000-000000000000", "a" * 500]
+)
 async def test_an_unknown_job_is_404(client: Client, job_id: str) -> None:
     problem(await client.http.get(f"/api/jobs/{job_id}"), 404)
 
