@@ -53,9 +53,12 @@ $(STAMP): pyproject.toml requirements/uv.txt requirements/dev.txt
 up: setup ## Run everything until Ctrl-C
 	@$(BIN)/docqa up
 
+# One process more than there are cores: most tests wait for other processes.
+TEST_WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
+
 .PHONY: test
-test: setup ## Run all tests
-	@$(BIN)/python -m pytest tests/unit tests/integration tests/acceptance
+test: setup ## Run all tests (TEST_WORKERS=0: one after another)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile tests/unit tests/integration tests/acceptance
 
 .PHONY: checkers
 checkers: setup ## Make .venv-checkers with the linters and validators of deploy/
