@@ -16,7 +16,7 @@ from tests.acceptance.client import problem, retry_after_s
 from tests.acceptance.stack import Stack, Start
 from tests.acceptance.waiting import eventually
 from tests.integration.bus_side import result_of
-from tests.openai_api import Api, begins_and_hangs, hangs, serving
+from tests.openai_api import Api, hangs, serving
 
 KEY = "the-key-of-the-proxy"
 SECRETS = {
@@ -135,16 +135,6 @@ async def test_a_worker_that_is_killed_while_it_asks_takes_no_budget_back_and_wh
         assert body["dead_letter"]
         assert len(api.requests) == 1
         assert await _budget(stack) == BudgetDay(limit_tokens=1000, charged_tokens=0, reserved_tokens=held)
-
-
-async def test_a_cancel_closes_the_connection_to_the_proxy(start: Start) -> None:
-    async with proxied(start, DOCQA_BACKEND="proxy-then-local") as (api, stack):
-        api.usually = begins_and_hangs
-        async with stack.client() as client:
-            job_id = await client.submit("Who?")
-            await eventually(lambda: _as_probe(len(api.requests)), "the API is asked")
-            assert (await client.http.delete(f"/api/jobs/{job_id}")).status_code == 202
-            await eventually(lambda: _as_probe(api.hung_up), "the connection is closed")
 
 
 async def _budget(stack: Stack) -> BudgetDay:

@@ -33,9 +33,9 @@ SCRIPTS = {
     "english": LEASE,
     "chinese": "租户必须提前三个月书面通知房东。每月租金为九百五十欧元。",
     "arabic": "يجب على المستأجر تقديم إشعار خطي قبل ثلاثة أشهر.",
-    "emoji": "\N{JAPANESE GOBLIN}\N{SMILING FACE WITH SUNGLASSES}" * 20,
-    "code": "for(;;){i++;}\t\n" * 20,
-    "signs": "\x01\ufffd\ufdfa\u200d<|im_end|>" * 20,
+    "emoji": "\N{JAPANESE GOBLIN}\N{SMILING FACE WITH SUNGLASSES}" * 6,
+    "code": "for(;;){i++;}\t\n" * 6,
+    "signs": "\x01\ufffd\ufdfa\u200d<|im_end|>" * 6,
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.errors import ProxyError, SettingsError
@@ -108,6 +108,7 @@ def test_a_sampled_answer_is_repeatable_with_a_seed_only(fields: dict[str, Any],
     assert requested(**fields).is_repeatable is is_repeatable
 
 
+@settings(max_examples=50)
 @given(st.text(min_size=1, max_size=300).filter(lambda text: text.strip()))
 def test_no_way_to_cut_a_prompt_into_bytes_makes_more_tokens_than_are_reserved(text: str) -> None:
     request = requested(query=text, max_tokens=9)
