@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import structlog
 
-from contract.errors import BusError, PromptTooLongError, ProxyError
+from contract.errors import BusError, DocQAError, PromptTooLongError, ProxyError
 from contract.messages import FinishReason, Query, Usage
 from inference_worker import metrics
 from inference_worker.generation import Completion, Piece
@@ -77,8 +77,7 @@ class ProxyEngine:
 
         Raises PromptTooLongError, BudgetExhaustedError or ProxyError, which is passing only where pieces were yielded.
         """
-        # A megabyte takes a tenth of a second: not on the loop's thread.
-        request = await asyncio.to_thread(request_for, query, self.model_name, self._remote.target.url)
+        request = await self._request(query)
         if found := await self._found(request, owner):
             if found.text:
                 yield Piece(found.text)
@@ -94,6 +93,14 @@ class ProxyEngine:
         """Let what is being written to the cache get there, and close all connections."""
         await asyncio.gather(*self._writes)
         await self._remote.close()
+
+    async def _request(self, query: Query) -> Request:
+        """What is sent; raises ProxyError for a text that does not pass the sanitizer."""
+        try:
+            # A megabyte takes a tenth of a second: not on the loop's thread.
+            return await asyncio.to_thread(request_for, query, self.model_name, self._remote.target.url)
+        except DocQAError as error:
+            raise ProxyError(str(error), is_replayable=False) from None
 
     async def _tried(self, request: Request, owner: str, tries: Tries) -> AsyncGenerator[Piece | Completion, None]:
         while True:

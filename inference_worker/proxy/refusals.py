@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from contract.errors import DocQAError
 from contract.sanitize import sanitize
 from inference_worker.proxy.tries import retry_after_s
 from inference_worker.proxy.trouble import TooLongError, TroubleError
@@ -94,5 +95,8 @@ def _quoted(error: _Error) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line of it, short, without secrets."""
-    return " ".join(sanitize(text[:2000]).text.split())[:_MOST_QUOTED_CHARS]
+    """One line of it, short, without secrets; of what can't be sanitized nothing."""
+    try:
+        return " ".join(sanitize(text[:2000]).text.split())[:_MOST_QUOTED_CHARS]
+    except DocQAError:
+        return "-"

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from contract.bus import Bus
-from contract.errors import BudgetExhaustedError, EngineError, PromptTooLongError, ProxyError
+from contract.errors import BudgetExhaustedError, DocQAError, EngineError, PromptTooLongError, ProxyError
 from contract.messages import Query, Usage
 from contract.settings import Secret
 from contract.usage import BudgetDay, decode
 from inference_worker.generation import Completion, Piece
-from inference_worker.proxy import tries
+from inference_worker.proxy import request, tries
 from inference_worker.proxy.breaker import Breaker
 from inference_worker.proxy.budget import Budget
 from inference_worker.proxy.cache import AnswerCache
@@ -296,6 +296,19 @@ async def test_an_answer_without_an_end_is_ended(api: Api, worker: Bus, behaviou
         error = await refused(engine, max_tokens=1)
     assert "more than 1052672 bytes" in str(error)
     await eventually(lambda: _as_probe(api.hung_up), "the connection is closed")
+
+
+async def test_a_text_that_does_not_pass_the_sanitizer_is_not_sent(
+    api: Api, worker: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(text: str) -> None:
+        raise DocQAError("The text holds too many secrets.")
+
+    monkeypatch.setattr(request, "sanitize", refuse)
+    async with asking(api, worker) as engine:
+        error = await refused(engine)
+    assert (type(error), str(error), error.is_replayable) == (ProxyError, "The text holds too many secrets.", False)
+    assert not api.requests
 
 
 async def test_a_server_that_is_not_there_costs_nothing(api: Api, worker: Bus) -> None:
