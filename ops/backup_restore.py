@@ -60,7 +60,7 @@ async def _into_a_store(path: Path, manifest: Manifest, request: Request, *, rep
     try:
         async with serving(request.folder.place("made"), request.settings, place / nats_config.STORE) as bus:
             outcome = await _fill(bus, path, manifest, request)
-        store_swap.commit(folder, _files(path, manifest, request, replace=replace))
+        store_swap.commit(folder, place, _files(path, manifest, request, replace=replace))
     except BaseException:
         # Where the disk is full, what was made so far must not stay on it.
         store_swap.finish(folder)

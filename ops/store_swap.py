@@ -3,13 +3,15 @@
 What is to be restored is made whole in a folder of its own first. From the rename of that folder on it is decided:
 whoever comes next, this restore or the next start of the server, does the rest. Before it nothing has changed.
 
-    <nats>/restoring/   being made; removed by whoever comes next
+    <nats>/restoring-*/ being made; removed by whoever comes next. Each has a name of its own: the nats-server of a
+                        command that was killed may go on in it for some seconds
     <nats>/restored/    whole: store/, files/ and files.json, which says where each of them goes
     <nats>/replaced/    the former store, for the moment between two renames
 """
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +21,7 @@ from contract.files import sync_folder, write_atomically
 from ops import backup_files
 from ops.nats_config import STORE
 
-_RESTORING: Final = "restoring"
+_RESTORING: Final = "restoring-"
 _RESTORED: Final = "restored"
 _REPLACED: Final = "replaced"
 _PLAN: Final = "files.json"
@@ -27,15 +29,12 @@ _PLAN: Final = "files.json"
 
 def begin(folder: Path) -> Path:
     """An empty place to make a store in, as `STORE` in what this returns."""
-    place = folder / _RESTORING
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(mode=0o700, parents=True)
-    return place
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=_RESTORING, dir=folder))
 
 
-def commit(folder: Path, files: dict[Path, bytes]) -> None:
-    """Decide for what was made since `begin`, with files that are written to their places beside it."""
-    place = folder / _RESTORING
+def commit(folder: Path, place: Path, files: dict[Path, bytes]) -> None:
+    """Decide for what was made in the place from `begin`, with files that are written to theirs beside it."""
     plan = {str(path): content for path, content in files.items()}
     write_atomically(place / _PLAN, msgspec.json.encode(plan), mode=0o600)
     _sync_all(place)
@@ -47,7 +46,8 @@ def commit(folder: Path, files: dict[Path, bytes]) -> None:
 def finish(folder: Path) -> None:
     """Do what a restore that was decided still has to do, and clear away one that never was."""
     restored, store = folder / _RESTORED, folder / STORE
-    shutil.rmtree(folder / _RESTORING, ignore_errors=True)
+    for left in folder.glob(f"{_RESTORING}*"):
+        shutil.rmtree(left, ignore_errors=True)
     if not restored.exists():
         return
     if (restored / STORE).exists():
@@ -60,8 +60,8 @@ def finish(folder: Path) -> None:
     backup_files.put({Path(path): content for path, content in plan.items()})
     shutil.rmtree(folder / _REPLACED, ignore_errors=True)
     # By one rename it is done; until then all of this may be done again.
-    restored.rename(folder / _RESTORING)
-    shutil.rmtree(folder / _RESTORING, ignore_errors=True)
+    done = restored.rename(folder / f"{_RESTORING}done")
+    shutil.rmtree(done, ignore_errors=True)
 
 
 def _sync_all(top: Path) -> None:

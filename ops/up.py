@@ -11,7 +11,7 @@ import click
 
 from contract import tasks
 from contract.settings import BusSettings, load
-from ops import addresses, bus_address, health, ports, welcome
+from ops import addresses, bus_address, health, ports, store_key, welcome
 from ops.console import Console, silence_logs
 from ops.data_dir import claimed
 from ops.nats import provision_elsewhere
@@ -96,7 +96,9 @@ class Up:
         self._console = console
         self._ready_file = ready_file
         self._as_json = as_json
-        self._environment = {**environment, "DOCQA_UDS": str(settings.socket_path)}
+        # Nobody but the bus needs the key of its store.
+        told = {name: value for name, value in environment.items() if not name.startswith(store_key.VARIABLE)}
+        self._environment = {**told, "DOCQA_UDS": str(settings.socket_path)}
         self._is_ready = False
         http, (ingress_metrics, worker_metrics) = addresses.http(settings), addresses.metrics(settings)
         own_bus = NatsServer(settings.data_dir, settings, addresses.bus(settings))

@@ -15,10 +15,11 @@ class Killed(BaseException):
     """The process ended here."""
 
 
-def made(folder: Path) -> None:
+def made(folder: Path) -> Path:
     place = store_swap.begin(folder)
     (place / "store" / "jetstream").mkdir(parents=True)
     (place / "store" / "jetstream" / "jobs").write_text("new")
+    return place
 
 
 def jobs(folder: Path) -> str:
@@ -40,9 +41,9 @@ def test_what_is_made_changes_nothing_until_it_is_decided(folder: Path) -> None:
 
 
 def test_a_decision_puts_the_store_and_the_files_in_their_places_and_leaves_nothing(folder: Path) -> None:
-    made(folder)
+    place = made(folder)
     tokens = folder.parent / "elsewhere" / "tokens.json"
-    store_swap.commit(folder, {tokens: b"tokens"})
+    store_swap.commit(folder, place, {tokens: b"tokens"})
     assert jobs(folder) == "new"
     assert tokens.read_bytes() == b"tokens"
     assert tokens.stat().st_mode & 0o777 == 0o600
@@ -50,8 +51,7 @@ def test_a_decision_puts_the_store_and_the_files_in_their_places_and_leaves_noth
 
 
 def test_a_store_that_was_never_there_is_put_in_place_too(tmp_path: Path) -> None:
-    made(tmp_path)
-    store_swap.commit(tmp_path, {})
+    store_swap.commit(tmp_path, made(tmp_path), {})
     assert jobs(tmp_path) == "new"
 
 
@@ -65,7 +65,7 @@ def test_killed_at_any_step_it_is_the_former_or_the_new_one_and_whole(
 ) -> None:
     tokens = folder.parent / "tokens.json"
     tokens.write_bytes(b"former")
-    made(folder)
+    place = made(folder)
     with monkeypatch.context() as patched:
         left = iter(range(step))
 
@@ -82,7 +82,7 @@ def test_killed_at_any_step_it_is_the_former_or_the_new_one_and_whole(
         for name in ("fsync", "open"):
             patched.setattr(os, name, dies_before(getattr(os, name)))
         try:
-            store_swap.commit(folder, {tokens: b"new"})
+            store_swap.commit(folder, place, {tokens: b"new"})
             survived = True
         except Killed:
             survived = False
@@ -91,6 +91,5 @@ def test_killed_at_any_step_it_is_the_former_or_the_new_one_and_whole(
     if survived:
         assert jobs(folder) == "new"
     assert survived or step < STEPS - 1, "the steps are not enough to see a whole swap"
-    made(folder)
-    store_swap.commit(folder, {})
+    store_swap.commit(folder, made(folder), {})
     assert sorted(path.name for path in folder.iterdir()) == ["credentials", "store"]
