@@ -6,6 +6,7 @@ import sys
 import structlog
 
 from contract.settings import Environment
+from contract.topology import JobName
 
 
 def configure(environment: Environment, service: str) -> None:
@@ -29,6 +30,12 @@ def configure(environment: Environment, service: str) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def about_job(job: JobName, traceparent: str | None) -> None:
+    """Name the job in every line that this task, and those that it starts, write from now on."""
+    named = {"job": job.key, "client": job.client}
+    structlog.contextvars.bind_contextvars(**named, **({"traceparent": traceparent} if traceparent else {}))
 
 
 def _renderer(environment: Environment) -> structlog.typing.Processor:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from contract.errors import SettingsError
 from contract.files import write_atomically
 from contract.metrics import BUS_CONNECTED, show_process
 from contract.notifier import Notifier
+from contract.traces import Tracer, tracer_from
 from inference_worker.announcer import Announcer
 from inference_worker.backends import open_backend
 from inference_worker.engines import hint_for
@@ -57,10 +59,12 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
     loaded = settings.load(WorkerSettings, environment)
     logs.configure(loaded.environment, ROLE)
     show_process(ROLE)
-    uvloop.run(work(loaded, ready_file, Notifier.from_environment(environment, os.getpid())))
+    notifier = Notifier.from_environment(environment, os.getpid())
+    with contextlib.closing(tracer_from(environment, ROLE)) as tracer:
+        uvloop.run(work(loaded, ready_file, notifier, tracer))
 
 
-async def work(loaded: WorkerSettings, ready_file: Path | None, notifier: Notifier) -> None:
+async def work(loaded: WorkerSettings, ready_file: Path | None, notifier: Notifier, tracer: Tracer) -> None:
     """Show how the worker is, from before its model is loaded until its last job has ended."""
     bus = Bus()
     health = Health(bus)
@@ -73,16 +77,21 @@ async def work(loaded: WorkerSettings, ready_file: Path | None, notifier: Notifi
                 described = {**describe(engine, status.address), "hint": hint_for(loaded)}
                 write_atomically(ready_file, json.dumps(described).encode())
 
-        await answer_jobs(loaded, bus, health, notifier, on_ready)
+        await answer_jobs(loaded, bus, health, notifier, tracer, on_ready)
 
 
 async def answer_jobs(
-    loaded: WorkerSettings, bus: Bus, health: Health, notifier: Notifier, on_ready: Callable[[Engine], None]
+    loaded: WorkerSettings,
+    bus: Bus,
+    health: Health,
+    notifier: Notifier,
+    tracer: Tracer,
+    on_ready: Callable[[Engine], None],
 ) -> None:
     """Load, serve, drain, close: each step once, downward. One that stands still is ended by the watchdog."""
     stop = asyncio.Event()
     engine = await asyncio.to_thread(open_backend, loaded, bus)
-    worker = Worker(bus, engine, loaded)
+    worker = Worker(bus, engine, loaded, tracer)
     announcer = Announcer(bus, engine, worker, str(uuid7()))
     watchdog = health.watchdog = Watchdog(engine, lambda: worker.started, loaded.stall_s, notifier)
     listen_for_signals(stop, worker)

@@ -197,10 +197,10 @@ class Consumer:
         except asyncio.CancelledError:
             await job.give_back()
         except BusError as error:
-            log.warning("job given back", job=job.subject, reason=str(error))
+            log.warning("job given back", reason=str(error))
             await job.give_back(BACK_OFF_S)
         except Exception:
-            log.exception("job given back after an unexpected error", job=job.subject)
+            log.exception("job given back after an unexpected error")
             await job.give_back(BACK_OFF_S)
         finally:
             del self._held[job.subject], self._tasks[job.subject]

@@ -5,6 +5,7 @@ query's own state (`sequence`).
 """
 
 import asyncio
+import contextvars
 import hashlib
 import math
 import threading
@@ -196,6 +197,8 @@ class Ticket:
         self.sequence = sequence
         self.cancelled = False
         self._loop = asyncio.get_running_loop()
+        self.context = contextvars.copy_context()
+        """Names the job in what the thread logs of it."""
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
     async def next_event(self) -> Piece | Completion:
@@ -340,7 +343,7 @@ class StepLoop:
                 try:
                     self._take_token(self._tickets[sequence], place)
                 except Exception:
-                    log.exception("query failed")
+                    self._tickets[sequence].context.copy().run(log.exception, "query failed")
                     self._fail(sequence)
 
     def _take_token(self, ticket: Ticket, place: int) -> None:

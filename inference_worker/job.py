@@ -30,6 +30,8 @@ class Job:
         self.is_redelivered = message.metadata.num_delivered > 1
         self.query: Query | None = None
         """What is asked, once it is read and sanitized."""
+        self.trace: str | None = None
+        """The trace context of this delivery."""
         self.is_started = False
         """True once it may enter the batch: from then on a drain waits for it."""
         self.is_cancelled = False

@@ -10,7 +10,7 @@ import structlog
 from msgspec import UNSET
 from uuid_utils import uuid7
 
-from contract import restored
+from contract import logs, restored
 from contract.bus import Bus
 from contract.errors import (
     BadMessageError,
@@ -40,6 +40,7 @@ from contract.redaction.redactor import Redactor
 from contract.sanitize import sanitize, sanitize_apart
 from contract.seams import mended
 from contract.topology import JobName
+from contract.traces import NO_TRACER, Tracer, traceparent_of
 from inference_worker import metrics
 from inference_worker.batch import Batch
 from inference_worker.consumer import Consumer
@@ -62,11 +63,12 @@ log = structlog.get_logger(__name__)
 class Worker:
     """Takes jobs off the durable and ends each with exactly one result."""
 
-    def __init__(self, bus: Bus, engine: Engine, settings: WorkerSettings) -> None:
+    def __init__(self, bus: Bus, engine: Engine, settings: WorkerSettings, tracer: Tracer = NO_TRACER) -> None:
         self._bus = bus
         self._engine = engine
         self._settings = settings
         self._redactor = settings.redactor()
+        self._tracer = tracer
         self._batch = Batch(engine.slots)
         self._starts = Starts(bus.starts)
         self.throughput = Throughput()
@@ -88,11 +90,17 @@ class Worker:
         return self.consumer.started
 
     async def serve(self, job: Job) -> None:
-        """Answer, store the result, reply with what the bucket holds, ack."""
+        """End the job; one that has no name is buried."""
         try:
             name = JobName.from_subject(job.subject)
         except BadNameError as error:
             return await self._bury_nameless(job, str(error))
+        with self._tracer.span("job", traceparent_of(job.headers), "consumer", docqa_job=name.key) as job.trace:
+            logs.about_job(name, job.trace)
+            await self._serve(job, name)
+
+    async def _serve(self, job: Job, name: JobName) -> None:
+        """Answer, store the result, reply with what the bucket holds, ack."""
         starts, stands, _ = await asyncio.gather(self._starts.of(name), self._stored(name), self._count_from(job))
         if stands is None:
             try:
@@ -103,8 +111,10 @@ class Worker:
                 return await job.give_back(RETRY_DELAY_S)
         elif not job.is_redelivered:
             _count_ended_outside(job, stands)
-        await self._replier.reply(name, stands)
-        await self._leave_stream(job, stands)
+        with self._tracer.span("reply", job.trace):
+            await self._replier.reply(name, stands)
+            await self._leave_stream(job, stands)
+        log.info("job ended", outcome=_outcome(stands), age_s=round(time.time() - job.accepted_s, 3))
         await self._forget(name)
 
     async def _end(self, job: Job, name: JobName, starts: int) -> Result:
@@ -148,7 +158,9 @@ class Worker:
         job.is_started = True
         attempt = await self._starts.add(name)
         metrics.STARTED.inc()
-        metrics.QUEUE_WAIT.observe(max(time.time() - job.accepted_s, 0))
+        started_s = time.time()
+        metrics.QUEUE_WAIT.observe(max(started_s - job.accepted_s, 0))
+        self._tracer.record("wait in the queue", job.trace, job.accepted_s, started_s)
         try:
             result = await self._generate(job, name, query, attempt)
             if isinstance(result, Failure) and result.dead_letter:
@@ -189,7 +201,7 @@ class Worker:
                 cut_chars=error.cut_chars,
             )
         except EngineError as error:
-            log.warning("attempt failed", job=name.key, attempt=attempt, reason=str(error))
+            log.warning("attempt failed", attempt=attempt, reason=str(error))
             if error.is_passing and attempt < self._settings.max_attempts:
                 raise
             return _broken_down(job, name, error, attempt)
@@ -198,7 +210,14 @@ class Worker:
                 raise
             return _failure(job, name, "cancelled", "The job was cancelled.", attempts=attempt)
         metrics.count_work(completion, max(time.time() - started_s, 0))
+        self._trace(job, completion, started_s)
         return self._answer(job, name, completion, started_s)
+
+    def _trace(self, job: Job, completion: Completion, started_s: float) -> None:
+        read_s = started_s + completion.prefill_ms / 1000
+        made_s = read_s + completion.decode_ms / 1000
+        self._tracer.record("prefill", job.trace, started_s, read_s)
+        self._tracer.record("decode", job.trace, read_s, made_s)
 
     async def _consume(self, job: Job, name: JobName, query: Query, attempt: int) -> Completion:
         """Pass pieces on as they come; the completion."""
@@ -265,7 +284,7 @@ class Worker:
             await self._starts.forget(name)
         except BusError as error:
             # Its time to live ends it too.
-            log.warning("count of starts is left behind", job=name.key, reason=str(error))
+            log.warning("count of starts is left behind", reason=str(error))
 
     async def _count_from(self, job: Job) -> None:
         """A job that a restore brought back is as old as the restore."""
@@ -297,6 +316,10 @@ class Worker:
             "ask again with a later `deadline_s`, or a shorter context."
         )
         return _failure(job, name, "deadline-exceeded", detail)
+
+
+def _outcome(result: Result) -> str:
+    return result.backend if isinstance(result, Answer) else result.code
 
 
 def _count_ended_outside(job: Job, stands: Result) -> None:

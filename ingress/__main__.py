@@ -21,6 +21,7 @@ from contract.errors import AlreadyRunningError, BusError, SettingsError
 from contract.files import write_atomically
 from contract.metrics import show_process
 from contract.notifier import Notifier
+from contract.traces import tracer_from
 from ingress.app import create_asgi
 from ingress.host import refuse_open_doors
 from ingress.listeners import Listeners, address_of, count_inherited, listening
@@ -57,15 +58,16 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
     show_process(ROLE)
     if loaded.root:
         log.warning("DOCQA_ROOT is reserved and not used yet")
-    with listening(loaded, count_inherited(environment, os.getpid())) as listeners:
+    tracer = tracer_from(environment, ROLE)
+    with contextlib.closing(tracer), listening(loaded, count_inherited(environment, os.getpid())) as listeners:
         if loaded.token is None and loaded.tokens is None:
             refuse_open_doors(listeners)
-        uvloop.run(serve(loaded, listeners, ready_file, Notifier.from_environment(environment, os.getpid())))
+        services = Services.of(loaded, Bus(), tracer)
+        uvloop.run(serve(services, listeners, ready_file, Notifier.from_environment(environment, os.getpid())))
 
 
-async def serve(loaded: IngressSettings, listeners: Listeners, ready_file: Path | None, notifier: Notifier) -> None:
+async def serve(services: Services, listeners: Listeners, ready_file: Path | None, notifier: Notifier) -> None:
     """Connect to the bus in the background; give it a moment, then serve: without the bus we say so."""
-    services = Services.of(loaded, Bus())
     beside: list[asyncio.Task[None]] = []
 
     async def until_connected() -> None:

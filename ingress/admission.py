@@ -25,6 +25,7 @@ from contract.redaction.redactor import Redactor
 from contract.sanitize import sanitize_apart
 from contract.seams import mended
 from contract.topology import JobName
+from contract.traces import NO_TRACER, Tracer
 from ingress import metrics, problems
 from ingress.audit import UNKEPT, Record
 from ingress.fleet import Fleet
@@ -58,9 +59,18 @@ class Admitted(msgspec.Struct, frozen=True):
 class Admission:
     """The way of a question from a client to the stream."""
 
-    def __init__(self, bus: Bus, fleet: Fleet, places: Places, max_body_bytes: int, redactor: Redactor) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        fleet: Fleet,
+        places: Places,
+        max_body_bytes: int,
+        redactor: Redactor,
+        tracer: Tracer = NO_TRACER,
+    ) -> None:
         self._bus = bus
         self._redactor = redactor
+        self._tracer = tracer
         self._fleet = fleet
         self._places = places
         self._max_body_bytes = max_body_bytes
@@ -105,7 +115,8 @@ class Admission:
         """One try. None: the job was there already, and a look later neither it nor its result. Raises Problem."""
         job = asked.job
         try:
-            await self._publish(asked, body, _headers(sha256, asked.trace))
+            with self._tracer.span("publish", asked.trace, "producer", docqa_job=job.key) as trace:
+                await self._publish(asked, body, _headers(sha256, trace))
         except AlreadyAcceptedError:
             return await self._told(job, sha256)
         except QueueFullError:
@@ -200,6 +211,9 @@ def _as_fields(question: Question) -> dict[str, Any]:
     return {name: getattr(question, name) for name in question.__struct_fields__}
 
 
-def _headers(sha256: str, trace: str | None) -> dict[str, str]:
-    headers = {topology.BODY_HASH_HEADER: sha256, "Content-Type": "application/json"}
-    return {**headers, topology.TRACE_HEADER: trace} if trace else headers
+def _headers(sha256: str, trace: str) -> dict[str, str]:
+    return {
+        topology.BODY_HASH_HEADER: sha256,
+        "Content-Type": "application/json",
+        topology.TRACE_HEADER: trace,
+    }

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import re
+import time
 from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 
@@ -12,10 +12,11 @@ from litestar.params import FromPath
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
-from contract import topology
+from contract import logs, topology
 from contract.errors import OutcomeUnknownError
 from contract.messages import Answer, Failure, Result, decode_question, encode
 from contract.topology import JobName, is_canonical_uuid
+from contract.traces import traceparent_of
 from ingress import jobs, problems
 from ingress.admission import Asked, location_of
 from ingress.audit import Decision, record_of
@@ -33,8 +34,6 @@ JSON: Final = "application/json"
 CLIENT_CLOSED_REQUEST: Final = 499
 """nginx's number for a client that hung up: it shows in the metrics only."""
 
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-
 
 @post("/query", status_code=200)
 async def ask(request: HttpRequest) -> HttpResponse:
@@ -49,7 +48,12 @@ async def ask(request: HttpRequest) -> HttpResponse:
 async def _ask(request: HttpRequest, services: Services) -> HttpResponse:
     require_json(request)
     preference = Preference.of(request)
-    asked = await understand(request, services, preference)
+    parent = traceparent_of(request.headers)
+    with services.tracer.span("POST /api/query", parent, "server") as trace:
+        return await _answer(request, services, preference, await understand(request, services, preference, trace))
+
+
+async def _answer(request: HttpRequest, services: Services, preference: Preference, asked: Asked) -> HttpResponse:
     if preference.events:
         events = await primed(_events(services, asked, preference))
         return ServerSentEvent(events, headers={"Location": location_of(asked.job.job_id), "X-Accel-Buffering": "no"})
@@ -60,15 +64,17 @@ async def _ask(request: HttpRequest, services: Services) -> HttpResponse:
         return await _wait(request, services, reply, asked, preference, admitted.sha256)
 
 
-async def understand(request: HttpRequest, services: Services, preference: Preference) -> Asked:
+async def understand(request: HttpRequest, services: Services, preference: Preference, trace: str) -> Asked:
     """Read what is asked; raises Problem or BadMessageError."""
     record = record_of(request.scope)
     body = await request.body()
     record.asked(len(body))
-    query = await services.admission.prepare(decode_question(body), record)
+    question = decode_question(body)
     job = services.admission.new_job(request.user.client, preference.key)
+    logs.about_job(job, trace)
+    query = await services.admission.prepare(question, record)
     record.named(job.job_id)
-    return Asked(job, query, request.user.share, preference.key is not None, trace_of(request), record)
+    return Asked(job, query, request.user.share, preference.key is not None, trace, record)
 
 
 async def _wait(
@@ -82,7 +88,8 @@ async def _wait(
     wait_s, deadline_s = services.wait_s(preference), services.deadline_s(asked.query)
     waiting = result_of(services.bus, reply, asked.job, wait_s=wait_s, deadline_s=deadline_s, sha256=sha256)
     try:
-        return respond(asked.job, await unless_hung_up(request.receive, waiting))
+        with services.tracer.span("wait", asked.trace):
+            return respond(asked.job, await unless_hung_up(request.receive, waiting))
     except HungUpError:
         if not preference.comes_back:
             await end(services.bus, asked.job, "cancelled", "The client hung up.", sha256)
@@ -105,6 +112,7 @@ async def _events(
             ending = asyncio.ensure_future(
                 result_of(services.bus, reply, job, wait_s=deadline_s, deadline_s=deadline_s, sha256=admitted.sha256)
             )
+            started_s = time.time()
             try:
                 yield ServerSentEventMessage(comment=f"accepted {job.job_id}", data=None)
                 async for event in tokens.until(ending):
@@ -112,6 +120,7 @@ async def _events(
                 asked.record.ended(ending_of(ending.result()))
                 yield last_event(job, location_of(job.job_id), ending.result())
             finally:
+                services.tracer.record("wait", asked.trace, started_s, time.time())
                 if not ending.done():
                     ending.cancel()
                     if not preference.comes_back:
@@ -164,12 +173,6 @@ def accepted(job: JobName) -> HttpResponse:
 def public(result: Result) -> Result:
     """A result as clients see it."""
     return msgspec.structs.replace(result, body_sha256=msgspec.UNSET)
-
-
-def trace_of(request: HttpRequest) -> str | None:
-    """The W3C trace context that the request came with, if it has one."""
-    trace = request.headers.get(topology.TRACE_HEADER, "")
-    return trace if _TRACEPARENT.fullmatch(trace) else None
 
 
 @route("/jobs/{job_id:str}", http_method=["GET", "DELETE"], status_code=200)

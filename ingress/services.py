@@ -8,6 +8,7 @@ from litestar import Request, Response
 from contract.bus import Bus
 from contract.messages import Query
 from contract.tokens import TokensFile
+from contract.traces import NO_TRACER, Tracer
 from ingress.admission import Admission
 from ingress.audit_log import AuditLog, target_of
 from ingress.caller import Caller
@@ -35,9 +36,10 @@ class Services(msgspec.Struct, frozen=True):
     keyring: Keyring
     tokens: TokensOnDisk | None
     audit_log: AuditLog | None
+    tracer: Tracer
 
     @classmethod
-    def of(cls, settings: IngressSettings, bus: Bus) -> "Services":
+    def of(cls, settings: IngressSettings, bus: Bus, tracer: Tracer = NO_TRACER) -> "Services":
         """Raises SettingsError when the file of tokens can't be read."""
         fleet, places = Fleet(), Places(bus)
         tokens = TokensOnDisk(settings.tokens) if settings.tokens else None
@@ -47,10 +49,11 @@ class Services(msgspec.Struct, frozen=True):
             fleet=fleet,
             replies=Replies(bus),
             places=places,
-            admission=Admission(bus, fleet, places, settings.max_body_bytes, settings.redactor()),
+            admission=Admission(bus, fleet, places, settings.max_body_bytes, settings.redactor(), tracer),
             keyring=Keyring(settings, tokens.read_first() if tokens else TokensFile()),
             tokens=tokens,
             audit_log=AuditLog(target_of(settings.audit_log)) if settings.audit_log else None,
+            tracer=tracer,
         )
 
     def wait_s(self, preference: Preference) -> float:
