@@ -28,6 +28,7 @@ Latencies count from the moment at which a query should have been sent, so that 
 | `slow-jobs` | jobs of 2 to 5 s, three times as many as can be done; then everything drains |
 | `load` | a steady load, open loop (`--rate`) or closed loop (`-n`, `-c`) |
 | `sweep` | rates from light to past saturation: the knee, and what is left of goodput past it |
+| `scale` | one, two and three workers on three nats-servers in a cluster, which are killed one by one |
 | `slo` | small jobs on the real model within 5 s, at 70% of the knee |
 | `hey` | our closed loop against `hey` (`apt install hey`), through TCP |
 | `retry` | clients that wait as told against clients that hammer |
