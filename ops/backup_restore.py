@@ -71,7 +71,8 @@ async def _into_a_store(path: Path, manifest: Manifest, request: Request, *, rep
 async def _into_a_running_bus(path: Path, manifest: Manifest, request: Request, *, replace: bool) -> Outcome:
     async with admin_bus(request.environment, request.settings.data_dir) as bus:
         names = await snapshots.names(bus)
-        was_broken_off = topology.JOBS_STREAM not in names and await restored.is_unfinished(bus)
+        # Then what is there is neither the one nor the other, and a backup of the former was made before.
+        was_broken_off = await restored.is_unfinished(bus)
         before = None if was_broken_off else await _saved_first(bus, request, replace=replace)
         if not was_broken_off:
             await provision(bus, request.settings)

@@ -15,8 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
+from contract import restored
 from contract.bus import Bus
+from contract.errors import BusError
 from contract.messages import Failure, encode
+from contract.provision import provision
 from ops import archive, snapshots
 from tests.integration.bus_side import new_job, publish
 from tests.integration.embedded import Embedded
@@ -50,20 +53,21 @@ async def filled(bus: Bus, results: int) -> None:
         await bus.results.create(new_job().key, os.urandom(RESULT_BYTES))
 
 
-def docqa(embedded: Embedded, *arguments: str) -> "subprocess.Popen[str]":
+def docqa(embedded: Embedded, *arguments: str, **extra: str) -> "subprocess.Popen[str]":
     settings = embedded.settings
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(settings.data_dir.parent),
         "DOCQA_DATA_DIR": str(settings.data_dir),
         "DOCQA_BACKUP_DIR": str(settings.backup_dir),
+        **extra,
     }
     command = [sys.executable, "-m", "ops", "backup", *arguments, "--json"]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def said(embedded: Embedded, *arguments: str) -> Any:
-    process = docqa(embedded, *arguments)
+def said(embedded: Embedded, *arguments: str, **extra: str) -> Any:
+    process = docqa(embedded, *arguments, **extra)
     out, words = process.communicate(timeout=WITHIN_S)
     assert process.returncode == 0, words
     return json.loads(out)
@@ -138,6 +142,55 @@ async def test_a_restore_that_is_killed_leaves_the_former_store_or_the_restored_
             assert (await bus.queue_state()).depth in (depth, 1)
             assert (await bus.js.stream_info("KV_DOCQA_RESULTS")).state.messages == 70
         listed(embedded)
+
+
+@pytest.mark.slow
+async def test_a_killed_restore_of_a_bus_that_runs_is_whole_or_says_so_and_the_next_one_finishes_it(
+    server: RunningServer, tmp_path: Path, rng: random.Random
+) -> None:
+    embedded = Embedded(tmp_path, "unused")
+    login = {"DOCQA_NATS_URL": server.url, "DOCQA_NATS_PASSWORD": server.credentials.read("admin")}
+    async with server.bus() as bus:
+        job = await publish(bus)
+        path = str(await embedded.backup(login))
+        began = time.monotonic()
+        said(embedded, "restore", path, "--replace", **login)
+        lasts_s = time.monotonic() - began
+        broken_off = 0
+        for _ in range(KILLS):
+            process = docqa(embedded, "restore", path, "--replace", **login)
+            all_end(killed_after(process, rng.uniform(lasts_s / 2, lasts_s)))
+            if await restored.is_unfinished(bus):
+                broken_off += 1
+                with pytest.raises(BusError, match="was broken off"):
+                    await provision(bus, server.settings)
+                said(embedded, "restore", path, **login)
+            await provision(bus, server.settings)
+            assert await bus.find_job(job)
+        print(f"{broken_off} of {KILLS} were broken off")  # noqa: T201 - shows that the moments were interesting ones
+
+
+async def test_nothing_is_pruned_when_the_newest_backup_is_damaged(
+    embedded: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = time.time()
+    for days in (40, 39, 38):
+        with monkeypatch.context() as patched:
+            patched.setattr(time, "time", lambda days=days: now_s - days * 86_400)
+            await embedded.backup()
+    newest = await embedded.backup()
+    keeping_one_month = ("prune", "--daily", "1", "--weekly", "0", "--monthly", "2")
+    assert len(said(embedded, *keeping_one_month, "--dry-run")["would_go"]) == 2
+    whole = newest.read_bytes()
+    place = archive.read_manifest(newest).streams[0].member.offset
+    newest.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    process = docqa(embedded, *keeping_one_month)
+    _, words = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 1
+    assert "damaged" in words
+    assert len(embedded.backups.all()) == 4
+    newest.write_bytes(whole)
+    assert len(said(embedded, *keeping_one_month)["pruned"]) == 2
 
 
 @contextlib.contextmanager
