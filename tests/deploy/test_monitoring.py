@@ -16,7 +16,7 @@ import pytest
 from tests.acceptance.stack import Options, Stack, running
 from tests.acceptance.waiting import eventually
 from tests.deploy import debian
-from tests.deploy.checkers import BIN
+from tests.deploy.checkers import BIN, check
 from tests.deploy.places import DEPLOY
 from tests.unit.test_monitoring import expressions_of_panels
 
@@ -53,6 +53,10 @@ def test_every_alert_fires_when_it_should_and_is_silent_when_it_should_not() -> 
 
 def test_amtool_takes_the_configuration() -> None:
     passes("amtool", "check-config", MONITORING / "alertmanager" / "alertmanager.yml")
+
+
+def test_every_yaml_file_is_well_formed() -> None:
+    check("yamllint", "--no-warnings", "-d", "relaxed", MONITORING)
 
 
 def test_every_panel_s_expression_parses() -> None:
