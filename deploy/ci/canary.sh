@@ -6,7 +6,16 @@ readonly HERE=${BASH_SOURCE[0]%/*}
 # shellcheck source=deploy/ci/lib.sh
 source "$HERE/lib.sh"
 take_target "$@"
-trap candidate_down EXIT
+
+# Waited for in the background, so that a signal is heeded at once and not after the watch.
+watching=""
+give_back() {
+  [[ -z $watching ]] || kill "$watching" 2>/dev/null || true
+  candidate_down
+}
+trap give_back EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 step "one replica of $RELEASE beside what runs"
 candidate_up
@@ -18,4 +27,9 @@ fi
 step "watching both for ${CANARY_MINUTES:=10} minutes"
 read -ra options <<<"${CANARY_OPTIONS:-}"
 "$DOCQA" canary --baseline "$BASELINE" --candidate "$CANDIDATE" --minutes "$CANARY_MINUTES" \
-  ${CANARY_REPORT:+--report "$CANARY_REPORT"} "${options[@]}"
+  ${CANARY_REPORT:+--report "$CANARY_REPORT"} "${options[@]}" &
+watching=$!
+status=0
+wait "$watching" || status=$?
+watching=""
+exit "$status"

@@ -6,6 +6,8 @@
 BASELINE=http://$SITE_HTTP
 
 candidate_up() {
+  # One that a killed run left.
+  candidate_down
   start_up "the candidate" "$RELEASE/bin/docqa" "$SITE_HOME/canary" 127.0.0.1:0
   CANDIDATE=$(read_ready "$SITE_HOME/canary" http)
 }

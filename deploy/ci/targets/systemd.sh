@@ -7,7 +7,9 @@ UNITS=$HERE/../systemd/deploy_units.sh
 
 candidate_up() {
   local uv=${UV:-uv}
-  rm -rf "$CANARY_HOME" && install -d -m 0700 "$CANARY_HOME"
+  # One that a killed run left.
+  candidate_down
+  install -d -m 0700 "$CANARY_HOME"
   python3 -m venv --without-pip "$CANARY_HOME/venv"
   "$uv" pip sync --quiet --python "$CANARY_HOME/venv/bin/python" --require-hashes "${RELEASE%/*}/requirements.txt"
   "$uv" pip install --quiet --python "$CANARY_HOME/venv/bin/python" --no-deps "$RELEASE"
