@@ -9,6 +9,7 @@ take_target "$@"
 
 # Waited for in the background, so that a signal is heeded at once and not after the watch.
 watching=""
+# shellcheck disable=SC2329  # called by the trap
 give_back() {
   [[ -z $watching ]] || kill "$watching" 2>/dev/null || true
   candidate_down

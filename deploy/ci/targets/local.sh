@@ -4,6 +4,7 @@
 : "${SITE_HOME:?"SITE_HOME: name the folder that holds the releases' links and the data"}"
 : "${SITE_HTTP:=127.0.0.1:8000}"
 BASELINE=http://$SITE_HTTP
+mkdir -p "$SITE_HOME"
 
 candidate_up() {
   # One that a killed run left.
