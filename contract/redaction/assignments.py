@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from contract.errors import TooManySecretsError
 from contract.redaction import values
 from contract.redaction.pattern import Pattern
 from contract.redaction.span import Span
@@ -41,6 +42,12 @@ _ANY = Pattern(
 _PARTS = Pattern(rf"(?i)({_SPOKEN}|{_NAMES})({_NAME_REST})({_CLOSE}){_TYPE}({_OPERATOR})@?((?:{_QUOTE})?)")
 _PARTS_BYTES = 160
 _VALUE_BYTES = 2048
+_JUDGED_BYTES = 256
+"""So much of a value without quotes is judged; if it is a secret, all of it goes."""
+
+_FEW_NAMES = 500
+_BYTES_A_NAME = 64
+"""A text that names a secret more often than so is none that people write, and would take long."""
 
 _IS_PASSWORD = Pattern(rf"(?i){_SPOKEN}|(?:^|[^a-z])(?:pass|pw)(?:$|[^a-z])")
 _BENIGN_NAME = Pattern(
@@ -79,7 +86,11 @@ class _Name(NamedTuple):
 def find(source: bytes) -> Iterator[Span]:
     """All values that are secrets, from left to right."""
     position = 0
+    left = _FEW_NAMES + len(source) // _BYTES_A_NAME
     while found := _ANY.search(source, position):
+        left -= 1
+        if left < 0:
+            raise TooManySecretsError("The text names secrets too often to look at each: send it in parts.")
         parts = _PARTS.groups(source, found[0], min(found[0] + _PARTS_BYTES, len(source)))
         if parts is None:
             position = found[0] + 2
@@ -93,7 +104,7 @@ def find(source: bytes) -> Iterator[Span]:
 def _judge(source: bytes, parts: list[tuple[int, int]]) -> Span | None:
     """The value that follows a name, if it is a secret."""
     _, keyword, rest, _, operator, quote = parts
-    if _goes_on(source, keyword[1], rest):
+    if _goes_on(source, keyword[1], rest) or _is_only_spoken_of(source, keyword, operator, quote):
         return None
     start = quote[1]
     end = _quoted_end(source, quote) if quote[0] < quote[1] else -1
@@ -105,9 +116,22 @@ def _judge(source: bytes, parts: list[tuple[int, int]]) -> Span | None:
     else:
         if quote[0] < quote[1] or not _takes_unquoted(source, keyword[0], operator, name):
             return None
-        end = _unquoted_end(source, start, name.is_password, source[operator[0] : operator[1]].strip())
+        sign = source[operator[0] : operator[1]].strip()
+        end = _unquoted_end(source, start, name.is_password, sign, _JUDGED_BYTES)
         is_secret = values.is_unquoted_secret(source, start, end, name.is_password, _is_strong(name))
+        if is_secret and end - start > _JUDGED_BYTES - 8:
+            end = _unquoted_end(source, start, name.is_password, sign, len(source))
     return Span(start, end, _kind(name, source[start:end])) if is_secret else None
+
+
+def _is_only_spoken_of(
+    source: bytes, keyword: tuple[int, int], operator: tuple[int, int], quote: tuple[int, int]
+) -> bool:
+    """`the token expires`: a name and a word, with nothing between that says that one is the other's value."""
+    if quote[0] < quote[1] or source[operator[0] : operator[1]].strip():
+        return False
+    word = source[keyword[0] : keyword[1]].lower()
+    return not word.startswith((b"pass", b"pwd")) and b"-" not in source[max(0, keyword[0] - 24) : keyword[0]]
 
 
 def _goes_on(source: bytes, end: int, rest: tuple[int, int]) -> bool:
@@ -164,8 +188,8 @@ def _takes_unquoted(source: bytes, start: int, operator: tuple[int, int], name: 
     return name.is_password and (not line.strip() or b"login " in line)
 
 
-def _unquoted_end(source: bytes, start: int, is_password: bool, sign: bytes) -> int:
-    found = (_UNQUOTED_PASSWORD if is_password else _UNQUOTED_SECRET).match(source, start, start + _VALUE_BYTES)
+def _unquoted_end(source: bytes, start: int, is_password: bool, sign: bytes, most: int) -> int:
+    found = (_UNQUOTED_PASSWORD if is_password else _UNQUOTED_SECRET).match(source, start, start + most)
     if not found:
         return start
     value = found.group()

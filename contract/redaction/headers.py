@@ -4,6 +4,7 @@ import binascii
 import re
 from collections.abc import Iterator
 
+from contract.errors import TooManySecretsError
 from contract.redaction.pattern import Pattern
 from contract.redaction.placeholder import is_filler, is_placeholder
 from contract.redaction.span import Span
@@ -19,11 +20,18 @@ _TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]++=*+")
 _PASSWORD = re.compile(rb"[^\s\"']++")
 _COMMANDS = (b"curl", b"wget", b"http")
 _COMMAND_BYTES = 300
+_FEW = 500
+_BYTES_EACH = 64
+"""A text with more of them than one in so many bytes is none that people write, and would take long."""
 
 
 def find(source: bytes) -> Iterator[Span]:
     position = 0
+    left = _FEW + len(source) // _BYTES_EACH
     while found := _ANY.search(source, position):
+        left -= 1
+        if left < 0:
+            raise TooManySecretsError("The text names credentials too often to look at each: send it in parts.")
         start, end = found
         head = source[start:end].lstrip().lower()
         position = start + 5

@@ -33,5 +33,5 @@ def _end(source: bytes, start: int) -> int:
     end = _END.match(source, stop)
     if end and source[start:stop].strip():
         return end.end()
-    rest = _CUT_OFF.match(source, start)
+    rest = None if source[start : start + 1] == b"-" else _CUT_OFF.match(source, start)
     return rest.end() if rest and rest.group().strip() else start

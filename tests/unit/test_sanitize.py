@@ -1,5 +1,6 @@
 """The sanitizer, as a pure function of a text."""
 
+import contextlib
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -235,7 +236,9 @@ def test_as_many_secrets_as_a_text_may_have_are_taken_out() -> None:
 )
 @pytest.mark.timeout(30)
 def test_a_long_text_of_beginnings_comes_to_its_end(piece: str) -> None:
-    assert sanitize(piece * (2**18 // len(piece))).text
+    """Or to a refusal."""
+    with contextlib.suppress(TooManySecretsError):
+        assert sanitize(piece * (2**18 // len(piece))).text
 
 
 def test_lone_surrogates_pass() -> None:
