@@ -12,12 +12,17 @@ WITHIN_S = 4.0
 
 
 class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket; `host` is its path."""
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        # Not the path: it would become the Host header, which has no slashes.
+        super().__init__("localhost")
+        self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(WITHIN_S)
-        self.sock.connect(self.host)
+        self.sock.connect(self._path)
 
 
 def main() -> int:

@@ -1,9 +1,14 @@
 """The files of deploy/compose: valid, hardened, exact, and held to each other. Nothing is built or run here."""
 
+import contextlib
+import http.server
 import os
 import re
 import shutil
+import socketserver
 import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +118,45 @@ def test_the_image_runs_as_a_numeric_user_and_its_health_needs_no_shell(compose:
     assert re.findall(r"^USER (\S+)", dockerfile, re.MULTILINE)[-1] == "10001:10001"
     for name in OURS:
         assert compose["services"][name]["healthcheck"]["test"][:2] == ["CMD", "healthy"]
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    """200 to `/good` of a client that names this host properly, as the ingress demands it."""
+
+    def do_GET(self) -> None:
+        is_good = self.path == "/good" and re.fullmatch(r"(localhost|127\.0\.0\.1:\d+)", self.headers["Host"])
+        self.send_response(200 if is_good else 400)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        """Nothing."""
+
+    def address_string(self) -> str:
+        return "socket"
+
+
+class UnixServer(socketserver.UnixStreamServer):
+    def get_request(self) -> tuple[Any, Any]:
+        return super().get_request()[0], ("socket", 0)
+
+
+@pytest.mark.parametrize("kind", ["unix", "tcp"])
+def test_the_health_check_says_0_for_a_200_and_1_for_all_else(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "s"
+    server = UnixServer(str(path), Answer) if kind == "unix" else http.server.HTTPServer(("127.0.0.1", 0), Answer)
+    where = str(path) if kind == "unix" else f"127.0.0.1:{server.socket.getsockname()[1]}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def healthy(*arguments: str) -> int:
+        return subprocess.run(
+            [sys.executable, "-IS", FOLDER / "healthy.py", *arguments], capture_output=True
+        ).returncode
+
+    with contextlib.closing(server.socket):
+        assert healthy(where, "/good") == 0
+        assert healthy(where, "/bad") == 1
+        server.shutdown()
+    assert healthy(str(tmp_path / "nobody"), "/good") == 1
 
 
 def test_monitoring_is_a_profile_that_the_rest_does_without(compose: dict[str, Any]) -> None:
