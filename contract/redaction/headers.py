@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from contract.errors import TooManySecretsError
 from contract.redaction.pattern import Pattern
-from contract.redaction.placeholder import is_filler, is_placeholder
+from contract.redaction.placeholder import is_filler, is_placeholder, turns_of_case
 from contract.redaction.span import Span
 
 _ANY = Pattern(
@@ -65,10 +65,10 @@ def _is_basic(value: bytes) -> bool:
 
 
 def _is_drawn(value: bytes) -> bool:
-    """No word of a sentence: it has digits, or is longer than words are."""
-    return len(value) >= 12 and (
-        any(48 <= byte <= 57 for byte in value) or (len(value) >= 40 and b"/" not in value[:4])
-    )
+    """No word of a sentence: it has digits, its case changes often, or it is longer than words are."""
+    if any(48 <= byte <= 57 for byte in value) and len(value) >= 12:
+        return True
+    return turns_of_case(value) > 0.25 * len(value) >= 4 or (len(value) >= 40 and b"/" not in value[:4])
 
 
 _FORMS = {"basic-auth": _is_basic, "bearer-token": _is_drawn, "authorization": _is_drawn}
