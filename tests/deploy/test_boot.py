@@ -107,6 +107,30 @@ async def test_a_service_that_is_killed_comes_back_and_nothing_is_lost(docqa: De
     await docqa.loses_nothing()
 
 
+@pytest.mark.parametrize("kind", ["plain", "encrypted"])
+async def test_a_token_in_the_credential_store_is_asked_for(docqa: Deployed, kind: str) -> None:
+    store = docqa.machine.path("/etc/credstore")
+    drop_in = docqa.machine.path("/etc/systemd/system/goblin-docqa.service.d/50-token.conf")
+    store.mkdir(mode=0o700, exist_ok=True)
+    (store / "goblin-docqa.token").write_text("open-sesame-open-sesame", encoding="ascii")
+    if kind == "encrypted":
+        plain, sealed = "/etc/credstore/goblin-docqa.token", "/etc/credstore/sealed"
+        docqa.machine.run("systemd-creds", "encrypt", "--with-key=host", "--name=DOCQA_TOKEN", plain, sealed)
+        (store / "goblin-docqa.token").unlink()
+        drop_in.write_text(f"[Service]\nLoadCredentialEncrypted=DOCQA_TOKEN:{sealed}\n", encoding="ascii")
+        docqa.machine.run("systemctl", "daemon-reload")
+    docqa.machine.run("systemctl", "restart", "goblin-docqa.service")
+    async with docqa.client() as client:
+        assert (await client.ask("Who?")).status_code == 401
+        client.http.headers["Authorization"] = "Bearer open-sesame-open-sesame"
+        assert (await client.ask("Who?", max_tokens=1)).status_code == 200
+    drop_in.unlink(missing_ok=True)
+    for file in store.iterdir():
+        file.unlink()
+    docqa.machine.run("systemctl", "daemon-reload")
+    docqa.machine.run("systemctl", "restart", "goblin-docqa.service")
+
+
 def test_the_nightly_service_makes_a_backup_in_a_folder_of_its_own(docqa: Deployed) -> None:
     docqa.machine.run("systemctl", "start", "goblin-docqa-backup.service")
     assert list(docqa.machine.path("/var/backups/goblin-docqa").iterdir())
