@@ -13,6 +13,8 @@ from bench.run import Run
 
 AT_THE_KNEE: Final = 0.98
 """Below the knee this share of arrivals is answered."""
+KEEPS_UP: Final = 0.9
+"""Where fewer are answered than come, the queue fills: that nobody is refused yet is only a matter of time."""
 SATURATED: Final = 1.2
 """Past saturation so many times as many arrive as were ever answered. Nearer to it chance leaves slots idle now and
 then, since the queue is short: by Erlang's formula for 8 slots and 8 places a twelfth is refused and not made up for at
@@ -67,7 +69,7 @@ async def one_rate(run: Run, rate: float, for_s: float) -> Step:
 
 def knee_of(steps: list[Step]) -> dict[str, Any]:
     """The highest rate at which nearly all is answered, the most answers, and the least of those past saturation."""
-    whole = [step for step in steps if step.refused <= 1 - AT_THE_KNEE]
+    whole = [step for step in steps if step.refused <= 1 - AT_THE_KNEE and step.goodput >= KEEPS_UP * step.arrived]
     knee = max(whole, key=lambda step: step.rate, default=steps[0])
     peak = max(steps, key=lambda step: step.goodput)
     past = [step.goodput / peak.goodput for step in steps if step.arrived >= SATURATED * peak.goodput > 0]
