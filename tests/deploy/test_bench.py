@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from bench.__main__ import cli
+from tests.deploy import debian
 
 ENDS_WITHIN_S = 280.0
 """On a machine at rest a quick mode takes less than a minute."""
@@ -32,8 +32,8 @@ def bench(*arguments: str, folder: Path) -> dict[str, Any]:
     return result
 
 
-@pytest.mark.skipif(shutil.which("hey") is None, reason="hey is not installed: apt install hey")
 def test_hey_is_measured_beside_our_closed_loop(tmp_path: Path) -> None:
+    debian.ensure("hey")
     result = bench("hey", "-n", "1000", "-c", "50", "--queue-size", "10", folder=tmp_path)
     # How far they are apart is a figure for a machine at rest, which the command judges as a bar.
     assert isinstance(result["figures"]["apart_points"], float)
