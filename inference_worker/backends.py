@@ -54,6 +54,7 @@ def _open_proxy(settings: WorkerSettings, bus: Bus, ledger: UsageLedger) -> Prox
         model=settings.proxy_model,
         slots=settings.slots,
         context_tokens=settings.proxy_context_tokens,
+        redactor=settings.redactor(),
         lose_tokens=ledger.lose,
     )
 

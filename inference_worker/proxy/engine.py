@@ -14,6 +14,7 @@ import structlog
 
 from contract.errors import BusError, DocQAError, PromptTooLongError, ProxyError
 from contract.messages import FinishReason, Query, Usage
+from contract.redaction.redactor import BUILT_IN, Redactor
 from inference_worker import metrics
 from inference_worker.generation import Completion, Piece
 from inference_worker.proxy.breaker import Breaker
@@ -52,6 +53,7 @@ class ProxyEngine:
         model: str,
         slots: int,
         context_tokens: int,
+        redactor: Redactor = BUILT_IN,
         breaker: Breaker | None = None,
         lose_tokens: LoseTokens = lambda owner, tokens: None,
     ) -> None:
@@ -64,6 +66,7 @@ class ProxyEngine:
         self._remote = remote
         self._budget = budget
         self._cache = cache
+        self._redactor = redactor
         self._breaker = breaker or Breaker()
         self._lose_tokens = lose_tokens
         self._writes: set[asyncio.Task[None]] = set()
@@ -98,7 +101,7 @@ class ProxyEngine:
         """What is sent; raises ProxyError for a text that does not pass the sanitizer."""
         try:
             # A megabyte takes a tenth of a second: not on the loop's thread.
-            return await asyncio.to_thread(request_for, query, self.model_name, self._remote.target.url)
+            return await asyncio.to_thread(request_for, query, self.model_name, self._remote.target.url, self._redactor)
         except DocQAError as error:
             raise ProxyError(str(error), is_replayable=False) from None
 

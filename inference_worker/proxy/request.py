@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from contract.messages import Query
+from contract.redaction.redactor import BUILT_IN, Redactor
 from contract.sanitize import sanitize
 from inference_worker.wording import worded
 
@@ -40,15 +41,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return _MOST_BYTES_BESIDE + _MOST_BYTES_PER_TOKEN * self.max_tokens
 
 
-def request_for(query: Query, model: str, url: str) -> Request:
+def request_for(query: Query, model: str, url: str, redactor: Redactor = BUILT_IN) -> Request:
     """The request to `model` at `url`."""
     wording = worded(query.query, query.context)
     messages = [
         {"role": "system", "content": wording.system},
         # Once more as a whole: the wording may have brought together what was apart.
-        {"role": "user", "content": sanitize(wording.user).text},
+        {"role": "user", "content": sanitize(wording.user, redactor).text},
     ]
-    asked = _asked(query, model, messages)
+    stops = [sanitize(stop, redactor).text for stop in query.stop]
+    asked = _asked(query, model, messages, stops)
     texts = [message["content"] for message in messages]
     return Request(
         body=msgspec.json.encode({**asked, "stream": True, "stream_options": {"include_usage": True}}),
@@ -60,7 +62,7 @@ def request_for(query: Query, model: str, url: str) -> Request:
     )
 
 
-def _asked(query: Query, model: str, messages: list[dict[str, str]]) -> dict[str, Any]:
+def _asked(query: Query, model: str, messages: list[dict[str, str]], stops: list[str]) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "model": model,
         "messages": messages,
@@ -70,8 +72,8 @@ def _asked(query: Query, model: str, messages: list[dict[str, str]]) -> dict[str
     }
     if query.seed is not None:
         asked["seed"] = query.seed
-    if query.stop:
-        asked["stop"] = [sanitize(stop).text for stop in query.stop]
+    if stops:
+        asked["stop"] = stops
     return asked
 
 

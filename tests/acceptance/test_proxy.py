@@ -61,7 +61,10 @@ async def usage(stack: Stack) -> dict[str, Any]:
 async def test_no_secret_reaches_the_proxy_whichever_way_it_comes_and_the_usage_is_told(
     start: Start, tmp_path: Path
 ) -> None:
-    async with proxied(start) as (api, stack):
+    rules = tmp_path / "rules.toml"
+    # Found only in the whole message: no field holds all of it.
+    rules.write_text("[[rule]]\nkind = 'house'\npattern = 'Question: (Who wrote it)'\ngroup = 1\n", encoding="utf-8")
+    async with proxied(start, DOCQA_REDACTION_RULES=str(rules)) as (api, stack):
         await _ask_with_secrets(stack, tmp_path)
         sent = b"\n".join(api.requests).decode("unicode_escape", "replace")
         assert len(api.requests) == 4
@@ -74,6 +77,7 @@ async def test_no_secret_reaches_the_proxy_whichever_way_it_comes_and_the_usage_
         assert first.json()["model"] == again.json()["model"] == "far-away"
         assert first.json()["answer"] == again.json()["answer"] == "It was Ada."
         assert len(api.requests) == 5
+        assert b"Question: [REDACTED:house]?" in api.requests[4]
         await _is_counted(stack)
         assert KEY not in stack.log()
         assert all(secret not in stack.log() for secret in (*SECRETS.values(), *HALVES))
