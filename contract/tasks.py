@@ -6,8 +6,8 @@ from typing import Any, Final
 _AGAIN_AFTER_S: Final = 0.2
 
 
-async def end(*tasks: "asyncio.Task[Any] | None") -> None:
-    """Cancel tasks until they have ended, however they do.
+async def end(*tasks: "asyncio.Task[Any] | None", again_after_s: float = _AGAIN_AFTER_S) -> None:
+    """Cancel tasks until they have ended, however they do; `again_after_s` is what each may take for its last steps.
 
     Once is not enough: nats-py passes over a cancellation that comes while it flushes, and so does `asyncio.wait_for`
     before Python 3.12 where what it waited for ended in the same moment. A loop that tries for ever goes on after it.
@@ -16,7 +16,7 @@ async def end(*tasks: "asyncio.Task[Any] | None") -> None:
     while left:
         for task in left:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=_AGAIN_AFTER_S)
+        _, left = await asyncio.wait(left, timeout=again_after_s)
 
 
 async def end_others() -> None:

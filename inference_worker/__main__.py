@@ -9,12 +9,13 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 import structlog
 import uvloop
 from uuid_utils import uuid7
 
-from contract import logs, settings, topology
+from contract import logs, settings, tasks, topology
 from contract.bus import Bus
 from contract.errors import SettingsError
 from contract.files import write_atomically
@@ -32,6 +33,8 @@ from inference_worker.watchdog import Watchdog
 from inference_worker.worker import Worker
 
 ROLE = "worker"
+_LOOPS_END_WITHIN_S: Final = 3.0
+"""A loop that pulls takes up to two seconds for its end; one that takes longer has passed over its cancellation."""
 
 log = structlog.get_logger(__name__)
 
@@ -101,8 +104,7 @@ async def answer_jobs(
     await asyncio.wait([pulling, stopping, watching], return_when=asyncio.FIRST_COMPLETED)
     health.is_stopping = True
     notifier.stopping()
-    pulling.cancel()
-    await asyncio.gather(pulling, return_exceptions=True)
+    await tasks.end(pulling, again_after_s=4 * _LOOPS_END_WITHIN_S)
     log.info("draining", held=worker.held, running=worker.busy)
     await worker.consumer.drain(loaded.drain_s)
     log.info("drained")
@@ -112,7 +114,7 @@ async def answer_jobs(
     await bus.close()
     if watching.done():
         watching.result()
-    watching.cancel()
+    await tasks.end_others()
     if not stop.is_set():
         pulling.result()
 
@@ -124,11 +126,20 @@ async def serve_jobs(
     await bus.connect(loaded, ROLE, on_reconnect=worker.consumer.forget_pulls)
     await bus.subscribe(topology.CANCEL_SUBJECTS, worker.consumer.cancel)
     await bus.subscribe(topology.ROLL_CALL_SUBJECT, announcer.answer_roll_call)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(worker.consumer.run(), name="pull jobs")
-        tasks.create_task(announcer.run(), name="announce")
+    loops = [
+        asyncio.create_task(worker.consumer.run(), name="pull jobs"),
+        asyncio.create_task(announcer.run(), name="announce"),
+    ]
+    # No TaskGroup: it cancels once only, and nats-py passes over a cancellation that comes while it flushes.
+    try:
         log.info("worker ready", model=announcer.engine.model_name, slots=announcer.engine.slots)
         on_ready(announcer.engine)
+        await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await tasks.end(*loops, again_after_s=_LOOPS_END_WITHIN_S)
+    for loop in loops:
+        if not loop.cancelled():
+            loop.result()
 
 
 def listen_for_signals(stop: asyncio.Event, worker: Worker) -> None:

@@ -3,9 +3,7 @@
 import os
 import shutil
 import struct
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,6 +13,7 @@ from inference_worker.kept.placing import place
 from inference_worker.kept.record import hash_of
 from inference_worker.kept.snapshots import KEPT, ModelSnapshots
 from inference_worker.tuning.gguf_header import metadata
+from tests.unit.killed import Killed, dies_before_step
 
 
 def text(value: str) -> bytes:
@@ -158,10 +157,6 @@ def test_a_model_that_was_only_touched_passes(kept: ModelSnapshots, model: Path)
     record.check(model, kept.root, "fast")
 
 
-class Killed(BaseException):
-    """The process ended here."""
-
-
 STEPS = 30
 
 
@@ -173,20 +168,8 @@ def test_killed_at_any_step_no_half_snapshot_counts_and_the_former_ones_stand(
     former = model.read_bytes()
     replace(model, gguf(general__name="another"))
     with monkeypatch.context() as patched:
-        left = iter(range(step))
-
-        def dies_before(call: Callable[..., Any]) -> Callable[..., Any]:
-            def step_by_step(*arguments: Any, **options: Any) -> Any:
-                if next(left, None) is None:
-                    raise Killed
-                return call(*arguments, **options)
-
-            return step_by_step
-
-        for owner, name in ((Path, "rename"), (Path, "replace"), (Path, "mkdir"), (snapshots, "place")):
-            patched.setattr(owner, name, dies_before(getattr(owner, name)))
-        for name in ("fsync", "link", "utime"):
-            patched.setattr(os, name, dies_before(getattr(os, name)))
+        calls = [(Path, "rename"), (Path, "replace"), (Path, "mkdir"), (snapshots, "place")]
+        dies_before_step(step, [*calls, (os, "fsync"), (os, "link"), (os, "utime")], patched)
         # What a killed process has no time for.
         patched.setattr(ModelSnapshots, "_sweep", lambda self: None)
         try:

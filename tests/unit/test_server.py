@@ -59,6 +59,14 @@ async def serving(folder: Path, watchdog_s: float) -> AsyncIterator[Server]:
             await task
 
 
+async def connected(folder: Path, server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that the server has taken."""
+    streams = await asyncio.open_unix_connection(str(folder / "door"))
+    while not server.server_state.connections:
+        await asyncio.sleep(0)
+    return streams
+
+
 async def hear(manager: socket.socket, word: bytes) -> None:
     """Wait until the manager is told this word, whatever else it is told before."""
     async with asyncio.timeout(5):
@@ -80,9 +88,7 @@ async def test_who_connected_before_the_stop_still_gets_an_answer_and_it_is_the_
 ) -> None:
     async with serving(folder, watchdog_s=30) as server:
         await hear(manager, b"READY=1")
-        reader, writer = await asyncio.open_unix_connection(str(folder / "door"))
-        while not server.server_state.connections:
-            await asyncio.sleep(0)
+        reader, writer = await connected(folder, server)
         server.stop()
         while server.servers[0].is_serving():
             await asyncio.sleep(0)
@@ -98,9 +104,7 @@ async def test_who_connected_and_says_nothing_holds_the_stop_up_for_a_second_onl
 ) -> None:
     async with serving(folder, watchdog_s=30) as server:
         await hear(manager, b"READY=1")
-        reader, writer = await asyncio.open_unix_connection(str(folder / "door"))
-        while not server.server_state.connections:
-            await asyncio.sleep(0)
+        reader, writer = await connected(folder, server)
         server.stop()
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()

@@ -2,17 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ops import store_swap
-
-
-class Killed(BaseException):
-    """The process ended here."""
+from tests.unit.killed import Killed, dies_before_step
 
 
 def made(folder: Path) -> Path:
@@ -67,20 +62,8 @@ def test_killed_at_any_step_it_is_the_former_or_the_new_one_and_whole(
     tokens.write_bytes(b"former")
     place = made(folder)
     with monkeypatch.context() as patched:
-        left = iter(range(step))
-
-        def dies_before(call: Callable[..., Any]) -> Callable[..., Any]:
-            def step_by_step(*arguments: Any, **options: Any) -> Any:
-                if next(left, None) is None:
-                    raise Killed
-                return call(*arguments, **options)
-
-            return step_by_step
-
-        for owner, name in ((Path, "rename"), (Path, "replace"), (shutil, "rmtree")):
-            patched.setattr(owner, name, dies_before(getattr(owner, name)))
-        for name in ("fsync", "open"):
-            patched.setattr(os, name, dies_before(getattr(os, name)))
+        calls = [(Path, "rename"), (Path, "replace"), (shutil, "rmtree"), (os, "fsync"), (os, "open")]
+        dies_before_step(step, calls, patched)
         try:
             store_swap.commit(folder, place, {tokens: b"new"})
             survived = True
