@@ -74,8 +74,8 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"models": listed, "snapshots": snapshots}))
     else:
-        lines = [_line(model) for model in listed] + [_snapshot_line(snapshot) for snapshot in snapshots]
-        click.echo("\n".join(lines))
+        kept = [line for snapshot in snapshots for line in (_snapshot_line(snapshot), *_file_lines(snapshot))]
+        click.echo("\n".join([*map(_line, listed), *kept]))
 
 
 @command.command("snapshot")
@@ -152,6 +152,15 @@ def _snapshot_line(snapshot: Mapping[str, Any]) -> str:
     size = sum(file["size_bytes"] for file in snapshot["files"]) / 2**20
     names = ", ".join(Path(file["path"]).name for file in snapshot["files"])
     return f"  snapshot {snapshot['name']:<31} {size:>8,.0f} MiB  {names}"
+
+
+def _file_lines(snapshot: Mapping[str, Any]) -> list[str]:
+    """What is known of each file: enough to tell two apart; `--json` has all of it."""
+    return [
+        f"    {Path(file['path']).name}  SHA-256 {file['sha256'][:12]}  "
+        f"{file['metadata'].get('general.architecture', 'says nothing of itself')}  from {file['source']}"
+        for file in snapshot["files"]
+    ]
 
 
 def _listed(environment: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from ops import archive, snapshots
 from tests.integration.bus_side import new_job, publish
 from tests.integration.embedded import Embedded
 from tests.nats_server import RunningServer
+from tests.small_disk import small_disk
 
 KILLS = int(os.environ.get("BACKUP_KILLS", "3"))
 RESULT_BYTES = 60_000
@@ -191,18 +191,6 @@ async def test_nothing_is_pruned_when_the_newest_backup_is_damaged(
     assert len(embedded.backups.all()) == 4
     newest.write_bytes(whole)
     assert len(said(embedded, *keeping_one_month)["pruned"]) == 2
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path, mebibytes: int) -> Iterator[None]:
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=700", "docqa-test", str(folder)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small disk needs root")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 async def test_a_full_disk_of_backups_costs_none_of_them(embedded: Embedded, server: RunningServer) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import struct
 from pathlib import Path
 
 import pytest
@@ -13,23 +12,8 @@ from inference_worker.kept.placing import place
 from inference_worker.kept.record import hash_of
 from inference_worker.kept.snapshots import KEPT, ModelSnapshots
 from inference_worker.tuning.gguf_header import metadata
+from tests.gguf import gguf, replace
 from tests.unit.killed import Killed, dies_before_step
-
-
-def text(value: str) -> bytes:
-    return struct.pack("<Q", len(value)) + value.encode()
-
-
-def gguf(**extra: str) -> bytes:
-    """A header with a text, a number, an array and a long template; then what would be weights."""
-    pairs = [
-        text("general.architecture") + struct.pack("<I", 8) + text("llama"),
-        text("llama.context_length") + struct.pack("<II", 4, 2048),
-        text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 2) + text("a") + text("b"),
-        text("tokenizer.chat_template") + struct.pack("<I", 8) + text("x" * 5000),
-        *(text(name.replace("__", ".")) + struct.pack("<I", 8) + text(value) for name, value in extra.items()),
-    ]
-    return struct.pack("<4sIQQ", b"GGUF", 3, 0, len(pairs)) + b"".join(pairs) + b"weights" * 1000
 
 
 @pytest.fixture
@@ -52,13 +36,6 @@ def change(path: Path) -> None:
         file.seek(-5, os.SEEK_END)
         file.write(b"W")
     os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
-
-
-def replace(path: Path, content: bytes) -> None:
-    """As a download does it."""
-    new = path.with_suffix(".new")
-    new.write_bytes(content)
-    new.replace(path)
 
 
 def test_a_snapshot_says_what_it_holds_where_it_came_from_and_what_the_file_says(
