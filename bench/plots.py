@@ -227,7 +227,7 @@ Applies = Callable[[dict[str, Any]], object]
 _PLOTS: Final[dict[str, tuple[Applies, Callable[[dict[str, Any]], Figure]]]] = {
     "timeline": (lambda result: result.get("timeline"), timeline),
     "latency": (lambda result: result.get("timeline", {}).get("latencies"), latency),
-    "knee": (lambda result: result["figures"].get("steps"), knee),
+    "knee": (lambda result: "knee_per_s" in result["figures"], knee),
     "recovery": (lambda result: result["figures"].get("recovery_s"), recovery),
     "peers": (speeds, peers),
     "ratios": (lambda result: any(found["ratios"] for found in speeds(result).values()), ratios),

@@ -21,6 +21,7 @@ import structlog
 from contract.errors import EngineError, SettingsError
 from inference_worker.cores import available_cores
 from inference_worker.free_memory import free_bytes
+from inference_worker.gaps import rows_between
 from inference_worker.memory import DecodeError, NoRoomError
 from inference_worker.options import RunOptions
 from inference_worker.prompt import PromptTemplate
@@ -122,6 +123,7 @@ class Model:
         self.context_tokens = row_tokens(self.shape, rows, context_tokens, free_bytes())
         self._context = _open_context(self._weights, options, rows, self.context_tokens)
         self._memory = lc.llama_get_memory(self._context)
+        self._is_split = options.kv_layout == "split" and not _has_state(self._weights)
         self._batch = _Batch(options.step_tokens + rows)
         self._pieces: dict[int, bytes] = {}
         self.library_s = 0.0
@@ -177,13 +179,19 @@ class Model:
 
         Returns for each span the place of its last token's logits, valid until the next step.
         """
-        places = self._batch.fill(spans)
+        company = self._company(spans)
+        together = sorted((*spans, *company), key=lambda span: span.row) if company else spans
+        places = self._batch.fill(together)
         code = self._timed(lc.llama_decode, self._context, self._batch.raw)
         if code == _NO_ROOM:
             raise NoRoomError
         if code != 0:
             raise DecodeError(f"The model could not run a step (llama_decode returned {code}).")
-        return places
+        if not company:
+            return places
+        self._dismiss(company)
+        place_of = {span.row: place for span, place in zip(together, places, strict=True)}
+        return [place_of[span.row] for span in spans]
 
     def logits(self, place: int) -> npt.NDArray[np.float32]:
         """The logits at `place`, one for each token of the vocabulary: a view, valid until the next step."""
@@ -250,6 +258,21 @@ class Model:
         """Free everything. The model can't be used afterwards."""
         lc.llama_free(self._context)
         lc.llama_model_free(self._weights)
+
+    def _company(self, spans: list[Span]) -> list[Span]:
+        """One token for each idle row that a round is faster with; it means nothing, and is dropped after the step."""
+        if not self._is_split or any(len(span.tokens) > 1 for span in spans):
+            return []
+        deepest = max(span.position for span in spans)
+        held = [int(lc.llama_memory_seq_pos_max(self._memory, row)) + 1 for row in range(self.rows)]
+        # All rows of a pass are computed as deep as the deepest one.
+        rows = rows_between([span.row for span in spans], lambda row: held[row] <= deepest)
+        return [Span(row, held[row], spans[0].tokens, wants_logits=False) for row in rows]
+
+    def _dismiss(self, company: list[Span]) -> None:
+        for span in company:
+            if not self.truncate(span.row, span.position):
+                raise DecodeError("The model could not take back a token.")
 
     def _timed(self, call: Callable[..., Any], *arguments: Any) -> Any:
         """Call llama.cpp, and count the time."""
@@ -354,6 +377,11 @@ def _shape(weights: Any) -> Shape:
         kv_heads=int(lc.llama_model_n_head_kv(weights)),
         embedding=int(lc.llama_model_n_embd(weights)),
     )
+
+
+def _has_state(weights: Any) -> bool:
+    """True for a model that folds what it read into one state: no token can be taken back."""
+    return bool(lc.llama_model_is_recurrent(weights) or lc.llama_model_is_hybrid(weights))
 
 
 def _open_context(weights: Any, options: RunOptions, rows: int, row_tokens: int) -> Any:
