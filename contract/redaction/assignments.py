@@ -11,158 +11,142 @@ from typing import NamedTuple
 
 from contract.errors import TooManySecretsError
 from contract.redaction import values
+from contract.redaction.names import REST, SPOKEN, WRITTEN, Name, Names, is_benign
 from contract.redaction.pattern import Pattern
 from contract.redaction.span import Span
 
-_SPOKEN = "pass(?:word|wd|phrase|code|wort)|passwd|pwd|contrase(?:n|ñ)a|senha|kennwort|mot_de_passe"
-_NAMES = (
-    r"secret|token|api[_.\- ]?key|auth|credential|creds|private[_.\- ]?key|access[_.\- ]?key|pass|signature|license|"
-    r"accountkey|sonar[_.]?login|key|pw|pat\b|sig\b"
-)
-_NAME_REST = r"[\w.\-]{0,24}"
-_CLOSE = r"(?:\\{0,2}[\"'`]|[\])}]|</(?:key|name|string)>\s{0,8}<(?:string|value)){0,3}"
+_CLOSE = r"(?:\\{0,2}[\"'`]|[\])}]|\*{2}|</(?:key|name|string)>\s{0,8}<(?:string|value)){0,3}"
 _TYPE = (
     r"(?:\[\d{0,4}\]|\s{0,2}:?\s{1,2}(?:&?'?(?:static )?str(?:ing)?|String|char|text|NSString|Optional\[str\]|any)"
     r"[?*]?(?:\[\d{0,4}\])?)?"
 )
-_OPERATOR = (
-    # `"name": "PASSWORD", "value": "…"`, and the same in XML and YAML, goes before the bare comma and the bare space.
+_SET = (
+    # `"name": "PASSWORD", "value": "…"`, and the same in XML and YAML, goes before the bare comma.
     r"(?:,?\s{1,16}|,)[\"']?value[\"']?\s{0,2}[=:]\s{0,2}"
-    r"|\s{0,20}(?:=>|->|:{1,3}=|={1,3}|!={1,2}|[?.+]=|\?{2}=|\|\||:)\s{0,4}(?:[>|][-+]?\s{1,8})?"
-    r"|\s{0,2}[,>]\s{0,8}|\(|\.assign\("
+    r"|\s{0,20}(?:=>|->|:{1,3}=|={1,3}|!={1,2}|[?.+]=|\?{2}=|\|{1,2}|:)\*{0,2}\s{0,4}(?:[>|][-+]?\s{1,8})?"
+    r"|\s{0,2}>\s{0,8}"
     r"|[ \t]{1,3}(?:is|was|ist|lautet)[ \t:]{1,3}"  # codespell:ignore ist
-    r"|[ \t]{1,3}"
 )
+"""Between a name and any value."""
+_BEFORE_QUOTE = r"\s{0,2},\s{0,8}|\(|\.assign\(|[ \t]{1,3}"
+"""Between a name and a value in quotes."""
 _QUOTE = r"[bBrRuUfF]{0,2}\\{0,2}(?:\"\"\"|'''|[\"'`])"
+
+_WORD = r"[^\s\"'`=:,;<>&|\\(){}\[\]]{5}"
+_LONG = _WORD + r"[^\s\"'`<>;&|,\\(){}\[\]]{3}"
+_DRAWN = r"[A-Za-z0-9+/_.~-]{16}"
+
+
+def _set(names: str, quoted: int, bare: str) -> str:
+    """A name with a value, or enough of one that a text of names and signs alone is no text of candidates."""
+    value = rf"{_QUOTE}[^\"'`\s][^\"'`\n]{{{quoted}}}"
+    return rf"(?:{names}){REST}{_CLOSE}{_TYPE}(?:(?:{_SET})@?(?:{value}|{bare})|(?:{_BEFORE_QUOTE})@?{value})"
+
+
 _ANY = Pattern(
-    rf"(?i)(?:{_SPOKEN}|{_NAMES}){_NAME_REST}{_CLOSE}{_TYPE}(?:{_OPERATOR})"
-    # Enough of a value that a text of names and signs alone is no text of candidates.
-    rf"@?(?:{_QUOTE}[^\"'`\s][^\"'`\n]{{2}}|[^\s\"'`=:,;<>&|\\(){{}}\[\]]{{5}})"
+    r"(?i)"
+    + _set(rf"{SPOKEN}|pass|pw", 2, _WORD)
+    + "|"
+    # What is no password must look drawn, which no short value does.
+    + _set(WRITTEN, 7, _LONG)
+    # Nothing but a space between: in a command, at a line's beginning, in a .netrc, and before what is no word.
+    + rf"|-[\w.\-]{{0,24}}(?:{SPOKEN}|{WRITTEN}){REST}[ \t]{{1,3}}{_WORD}"
+    + rf"|(?:^|\n)[ \t]{{0,8}}(?:{SPOKEN}|pass|pw){REST}{_CLOSE}[ \t]{{1,3}}{_WORD}"
+    + rf"|login[ \t]{{1,3}}\S{{1,64}}\s{{1,3}}(?:{SPOKEN})[ \t]{{1,3}}{_WORD}"
+    + rf"|(?:{WRITTEN}){REST}{_CLOSE}[ \t]{{1,3}}{_DRAWN}"
 )
-_PARTS = Pattern(rf"(?i)({_SPOKEN}|{_NAMES})({_NAME_REST})({_CLOSE}){_TYPE}({_OPERATOR})@?((?:{_QUOTE})?)")
+_PARTS = Pattern(rf"(?i)({SPOKEN}|{WRITTEN})({REST})({_CLOSE}){_TYPE}({_SET}|{_BEFORE_QUOTE})@?((?:{_QUOTE})?)")
+_KEYWORD = Pattern(rf"(?i){SPOKEN}|{WRITTEN}")
+_BEFORE_A_NAME = b"-\n \tlL"
+"""What a match may begin with that is no name: a line, a sign, the word `login`."""
 _PARTS_BYTES = 160
 _VALUE_BYTES = 2048
 _JUDGED_BYTES = 256
 """So much of a value without quotes is judged; if it is a secret, all of it goes."""
 
-_FEW_NAMES = 500
-_BYTES_A_NAME = 64
-"""A text that names a secret more often than so is none that people write, and would take long."""
+_FEW = 1000
+_BYTES_EACH = 32
+_COST_OF_A_VALUE = 4
+"""A text that names a secret more often than once in so many bytes, or gives a value to more than one in four of such
+names, is none that people write, and would take long."""
 
-_IS_PASSWORD = Pattern(rf"(?i){_SPOKEN}|(?:^|[^a-z])(?:pass|pw)(?:$|[^a-z])")
-_BENIGN_NAME = Pattern(
-    r"(?i)(?:^|[^a-z])(?:public|pub|primary|foreign|sequence|schema|cache|sort|hash|partition|bucket|idx|index|natural|hot|issuer|object|"
-    r"translation|i18n|locale|row|group|map|dict|lookup|unique|composite|csrf|xsrf|next|continuation|page|cursor|host|known|"
-    r"registry|event|metric|shortcut|search|query|filter|answer|max|min|num|total|idempotency|partition|range|document)"
-    r"[_.\-]?(?:keys?|tokens?)|access(?:ibility|or|_?id)|public|^keys?$"
-)
-_BENIGN_REST = Pattern(
-    r"(?i)(?:.*[_.\-])?(?:ids?|names?|length|len|size|files?|filename|paths?|dir|url|uri|endpoint|types?|fields?|label|hint|"
-    r"regex|pattern|policy|count|limit|expir\w*|expires_?(?:at|in)|ttl|lifetime|version|alias|format|algorithm|alg|prefix|"
-    r"suffix|header|params?|manager|provider|reset|required|min|max|text|message|errors?|title|description|class|selector|"
-    r"event|audience|scopes?|issuer|store|ring|pair|codes?|frame|words?|board|press(?:ed)?|down|up|left|right|map|mesh|schema|"
-    r"service|client|handler|method|mode|status|state|index|column|table|columns|source|ref|arn|location|usage|input|stone|"
-    r"output|tags?|group|env|var|variable|placeholder|prompt|strength|rules|checksum|fingerprint|server|domain|storetype|"
-    r"created|updated|date|rotation|enabled|disabled|verified|changed|valid|validity|info|meta|metadata|signature|signatures|"
-    r"usages|vault|operator|bindings?|vaultid|vaultname)"
-)
-_STRONG = Pattern(
-    r"(?i)secret|token|api[_.\- ]?key|private|access[_.\- ]?key|cred|auth|account|encrypt|sign|master|admin"
-)
 _AWS_SECRET = Pattern(r"[A-Za-z0-9/+]{40}")
 _AZURE_KEY = Pattern(r"[A-Za-z0-9/+]{86}==")
-_LEFT_OF_NAME = re.compile(rb"[\w.$-]*\Z")
 _UNQUOTED_SECRET = re.compile(rb"[^\s\"'`<>;&|,\\(){}\[\]]+")
 _UNQUOTED_PASSWORD = re.compile(rb"[^\s\"'`;&\\]+")
 
 
-class _Name(NamedTuple):
-    """What a value is called: all of it, and whether that is a password's name."""
+class _Place(NamedTuple):
+    """Where a keyword, the rest of its name, the sign between and an opening quote stand."""
 
-    text: bytes
-    is_password: bool
+    keyword: tuple[int, int]
+    name_end: int
+    sign: tuple[int, int]
+    quote: tuple[int, int]
 
 
 def find(source: bytes) -> Iterator[Span]:
     """All values that are secrets, from left to right."""
+    names = Names()
     position = 0
-    left = _FEW_NAMES + len(source) // _BYTES_A_NAME
+    left = _FEW + len(source) // _BYTES_EACH
     while found := _ANY.search(source, position):
-        left -= 1
+        place = _placed(source, found)
+        position = max(place.sign[1], found[0] + 2) if place else found[0] + 2
+        name = names.judge(source, place.keyword, place.name_end) if place else None
+        left -= _COST_OF_A_VALUE if name else 1
         if left < 0:
             raise TooManySecretsError("The text names secrets too often to look at each: send it in parts.")
-        parts = _PARTS.groups(source, found[0], min(found[0] + _PARTS_BYTES, len(source)))
-        if parts is None:
-            position = found[0] + 2
-            continue
-        position = max(parts[4][1], found[0] + 2)
-        if span := _judge(source, parts):
+        if place and name and (span := _judge(source, place, name)):
             yield span
             position = span.end
 
 
-def _judge(source: bytes, parts: list[tuple[int, int]]) -> Span | None:
+def _placed(source: bytes, found: tuple[int, int]) -> _Place | None:
+    start = found[0]
+    if source[start] in _BEFORE_A_NAME:
+        # What is looked for before a name has no keyword in it.
+        start, _ = _KEYWORD.search(source, start) or found
+    parts = _PARTS.groups(source, start, min(start + _PARTS_BYTES, len(source)))
+    return None if parts is None else _Place(parts[1], parts[2][1], parts[4], parts[5])
+
+
+def _judge(source: bytes, place: _Place, name: Name) -> Span | None:
     """The value that follows a name, if it is a secret."""
-    _, keyword, rest, _, operator, quote = parts
-    if _goes_on(source, keyword[1], rest) or _is_only_spoken_of(source, keyword, operator, quote):
+    start = place.quote[1]
+    is_quoted = place.quote[0] < start
+    if is_quoted:
+        end = _quoted_end(source, place.quote)
+        is_secret = end >= 0 and values.is_quoted_secret(source[start:end], name.is_password, name.is_strong)
+        return Span(start, end, _kind(name, source[start:end])) if is_secret else None
+    sign = source[place.sign[0] : place.sign[1]].strip()
+    if sign[:1] in (b",", b"(", b".") and b"=" not in sign and b"value" not in sign:
         return None
-    start = quote[1]
-    end = _quoted_end(source, quote) if quote[0] < quote[1] else -1
-    name = _name(source, keyword, rest)
-    if name is None:
+    if not sign and not _takes_a_bare_value(source, place.keyword[0], name):
+        return _after_a_space(source, place.keyword[0], start, name)
+    end = _unquoted_end(source, start, name.is_password, sign, _JUDGED_BYTES)
+    if not values.is_unquoted_secret(source, start, end, name.is_password, name.is_strong):
         return None
-    if end >= 0:
-        is_secret = values.is_quoted_secret(source[start:end], name.is_password, _is_strong(name))
-    else:
-        if quote[0] < quote[1] or not _takes_unquoted(source, keyword[0], operator, name):
-            return None
-        sign = source[operator[0] : operator[1]].strip()
-        end = _unquoted_end(source, start, name.is_password, sign, _JUDGED_BYTES)
-        is_secret = values.is_unquoted_secret(source, start, end, name.is_password, _is_strong(name))
-        if is_secret and end - start > _JUDGED_BYTES - 8:
-            end = _unquoted_end(source, start, name.is_password, sign, len(source))
-    return Span(start, end, _kind(name, source[start:end])) if is_secret else None
+    if end - start > _JUDGED_BYTES - 8:
+        end = _unquoted_end(source, start, name.is_password, sign, len(source))
+    return Span(start, end, _kind(name, source[start:end]))
 
 
-def _is_only_spoken_of(
-    source: bytes, keyword: tuple[int, int], operator: tuple[int, int], quote: tuple[int, int]
-) -> bool:
-    """`the token expires`: a name and a word, with nothing between that says that one is the other's value."""
-    if quote[0] < quote[1] or source[operator[0] : operator[1]].strip():
-        return False
-    word = source[keyword[0] : keyword[1]].lower()
-    return not word.startswith((b"pass", b"pwd")) and b"-" not in source[max(0, keyword[0] - 24) : keyword[0]]
+def _takes_a_bare_value(source: bytes, start: int, name: Name) -> bool:
+    """Whether a space alone may stand before any value: in a command, or for a password in a .netrc."""
+    if name.text.startswith(b"-"):
+        return True
+    line = source[max(source.rfind(b"\n", 0, start) + 1, start - 48) : start]
+    return name.is_password and (not line.strip() or b"login " in line)
 
 
-def _goes_on(source: bytes, end: int, rest: tuple[int, int]) -> bool:
-    """Whether the keyword is the beginning of another word: `tokenizer`, `KEYWORD`, `passenger`."""
-    after = source[end : rest[1]]
-    if not after[:1].isalpha() or after[:2].rstrip(b"_.-").lower() in (b"s", b"e", b"d"):
-        return False
-    return source[end - 1 : end].isupper() == after[:1].isupper()
-
-
-def _name(source: bytes, keyword: tuple[int, int], rest: tuple[int, int]) -> _Name | None:
-    """All of a name; None: it is no secret's."""
-    left = _LEFT_OF_NAME.search(source[max(0, keyword[0] - 48) : keyword[0]])
-    before = left.group() if left else b""
-    word = source[keyword[0] : keyword[1]]
-    is_camel = word[:1].isupper() and word[1:2].islower()
-    goes_on = before[-1:].isalpha() and before[-1:].islower() == word[:1].islower()
-    if word.lower() in _SHORT and goes_on and not is_camel:
-        # `monkey`, `compass`, `turkey`: the keyword is another word's end.
+def _after_a_space(source: bytes, keyword: int, start: int, name: Name) -> Span | None:
+    """`API key 9f8e7d6c…`: the value must look drawn by itself, and nothing say that it is a cache's key."""
+    end = _unquoted_end(source, start, is_password=False, sign=b"", most=_JUDGED_BYTES)
+    before = source[max(0, keyword - 24) : keyword].split()[-1:]
+    if not values.is_plainly_drawn(source[start:end]) or is_benign(b"_".join((*before, name.text))):
         return None
-    text = before + source[keyword[0] : rest[1]]
-    if _BENIGN_NAME.is_in(text) or _BENIGN_REST.matches(source[rest[0] : rest[1]]):
-        return None
-    return _Name(text, _IS_PASSWORD.is_in(text))
-
-
-_SHORT = frozenset({b"key", b"pass", b"pw", b"auth", b"token", b"license", b"signature", b"sig"})
-
-
-def _is_strong(name: _Name) -> bool:
-    return _STRONG.is_in(name.text)
+    return Span(start, end, _kind(name, source[start:end]))
 
 
 def _quoted_end(source: bytes, quote: tuple[int, int]) -> int:
@@ -173,19 +157,6 @@ def _quoted_end(source: bytes, quote: tuple[int, int]) -> int:
     while end > 0 and source[end - 1 : end] == b"\\" and not mark.startswith(b"\\"):
         end = source.find(mark, end + 1, limit)
     return -1 if end < 0 or b"\n" in source[quote[1] : end] else end
-
-
-def _takes_unquoted(source: bytes, start: int, operator: tuple[int, int], name: _Name) -> bool:
-    """Whether a value without quotes may follow: not after a comma, and after a space only in a command or a .netrc."""
-    sign = source[operator[0] : operator[1]].strip()
-    if sign[:1] in (b",", b"(", b".") and b"=" not in sign:
-        return b"value" in sign
-    if sign:
-        return True
-    if name.text.startswith(b"-"):
-        return True
-    line = source[max(source.rfind(b"\n", 0, start) + 1, start - 48) : start]
-    return name.is_password and (not line.strip() or b"login " in line)
 
 
 def _unquoted_end(source: bytes, start: int, is_password: bool, sign: bytes, most: int) -> int:
@@ -204,7 +175,7 @@ def _unquoted_end(source: bytes, start: int, is_password: bool, sign: bytes, mos
     return start + len(value)
 
 
-def _kind(name: _Name, value: bytes) -> str:
+def _kind(name: Name, value: bytes) -> str:
     lowered = name.text.lower()
     if _AWS_SECRET.matches(value) and b"aws" in lowered:
         return "aws-secret"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from contract.errors import TooManySecretsError
 from contract.redaction.pattern import Pattern
-from contract.redaction.placeholder import is_filler, is_placeholder, turns_of_case
+from contract.redaction.placeholder import digits_in, is_filler, is_placeholder, turns_of_case
 from contract.redaction.span import Span
 
 _ANY = Pattern(
@@ -20,8 +20,8 @@ _TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]++=*+")
 _PASSWORD = re.compile(rb"[^\s\"']++")
 _COMMANDS = (b"curl", b"wget", b"http")
 _COMMAND_BYTES = 300
-_FEW = 500
-_BYTES_EACH = 64
+_FEW = 300
+_BYTES_EACH = 128
 """A text with more of them than one in so many bytes is none that people write, and would take long."""
 
 
@@ -66,7 +66,7 @@ def _is_basic(value: bytes) -> bool:
 
 def _is_drawn(value: bytes) -> bool:
     """No word of a sentence: it has digits, its case changes often, or it is longer than words are."""
-    if any(48 <= byte <= 57 for byte in value) and len(value) >= 12:
+    if len(value) >= 12 and digits_in(value):
         return True
     return turns_of_case(value) > 0.25 * len(value) >= 4 or (len(value) >= 40 and b"/" not in value[:4])
 

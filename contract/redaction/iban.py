@@ -1,18 +1,21 @@
 """Finds International Bank Account Numbers (ISO 13616): a country's length, and the remainder by 97."""
 
 import re
+import string
 from collections.abc import Iterator
 
-from contract.redaction.pattern import Pattern
+from contract.redaction.pattern import Pattern, exact_matches
 from contract.redaction.span import Span
 
 _GAP = r"(?:[ -]|\xc2\xa0)"
-_ANY = Pattern(rf"(?:^|[^0-9A-Za-z])[A-Za-z]{{2}}[0-9]{{2}}(?:{_GAP}?[A-Za-z0-9]{{4}}){{2}}{_GAP}?[A-Za-z0-9]{{3}}")
+_NEAR = Pattern(rf"(?:^|[^0-9A-Za-z])[A-Za-z]{{2}}[0-9]{{2}}(?:{_GAP}?[A-Za-z0-9]{{4}}){{2}}{_GAP}?[A-Za-z0-9]{{3}}")
 _IBAN = re.compile(
     rb"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[A-Za-z0-9]{11,30}"
     rb"|(?P<gap>[ -]|\xc2\xa0)[A-Za-z0-9]{4}(?:(?P=gap)[A-Za-z0-9]{4}){1,6}"
     rb"(?:(?P=gap)[A-Za-z0-9]{1,3})?)(?![A-Za-z0-9])"
 )
+_SIGNS = bytes(byte for byte in range(256) if byte > 127 or not chr(byte).isalnum())
+_NUMBERS = {ord(letter): str(number) for number, letter in enumerate(string.ascii_uppercase, 10)}
 _LENGTHS = {
     country: length
     for length, countries in {
@@ -40,12 +43,9 @@ _LENGTHS = {
 
 
 def find(source: bytes) -> Iterator[Span]:
-    first = _ANY.search(source)
-    if not first:
-        return
-    for match in _IBAN.finditer(source, first[0]):
+    for match in exact_matches(_NEAR, _IBAN, source):
         start, end = match.span()
-        compact = re.sub(rb"[^A-Za-z0-9]", b"", match.group()).decode("ascii")
+        compact = match.group().translate(None, _SIGNS).decode("ascii")
         length = _LENGTHS.get(compact[:2].upper(), 0)
         # A word may follow the number in groups: `… 3000 00 an` is one with its next word.
         if len(compact) > length > 0 and match["gap"]:
@@ -68,4 +68,4 @@ def _cut(text: bytes, length: int) -> int:
 def is_iban(compact: str) -> bool:
     """Whether the remainder by 97 is right; letters count from A = 10."""
     moved = compact[4:] + compact[:4]
-    return int("".join(str(int(letter, 36)) for letter in moved)) % 97 == 1
+    return int(moved.upper().translate(_NUMBERS)) % 97 == 1

@@ -1,8 +1,13 @@
 """The sanitizer's patterns: RE2's, over bytes, in linear time whatever the text is."""
 
-from typing import cast
+import re
+from collections.abc import Iterator
+from typing import Final
 
 import re2
+
+_FEW_NEAR: Final = 500
+"""Of more places the exact pattern's own search is as quick."""
 
 
 class Pattern:
@@ -18,24 +23,44 @@ class Pattern:
 
     def search(self, source: bytes, start: int = 0) -> tuple[int, int] | None:
         """Where the first match at or after `start` stands; `\\b` and the like see what is before `start`."""
-        span = self._match(re2._Anchor.UNANCHORED, source, start, len(source))[0]
-        return None if span[0] < 0 else cast("tuple[int, int]", span)
+        span: tuple[int, int] = self._match(re2._Anchor.UNANCHORED, source, start, len(source))[0]
+        return None if span[0] < 0 else span
 
     def end_of(self, source: bytes, start: int) -> int:
         """Where a match that begins at `start` ends; -1: there is none."""
-        return cast("int", self._match(re2._Anchor.ANCHOR_START, source, start, len(source))[0][1])
+        end: int = self._match(re2._Anchor.ANCHOR_START, source, start, len(source))[0][1]
+        return end
 
     def groups(self, source: bytes, start: int, end: int) -> list[tuple[int, int]] | None:
         """All groups' positions in a match that begins at `start` and ends before `end`; (-1, -1): not in it."""
-        spans = self._match(re2._Anchor.ANCHOR_START, source, start, end)
-        return None if spans[0][0] < 0 else cast("list[tuple[int, int]]", spans)
+        spans: list[tuple[int, int]] = self._match(re2._Anchor.ANCHOR_START, source, start, end)
+        return None if spans[0][0] < 0 else spans
 
     def matches(self, value: bytes) -> bool:
         """Whether all of a value matches."""
-        return cast("int", self._match(re2._Anchor.ANCHOR_BOTH, value, 0, len(value))[0][0]) == 0
+        start: int = self._match(re2._Anchor.ANCHOR_BOTH, value, 0, len(value))[0][0]
+        return start == 0
 
     def is_in(self, value: bytes) -> bool:
-        return cast("int", self._match(re2._Anchor.UNANCHORED, value, 0, len(value))[0][0]) >= 0
+        start: int = self._match(re2._Anchor.UNANCHORED, value, 0, len(value))[0][0]
+        return start >= 0
+
+
+def exact_matches(near: Pattern, exact: "re.Pattern[bytes]", source: bytes) -> Iterator["re.Match[bytes]"]:
+    """What `exact` finds, where its own search takes twenty times as long as RE2's.
+
+    `near` leads to each place that it may begin at: with one byte before it, or with the text.
+    """
+    position = 0
+    for _ in range(_FEW_NEAR):
+        found = near.search(source, position)
+        if not found:
+            return
+        position = found[0] + 1
+        if match := exact.match(source, found[0]) or exact.match(source, position):
+            yield match
+            position = max(match.end(), match.start() + 1)
+    yield from exact.finditer(source, position)
 
 
 def options() -> "re2.Options":

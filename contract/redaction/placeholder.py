@@ -2,10 +2,10 @@
 
 import math
 from collections import Counter
-from itertools import pairwise
 
 from contract.redaction.pattern import Pattern
 
+_CASES = bytes(65 if 65 <= byte <= 90 else 97 for byte in range(256))
 _FILLER = frozenset(b"xX*.#01_-?=")
 _WORDS = Pattern(
     r"(?i)example|your[_\- ]?|placeholder|change[_\-]?(?:me|it|this)|replace[_\-]?(?:me|this|with)|insert[_\-]|redacted"
@@ -46,8 +46,13 @@ def is_name(value: bytes) -> bool:
 
 def turns_of_case(value: bytes) -> int:
     """How often capitals begin or end: in drawn letters at every second one, far less in `aNameOfManyWords`."""
-    capitals = [65 <= byte <= 90 for byte in value]
-    return sum(left != right for left, right in pairwise(capitals))
+    cases = value.translate(_CASES)
+    return cases.count(b"Aa") + cases.count(b"aA")
+
+
+def digits_in(value: bytes) -> int:
+    """How many digits a value has."""
+    return len(value) - len(value.translate(None, b"0123456789"))
 
 
 def entropy_bits(value: bytes) -> float:

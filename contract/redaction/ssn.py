@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from contract.redaction.pattern import Pattern
+from contract.redaction.pattern import Pattern, exact_matches
 from contract.redaction.span import Span
 
 _DASH = r"(?:-|\xe2\x80\x91| )"
-_ANY = Pattern(rf"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{{2}}{_DASH}?[0-9]{{2}}{_DASH}?[0-9]{{4}}(?:$|[^0-9A-Za-z_/-])")
+_NEAR = Pattern(rf"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{{2}}{_DASH}?[0-9]{{2}}{_DASH}?[0-9]{{4}}(?:$|[^0-9A-Za-z_/-])")
 _SSN = re.compile(
     rb"(?<![\w.#/$-])(?!000|666|9)\d{3}"
     rb"(?:-(?!00)\d{2}-|\xe2\x80\x91(?!00)\d{2}\xe2\x80\x91|(?P<space> )(?!00)\d{2} |(?P<bare>)(?!00)\d{2})"
@@ -20,10 +20,7 @@ _PRINTED = frozenset((b"078-05-1120", b"219-09-9999"))
 
 
 def find(source: bytes) -> Iterator[Span]:
-    first = _ANY.search(source)
-    if not first:
-        return
-    for match in _SSN.finditer(source, first[0]):
+    for match in exact_matches(_NEAR, _SSN, source):
         if match.group() in _PRINTED:
             continue
         # Nine digits without dashes are too many things: only beside a word that says what they are.

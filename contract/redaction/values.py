@@ -1,7 +1,7 @@
 """Judges the value of a setting that is named like a secret: drawn at random, a password, or only a word."""
 
 from contract.redaction.pattern import Pattern
-from contract.redaction.placeholder import entropy_bits, is_name, is_placeholder, turns_of_case
+from contract.redaction.placeholder import digits_in, entropy_bits, is_name, is_placeholder, turns_of_case
 
 _PHRASE = Pattern(
     r"(?i)\b(?:enter|your|please|must|required|invalid|confirm|forgot|reset|show|hide|new|current|is|are|the|cannot|can't|"
@@ -11,6 +11,8 @@ _NAMES_A_SECRET = Pattern(
     r"(?i)pass|pwd|secret|token|key|login|user|field|label|input|credential|auth|config|settings|param"
 )
 _IS_ONE_WORD = Pattern(r"[a-z]{10,}[0-9]*|[A-Z][a-z]+(?:[A-Z][a-z]+)*[0-9]{1,4}")
+_UUID = Pattern(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_SIGNS = bytes(byte for byte in range(128) if not chr(byte).isalnum())
 _CODE = Pattern(r"\(\?|\\d|\\w|\$\{|=>|\w\(|\)\.|\.get|\+ |\w\[[\"'\w]")
 
 
@@ -37,14 +39,15 @@ def is_unquoted_secret(source: bytes, start: int, end: int, is_password: bool, i
     return _is_password(value)
 
 
+def is_plainly_drawn(value: bytes) -> bool:
+    """Whether a value is one even where only a space parts it from its name: long, drawn, and no identifier."""
+    return len(value) >= 16 and not is_placeholder(value) and not _UUID.matches(value) and _is_drawn(value, False)
+
+
 def _is_password(value: bytes) -> bool:
-    if len(value) > 128 or not any(
-        48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122 or byte > 127 for byte in value
-    ):
+    if not 4 <= len(value) <= 128 or not value.translate(None, _SIGNS):
         return False
     if b" " in value and (_PHRASE.is_in(value) or value.count(b" ") > 5):
-        return False
-    if len(value) < 4:
         return False
     return not (is_name(value) and _NAMES_A_SECRET.is_in(value)) or _IS_ONE_WORD.matches(value)
 
@@ -55,7 +58,7 @@ def _is_plain_password(source: bytes, start: int, end: int) -> bool:
     value = source[start:end]
     if before == b"=" and b"." not in value:
         return after in (b"", b"\n", b"\r", b";", b"&", b" ") and not value.startswith((b"self", b"os", b"None"))
-    return any(48 <= byte <= 57 for byte in value) and b"." not in value and b"_" not in value and after != b","
+    return digits_in(value) > 0 and b"." not in value and b"_" not in value and after != b","
 
 
 def _is_drawn(value: bytes, is_strong: bool) -> bool:
@@ -63,7 +66,7 @@ def _is_drawn(value: bytes, is_strong: bool) -> bool:
     size = len(value)
     if size < 8 or size > 1024 or b" " in value:
         return False
-    digits = sum(48 <= byte <= 57 for byte in value)
+    digits = digits_in(value)
     if digits == 0:
         return _is_drawn_without_digits(value)
     if digits == size or is_name(value):

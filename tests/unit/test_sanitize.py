@@ -133,6 +133,12 @@ def test_every_secret_is_counted_by_its_kind() -> None:
         pytest.param("https://example.com:8080/@user and postgres://localhost/db", id="a URL without a password"),
         pytest.param("postgres://user:${PASSWORD}@db/x", id="a URL with a variable"),
         pytest.param("Password: required. The password must have 8 characters.", id="a rule for passwords"),
+        pytest.param("The cache key 9f8e7d6c5b4a39281706f5e4d3c2b1a0 is old.", id="what is no secret's key"),
+        pytest.param("The token 123e4567-e89b-42d3-a456-426614174000 is a UUID.", id="a UUID after a name"),
+        pytest.param("The key internationalization/localization2 is a path.", id="a long word after a name"),
+        pytest.param(
+            '[{"key": "Department", "value": "Accounts"}, {"key": "Project", "value": "Goblins"}]', id="pairs"
+        ),
         pytest.param("-----BEGIN PRIVATE KEY----- is a PEM file's first line.", id="a line that is spoken of"),
         pytest.param("anna@example.com, +49 30 901820", id="kinds that nobody asked for"),
         pytest.param("", id="nothing"),
@@ -241,6 +247,17 @@ def test_a_long_text_of_beginnings_comes_to_its_end(piece: str) -> None:
         assert sanitize(piece * (2**18 // len(piece))).text
 
 
+def test_a_text_about_passwords_and_keys_is_no_text_of_secrets() -> None:
+    sentence = "Each user has a password, a recovery key and a session token; rotate the API key before the secret. "
+    text = sentence * (100_000 // len(sentence))
+    assert sanitize(text) == (text, {})
+
+
+def test_a_text_of_pairs_is_not_refused() -> None:
+    text = "[" + '{"Key": "Department", "Value": "Accounts"}, ' * 2000 + "]"
+    assert sanitize(text) == (text, {})
+
+
 def test_lone_surrogates_pass() -> None:
     assert sanitize(f"\ud800 {CARD} \udfff").text == "\ud800 [REDACTED:card] \udfff"
 
@@ -280,6 +297,10 @@ def test_a_question_without_secrets_is_the_same_object() -> None:
         ("api_key = '", "9f8e7d6c5b4a39281706f5e4d3c2b1a0", "'", "secret"),
         ('String apiToken = "', "q7Zf3D0LXCM3EIMbgJpU", '";', "secret"),
         ("?access_token=", "q7Zf3D0LXCM3EIMbgJpU", "&x=1", "secret"),
+        ("Our Mapbox API key ", "9f8e7d6c5b4a39281706f5e4d3c2b1a0", " was seen.", "secret"),
+        ("Zendesk secret token ", "q7Zf3D0LXCM3EIMbgJpU", ".", "secret"),
+        ("**Password:** ", "Tr0ub4dor", "\n", "password"),
+        ("| `API_TOKEN` | ", "q7Zf3D0LXCM3EIMbgJpU", " |", "secret"),
         ("AWS_SECRET_ACCESS_KEY=", "kWcrlUX5JEDGM/LtmEENI/aVmYvHNif5zB+d9+ct", "\n", "aws-secret"),
         ("AccountKey=", AZURE_KEY, ";EndpointSuffix=x", "azure-storage-key"),
         ("postgres://app:", "p%40ss-w0rd", "@db:5432/app", "url-password"),
