@@ -78,7 +78,7 @@ def _verdict(promises: list[dict[str, Any]]) -> str:
     broken = [promise for promise in kept if not promise["held"]]
     missed = sum(promise["is_bar"] and not promise["held"] for promise in promises)
     say = f"{len(broken)} of {len(kept)} promises BROKEN." if broken else f"All {len(kept)} promises held."
-    bars = f" {missed} bars missed on this machine." if missed else ""
+    bars = f" {missed} {'bar' if missed == 1 else 'bars'} missed on this machine." if missed else ""
     rows = "".join(_promise(promise) for promise in sorted(promises, key=lambda promise: bool(promise["held"])))
     kind = "bad" if broken else "good"
     return f'<p class="summary"><span class="{kind}">{say}</span>{bars}</p><ul class="promises">{rows}</ul>'

@@ -35,6 +35,7 @@ def sha256_of(path: Path, memory_file: Path) -> str:
         return known.sha256
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    memory = {other: known for other, known in memory.items() if Path(other).exists()}
     memory[place] = _Known(seen.st_size, seen.st_ctime_ns, seen.st_ino, sha256)
     # A folder that can't be written costs the next start the time of hashing, nothing else.
     with contextlib.suppress(OSError):
