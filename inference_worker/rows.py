@@ -142,11 +142,17 @@ class Rows(Generic[S, Saved]):
         self._occupy(row, sequence, held)
 
     def _copy(self, sequence: Sequence[S], donor: Donor[Saved] | None, length: int) -> None:
-        row = min(self.idle, key=lambda row: (row.held > 0, row.used))
+        row = min(self.idle, key=lambda row: (not self._is_beside_others(row), row.held > 0, row.used))
         self._keep(row)
         self.drop(row)
         held = length if donor and self._memory.restore(row.index, donor.saved, length) else 0
         self._occupy(row, sequence, held)
+
+    def _is_beside_others(self, row: Row[S]) -> bool:
+        """A round over rows that follow one another takes one pass of llama.cpp: worth more than what is in the row,
+        which is kept outside."""
+        beside = self._rows[max(row.index - 1, 0) : row.index + 2]
+        return any(other.sequence is not None for other in beside)
 
     def _occupy(self, row: Row[S], sequence: Sequence[S], held: int) -> None:
         row.empty()

@@ -198,6 +198,20 @@ def test_a_question_on_a_document_of_before_reads_the_question_only() -> None:
     assert again.cached_tokens == 305
 
 
+def test_queries_that_run_together_have_rows_that_follow_one_another() -> None:
+    bench = Bench()
+    for number in range(ROWS):
+        bench.ask(text(number, 70), [9])
+        bench.run()
+    # The rows of these two, the first and the third one, were used the longest ago.
+    for number in (0, 2):
+        bench.scheduler._rows._rows[number].used = number - 10
+    together = [bench.ask(text(20 + number, 70), [9]) for number in range(2)]
+    bench.step()
+    rows = sorted(sequence.row for sequence in together if sequence.row is not None)
+    assert rows == [0, 1]
+
+
 def test_another_client_shares_the_system_prompt_and_nothing_else() -> None:
     bench = Bench()
     document = text(1, 300)
