@@ -15,6 +15,9 @@ from inference_worker.tuning.machine import Machine
 AS_IS = "as-is"
 """The quantisation of the given file, whatever it is."""
 
+WORTH = 0.95
+"""Another candidate takes the place of a simpler one only with at most this part of its time: less is noise."""
+
 Verdict = Literal["chosen", "equal", "slower", "too different", "failed", "no room"]
 """`equal`: faster than the chosen one, but by no more than noise, and more trouble."""
 
@@ -60,15 +63,21 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     measured_at: str
 
     def options_for(self, quantization: str) -> RunOptions:
-        """The fastest options that were measured for a quantisation, else those of the chosen one."""
-        timed = {
-            tried.speed.mix_s: tried.candidate.options
+        """The fastest options that were measured for a quantisation, else those of the chosen one.
+
+        Flash attention adds in half precision and in tiles, so that an answer depends on who is computed beside it:
+        the usual way goes first where the other one is faster by no more than noise.
+        """
+        timed = [
+            (tried.speed.mix_s, tried.candidate.options)
             for tried in self.tried
             if tried.speed and tried.candidate.quantization == quantization
-        }
+        ]
         if quantization == self.chosen.quantization or not timed:
             return self.chosen.options
-        return timed[min(timed)]
+        fastest_s = min(mix_s for mix_s, _ in timed)
+        equals = [(mix_s, options) for mix_s, options in timed if WORTH * mix_s <= fastest_s]
+        return min(equals, key=lambda one: (one[1].flash_attention, one[0]))[1]
 
 
 def load(path: Path) -> Choice | None:

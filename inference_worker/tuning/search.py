@@ -12,14 +12,12 @@ import msgspec
 
 from contract.errors import DocQAError, EngineError
 from inference_worker.options import RunOptions
-from inference_worker.tuning.choice import AS_IS, Candidate, Speed, Tried, Verdict
+from inference_worker.tuning.choice import AS_IS, WORTH, Candidate, Speed, Tried, Verdict
 from inference_worker.tuning.trial import Measurement
 
 Measure = Callable[[Candidate], Measurement]
 """Judges and times one candidate; raises EngineError where it can't."""
 
-WORTH: Final = 0.95
-"""Another candidate takes the place of a simpler one only with at most this part of its time: less is noise."""
 CLOSE: Final = 1.1
 """Candidates within this of the fastest are measured again before one of them is dropped."""
 FINAL_RUNS: Final = 2

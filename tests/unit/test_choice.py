@@ -29,7 +29,7 @@ CHOICE = Choice(
     library="1.0",
     machine=MACHINE,
     chosen=Candidate(quantization="q8_0", options=PLAIN),
-    tried=[tried("q8_0", PLAIN, 20.0), tried("as-is", PLAIN, 31.0), tried("as-is", FLASH, 30.0)],
+    tried=[tried("q8_0", PLAIN, 20.0), tried("as-is", PLAIN, 33.0), tried("as-is", FLASH, 30.0)],
     measured_at="2026-11-24T00:00:00+00:00",
 )
 
@@ -51,6 +51,11 @@ def test_a_forced_quantization_has_the_options_that_were_fastest_for_it() -> Non
     assert CHOICE.options_for("as-is") == FLASH
     assert CHOICE.options_for("q8_0") == PLAIN
     assert CHOICE.options_for("q6_k") == PLAIN
+
+
+def test_flash_attention_is_not_taken_for_what_may_be_noise() -> None:
+    close = msgspec.structs.replace(CHOICE, tried=[tried("as-is", PLAIN, 31.0), tried("as-is", FLASH, 30.0)])
+    assert close.options_for("as-is") == PLAIN
 
 
 @pytest.mark.parametrize(
