@@ -16,7 +16,8 @@ from tests.integration.test_engine import CAFE, CONTRACT, QUESTIONS, TELESCOPE
 pytestmark = pytest.mark.model
 
 NEAR_TIE_NATS = 1.0
-"""Sums in another order move a Q4_1 file's logits by some tenths (0.47 seen); another query's cells by many nats."""
+"""Flash attention, where a machine is faster with it, moves a Q4_1 file's logits by some tenths with who is computed
+beside them (0.47 seen); another query's cells by many nats."""
 
 LONG = " ".join(f"Paragraph {number}: {CAFE} {TELESCOPE} {CONTRACT}" for number in range(4))
 
