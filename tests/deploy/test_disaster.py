@@ -1,6 +1,5 @@
 """Disaster recovery from nothing: the numbered commands of docs/operations.md, run as they stand, on a fresh clone."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from typing import Final
 import httpx
 import pytest
 
+from contract.settings import KNOWN_NAMES
 from tests.acceptance import processes
 from tests.acceptance.client import Client
 from tests.acceptance.stack import Options, Stack, running
@@ -100,6 +100,7 @@ def run_the_page(elsewhere: Path) -> str:
 
 
 def environment(elsewhere: Path) -> dict[str, str]:
-    """This user's own, for the caches; nothing of this checkout's."""
+    """This user's own, for the caches and whatever the packages come by; no settings, and nothing of this checkout's."""
+    kept = {name: value for name, value in os.environ.items() if name not in KNOWN_NAMES and name != "VIRTUAL_ENV"}
     path = os.environ["PATH"].replace(f"{Path(sys.executable).parent}:", "")
-    return {**processes.environment(elsewhere, {"DOCQA_PORT": "0"}), "PATH": path, "HOME": str(Path.home())}
+    return {**kept, "PATH": path, processes.MARK: str(elsewhere), "DOCQA_PORT": "0"}
