@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
+SYSTEMD_PAGE: Final = Path(__file__).parents[1] / "deploy" / "systemd" / "README.md"
 
 _BLOCK = re.compile(r"<!-- tested -->\s*```sh\n(?P<text>.*?)```", re.DOTALL)
 _NEXT_HEADING = re.compile(r"^#+ ", re.MULTILINE)

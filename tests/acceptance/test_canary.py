@@ -1,5 +1,7 @@
 """`docqa smoke` and `docqa canary` on running stacks: what is well passes, what is not ends with a reason."""
 
+import asyncio
+import itertools
 import json
 import subprocess
 import sys
@@ -9,7 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.stack import Options, Stack, Start, running
+from tests.acceptance.processes import ROOT
+from tests.acceptance.stack import Beside, Options, Stack, Start, running
+from tests.acceptance.waiting import until
+from tests.openai_api import refuses, says, serving
 
 GATE = ("--minutes", "0.08", "--every", "0.3", "--load", "300")
 
@@ -36,6 +41,21 @@ def candidate() -> Iterator[Stack]:
     """As good as the session's, with a queue that can be filled."""
     with running(Options(queue_size=10, slots=4, echo_delay_s=0.3)) as stack:
         yield stack
+
+
+@pytest.fixture
+def leaking(candidate: Stack) -> Iterator[Path]:
+    """The socket of an ingress on the candidate's bus that loses memory."""
+    uds = candidate.folder / "leaking.sock"
+    ingress = Beside(candidate, "tests.acceptance.leaking_ingress", "ingress", _here(uds))
+    ingress.start()
+    until(uds.exists, "the leaking ingress listens")
+    yield uds
+    ingress.destroy()
+
+
+def _here(uds: Path) -> dict[str, str]:
+    return {"DOCQA_UDS": str(uds), "DOCQA_PORT": "0", "PYTHONPATH": str(ROOT)}
 
 
 def test_smoke_passes_on_a_socket_and_fills_the_queue_when_told(candidate: Stack) -> None:
@@ -77,6 +97,28 @@ def test_a_slow_candidate_is_rolled_back(echo: Stack, start: Start) -> None:
     code, found, _ = docqa("canary", *sides, *GATE, "--skip-smoke", stack=slow)
     assert (code, found["verdict"]["decision"]) == (1, "roll back"), found["verdict"]
     assert "times as long as the baseline" in found["verdict"]["reasons"][0]
+
+
+def test_a_leaking_candidate_is_rolled_back(echo: Stack, leaking: Path) -> None:
+    sides = ("--baseline", str(echo.ready().uds), "--candidate", str(leaking))
+    code, found, words = docqa("canary", *sides, *GATE, stack=echo)
+    assert (code, found["verdict"]["decision"]) == (1, "roll back"), found["verdict"] or words
+    assert "memory grows by" in found["verdict"]["reasons"][0]
+    assert "does not level off" in found["verdict"]["reasons"][0]
+
+
+async def test_a_candidate_whose_worker_fails_is_rolled_back(echo: Stack, start: Start) -> None:
+    """One answer of three: what a smoke test may not meet."""
+    async with serving() as api:
+        behaviours = itertools.cycle([says("Ada."), says("Ada."), refuses(418)])
+        api.usually = lambda writer: next(behaviours)(writer)
+        proxy = {"DOCQA_BACKEND": "proxy", "COPILOT_API_URL": api.url, "COPILOT_API_KEY": "k", "DOCQA_PROXY_MODEL": "m"}
+        failing = await asyncio.to_thread(start, environment={**proxy, "COPILOT_CACHE_ENABLED": "false"})
+        sides = ("--baseline", str(echo.ready().uds), "--candidate", str(failing.ready().uds))
+        code, found, words = await asyncio.to_thread(docqa, "canary", *sides, *GATE, "--skip-smoke", stack=failing)
+    assert (code, found["verdict"]["decision"]) == (1, "roll back"), found["verdict"] or words
+    assert "questions of this watch failed at the candidate" in found["verdict"]["reasons"][0]
+    assert "requests by its metrics failed at the candidate" in found["verdict"]["reasons"][1]
 
 
 def test_a_candidate_that_is_not_there_is_rolled_back_and_a_baseline_that_is_not_says_nothing(echo: Stack) -> None:

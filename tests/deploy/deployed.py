@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import hashlib
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -77,6 +78,57 @@ class Deployed:
         done = self.machine.run(script, *arguments, check=False, environment=settings)
         assert not check or done.returncode == 0, done.stdout + done.stderr + self.machine.journal()
         return done
+
+    def pipeline(self, script: str, release: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run a script of deploy/ci on the units, with a short canary; a release's wheel gets its requirements."""
+        if release:
+            self.machine.path(f"{Path(release).parent}/requirements.txt").write_text(self._locked(), encoding="utf-8")
+        settings = {
+            "DOCQA": f"{PREFIX}/current/venv/bin/docqa",
+            "WHEELS": "/wheels",
+            "UV_FIND_LINKS": "/wheels",
+            "UV_NO_INDEX": "1",
+            "UV_OFFLINE": "1",
+            "CANARY_MINUTES": "0.25",
+            # Two models on the cores of a test machine: this is about the steps, not about the speed.
+            "CANARY_OPTIONS": "--every 0.5 --load 120 --latency-ratio 10 --waiting 20",
+        }
+        command = [f"/src/deploy/ci/{script}", "systemd", *([release] if release else [])]
+        return self.machine.run(*command, check=False, environment=settings)
+
+    def _locked(self) -> str:
+        """What the build writes beside a wheel, for the wheels that are there."""
+        found = []
+        for wheel in sorted((self.machine.root / "wheels").glob("*.whl")):
+            name, version, *_ = wheel.name.split("-")
+            found.append(f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+        return "".join(found)
+
+    @contextlib.contextmanager
+    def bus_of_somebody_else(self) -> Iterator[str]:
+        """Another nats-server on the machine, with accounts of its own; its passwords are in /etc/credstore."""
+        clients, monitor = free_ports()
+        routes, _ = free_ports()
+        store = self.machine.path("/etc/credstore")
+        store.mkdir(mode=0o700, exist_ok=True)
+        folder = self.machine.path("/srv/other-bus")
+        folder.mkdir()
+        for role in ("admin", "ingress", "worker"):
+            for path in (folder / role, store / f"goblin-docqa.bus-{role}"):
+                path.write_text(f"passwordof{role}" * 3, encoding="ascii")
+        ports = {"--listen": clients, "--route": routes, "--listen-routes": routes, "--monitor": monitor}
+        options = [word for name, port in ports.items() for word in (name, f"127.0.0.1:{port}")]
+        command = [f"{PREFIX}/current/venv/bin/docqa", "cluster", "--store", "/srv/other-bus/store", *options]
+        made = self.machine.run(*command, environment={"DOCQA_NATS_CREDENTIALS": "/srv/other-bus"})
+        (folder / "nats.conf").write_text(made.stdout, encoding="utf-8")
+        server = f"{PREFIX}/current/venv/bin/nats-server"
+        self.machine.run("systemd-run", "--unit=other-bus", server, "--config", "/srv/other-bus/nats.conf")
+        try:
+            yield f"nats://127.0.0.1:{clients}"
+        finally:
+            self.machine.run("systemctl", "stop", "other-bus.service", check=False)
+            for path in store.glob("goblin-docqa.bus-*"):
+                path.unlink()
 
     @property
     def release(self) -> str:

@@ -4,6 +4,7 @@ One machine for all, and so they run in this order.
 """
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,6 +14,7 @@ from tests.acceptance.client import Client, located_id
 from tests.acceptance.waiting import eventually
 from tests.deploy.deployed import CLIENTS, PREFIX, SERVICES, SOCKET, Deployed
 from tests.deploy.machine import booted
+from tests.page import DOCS, SYSTEMD_PAGE, commands_below
 
 ENSURE: Final = {"ENSURE_USER": "true", "ENSURE_MODELS_DIR": "true"}
 BACK_WITHIN_S: Final = 60.0
@@ -190,6 +192,60 @@ async def test_an_upgrade_and_a_rollback_under_load_lose_nothing(docqa: Deployed
         await asyncio.to_thread(docqa.deploy, "--rollback")
         assert docqa.release == first
         await goes_on(docqa)
+    await docqa.loses_nothing()
+
+
+async def test_the_pipeline_promotes_a_release_on_the_units_and_takes_it_back(docqa: Deployed) -> None:
+    """Canary beside what runs, `docqa canary` as the gate, promotion, smoke test; then back by hand."""
+    before = docqa.release
+    piped = docqa.pipeline("pipeline.sh", docqa.package("piped"))
+    assert piped.returncode == 0, piped.stdout + piped.stderr
+    assert "Promote:" in piped.stdout
+    assert docqa.release != before
+    assert not docqa.machine.path("/var/lib/goblin-docqa-canary").exists()
+    back = docqa.pipeline("rollback.sh")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert docqa.release == before
+    await docqa.loses_nothing()
+
+
+async def test_the_page_s_lines_bring_a_lost_store_back(docqa: Deployed) -> None:
+    """A machine that was deployed anew: an empty store, new passwords, and backups that somebody copied there."""
+    machine = docqa.machine
+    machine.run("systemctl", "stop", "goblin-docqa-worker.service")
+    async with docqa.client() as client:
+        for number in range(3):
+            docqa.ledger.note(await client.post(f"Question {number}?", max_tokens=2))
+    machine.run("systemctl", "start", "goblin-docqa-backup.service")
+    machine.run("systemctl", "stop", *SERVICES)
+    shutil.rmtree(machine.path("/var/lib/goblin-docqa/nats"))
+    machine.run("chown", "-R", "root:", "/var/backups/goblin-docqa")
+    for unit in SERVICES:
+        machine.run("systemctl", "start", unit)
+    done = machine.run("bash", "-euc", commands_below(DOCS / "operations.md", "### Under systemd"))
+    assert "3 in DOCQA_JOBS" in done.stdout
+    await docqa.loses_nothing()
+
+
+async def test_the_services_work_on_a_bus_that_somebody_else_runs(docqa: Deployed) -> None:
+    """By the lines of deploy/systemd/README.md, with another address."""
+    machine = docqa.machine
+    settings = machine.path("/etc/default/goblin-docqa")
+    former = settings.read_text(encoding="utf-8")
+    with docqa.bus_of_somebody_else() as url:
+        lines = commands_below(SYSTEMD_PAGE, "## Secrets").replace("tls://bus.example.org:4222", url)
+        machine.run("bash", "-euc", lines.replace("192.0.2.7", "127.0.0.1"))
+        async with docqa.client() as client:
+            response = await client.ask("Who runs it?", max_tokens=2)
+        assert (response.status_code, response.json()["status"]) == (200, "done")
+        assert machine.show("goblin-docqa-nats.service", "SubState") == "exited"
+        machine.run("systemctl", "start", "goblin-docqa-backup.service")
+        assert "1 in KV_DOCQA_RESULTS" in machine.run("journalctl", "-u", "goblin-docqa-backup", "-o", "cat").stdout
+        settings.write_text(former, encoding="utf-8")
+        for drop_in in machine.path("/etc/systemd/system").glob("goblin-docqa*.service.d/50-bus.conf"):
+            drop_in.unlink()
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "restart", *SERVICES)
     await docqa.loses_nothing()
 
 

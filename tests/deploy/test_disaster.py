@@ -100,7 +100,7 @@ def run_the_page(elsewhere: Path) -> str:
 
 
 def environment(elsewhere: Path) -> dict[str, str]:
-    """This user's own, for the caches and whatever the packages come by; no settings, and nothing of this checkout's."""
+    """This user's own, for caches and for where packages come from; no settings, nothing of this checkout's."""
     kept = {name: value for name, value in os.environ.items() if name not in KNOWN_NAMES and name != "VIRTUAL_ENV"}
     path = os.environ["PATH"].replace(f"{Path(sys.executable).parent}:", "")
     return {**kept, "PATH": path, processes.MARK: str(elsewhere), "DOCQA_PORT": "0"}
