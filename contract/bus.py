@@ -165,8 +165,12 @@ class Bus:
         )
 
     async def close(self) -> None:
-        # Not drain(): it raises while disconnected, and nothing is buffered that it could save.
-        with contextlib.suppress(nats.errors.Error, OSError, asyncio.TimeoutError):
+        if not self.is_connected:
+            # Ends of subscriptions, noted for the next connection: nats-py would write them to the one that is gone.
+            self.client._pending, self.client._pending_data_size = [], 0
+        # Not drain(): it raises while disconnected, and nothing is buffered that it could save. RuntimeError: uvloop's
+        # word for a connection that was lost and is not missed yet.
+        with contextlib.suppress(nats.errors.Error, OSError, asyncio.TimeoutError, RuntimeError):
             await self.client.close()
         # Cancelled in the moment of a try to reconnect, it would go on trying, and open what was closed.
         await tasks.end(self.client._reconnection_task)

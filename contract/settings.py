@@ -153,6 +153,7 @@ KNOWN_NAMES = frozenset(
         "DOCQA_NATS_MONITOR",
         "DOCQA_NATS_PASSWORD",
         "DOCQA_NATS_PORT",
+        "DOCQA_NATS_PUBLIC_URL",
         "DOCQA_NATS_URL",
         "DOCQA_PORT",
         "DOCQA_PREFIX_CACHE_MB",

@@ -97,7 +97,7 @@ def needed(loaded: WorkerSettings, room_bytes: int) -> Need:
         prefix_cache_bytes=loaded.prefix_cache_mb * 1_000_000,
     )
     shape = shape_in(given)
-    return _with_rows(base, shape, options, _vocabulary(given), loaded, room_bytes) if shape else base
+    return with_rows(base, shape, options, _vocabulary(given), loaded, room_bytes) if shape else base
 
 
 def shape_in(path: Path) -> Shape | None:
@@ -125,9 +125,10 @@ def _vocabulary(path: Path) -> int:
     return gguf_header.arrays(path).get("tokenizer.ggml.tokens", (0, None))[0]
 
 
-def _with_rows(
+def with_rows(
     need: Need, shape: Shape, options: RunOptions, vocabulary: int, loaded: WorkerSettings, room_bytes: int
 ) -> Need:
+    """The need with what the rows of a model of this shape take, and a step over them."""
     tokens = row_tokens(shape, loaded.slots, loaded.context_tokens, room_bytes)
     # A step holds the logits of all its tokens, and without flash attention what each head sees of its row.
     seen = 0 if options.flash_attention else shape.heads * tokens

@@ -4,15 +4,24 @@ A store of ours is made anew beside the former one and takes its place at one mo
 only be changed stream by stream: it takes no jobs meanwhile, and says so until the restore has come to its end.
 """
 
+import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from contract import restored, topology
 from contract.bus import Bus
-from contract.errors import AlreadyRunningError, DocQAError
+from contract.errors import (
+    AlreadyRunningError,
+    BusUnavailableError,
+    DocQAError,
+    NotProvisionedError,
+    OutcomeUnknownError,
+)
 from contract.provision import provision
 from ops import archive, backup_files, bus_address, nats_config, snapshots, store_swap, stranded
 from ops.admin import admin_bus
@@ -23,6 +32,9 @@ from ops.backup_trial import check, try_out
 from ops.data_dir import claimed
 from ops.private_server import serving
 from ops.snapshots import State
+
+_LED_WITHIN_S: Final = 30.0
+_ASKS_AGAIN_AFTER_S: Final = 0.2
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -114,12 +126,24 @@ async def _fill(bus: Bus, path: Path, manifest: Manifest, request: Request) -> O
         states[stream.name] = await snapshots.restore(bus, taken, archive.pieces_of(path, stream.member))
         check(path, msgspec.structs.replace(stream, restored=None), states[stream.name])
     jobs, at_s = states[topology.JOBS_STREAM], time.time()
-    await provision(bus, request.settings, amid_restore=True)
-    await restored.write(bus, restored.Restored(at_s, jobs.last_seq))
+    await _patiently(lambda: provision(bus, request.settings, amid_restore=True))
+    await _patiently(lambda: restored.write(bus, restored.Restored(at_s, jobs.last_seq)))
     # The durable is saved after its stream and may be ahead of it: such a job would never be delivered.
-    await stranded.deliver_anew(bus)
+    await _patiently(lambda: stranded.deliver_anew(bus))
     counts = {stream.name: states[stream.name].messages for stream in manifest.streams}
     return Outcome(counts, at_s, waiting=jobs.messages)
+
+
+async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
+    """Do what may be done again until somebody answers: a cluster chooses first who leads what was restored."""
+    end_s = time.monotonic() + _LED_WITHIN_S
+    while True:
+        try:
+            return await step()
+        except (BusUnavailableError, NotProvisionedError, OutcomeUnknownError):
+            if time.monotonic() > end_s:
+                raise
+        await asyncio.sleep(_ASKS_AGAIN_AFTER_S)
 
 
 def _files(path: Path, manifest: Manifest, request: Request, *, replace: bool) -> dict[Path, bytes]:

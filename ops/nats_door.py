@@ -1,5 +1,6 @@
 """Where the embedded nats-server listens: on this machine as it is, elsewhere with a certificate."""
 
+import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,6 +12,7 @@ from ops.settings import NatsSettings
 
 USUAL_PORT: Final = 4222
 SERVER_PICKS: Final = -1
+_BUS_URL: Final = re.compile(r"(nats|tls)://[^\s/@:]+:\d{1,5}|(nats|tls)://\[[0-9a-fA-F:]+\]:\d{1,5}")
 _LOOPBACK: Final = "127.0.0.1"
 _EVERYWHERE: Final = ("0.0.0.0", "::")
 
@@ -33,6 +35,8 @@ class Door(NamedTuple):
     address: Address = Address(_LOOPBACK, USUAL_PORT)
     monitor: Address = Address(_LOOPBACK, SERVER_PICKS)
     certificate: Certificate | None = None
+    public_url: str | None = None
+    """Where publishers find it, if not where this machine's own processes do."""
 
     def url(self, port: int) -> str:
         """Where this machine's own processes find the server that listens on `port`."""
@@ -50,7 +54,16 @@ def door(settings: NatsSettings) -> Door:
             f"DOCQA_NATS_HOST: passwords would come to {settings.host} in the clear: name a certificate with "
             "DOCQA_NATS_CERT, DOCQA_NATS_KEY and DOCQA_NATS_CA, or listen on 127.0.0.1."
         )
-    return Door(address, _picked(monitor), certificate)
+    return Door(address, _picked(monitor), certificate, public_url(settings))
+
+
+def public_url(settings: NatsSettings) -> str | None:
+    """What publishers are told; raises SettingsError for what is no address of a bus."""
+    url = settings.public_url
+    if url and not _BUS_URL.fullmatch(url):
+        # Not shown: it may hold a password.
+        raise SettingsError("DOCQA_NATS_PUBLIC_URL: expected nats://HOST:PORT or tls://HOST:PORT, and nothing else.")
+    return url
 
 
 def _certificate(settings: NatsSettings) -> Certificate | None:

@@ -148,7 +148,7 @@ class NatsServer:
         self._port = urlsplit(found["nats"][0]).port
         self.monitoring = found["monitoring"][0]
         bus_address.note(self.data_dir, self.url, self._authority)
-        self.publishers.note_url(self.url)
+        self.publishers.note_url(self._door.public_url or self.url)
 
     async def _provision(self) -> None:
         try:

@@ -9,10 +9,11 @@ from typing import Final
 import click
 
 from contract.errors import SettingsError
-from contract.settings import QueueSettings, load
-from ops import bus_address, nats_reload
+from contract.settings import load
+from ops import bus_address, nats_door, nats_reload
 from ops.options import data_dir_option, environment_with, json_option
 from ops.publisher_list import PublisherList
+from ops.settings import NatsSettings
 
 _USUAL_URL: Final = "nats://127.0.0.1:4222"
 
@@ -33,8 +34,9 @@ def command() -> None:
 @json_option
 def add(name: str, data_dir: Path | None, as_json: bool) -> None:
     """Let NAME publish; prints where its credentials are."""
-    folder = _made(_folder(data_dir))
-    url = bus_address.noted(folder) or _USUAL_URL
+    settings = _settings(data_dir)
+    folder = _made(settings.data_dir)
+    url = nats_door.public_url(settings) or bus_address.noted(folder) or _USUAL_URL
     is_applied = asyncio.run(_changed(folder, lambda publishers: publishers.add(name, url)))
     described = _describe(bus_address.publishers(folder), name)
     if as_json:
@@ -48,7 +50,7 @@ def add(name: str, data_dir: Path | None, as_json: bool) -> None:
 @json_option
 def list_all(data_dir: Path | None, as_json: bool) -> None:
     """Show all publishers."""
-    publishers = bus_address.publishers(_folder(data_dir))
+    publishers = bus_address.publishers(_settings(data_dir).data_dir)
     names = publishers.names()
     if as_json:
         click.echo(json.dumps({"publishers": [_describe(publishers, name) for name in names]}))
@@ -62,7 +64,7 @@ def list_all(data_dir: Path | None, as_json: bool) -> None:
 @json_option
 def remove(name: str, data_dir: Path | None, as_json: bool) -> None:
     """Cut NAME off; the jobs that it has published are still answered."""
-    is_applied = asyncio.run(_changed(_made(_folder(data_dir)), lambda publishers: publishers.remove(name)))
+    is_applied = asyncio.run(_changed(_made(_settings(data_dir).data_dir), lambda publishers: publishers.remove(name)))
     if as_json:
         click.echo(json.dumps({"name": name, "applied": is_applied}))
     else:
@@ -77,14 +79,14 @@ async def _changed(data_dir: Path, change: Callable[[PublisherList], object]) ->
         return await nats_reload.apply(bus_address.bus_folder(data_dir), bus_address.credentials(data_dir), publishers)
 
 
-def _folder(option: Path | None) -> Path:
+def _settings(option: Path | None) -> NatsSettings:
     environment = environment_with(DOCQA_DATA_DIR=option)
     if environment.get("DOCQA_NATS_URL"):
         raise SettingsError(
             "DOCQA_NATS_URL names a bus that somebody else runs: its operator adds the account there, "
             "as docs/protocol.md describes it."
         )
-    return load(QueueSettings, environment).data_dir
+    return load(NatsSettings, environment)
 
 
 def _made(folder: Path) -> Path:

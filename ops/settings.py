@@ -54,3 +54,4 @@ class NatsSettings(QueueSettings, frozen=True, kw_only=True):
     key: Path | None = field(default=None, name="DOCQA_NATS_KEY")
     ca: Path | None = field(default=None, name="DOCQA_NATS_CA")
     credentials: Path | None = field(default=None, name="DOCQA_NATS_CREDENTIALS")
+    public_url: str | None = field(default=None, name="DOCQA_NATS_PUBLIC_URL")

@@ -129,6 +129,7 @@ class Deployed:
             self.machine.run("systemctl", "stop", "other-bus.service", check=False)
             for path in store.glob("goblin-docqa.bus-*"):
                 path.unlink()
+            shutil.rmtree(folder)
 
     @property
     def release(self) -> str:

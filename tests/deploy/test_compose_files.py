@@ -59,6 +59,18 @@ def test_every_image_has_an_exact_tag_and_no_host(compose: dict[str, Any]) -> No
         assert "." not in name.split("/")[0], f"{image} names a host"
 
 
+def test_every_image_is_listed_with_what_was_seen_of_it(compose: dict[str, Any]) -> None:
+    page = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8").partition("## Images")[2].partition("\n## ")[0]
+    nats = (ROOT / "deploy" / "kubernetes" / "base" / "nats.yaml").read_text(encoding="utf-8")
+    base = re.findall(r"^ARG BASE=(.*)$", (FOLDER / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    used = {service["image"] for service in compose["services"].values()}
+    assert set(re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)) == {
+        *used,
+        *base,
+        *re.findall(r"image: (nats:.*)", nats),
+    }
+
+
 def test_every_container_is_locked_down_and_bounded(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert service["read_only"] is True, name

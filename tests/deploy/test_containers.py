@@ -1,6 +1,7 @@
 """The stack of deploy/compose, built and run for real with podman and the bundled model."""
 
 import contextlib
+import json
 import re
 import shutil
 import socket
@@ -200,6 +201,25 @@ async def test_a_backup_is_made_and_tried_out_inside(stack: Running) -> None:
     listed = stack.inside("nats", "docqa", "backup", "list", "--json")
     assert "/var/backups/docqa" in stack.inside("nats", "sh", "-c", "ls -d /var/backups/docqa/*")
     assert listed.strip() not in ("", "[]")
+
+
+async def test_a_publisher_that_is_added_inside_reaches_the_bus_by_its_credentials(stack: Running) -> None:
+    """From another container of the network, by the name that its credentials give."""
+    await stack.until_healthy()
+    made = json.loads(stack.inside("nats", "docqa", "publishers", "add", "alice", "--json"))
+    assert (made["url"], made["applied"]) == ("tls://nats:4222", True)
+    given = json.loads(stack.inside("nats", "cat", made["credentials"]))
+    script = f"""if True:
+        import asyncio, nats, ssl
+        async def main():
+            tls = ssl.create_default_context(cafile="/run/secrets/authority.pem")
+            user, password = {given["user"]!r}, {given["password"]!r}
+            alice = await nats.connect({given["url"]!r}, user=user, password=password, tls=tls)
+            job = "docqa.jobs.alice.c1.00000000-0000-7000-8000-000000000001"
+            print((await alice.jetstream().publish(job, b'{{"query": "Who?"}}')).stream)
+        asyncio.run(main())
+    """
+    assert stack.inside("ingress", "python", "-c", script).strip() == "DOCQA_JOBS"
 
 
 def test_the_image_is_small_enough_to_be_shipped() -> None:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,10 +14,12 @@ from typing import Any
 import pytest
 import trustme
 
+from contract import topology
 from contract.bus import connected
 from contract.settings import BusSettings, Secret, load
 from ops import bus_address
 from tests.acceptance.waiting import eventually
+from tests.integration.bus_side import new_job
 from tests.nats_server import bare_client
 
 PASSWORDS = {role: f"{role}0123456789abcdef" for role in ("admin", "ingress", "worker")}
@@ -94,6 +97,32 @@ async def test_parts_on_the_same_folder_find_it_and_its_authority_by_themselves(
         found = bus_address.environment_for(tmp_path / "data", "admin")
         async with connected(load(BusSettings, found), "admin") as bus:
             assert (await bus.queue_state()).depth == 0
+
+
+async def test_the_credentials_of_publishers_name_the_address_that_they_see_now_and_after_a_start(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    seen = {"DOCQA_NATS_PUBLIC_URL": f"tls://localhost:{settings['DOCQA_NATS_PORT']}"}
+    for is_there in (False, True):
+        with running(tmp_path, settings | seen):
+            await ready(tmp_path)
+            if not is_there:
+                added(tmp_path, "alice", seen)
+            given = json.loads((tmp_path / "data/nats/publishers/alice.json").read_bytes())
+            assert given["url"] == seen["DOCQA_NATS_PUBLIC_URL"]
+            trusting = ssl.create_default_context(cafile=settings["DOCQA_NATS_CA"])
+            async with bare_client(given["url"], user=given["user"], password=given["password"], tls=trusting) as (
+                alice,
+                _,
+            ):
+                job = new_job("alice")
+                assert (await alice.jetstream().publish(job.subject, b"{}")).stream == topology.JOBS_STREAM
+        (tmp_path / "ready.json").unlink(missing_ok=True)
+
+
+def added(tmp_path: Path, name: str, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "ops", "publishers", "add", name, "--data-dir", str(tmp_path / "data")]
+    subprocess.run(command, env=os.environ | environment, check=True, capture_output=True, timeout=30)
 
 
 async def test_nobody_gets_in_without_tls(tmp_path: Path, settings: dict[str, str]) -> None:

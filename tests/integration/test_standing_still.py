@@ -127,6 +127,17 @@ async def is_started(bus: Bus, job: JobName) -> None:
     await eventually(probe, f"{job.key} is started", every_s=0.01)
 
 
+async def test_a_worker_that_is_stopped_while_the_bus_is_away_ends_as_it_should(server: RunningServer) -> None:
+    """With 0 and without a traceback: the end of its subscription can't be told to anybody."""
+    async with standing(server, "never") as worker:
+        server.stop(signal.SIGKILL)
+        await worker.becomes_unready("")
+        worker.process.terminate()
+        status, log = await ended(worker)
+    assert status == 0, log
+    assert "Traceback" not in log
+
+
 async def test_a_step_that_hangs_ends_the_process_and_its_jobs_come_again(hasty_server: RunningServer) -> None:
     job = new_job()
     async with hasty_server.bus() as admin:

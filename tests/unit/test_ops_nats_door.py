@@ -40,6 +40,19 @@ def test_beyond_this_machine_it_listens_under_tls_only(certificate: dict[str, st
     assert found.url(4222) == "tls://127.0.0.1:4222"
 
 
+@pytest.mark.parametrize("url", ["tls://bus.example:4222", "nats://10.0.0.7:4222", "tls://[fd00::7]:4222"])
+def test_publishers_are_told_another_address_where_one_is_set(url: str) -> None:
+    assert door(settings_with(DOCQA_NATS_PUBLIC_URL=url)).public_url == url
+    assert door(settings_with()).public_url is None
+
+
+@pytest.mark.parametrize("url", ["bus:4222", "http://bus:4222", "tls://bus", "tls://x:y@bus:4222", "tls://bus:4222/x"])
+def test_what_is_no_address_of_a_bus_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(SettingsError, match="DOCQA_NATS_PUBLIC_URL: expected") as refused:
+        door(settings_with(DOCQA_NATS_PUBLIC_URL=url))
+    assert url not in str(refused.value)
+
+
 @pytest.mark.parametrize("missing", ["DOCQA_NATS_CERT", "DOCQA_NATS_KEY", "DOCQA_NATS_CA"])
 def test_half_a_certificate_is_refused_with_the_name_of_what_is_missing(
     certificate: dict[str, str], missing: str
