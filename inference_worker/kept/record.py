@@ -35,18 +35,28 @@ def check(path: Path, root: Path, how: Check) -> None:
     `fast` looks at size and time, and reads the file only where the time is another one; `full` always reads it. A
     model that was never recorded passes.
     """
-    recorded = {file.path: file for file in read(root)}.get(str(path.resolve()))
-    if how == "off" or recorded is None:
-        return
+    recorded = by_path(root).get(str(path.resolve()), [])
+    if how != "off" and recorded and not any(_is_same(path, file, how) for file in recorded):
+        raise SettingsError(
+            f"MODEL_NAME: {path} is not the file that was recorded (SHA-256 {recorded[-1].sha256[:12]}...): "
+            "`docqa models restore` brings that one back, `docqa models snapshot` records this one."
+        )
+
+
+def _is_same(path: Path, recorded: ModelFile, how: Check) -> bool:
     seen = path.stat()
     is_same = seen.st_size == recorded.size_bytes
     if is_same and (how == "full" or seen.st_mtime_ns != recorded.changed_ns):
-        is_same = hash_of(path) == recorded.sha256
-    if not is_same:
-        raise SettingsError(
-            f"MODEL_NAME: {path} is not the file that was recorded (SHA-256 {recorded.sha256[:12]}...): "
-            "`docqa models restore` brings that one back, `docqa models snapshot` records this one."
-        )
+        return hash_of(path) == recorded.sha256
+    return is_same
+
+
+def by_path(root: Path) -> dict[str, list[ModelFile]]:
+    """The recorded files by where they are used: two where a restore was broken off between one and the other."""
+    found: dict[str, list[ModelFile]] = {}
+    for file in read(root):
+        found.setdefault(file.path, []).append(file)
+    return found
 
 
 def read(root: Path) -> list[ModelFile]:
@@ -61,14 +71,18 @@ def read(root: Path) -> list[ModelFile]:
         ) from None
 
 
-def write(root: Path, files: list[ModelFile]) -> None:
-    """Note these files as they are; what was noted of others stays. Raises OSError."""
+def write(root: Path, files: list[ModelFile], *, beside_former: bool = False) -> None:
+    """Note these files as they are; what was noted of others stays, and with `beside_former` of these. Raises OSError.
+
+    The latter is for the time in which a file is replaced: killed in it, a worker takes the one as well as the other.
+    """
     try:
-        former = {file.path: file for file in read(root)}
+        former = read(root)
     except SettingsError:
-        former = {}
-    known = former | {file.path: file for file in files}
-    write_atomically(root / CURRENT, msgspec.json.format(msgspec.json.encode(list(known.values()))))
+        former = []
+    replaced = set() if beside_former else {file.path for file in files}
+    known = [file for file in former if file.path not in replaced and file not in files]
+    write_atomically(root / CURRENT, msgspec.json.format(msgspec.json.encode([*known, *files])))
 
 
 def hash_of(path: Path) -> str:

@@ -73,8 +73,11 @@ class ModelSnapshots:
 
     def verify_used(self) -> list[str]:
         """The same of the files in use."""
-        found = (self._trouble(Path(file.path), file) for file in record.read(self.root))
-        return [trouble for trouble in found if trouble]
+        found = []
+        for path, files in record.by_path(self.root).items():
+            troubles = [self._trouble(Path(path), file) for file in files]
+            found += troubles[-1:] if all(troubles) else []
+        return found
 
     def restore(self, which: str, folder: Path | None, *, is_copied: bool = False) -> list[Path]:
         """Put a snapshot's files back where they were, or into `folder`; nothing changes unless all are whole."""
@@ -87,10 +90,13 @@ class ModelSnapshots:
             for kept, target, _ in files:
                 self._tell("restoring", target)
                 staged.append((_staged(kept, target, is_copied=is_copied), target))
+            used = [msgspec.structs.replace(file, path=str(target.resolve())) for _, target, file in files]
+            record.write(self.root, used, beside_former=True)
             for unfinished, target in staged:
                 unfinished.replace(target)
+                # A rename between two names of one file does nothing: both would stay.
+                unfinished.unlink(missing_ok=True)
                 sync_folder(target.parent)
-            used = [msgspec.structs.replace(file, path=str(target.resolve())) for _, target, file in files]
             record.write(self.root, used)
         return [target for _, target in staged]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from inference_worker.kept import record
 from inference_worker.kept.record import hash_of
 from inference_worker.kept.snapshots import ModelSnapshots
 from tests.acceptance.waiting import until
@@ -181,6 +182,7 @@ def test_a_restore_that_is_killed_leaves_the_former_model_or_the_restored_one(
         models.said("restore", other)
         models.killed(rng.uniform(0.3, lasts_s), "restore", name, "--copy")
         assert hash_of(models.model) in (first, second)
+        record.check(models.model, models.kept.root, "full")
         assert models.all_are_whole() == [other, name]
     models.said("restore", name)
     assert hash_of(models.model) == first

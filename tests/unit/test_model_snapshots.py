@@ -165,6 +165,32 @@ def test_killed_at_any_step_no_half_snapshot_counts_and_the_former_ones_stand(
     assert model.read_bytes() == former
 
 
+@pytest.mark.parametrize("step", range(STEPS))
+def test_killed_at_any_step_of_a_restore_there_is_a_model_that_a_worker_takes(
+    kept: ModelSnapshots, model: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    first, _ = kept.make([model], None)
+    former = model.read_bytes()
+    replace(model, gguf(general__name="another"))
+    kept.make([model], None)
+    later = model.read_bytes()
+    with monkeypatch.context() as patched:
+        calls = [(Path, "rename"), (Path, "replace"), (Path, "mkdir"), (snapshots, "place")]
+        dies_before_step(step, [*calls, (os, "fsync"), (os, "link"), (os, "utime")], patched)
+        try:
+            kept.restore(first.name, None)
+            survived = True
+        except Killed:
+            survived = False
+    assert survived or step < STEPS - 1, "the steps are not enough to see a whole restore"
+    assert model.read_bytes() in ([former] if survived else [former, later])
+    record.check(model, kept.root, "full")
+    assert kept.verify_used() == []
+    kept.restore(first.name, None)
+    assert model.read_bytes() == former
+    assert [path.name for path in model.parent.iterdir()] == [model.name]
+
+
 def test_a_full_disk_leaves_what_there_was(kept: ModelSnapshots, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = kept.make([model], None, is_copied=True)
     replace(model, gguf(general__name="another"))
