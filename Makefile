@@ -84,6 +84,11 @@ peers: setup ## Make .venv-peers with what `docqa bench peers` compares with (us
 	@[[ -x .venv-peers/bin/python ]] || $(BIN)/python -m venv --without-pip .venv-peers
 	@$(BIN)/uv pip sync --quiet --python .venv-peers/bin/python --require-hashes $(BUILD) requirements/peers.txt
 
+.PHONY: redactors
+redactors: setup ## Make .venv-redactors with what `docqa bench redaction` compares with
+	@[[ -x .venv-redactors/bin/python ]] || $(BIN)/python -m venv --without-pip .venv-redactors
+	@$(BIN)/uv pip sync --quiet --python .venv-redactors/bin/python --require-hashes requirements/redactors.txt
+
 .PHONY: docs
 docs: setup ## Write the documents that are made from the code
 	@$(BIN)/python -m docs.generate
@@ -96,8 +101,9 @@ lock: setup ## Compile the hashed requirement files anew
 	$(COMPILE) --extra otel -c requirements/dev.txt pyproject.toml -o requirements/otel.txt
 	$(COMPILE) -c requirements/runtime.txt requirements/peers.in -o requirements/peers.txt
 	$(COMPILE) requirements/checkers.in -o requirements/checkers.txt
+	$(COMPILE) requirements/redactors.in -o requirements/redactors.txt
 
 .PHONY: clean
 clean: ## Remove .venv and all caches
-	rm -rf $(VENV) .venv-peers .venv-checkers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov dist
+	rm -rf $(VENV) .venv-peers .venv-checkers .venv-redactors .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -19,6 +19,7 @@ try:
         load,
         page,
         peers,
+        redaction,
         retry,
         scale,
         slo,
@@ -38,7 +39,23 @@ def cli() -> None:
     """Measure the system from outside."""
 
 
-for _part in (spike, slow_jobs, load, retry, sweep, scale, slo, hey, chaos, soak, peers, generator, compare, page):
+for _part in (
+    spike,
+    slow_jobs,
+    load,
+    retry,
+    sweep,
+    scale,
+    slo,
+    hey,
+    chaos,
+    soak,
+    peers,
+    redaction,
+    generator,
+    compare,
+    page,
+):
     cli.add_command(_part.command)
 
 

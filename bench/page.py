@@ -18,7 +18,8 @@ Rendered by `docqa bench page` from the results in `bench/results/`; a test hold
 measures anew; with `--out DIR` it also writes a report (one HTML file and PNGs) beside the figures. A *bar* is a figure
 to reach on a machine at rest: it counts for the exit code under `--strict` only. All other verdicts are promises.
 
-`make peers` installs what `docqa bench peers` compares with into an environment of its own, `.venv-peers`.
+`make peers` installs what `docqa bench peers` compares with into an environment of its own, `.venv-peers`, and
+`make redactors` what `docqa bench redaction` compares with into `.venv-redactors`.
 
 Latencies count from the moment at which a query should have been sent, so that a stalled system can't hide its stall.
 
@@ -35,12 +36,14 @@ Latencies count from the moment at which a query should have been sent, so that 
 | `chaos` | kills, pauses, restarts and a full disk during load, then the ledger |
 | `soak` | steady load for long; a process that grows is called out |
 | `peers` | the same questions through llama-server and llama_cpp.server |
+| `redaction` | what the sanitizer finds, beside redact-secret, betterleaks, gitleaks and detect-secrets; its pace |
 | `generator` | how honest the generator itself is |
 | `overhead` | what the way over the bus costs |
 | `compare` | two stored results side by side |
 
 All but the last two take `--quick`, which ends within a minute, and `--json`; the exit code is 0 only if all promises
-held. A load takes `--target` for a running stack, or starts one of its own; `chaos`, `hey` and `peers` always do.
+held. A load takes `--target` for a running stack, or starts one of its own; `chaos`, `hey` and `peers`
+always do, and `redaction` needs none.
 """
 _FIGURES: Final = {
     "first_refusal_ms": "first refusal after the burst, ms",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,10 +27,10 @@ def default() -> Path:
     return made if made.exists() else Path(sys.executable)
 
 
-async def versions(python: Path) -> dict[str, str]:
+async def versions(python: Path, packages: Sequence[str] = _PACKAGES) -> dict[str, str]:
     """Of the peers' packages there, without those that it lacks."""
     process = await asyncio.create_subprocess_exec(
-        str(python), "-c", _TELL, *_PACKAGES, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        str(python), "-c", _TELL, *packages, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
     told, _ = await process.communicate()
     found: dict[str, str | None] = json.loads(told or b"{}")

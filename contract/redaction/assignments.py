@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from contract.errors import TooManySecretsError
 from contract.redaction import values
-from contract.redaction.names import REST, SPOKEN, WRITTEN, Name, Names, is_benign
+from contract.redaction.names import NEAR, REST, SPOKEN, WRITTEN, Name, Names, is_benign
 from contract.redaction.pattern import Pattern
 from contract.redaction.span import Span
 
@@ -48,17 +48,15 @@ _ANY = Pattern(
     + _set(rf"{SPOKEN}|pass|pw", 2, _WORD)
     + "|"
     # What is no password must look drawn, which no short value does.
-    + _set(WRITTEN, 7, _LONG)
+    + _set(NEAR, 7, _LONG)
     # Nothing but a space between: in a command, at a line's beginning, in a .netrc, and before what is no word.
-    + rf"|-[\w.\-]{{0,24}}(?:{SPOKEN}|{WRITTEN}){REST}[ \t]{{1,3}}{_WORD}"
+    + rf"|-[\w.\-]{{0,24}}(?:{SPOKEN}|{NEAR}){REST}[ \t]{{1,3}}{_WORD}"
     + rf"|(?:^|\n)[ \t]{{0,8}}(?:{SPOKEN}|pass|pw){REST}{_CLOSE}[ \t]{{1,3}}{_WORD}"
     + rf"|login[ \t]{{1,3}}\S{{1,64}}\s{{1,3}}(?:{SPOKEN})[ \t]{{1,3}}{_WORD}"
-    + rf"|(?:{WRITTEN}){REST}{_CLOSE}[ \t]{{1,3}}{_DRAWN}"
+    + rf"|(?:{NEAR}){REST}{_CLOSE}[ \t]{{1,3}}{_DRAWN}"
 )
 _PARTS = Pattern(rf"(?i)({SPOKEN}|{WRITTEN})({REST})({_CLOSE}){_TYPE}({_SET}|{_BEFORE_QUOTE})@?((?:{_QUOTE})?)")
 _KEYWORD = Pattern(rf"(?i){SPOKEN}|{WRITTEN}")
-_BEFORE_A_NAME = b"-\n \tlL"
-"""What a match may begin with that is no name: a line, a sign, the word `login`."""
 _PARTS_BYTES = 160
 _VALUE_BYTES = 2048
 _JUDGED_BYTES = 256
@@ -72,6 +70,7 @@ names, is none that people write, and would take long."""
 
 _AWS_SECRET = Pattern(r"[A-Za-z0-9/+]{40}")
 _AZURE_KEY = Pattern(r"[A-Za-z0-9/+]{86}==")
+_BRACKETS = ((b"(", b")"), (b"[", b"]"), (b"{", b"}"))
 _UNQUOTED_SECRET = re.compile(rb"[^\s\"'`<>;&|,\\(){}\[\]]+")
 _UNQUOTED_PASSWORD = re.compile(rb"[^\s\"'`;&\\]+")
 
@@ -103,10 +102,8 @@ def find(source: bytes) -> Iterator[Span]:
 
 
 def _placed(source: bytes, found: tuple[int, int]) -> _Place | None:
-    start = found[0]
-    if source[start] in _BEFORE_A_NAME:
-        # What is looked for before a name has no keyword in it.
-        start, _ = _KEYWORD.search(source, start) or found
+    # What is looked for before a name has no keyword in it.
+    start, _ = _KEYWORD.search(source, found[0]) or found
     parts = _PARTS.groups(source, start, min(start + _PARTS_BYTES, len(source)))
     return None if parts is None else _Place(parts[1], parts[2][1], parts[4], parts[5])
 
@@ -169,9 +166,9 @@ def _unquoted_end(source: bytes, start: int, is_password: bool, sign: bytes, mos
     if b"," in value and b"=" in value.partition(b",")[2]:
         value = value.partition(b",")[0]
     value = value.rstrip(b",.!?:")
-    for opened, closed in (b"()", b"[]", b"{}"):
-        if value[-1:] == bytes([closed]) and bytes([opened]) not in value:
-            value = value.rstrip(bytes([closed]))
+    for opened, closed in _BRACKETS:
+        if value.endswith(closed) and opened not in value:
+            value = value.rstrip(closed)
     return start + len(value)
 
 

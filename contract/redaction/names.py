@@ -7,10 +7,13 @@ from contract.redaction.pattern import Pattern
 SPOKEN: Final = "pass(?:word|wd|phrase|code|wort)|passwd|pwd|contrase(?:n|ñ)a|senha|kennwort|mot_de_passe"
 """What only a password is called, also in a sentence."""
 
-WRITTEN: Final = (
+_OTHERS: Final = (
     r"secret|token|api[_.\- ]?key|auth|credential|creds|private[_.\- ]?key|access[_.\- ]?key|pass|signature|license|"
-    r"accountkey|sonar[_.]?login|key|pw|pat\b|sig\b"
+    r"accountkey|sonar[_.]?login|pw|pat\b|sig\b"
 )
+WRITTEN: Final = rf"{_OTHERS}|key"
+NEAR: Final = rf"{_OTHERS}|[\w.$-]key|key[\w.-]"
+"""The same for a first look: `key` alone, which is no secret's, is passed over; the match may begin one byte before."""
 REST: Final = r"[\w.\-]{0,24}"
 """What may follow in a name."""
 

@@ -7,7 +7,8 @@ from typing import Final
 import re2
 
 _FEW_NEAR: Final = 500
-"""Of more places the exact pattern's own search is as quick."""
+_BYTES_EACH: Final = 64
+"""Where places are denser than that the exact pattern's own search is as quick."""
 
 
 class Pattern:
@@ -52,12 +53,12 @@ def exact_matches(near: Pattern, exact: "re.Pattern[bytes]", source: bytes) -> I
     `near` leads to each place that it may begin at: with one byte before it, or with the text.
     """
     position = 0
-    for _ in range(_FEW_NEAR):
+    for _ in range(_FEW_NEAR + len(source) // _BYTES_EACH):
         found = near.search(source, position)
         if not found:
             return
         position = found[0] + 1
-        if match := exact.match(source, found[0]) or exact.match(source, position):
+        if match := exact.match(source, position) or (exact.match(source) if position == 1 else None):
             yield match
             position = max(match.end(), match.start() + 1)
     yield from exact.finditer(source, position)

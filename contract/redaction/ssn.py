@@ -8,22 +8,26 @@ from contract.redaction.span import Span
 
 _DASH = r"(?:-|\xe2\x80\x91| )"
 _NEAR = Pattern(rf"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{{2}}{_DASH}?[0-9]{{2}}{_DASH}?[0-9]{{4}}(?:$|[^0-9A-Za-z_/-])")
+_NEAR_DASHED = Pattern(r"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{2}(?:-|\xe2\x80\x91)[0-9]{2}(?:-|\xe2\x80\x91)[0-9]{4}")
 _SSN = re.compile(
     rb"(?<![\w.#/$-])(?!000|666|9)\d{3}"
     rb"(?:-(?!00)\d{2}-|\xe2\x80\x91(?!00)\d{2}\xe2\x80\x91|(?P<space> )(?!00)\d{2} |(?P<bare>)(?!00)\d{2})"
     rb"(?!0000)\d{4}(?![\w/-]|\.\d)"
 )
-_CONTEXT = re.compile(rb"(?i)\bssn\b|social.{0,3}security|\btin\b|tax.{0,3}id|steuer|sozialversicherung")
+_CONTEXT = Pattern(r"(?i)\bssn\b|social.{0,3}security|\btin\b|tax.{0,3}id|steuer|sozialversicherung")
 _CONTEXT_BYTES = 48
 _PRINTED = frozenset((b"078-05-1120", b"219-09-9999"))
 """Numbers that were printed in advertisements and belong to nobody."""
 
 
 def find(source: bytes) -> Iterator[Span]:
-    for match in exact_matches(_NEAR, _SSN, source):
+    if not _NEAR.search(source):
+        return
+    # Without dashes nine digits are too many things: only beside a word that says what they are.
+    near = _NEAR if _CONTEXT.is_in(source) else _NEAR_DASHED
+    for match in exact_matches(near, _SSN, source):
         if match.group() in _PRINTED:
             continue
-        # Nine digits without dashes are too many things: only beside a word that says what they are.
         is_dashed = match["space"] is None and match["bare"] is None
-        if is_dashed or _CONTEXT.search(source, max(0, match.start() - _CONTEXT_BYTES), match.start()):
+        if is_dashed or _CONTEXT.is_in(source[max(0, match.start() - _CONTEXT_BYTES) : match.start()]):
             yield Span(match.start(), match.end(), "ssn")

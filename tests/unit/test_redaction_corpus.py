@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
+from bench.redaction_corpus import HARMLESS, NAMED, TOKENS, Case, cases
 from contract.sanitize import sanitize
-from tests.unit.redaction_corpus import HARMLESS, NAMED, TOKENS, Case, cases
 
 CORPUS = cases(seed=7, count=60)
 KINDS = sorted({*TOKENS, *(kind for kind, _, _ in NAMED)})

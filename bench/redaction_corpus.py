@@ -12,6 +12,13 @@ from typing import NamedTuple
 ALNUM = string.ascii_letters + string.digits
 URLSAFE = ALNUM + "_-"
 HEX = "0123456789abcdef"
+PROSE = (
+    "Each user has a password, a recovery key and a session token.",
+    "The token expires after one hour, and the API key is rotated every ninety days.",
+    "Password: required. It must have twelve characters, and never be sent by mail.",
+    "The key to the boathouse hangs behind the door; the secret of the soup is vinegar.",
+    "Authorization is by the treasurer: bearer instruments are kept in the safe.",
+)
 FRAMES = ("{}", "key: {}\n", 'const x = "{}";', "see `{}` there", "X={}\nY=1", "({})", '{{"a": "{}"}}', "<v>{}</v>")
 
 
@@ -94,6 +101,10 @@ def password(draw: random.Random) -> str:
     return draw.choice(("hunter", "Tr0ub", "s3cr", "Blau", "kite")) + "".join(draw.choices(ALNUM + "!#%", k=6)) + "7"
 
 
+def azure_key(draw: random.Random) -> str:
+    return base64.b64encode(draw.randbytes(64)).decode()
+
+
 def uuid(draw: random.Random) -> str:
     return "-".join("".join(draw.choices(HEX, k=size)) for size in (8, 4, 4, 4, 12))
 
@@ -102,16 +113,25 @@ TOKENS: dict[str, Callable[[random.Random], str]] = {
     "aws-key": prefixed("AKIA", string.ascii_uppercase + "234567", 16),
     "github-token": prefixed("ghp_", ALNUM, 36),
     "gitlab-token": prefixed("glpat-", URLSAFE, 20),
-    "slack-token": prefixed("xoxb-123456789012-", ALNUM, 24),
+    "slack-token": lambda draw: (
+        f"xoxb-{drawn(string.digits, 12)(draw)}-{drawn(string.digits, 13)(draw)}-{drawn(ALNUM, 24)(draw)}"
+    ),
     "stripe-key": prefixed("sk_live_", ALNUM, 24),
-    "openai-key": prefixed("sk-proj-", ALNUM, 64),
-    "anthropic-key": prefixed("sk-ant-api03-", URLSAFE, 93),
+    # All of OpenAI's have its name in base64 in their middle.
+    "openai-key": lambda draw: f"sk-proj-{drawn(URLSAFE, 74)(draw)}T3BlbkFJ{drawn(URLSAFE, 74)(draw)}",
+    "anthropic-key": lambda draw: f"sk-ant-api03-{drawn(URLSAFE, 93)(draw)}AA",
     "huggingface-token": prefixed("hf_", string.ascii_letters, 34),
     "google-key": prefixed("AIza", URLSAFE, 35),
     "npm-token": prefixed("npm_", ALNUM, 36),
     "pypi-token": prefixed("pypi-AgEIcHlwaS5vcmc", URLSAFE, 90),
     "digitalocean-token": prefixed("dop_v1_", HEX, 64),
     "shopify-token": prefixed("shpat_", HEX, 32),
+    "sendgrid-key": lambda draw: f"SG.{drawn(URLSAFE, 22)(draw)}.{drawn(URLSAFE, 43)(draw)}",
+    "telegram-token": lambda draw: f"{draw.randrange(10**8, 10**10)}:AA{drawn(URLSAFE, 33)(draw)}",
+    "databricks-token": prefixed("dapi", HEX, 32),
+    "docker-token": prefixed("dckr_pat_", URLSAFE, 27),
+    "vault-token": prefixed("hvs.", ALNUM, 90),
+    "azure-client-secret": lambda draw: f"{drawn(ALNUM, 3)(draw)}8Q~{drawn(ALNUM + '_-', 34)(draw)}",
     "jwt": jwt,
     "private-key": pem,
     "card": card,
@@ -130,6 +150,14 @@ NAMED: tuple[tuple[str, tuple[str, ...], Callable[[random.Random], str]], ...] =
         drawn(ALNUM, 32),
     ),
     ("aws-secret", ("AWS_SECRET_ACCESS_KEY={}\n", 'aws_secret_access_key = "{}"'), drawn(ALNUM, 40)),
+    (
+        "azure-storage-key",
+        (
+            "DefaultEndpointsProtocol=https;AccountName=app;AccountKey={};EndpointSuffix=core.windows.net",
+            "ACCOUNT_KEY={}\n",
+        ),
+        azure_key,
+    ),
     ("url-password", ("postgres://app:{}@db:5432/x", "amqp://u:{}@mq/", "https://me:{}@example.com"), drawn(ALNUM, 14)),
     ("bearer-token", ("Authorization: Bearer {}\n", "-H 'authorization: bearer {}'"), drawn(ALNUM, 32)),
 )
@@ -147,6 +175,12 @@ HARMLESS: dict[str, Callable[[random.Random], str]] = {
     ),
     "code": lambda draw: (
         f"password = {draw.choice(('getpass()', 'os.environ[PW]', 'self.password', 'None', 'args.pw'))}"
+    ),
+    "prose": lambda draw: draw.choice(PROSE),
+    "public key": lambda draw: f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{drawn(ALNUM + '+/', 43)(draw)} anna@mill",
+    "checksum": lambda draw: f"checksum: {drawn(HEX, 64)(draw)}",
+    "label": lambda draw: (
+        f'"password_label": "{draw.choice(("Passwort", "Choose a new password", "Neues Kennwort"))}",'
     ),
     "version": lambda draw: f"v{draw.randrange(9)}.{draw.randrange(99)}.{draw.randrange(99)}-rc{draw.randrange(9)}",
     "example": lambda _: "AKIAIOSFODNN7EXAMPLE and wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
