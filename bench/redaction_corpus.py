@@ -159,6 +159,14 @@ NAMED: tuple[tuple[str, tuple[str, ...], Callable[[random.Random], str]], ...] =
         azure_key,
     ),
     ("url-password", ("postgres://app:{}@db:5432/x", "amqp://u:{}@mq/", "https://me:{}@example.com"), drawn(ALNUM, 14)),
+    (
+        "kubernetes-secret",
+        (
+            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: app\ndata:\n  user: {}\ntype: Opaque\n",
+            '{{"apiVersion":"v1","data":{{"ca.crt":"{}"}},"kind":"Secret","metadata":{{"name":"app"}}}}',
+        ),
+        lambda draw: base64.b64encode(draw.randbytes(draw.randrange(9, 40))).decode(),
+    ),
     ("bearer-token", ("Authorization: Bearer {}\n", "-H 'authorization: bearer {}'"), drawn(ALNUM, 32)),
 )
 HARMLESS: dict[str, Callable[[random.Random], str]] = {
@@ -182,6 +190,10 @@ HARMLESS: dict[str, Callable[[random.Random], str]] = {
     "label": lambda draw: (
         f'"password_label": "{draw.choice(("Passwort", "Choose a new password", "Neues Kennwort"))}",'
     ),
+    "settings without values": lambda draw: (
+        f"DB_PASSWORD=\nDB_HOST=db{draw.randrange(99)}.internal\nAPI_KEY=\nPORT=80\n"
+    ),
+    "config map": lambda draw: f"kind: ConfigMap\ndata:\n  mode: {drawn(ALNUM, 8)(draw)}\n",
     "version": lambda draw: f"v{draw.randrange(9)}.{draw.randrange(99)}.{draw.randrange(99)}-rc{draw.randrange(9)}",
     "example": lambda _: "AKIAIOSFODNN7EXAMPLE and wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 }

@@ -30,7 +30,7 @@ _SET = (
 """Between a name and any value."""
 _BEFORE_QUOTE = r"\s{0,2},\s{0,8}|\(|\.assign\(|[ \t]{1,3}"
 """Between a name and a value in quotes."""
-_QUOTE = r"[bBrRuUfF]{0,2}\\{0,2}(?:\"\"\"|'''|[\"'`])"
+_QUOTE = r"[bBrRuUfF]{0,2}\\{0,2}(?:\"\"\"|'''|'\"|\"'|\"\\\"|'\\'|[\"'`])"
 
 _WORD = r"[^\s\"'`=:,;<>&|\\(){}\[\]]{5}"
 _LONG = _WORD + r"[^\s\"'`<>;&|,\\(){}\[\]]{3}"
@@ -70,9 +70,14 @@ names, is none that people write, and would take long."""
 
 _AWS_SECRET = Pattern(r"[A-Za-z0-9/+]{40}")
 _AZURE_KEY = Pattern(r"[A-Za-z0-9/+]{86}==")
+_NESTED = {b"'\"": b"\"'", b"\"'": b"'\"", b'"\\"': b'\\""', b"'\\'": b"\\''"}
 _BRACKETS = ((b"(", b")"), (b"[", b"]"), (b"{", b"}"))
 _UNQUOTED_SECRET = re.compile(rb"[^\s\"'`<>;&|,\\(){}\[\]]+")
 _UNQUOTED_PASSWORD = re.compile(rb"[^\s\"'`;&\\]+")
+
+
+_GOES_ON_BELOW = (b">", b"|", b"-", b"+")
+"""Signs after which a value may stand on the next line: of XML, and of blocks in YAML."""
 
 
 class _Place(NamedTuple):
@@ -116,11 +121,15 @@ def _judge(source: bytes, place: _Place, name: Name) -> Span | None:
         end = _quoted_end(source, place.quote)
         is_secret = end >= 0 and values.is_quoted_secret(source[start:end], name.is_password, name.is_strong)
         return Span(start, end, _kind(name, source[start:end])) if is_secret else None
-    sign = source[place.sign[0] : place.sign[1]].strip()
+    between = source[place.sign[0] : place.sign[1]]
+    sign = between.strip()
     if sign[:1] in (b",", b"(", b".") and b"=" not in sign and b"value" not in sign:
         return None
     if not sign and not _takes_a_bare_value(source, place.keyword[0], name):
         return _after_a_space(source, place.keyword[0], start, name)
+    if b"\n" in between[len(between.rstrip()) :] and not sign.endswith(_GOES_ON_BELOW):
+        # An empty setting, and another one below it; below a heading stands only what is plainly drawn.
+        return _after_a_space(source, place.keyword[0], start, name) if sign == b":" else None
     end = _unquoted_end(source, start, name.is_password, sign, _JUDGED_BYTES)
     if not values.is_unquoted_secret(source, start, end, name.is_password, name.is_strong):
         return None
@@ -141,7 +150,9 @@ def _after_a_space(source: bytes, keyword: int, start: int, name: Name) -> Span 
     """`API key 9f8e7d6c…`: the value must look drawn by itself, and nothing say that it is a cache's key."""
     end = _unquoted_end(source, start, is_password=False, sign=b"", most=_JUDGED_BYTES)
     before = source[max(0, keyword - 24) : keyword].split()[-1:]
-    if not values.is_plainly_drawn(source[start:end]) or is_benign(b"_".join((*before, name.text))):
+    if source[end : end + 1] in (b":", b"=") or not values.is_plainly_drawn(source[start:end]):
+        return None
+    if is_benign(b"_".join((*before, name.text))):
         return None
     return Span(start, end, _kind(name, source[start:end]))
 
@@ -149,6 +160,8 @@ def _after_a_space(source: bytes, keyword: int, start: int, name: Name) -> Span 
 def _quoted_end(source: bytes, quote: tuple[int, int]) -> int:
     """Where the value in these quotes ends; -1: it does not, on its line."""
     mark = source[quote[0] : quote[1]].lstrip(b"bBrRuUfF")
+    # `'"…"'`: the outer one ends last.
+    mark = _NESTED.get(mark, mark)
     limit = min(quote[1] + _VALUE_BYTES, len(source))
     end = source.find(mark, quote[1], limit)
     while end > 0 and source[end - 1 : end] == b"\\" and not mark.startswith(b"\\"):

@@ -1,8 +1,9 @@
 """Makes characters and words harmless that steer a terminal, a reader or a model instead of saying something.
 
 Control characters go (one that ends a page or a line becomes a line's end), and so do those that turn the direction
-of writing around and those that write what nobody sees. A chat template's control token gets a space after its first
-sign: people read it as before, and no tokenizer takes it for its token.
+of writing around and those that write what nobody sees. Joiners and spaces without width, which scripts need, go only
+between two ASCII signs: there they part a word for a search, and for no reader. A chat template's control token gets a
+space after its first sign: people read it as before, and no tokenizer takes it for its token.
 """
 
 import re
@@ -23,10 +24,12 @@ _TOKENS = (
     r"|</?(?:start_of_turn|end_of_turn|start_of_image|bos|eos|pad|unk|sop|eop|endoftext|tool_call|tool_response|"
     r"fim_prefix|fim_middle|fim_suffix|im_start|im_end|BOS_TOKEN|EOS_TOKEN|unused[0-9]{1,3}|extra_id_[0-9]{1,3})>"
 )
+_UNSEEN = "\u00ad\u034f\u180e\u200b-\u200d\u2060\ufeff"
+_UNSEEN_BYTES = r"(?:\xc2\xad|\xcd\x8f|\xe1\xa0\x8e|\xe2\x80[\x8b-\x8d]|\xe2\x81\xa0|\xef\xbb\xbf)"
 # The same in bytes: C0 but tab and line ends, DEL, C1, embeddings and overrides of direction, isolates, tags.
 _ANY = Pattern(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]|\xf3\xa0[\x80\x81]|"
-    + _TOKENS
+    rf"[!-~]{_UNSEEN_BYTES}{{1,64}}[!-~]|" + _TOKENS
 )
 _ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85]")
 # The flags of England, Scotland and Wales are written with tags.
@@ -34,6 +37,7 @@ _CONTROLS = re.compile(
     "(\U0001f3f4[\U000e0061-\U000e007a]{3,6}\U000e007f)|[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|[\U000e0000-\U000e007f]"
 )
 _TOKEN = re.compile(_TOKENS)
+_PARTING = re.compile(f"(?<=[!-~])[{_UNSEEN}]+(?=[!-~])")
 
 
 class Harmless(NamedTuple):
@@ -57,5 +61,6 @@ def make_harmless(text: str, source: bytes) -> Harmless:
         return match[1] or ""
 
     text, controls = _CONTROLS.subn(keep_flag, text)
+    text, parting = _PARTING.subn("", text)
     text, tokens = _TOKEN.subn(lambda token: f"{token[0][0]} {token[0][1:]}", text)
-    return Harmless(text, ends + controls - kept, tokens)
+    return Harmless(text, ends + controls - kept + parting, tokens)

@@ -9,7 +9,7 @@ SPOKEN: Final = "pass(?:word|wd|phrase|code|wort)|passwd|pwd|contrase(?:n|ñ)a|s
 
 _OTHERS: Final = (
     r"secret|token|api[_.\- ]?key|auth|credential|creds|private[_.\- ]?key|access[_.\- ]?key|pass|signature|license|"
-    r"accountkey|sonar[_.]?login|pw|pat\b|sig\b"
+    r"accountkey|sonar[_.]?login|unseal[_ ]?key(?: [0-9]{1,2})?|pw|pat\b|sig\b"
 )
 WRITTEN: Final = rf"{_OTHERS}|key"
 NEAR: Final = rf"{_OTHERS}|[\w.$-]key|key[\w.-]"
@@ -38,6 +38,8 @@ _BENIGN_REST = Pattern(
     r"created|updated|date|rotation|enabled|disabled|verified|changed|valid|validity|info|meta|metadata|signature|signatures|"
     r"usages|vault|operator|bindings?|vaultid|vaultname)"
 )
+_COMPOUND = Pattern(r"(?i)(?:keys?|tokens?|secrets?|code|string)(?:$|[^A-Za-z])")
+"""What may follow a keyword at once: `secretkey`, `authtoken`."""
 _STRONG = Pattern(
     r"(?i)secret|token|api[_.\- ]?key|private|access[_.\- ]?key|cred|auth|account|encrypt|sign|master|admin"
 )
@@ -84,6 +86,8 @@ def _judge(before: bytes, word: bytes, rest: bytes) -> Name | None:
 def _goes_on(word: bytes, rest: bytes) -> bool:
     """Whether the keyword is the beginning of another word: `tokenizer`, `KEYWORD`, `passenger`."""
     if not rest[:1].isalpha() or rest[:2].rstrip(b"_.-").lower() in (b"s", b"e", b"d"):
+        return False
+    if _COMPOUND.end_of(rest, 0) > 0:
         return False
     return word[-1:].isupper() == rest[:1].isupper()
 

@@ -133,6 +133,11 @@ def test_every_secret_is_counted_by_its_kind() -> None:
         pytest.param("https://example.com:8080/@user and postgres://localhost/db", id="a URL without a password"),
         pytest.param("postgres://user:${PASSWORD}@db/x", id="a URL with a variable"),
         pytest.param("Password: required. The password must have 8 characters.", id="a rule for passwords"),
+        pytest.param("DB_PASSWORD=\nDB_HOST=db.internal7\nAPI_KEY=\r\nID=abc12345678\n", id="settings without values"),
+        pytest.param("apiSecret:\n  valueFrom7: aaaa1bbbb\n  name: app\n", id="a mapping below a name"),
+        pytest.param("kind: ConfigMap\ndata:\n  a: YWRtaW4=\n---\nkind: Secret\n", id="another manifest's data"),
+        pytest.param("kind: Secret\ndata:\n  a: ${VALUE}\n  b: none\n", id="a manifest to be filled in"),
+        pytest.param("\u0646\u0645\u06cc\u200c\u062e\u0648 \U0001f468\u200d\U0001f469", id="joiners that are needed"),
         pytest.param("The cache key 9f8e7d6c5b4a39281706f5e4d3c2b1a0 is old.", id="what is no secret's key"),
         pytest.param("The token 123e4567-e89b-42d3-a456-426614174000 is a UUID.", id="a UUID after a name"),
         pytest.param("The key internationalization/localization2 is a path.", id="a long word after a name"),
@@ -299,6 +304,15 @@ def test_a_question_without_secrets_is_the_same_object() -> None:
         ("?access_token=", "q7Zf3D0LXCM3EIMbgJpU", "&x=1", "secret"),
         ("Our Mapbox API key ", "9f8e7d6c5b4a39281706f5e4d3c2b1a0", " was seen.", "secret"),
         ("Zendesk secret token ", "q7Zf3D0LXCM3EIMbgJpU", ".", "secret"),
+        ("ngrok authtoken: ", "2Ot3hdNCKF3JRJDCioqNV2J0PPc_6th2CSUm9Ks", "\n", "secret"),
+        ("Unseal Key 2: ", "0tZn+7QQCxphpHwTm7/dC3LpP5JGIbYl3PK8Sy81R+P2", "\n", "secret"),
+        ("buildConfigField 'String', 'API_KEY', '\"", "951bc382db9cfee29c68634761dd6e19", "\"'", "secret"),
+        ("token: |\n  ", "9f8e7d6c5b4a39281706f5e4", "\n", "secret"),
+        ("Secret:\n\n", "9f8e7d6c5b4a39281706f5e4", "\n", "secret"),
+        ("anna:", "$2b$12$R9hCcIPz0giURNNX3kh2OuST9PgBkqquziSs7KIUgO2t0jWMUWab1", ":1000", "password-hash"),
+        ("kind: Secret\ndata:\n  user: ", "YWRtaW4=", "\ntype: Opaque\n", "kubernetes-secret"),
+        ("kind: Secret\nstringData:\n  note: |\n    ", "line one\n    line two", "\n", "kubernetes-secret"),
+        ('{"data":{"a":"', "YWRtaW4=", '"},"kind":"Secret","metadata":{"x":"YWRtaW4="}}', "kubernetes-secret"),
         ("**Password:** ", "Tr0ub4dor", "\n", "password"),
         ("| `API_TOKEN` | ", "q7Zf3D0LXCM3EIMbgJpU", " |", "secret"),
         ("AWS_SECRET_ACCESS_KEY=", "kWcrlUX5JEDGM/LtmEENI/aVmYvHNif5zB+d9+ct", "\n", "aws-secret"),
@@ -341,6 +355,12 @@ def test_tabs_and_line_ends_stay_and_so_do_flags() -> None:
 
 def test_a_control_character_inside_a_secret_does_not_hide_it() -> None:
     assert sanitize("AKIA\x00Z7QJ3MNBVC2XK5LP").text == "[REDACTED:aws-key]"
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\u2060", "\ufeff", "\u00ad", "\u200d\u200b"])
+def test_what_nobody_sees_does_not_hide_a_secret(unseen: str) -> None:
+    text = f"Key: {unseen.join('AKIAZ7QJ3MNBVC2XK5LP')} ok"
+    assert sanitize(text).text == "Key: [REDACTED:aws-key] ok"
 
 
 def test_a_query_of_control_characters_is_no_question() -> None:

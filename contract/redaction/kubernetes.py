@@ -1,0 +1,103 @@
+"""Finds the values of Kubernetes Secrets: base64 under `data`, anything under `stringData`, in YAML and JSON.
+
+Their names say nothing and base64 hides what they are: that the manifest is a Secret says all.
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from contract.redaction.pattern import Pattern
+from contract.redaction.placeholder import is_placeholder
+from contract.redaction.span import Span
+
+_KIND: Final = "kubernetes-secret"
+# Where a manifest begins or says what it is.
+_MARK = Pattern(r"(?i)(?:^|\n)---|[\"']?\bkind[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?[a-z]{1,40}")
+_IS_SECRET = Pattern(r"(?i).*:[ \t]*[\"']?secret")
+_FIELD = re.compile(
+    rb"(?:^|[\n{,])(?P<indent>[ \t]*+)[\"']?(?P<name>data|stringData)[\"']?[ \t]*+:[ \t]*+(?P<open>\{|\r?\n)"
+)
+_LINE = re.compile(
+    rb"(?P<indent>[ \t]*+)(?:#[^\n]*+|[\"']?[\w.-]{1,253}+[\"']?[ \t]*+:[ \t]*+(?P<block>[|>][-+0-9]*+(?=\s))?"
+    rb"(?P<quote>[\"']?)(?P<value>[^\n\r]*?)(?P=quote)[ \t]*+)?\r?(?:\n|\Z)"
+)
+_PAIR = re.compile(rb"\s*+,?\s*+\"[^\"\n]{1,253}+\"\s*+:\s*+\"(?P<value>[^\"\\]*+(?:\\.[^\"\\]*+)*+)\"")
+
+
+def find(source: bytes) -> Iterator[Span]:
+    if b"ata" not in source or not _MARK.search(source):
+        return
+    marks = list(_marks(source))
+    for number, (_, start, is_secret) in enumerate(marks):
+        if is_secret:
+            begin = marks[number - 1][1] if number else 0
+            yield from _values(source, begin, marks[number + 1][0] if number + 1 < len(marks) else len(source), start)
+
+
+def _marks(source: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Start and end of each mark, and whether it says that this manifest is a Secret."""
+    position = 0
+    while found := _MARK.search(source, position):
+        yield *found, _IS_SECRET.matches(source[found[0] : found[1]].strip())
+        position = found[1]
+
+
+def _values(source: bytes, begin: int, end: int, kind_end: int) -> Iterator[Span]:
+    """The values of the fields between two other marks; `kind: Secret` may stand before or after them."""
+    for field in _FIELD.finditer(source, begin, end):
+        is_plain = field["name"] == b"stringData"
+        entries = _in_json(source, field.end(), end) if field["open"] == b"{" else _in_yaml(source, field, end)
+        for start, stop in entries:
+            value = source[start:stop]
+            if value and not is_placeholder(value) and (is_plain or _is_base64(value)):
+                yield Span(start, stop, _KIND)
+
+
+def _in_json(source: bytes, position: int, end: int) -> Iterator[tuple[int, int]]:
+    while pair := _PAIR.match(source, position, end):
+        yield pair.span("value")
+        position = pair.end()
+
+
+def _in_yaml(source: bytes, field: "re.Match[bytes]", end: int) -> Iterator[tuple[int, int]]:
+    """Each entry's value: the lines that stand further in than the field; those of a block are one value."""
+    least = len(field["indent"])
+    block: tuple[int, int, int] | None = None
+    position = field.end()
+    while position < end:
+        line_end = source.find(b"\n", position, end) + 1 or end
+        text = source[position:line_end].strip()
+        indent = len(source[position:line_end]) - len(source[position:line_end].lstrip(b" \t"))
+        if text and indent <= least:
+            break
+        if block and (not text or indent > block[0]):
+            block = (block[0], block[1], line_end if text else block[2])
+        else:
+            if block and block[1] < block[2]:
+                yield _trimmed(source, block[1], block[2])
+            block = None
+            entry = _LINE.match(source, position, line_end)
+            if entry and entry["block"]:
+                block = (indent, line_end, line_end)
+            elif entry and entry["value"]:
+                yield entry.span("value")
+        position = line_end
+    if block and block[1] < block[2]:
+        yield _trimmed(source, block[1], block[2])
+
+
+def _trimmed(source: bytes, start: int, end: int) -> tuple[int, int]:
+    text = source[start:end]
+    return start + len(text) - len(text.lstrip()), end - (len(text) - len(text.rstrip()))
+
+
+def _is_base64(value: bytes) -> bool:
+    compact = value.translate(None, b" \t\r\n")
+    if len(compact) < 4 or len(compact) % 4:
+        return False
+    try:
+        return bool(binascii.a2b_base64(compact, strict_mode=True))
+    except binascii.Error:
+        return False
