@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,22 +134,75 @@ def test_what_is_built_has_a_bill_of_materials_and_says_how_it_was_made(tmp_path
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=out, check=True)
 
 
-def test_on_ecs_a_rollback_returns_to_the_task_definition_before(tmp_path: Path) -> None:
-    aws = tmp_path / "aws"
-    aws.write_text(
-        '#!/bin/sh\necho "$*" >>"$0.log"\ncase "$*" in *list-tags*) echo before:7;; *describe*) echo before:7;; esac\n',
-        encoding="utf-8",
-    )
-    aws.chmod(0o755)
-    docqa = tmp_path / "docqa"
-    docqa.write_text("#!/bin/sh\n", encoding="utf-8")
-    docqa.chmod(0o755)
-    names = ("ECS_CLUSTER", "ECS_SERVICE", "ECS_CANARY_SERVICE", "ECS_BASELINE_URL", "ECS_CANARY_URL")
-    environment = {**{name: name.lower() for name in names}, "PATH": f"{tmp_path}:/usr/bin:/bin", "DOCQA": str(docqa)}
-    done = subprocess.run(
-        [CI / "rollback.sh", "ecs"], env=environment, capture_output=True, text=True, timeout=30, check=False
-    )
+class Ecs:
+    """The scripts of the target `ecs` before a stand-in for `aws`, and for `docqa`, which says what it is told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._state = folder / "state.json"
+        (folder / "aws").symlink_to(Path(__file__).with_name("aws_stand_in.py"))
+        # Its word about the baseline's address; of the canary it thinks well.
+        (folder / "docqa").write_text('#!/bin/sh\ncase "$*" in "smoke --target site"*) exit $SITE_IS;; esac\n')
+        (folder / "docqa").chmod(0o755)
+        containers = [{"name": name, "image": "old"} for name in ("docqa-bus", "docqa-ingress", "docqa-worker")]
+        first = {"family": "docqa", "containerDefinitions": [*containers, {"name": "nginx", "image": "nginx"}]}
+        services = {
+            name: {"serviceArn": name, "taskDefinition": "docqa:1", "runningCount": count, "log": []}
+            for name, count in (("site", 1), ("canary", 0))
+        }
+        self._state.write_text(json.dumps({"services": services, "definitions": {"docqa:1": first}, "tags": {}}))
+
+    @property
+    def state(self) -> Any:
+        return json.loads(self._state.read_text())
+
+    def run(self, script: str, image: str, site_is: int = 0) -> "subprocess.CompletedProcess[str]":
+        environment = {
+            "PATH": f"{self.folder}:{os.environ['PATH']}",
+            "AWS_STATE": str(self._state),
+            "DOCQA": str(self.folder / "docqa"),
+            "SITE_IS": str(site_is),
+            **{"ECS_CLUSTER": "prod", "ECS_SERVICE": "site", "ECS_CANARY_SERVICE": "canary"},
+            **{"ECS_BASELINE_URL": "site", "ECS_CANARY_URL": "canary"},
+        }
+        command: list[str] = [str(CI / script), "ecs", image]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    def images(self, definition: str) -> list[str]:
+        return [container["image"] for container in self.state["definitions"][definition]["containerDefinitions"]]
+
+
+@pytest.fixture
+def ecs(tmp_path: Path) -> Ecs:
+    if not shutil.which("jq"):
+        pytest.skip("the target ecs needs jq")
+    return Ecs(tmp_path)
+
+
+def test_on_ecs_a_canary_runs_beside_what_serves_and_is_gone_afterwards(ecs: Ecs) -> None:
+    done = ecs.run("canary.sh", "image@sha256:1")
     assert done.returncode == 0, done.stderr
-    assert "update-service --cluster ecs_cluster --service ecs_service --task-definition before:7" in (
-        tmp_path / "aws.log"
-    ).read_text(encoding="utf-8")
+    services = ecs.state["services"]
+    assert services["canary"]["log"] == [["docqa:2", 1], ["docqa:2", 0]]
+    assert ecs.images("docqa:2") == ["image@sha256:1"] * 3 + ["nginx"]
+    assert services["site"]["log"] == []
+
+
+def test_on_ecs_a_release_takes_the_place_of_what_runs_and_goes_back_by_itself_when_it_fails(ecs: Ecs) -> None:
+    assert ecs.run("promote.sh", "image@sha256:1").returncode == 0
+    state = ecs.state
+    assert (state["services"]["site"]["taskDefinition"], state["tags"]) == (
+        "docqa:2",
+        {"site": {"previous": "docqa:1"}},
+    )
+    failed = ecs.run("promote.sh", "image@sha256:2", site_is=1)
+    assert failed.returncode == 1
+    assert "what ran before does not do its work either" in failed.stderr
+    assert [definition for definition, _ in ecs.state["services"]["site"]["log"]] == ["docqa:2", "docqa:3", "docqa:2"]
+
+
+def test_on_ecs_a_rollback_by_hand_returns_to_the_task_definition_before(ecs: Ecs) -> None:
+    assert ecs.run("rollback.sh", "").returncode == 1, "nothing was promoted yet"
+    assert ecs.run("promote.sh", "image@sha256:1").returncode == 0
+    assert ecs.run("rollback.sh", "").returncode == 0
+    assert ecs.state["services"]["site"]["taskDefinition"] == "docqa:1"
