@@ -239,6 +239,9 @@ async def test_the_services_work_on_a_bus_that_somebody_else_runs(docqa: Deploye
             response = await client.ask("Who runs it?", max_tokens=2)
         assert (response.status_code, response.json()["status"]) == (200, "done")
         assert machine.show("goblin-docqa-nats.service", "SubState") == "exited"
+        before = [machine.pid(unit) for unit in SERVICES]
+        docqa.deploy(environment={**ENSURE, **release(docqa, "first")})
+        assert [machine.pid(unit) for unit in SERVICES] == before, "the script is content with the bus of another"
         machine.run("systemctl", "start", "goblin-docqa-backup.service")
         assert "1 in KV_DOCQA_RESULTS" in machine.run("journalctl", "-u", "goblin-docqa-backup", "-o", "cat").stdout
         settings.write_text(former, encoding="utf-8")
