@@ -15,7 +15,9 @@ from contract.redaction.span import Span
 _KIND: Final = "kubernetes-secret"
 # Where a manifest begins or says what it is.
 _MARK = Pattern(r"(?i)(?:^|\n)---|[\"']?\bkind[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?[a-z]{1,40}")
+_SECRET = Pattern(r"kind[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?[Ss]ecret")
 _IS_SECRET = Pattern(r"(?i).*:[ \t]*[\"']?secret")
+_NEAR = Pattern(r"(?:^|[\n{,])[ \t]*[\"']?(?:data|stringData)[\"']?[ \t]*:")
 _FIELD = re.compile(
     rb"(?:^|[\n{,])(?P<indent>[ \t]*+)[\"']?(?P<name>data|stringData)[\"']?[ \t]*+:[ \t]*+(?P<open>\{|\r?\n)"
 )
@@ -27,7 +29,7 @@ _PAIR = re.compile(rb"\s*+,?\s*+\"[^\"\n]{1,253}+\"\s*+:\s*+\"(?P<value>[^\"\\]*
 
 
 def find(source: bytes) -> Iterator[Span]:
-    if b"ata" not in source or not _MARK.search(source):
+    if b"ecret" not in source or b"ata" not in source or not _SECRET.search(source):
         return
     marks = list(_marks(source))
     for number, (_, start, is_secret) in enumerate(marks):
@@ -46,13 +48,20 @@ def _marks(source: bytes) -> Iterator[tuple[int, int, bool]]:
 
 def _values(source: bytes, begin: int, end: int, kind_end: int) -> Iterator[Span]:
     """The values of the fields between two other marks; `kind: Secret` may stand before or after them."""
-    for field in _FIELD.finditer(source, begin, end):
+    for field in _fields(source, begin, end):
         is_plain = field["name"] == b"stringData"
         entries = _in_json(source, field.end(), end) if field["open"] == b"{" else _in_yaml(source, field, end)
         for start, stop in entries:
             value = source[start:stop]
             if value and not is_placeholder(value) and (is_plain or _is_base64(value)):
                 yield Span(start, stop, _KIND)
+
+
+def _fields(source: bytes, begin: int, end: int) -> Iterator["re.Match[bytes]"]:
+    while found := _NEAR.search(source, begin, end):
+        begin = found[1]
+        if field := _FIELD.match(source, found[0], end):
+            yield field
 
 
 def _in_json(source: bytes, position: int, end: int) -> Iterator[tuple[int, int]]:

@@ -22,9 +22,10 @@ class Pattern:
         self.pattern = pattern
         self._match = compiled._regexp.Match
 
-    def search(self, source: bytes, start: int = 0) -> tuple[int, int] | None:
-        """Where the first match at or after `start` stands; `\\b` and the like see what is before `start`."""
-        span: tuple[int, int] = self._match(re2._Anchor.UNANCHORED, source, start, len(source))[0]
+    def search(self, source: bytes, start: int = 0, end: int | None = None) -> tuple[int, int] | None:
+        """Where the first match from `start` to `end` stands; `\\b` and the like see what is before `start`."""
+        last = len(source) if end is None else end
+        span: tuple[int, int] = self._match(re2._Anchor.UNANCHORED, source, start, last)[0]
         return None if span[0] < 0 else span
 
     def end_of(self, source: bytes, start: int) -> int:
