@@ -12,7 +12,7 @@ _CARD = re.compile(
     + _GAP
     + rb")(?:\d{6}(?P=gap)\d{4,5}|\d{4}(?P=gap)\d{4}(?P=gap)\d{1,4}(?:(?P=gap)\d{3})?)))(?!\w|[.,/-]\d))"
 )
-_NEAR = Pattern(r"(?:^|[^0-9A-Za-z_])[2-6][0-9]{3}(?:(?:[ -]|\xc2\xa0|\xe2\x80[\x90-\x93\xaf])?[0-9]){9}")
+NEAR = Pattern(r"(?:^|[^0-9A-Za-z_])[2-6][0-9]{3}(?:(?:[ -]|\xc2\xa0|\xe2\x80[\x90-\x93\xaf])?[0-9]){9}")
 _NOT_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 
 # First digits of a number, as lowest and highest, and how many digits such a number has.
@@ -55,7 +55,7 @@ _SIZES = {
 
 def find(source: bytes) -> Iterator[Span]:
     """All card numbers; one may begin in what looked like another's digits."""
-    for match in exact_matches(_NEAR, _CARD, source):
+    for match in exact_matches(NEAR, _CARD, source):
         if is_card(match[1].translate(None, _NOT_DIGITS)):
             yield Span(*match.span(1), "card")
 

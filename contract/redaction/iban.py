@@ -8,7 +8,7 @@ from contract.redaction.pattern import Pattern, exact_matches
 from contract.redaction.span import Span
 
 _GAP = r"(?:[ -]|\xc2\xa0)"
-_NEAR = Pattern(rf"(?:^|[^0-9A-Za-z])[A-Za-z]{{2}}[0-9]{{2}}(?:{_GAP}?[A-Za-z0-9]{{4}}){{2}}{_GAP}?[A-Za-z0-9]{{3}}")
+NEAR = Pattern(rf"(?:^|[^0-9A-Za-z])[A-Za-z]{{2}}[0-9]{{2}}(?:{_GAP}?[A-Za-z0-9]{{4}}){{2}}{_GAP}?[A-Za-z0-9]{{3}}")
 _IBAN = re.compile(
     rb"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[A-Za-z0-9]{11,30}"
     rb"|(?P<gap>[ -]|\xc2\xa0)[A-Za-z0-9]{4}(?:(?P=gap)[A-Za-z0-9]{4}){1,6}"
@@ -43,7 +43,7 @@ _LENGTHS = {
 
 
 def find(source: bytes) -> Iterator[Span]:
-    for match in exact_matches(_NEAR, _IBAN, source):
+    for match in exact_matches(NEAR, _IBAN, source):
         start, end = match.span()
         compact = match.group().translate(None, _SIGNS).decode("ascii")
         length = _LENGTHS.get(compact[:2].upper(), 0)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from contract.errors import TooManySecretsError
-from contract.redaction import assignments, card, email, headers, iban, jwt, kubernetes, phone, private_key, ssn, urls
+from contract.redaction import assignments, email, headers, jwt, kubernetes, numbers, phone, private_key, urls
 from contract.redaction.own_rules import OwnRule
 from contract.redaction.span import Span
 from contract.redaction.tokens import TokenFinder
@@ -35,10 +35,7 @@ class Redactor:
             urls.find,
             headers.find,
             kubernetes.find,
-            # The middle of an account's number may pass for a card's.
-            iban.find,
-            card.find,
-            ssn.find,
+            numbers.find,
             assignments.find,
         )
         self._optional = tuple(OPTIONAL[kind] for kind in sorted(optional))

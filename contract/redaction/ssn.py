@@ -7,7 +7,7 @@ from contract.redaction.pattern import Pattern, exact_matches
 from contract.redaction.span import Span
 
 _DASH = r"(?:-|\xe2\x80\x91| )"
-_NEAR = Pattern(rf"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{{2}}{_DASH}?[0-9]{{2}}{_DASH}?[0-9]{{4}}(?:$|[^0-9A-Za-z_/-])")
+NEAR = Pattern(rf"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{{2}}{_DASH}?[0-9]{{2}}{_DASH}?[0-9]{{4}}(?:$|[^0-9A-Za-z_/-])")
 _NEAR_DASHED = Pattern(r"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{2}(?:-|\xe2\x80\x91)[0-9]{2}(?:-|\xe2\x80\x91)[0-9]{4}")
 _SSN = re.compile(
     rb"(?<![\w.#/$-])(?!000|666|9)\d{3}"
@@ -21,10 +21,10 @@ _PRINTED = frozenset((b"078-05-1120", b"219-09-9999"))
 
 
 def find(source: bytes) -> Iterator[Span]:
-    if not _NEAR.search(source):
+    if not NEAR.search(source):
         return
     # Without dashes nine digits are too many things: only beside a word that says what they are.
-    near = _NEAR if _CONTEXT.is_in(source) else _NEAR_DASHED
+    near = NEAR if _CONTEXT.is_in(source) else _NEAR_DASHED
     for match in exact_matches(near, _SSN, source):
         if match.group() in _PRINTED:
             continue
