@@ -15,7 +15,7 @@ from contract.redaction.span import Span
 _KIND: Final = "kubernetes-secret"
 # Where a manifest begins or says what it is.
 _MARK = Pattern(r"(?i)(?:^|\n)---|[\"']?\bkind[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?[a-z]{1,40}")
-_SECRET = Pattern(r"kind[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?[Ss]ecret")
+_SECRET = Pattern(r"kind[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?(?:Secret|secret)")
 _IS_SECRET = Pattern(r"(?i).*:[ \t]*[\"']?secret")
 _NEAR = Pattern(r"(?:^|[\n{,])[ \t]*[\"']?(?:data|stringData)[\"']?[ \t]*:")
 _FIELD = re.compile(
@@ -29,7 +29,7 @@ _PAIR = re.compile(rb"\s*+,?\s*+\"[^\"\n]{1,253}+\"\s*+:\s*+\"(?P<value>[^\"\\]*
 
 
 def find(source: bytes) -> Iterator[Span]:
-    if b"ecret" not in source or b"ata" not in source or not _SECRET.search(source):
+    if b"kind" not in source or b"ata" not in source or not _SECRET.search(source):
         return
     marks = list(_marks(source))
     for number, (_, start, is_secret) in enumerate(marks):
