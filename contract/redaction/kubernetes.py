@@ -23,8 +23,9 @@ _FIELD = re.compile(
 )
 _LINE = re.compile(
     rb"(?P<indent>[ \t]*+)(?:#[^\n]*+|[\"']?[\w.-]{1,253}+[\"']?[ \t]*+:[ \t]*+(?P<block>[|>][-+0-9]*+(?=\s))?"
-    rb"(?P<quote>[\"']?)(?P<value>[^\n\r]*?)(?P=quote)[ \t]*+)?\r?(?:\n|\Z)"
+    rb"(?P<value>[^\n\r]*+))?\r?(?:\n|\Z)"
 )
+_BLANKS = re.compile(rb"(?:[ \t\r]*+\n)++")
 _PAIR = re.compile(rb"\s*+,?\s*+\"[^\"\n]{1,253}+\"\s*+:\s*+\"(?P<value>[^\"\\]*+(?:\\.[^\"\\]*+)*+)\"")
 
 
@@ -76,6 +77,9 @@ def _in_yaml(source: bytes, field: "re.Match[bytes]", end: int) -> Iterator[tupl
     block: tuple[int, int, int] | None = None
     position = field.end()
     while position < end:
+        if blanks := _BLANKS.match(source, position, end):
+            position = blanks.end()
+            continue
         line_end = source.find(b"\n", position, end) + 1 or end
         text = source[position:line_end].strip()
         indent = len(source[position:line_end]) - len(source[position:line_end].lstrip(b" \t"))
@@ -91,10 +95,16 @@ def _in_yaml(source: bytes, field: "re.Match[bytes]", end: int) -> Iterator[tupl
             if entry and entry["block"]:
                 block = (indent, line_end, line_end)
             elif entry and entry["value"]:
-                yield entry.span("value")
+                yield _unquoted(source, *_trimmed(source, *entry.span("value")))
         position = line_end
     if block and block[1] < block[2]:
         yield _trimmed(source, block[1], block[2])
+
+
+def _unquoted(source: bytes, start: int, end: int) -> tuple[int, int]:
+    first = source[start : start + 1]
+    is_quoted = end - start > 1 and first in (b"'", b'"') and source[end - 1 : end] == first
+    return (start + 1, end - 1) if is_quoted else (start, end)
 
 
 def _trimmed(source: bytes, start: int, end: int) -> tuple[int, int]:

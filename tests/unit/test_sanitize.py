@@ -263,6 +263,14 @@ def test_a_text_of_pairs_is_not_refused() -> None:
     assert sanitize(text) == (text, {})
 
 
+@pytest.mark.parametrize(
+    "rest", [" a: x" + " " * 100_000 + "y", ' a: "x' + ' "' * 50_000, "\n" * 100_000, " a: |\n" * 15_000]
+)
+@pytest.mark.timeout(30)
+def test_a_long_manifest_of_next_to_nothing_comes_to_its_end(rest: str) -> None:
+    assert sanitize(f"kind: Secret\ndata:\n{rest}\n").counts == {}
+
+
 def test_lone_surrogates_pass() -> None:
     assert sanitize(f"\ud800 {CARD} \udfff").text == "\ud800 [REDACTED:card] \udfff"
 
