@@ -73,7 +73,8 @@ def knee_of(steps: list[Step]) -> dict[str, Any]:
     knee = max(whole, key=lambda step: step.rate, default=steps[0])
     peak = max(steps, key=lambda step: step.goodput)
     past = [step.goodput / peak.goodput for step in steps if step.arrived >= SATURATED * peak.goodput > 0]
-    return {"knee_per_s": knee.rate, "peak_per_s": peak.goodput, "kept_past_peak": round(min(past, default=0.0), 4)}
+    kept = {"kept_past_peak": round(min(past), 4)} if past else {}
+    return {"knee_per_s": knee.rate, "peak_per_s": peak.goodput, **kept}
 
 
 def steady_per_s(queries: Iterable[Query], began_s: float, for_s: float) -> float:
