@@ -301,7 +301,7 @@ async def test_an_answer_without_an_end_is_ended(api: Api, worker: Bus, behaviou
 async def test_a_text_that_does_not_pass_the_sanitizer_is_not_sent(
     api: Api, worker: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(text: str) -> None:
+    def refuse(_text: str, _options: object) -> None:
         raise DocQAError("The text holds too many secrets.")
 
     monkeypatch.setattr(request, "sanitize", refuse)
