@@ -48,4 +48,4 @@ def test_every_benchmark_has_a_quick_mode() -> None:
     shared = {
         name for name, command in cli.commands.items() if any(option.name == "quick" for option in command.params)
     }
-    assert shared == {*QUICK, "hey", "peers", "generator", "scale"}
+    assert shared == {*QUICK, "hey", "peers", "generator", "scale", "redaction"}
