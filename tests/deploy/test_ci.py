@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.deploy import debian
 from tests.deploy.checkers import ROOT, check
 
 CI = ROOT / "deploy" / "ci"
@@ -174,8 +174,7 @@ class Ecs:
 
 @pytest.fixture
 def ecs(tmp_path: Path) -> Ecs:
-    if not shutil.which("jq"):
-        pytest.skip("the target ecs needs jq")
+    debian.ensure("jq")
     return Ecs(tmp_path)
 
 
