@@ -78,6 +78,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag=
     timings: Timings
     backend: Backend = "local"
     body_sha256: str | UnsetType = UNSET
+    cache_key: Annotated[str, Meta(description="Where the proxy's cache keeps the same answer.")] | UnsetType = UNSET
 
 
 FailureCode = Literal[

@@ -28,6 +28,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     """Which one answered; empty: the engine's own."""
     backend: Backend = "local"
+    cache_key: str = ""
+    """Under which it is kept to be given again; empty: it is not."""
 
 
 class Engine(Protocol):

@@ -247,6 +247,7 @@ class Worker:
                 total_ms=_ms(time.time() - job.accepted_s),
             ),
             body_sha256=body_hash(job.body),
+            cache_key=completion.cache_key or msgspec.UNSET,
         )
 
     async def _bury(

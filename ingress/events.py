@@ -17,6 +17,7 @@ from contract.bus import Bus
 from contract.messages import Answer, Failure, Result, TokenEvent, decode_token, encode
 from contract.topology import JobName
 from ingress import problems
+from ingress.jobs import public
 
 KEEP_ALIVE_S: Final = 15.0
 LAST_TOKENS_WITHIN_S: Final = 0.2
@@ -86,8 +87,7 @@ def last_event(job: JobName, location: str, result: Result | None) -> ServerSent
     """What ends the stream."""
     match result:
         case Answer():
-            body = msgspec.structs.replace(result, body_sha256=msgspec.UNSET)
-            return ServerSentEventMessage(event="result", data=encode(body).decode())
+            return ServerSentEventMessage(event="result", data=encode(public(result)).decode())
         case Failure():
             return _event("error", problems.failed(result).body)
         case None:

@@ -4,8 +4,8 @@ from typing import Literal
 
 import msgspec
 
-from contract.bus import Bus
-from contract.messages import Failure, Result, decode_result, encode
+from contract.bus import Bus, Entry
+from contract.messages import Answer, Failure, Result, decode_result, encode
 from contract.topology import JobName
 from ingress.waiting import end
 
@@ -18,6 +18,12 @@ class Unfinished(msgspec.Struct, frozen=True):
 
     id: str
     status: Literal["queued", "running"]
+
+
+def public(result: Result) -> Result:
+    """A result as clients see it: without what only those on the bus need."""
+    result = msgspec.structs.replace(result, body_sha256=msgspec.UNSET)
+    return msgspec.structs.replace(result, cache_key=msgspec.UNSET) if isinstance(result, Answer) else result
 
 
 async def status_of(bus: Bus, job: JobName) -> Result | Unfinished | None:
@@ -59,5 +65,14 @@ async def _erase(bus: Bus, job: JobName) -> Failure:
     erased = Failure(id=job.job_id, code="erased", detail=ERASED)
     while True:
         entry = await bus.results.get(job.key)
+        # First: who is told that the bus did not answer asks again, as long as the key is there.
+        await _empty_cache(bus, entry)
         if await bus.results.swap(job.key, encode(erased), entry.seq if entry else 0):
             return erased
+
+
+async def _empty_cache(bus: Bus, entry: Entry | None) -> None:
+    """Take the answer out of the proxy's cache too, where the same question would bring it back."""
+    stands = decode_result(entry.value) if entry else None
+    if isinstance(stands, Answer) and stands.cache_key:
+        await bus.cache.put(stands.cache_key, b"")

@@ -157,7 +157,7 @@ def respond(job: JobName, result: Result | None) -> HttpResponse:
     """200 with an answer, the problem that a failure is, 202 when there is nothing yet."""
     match result:
         case Answer():
-            return Response(encode(public(result)), media_type=JSON)
+            return Response(encode(jobs.public(result)), media_type=JSON)
         case Failure():
             return problems.failed(result).response()
         case None:
@@ -168,11 +168,6 @@ def accepted(job: JobName) -> HttpResponse:
     location = location_of(job.job_id)
     body = msgspec.json.encode({"id": job.job_id, "status": "queued", "location": location})
     return Response(body, status_code=202, media_type=JSON, headers={"Location": location, "Retry-After": "1"})
-
-
-def public(result: Result) -> Result:
-    """A result as clients see it."""
-    return msgspec.structs.replace(result, body_sha256=msgspec.UNSET)
 
 
 @route("/jobs/{job_id:str}", http_method=["GET", "DELETE"], status_code=200)
@@ -187,7 +182,7 @@ async def read_job(request: HttpRequest, job_id: str) -> HttpResponse:
         status = await jobs.status_of(services_of(request).bus, own_job(request, job_id))
     if status is None:
         raise problems.no_such_job()
-    return Response(encode(status if isinstance(status, Unfinished) else public(status)), media_type=JSON)
+    return Response(encode(status if isinstance(status, Unfinished) else jobs.public(status)), media_type=JSON)
 
 
 async def delete_job(request: HttpRequest, job_id: str) -> HttpResponse:
@@ -197,7 +192,7 @@ async def delete_job(request: HttpRequest, job_id: str) -> HttpResponse:
     if failure is None:
         raise problems.no_such_job()
     is_cancelled = isinstance(failure, Failure) and failure.code == "cancelled"
-    return Response(encode(public(failure)), status_code=202 if is_cancelled else 200, media_type=JSON)
+    return Response(encode(jobs.public(failure)), status_code=202 if is_cancelled else 200, media_type=JSON)
 
 
 def own_job(request: HttpRequest, job_id: str) -> JobName:

@@ -144,6 +144,9 @@ def _ingress(password: str) -> Guest:
             topology.ROLL_CALL_SUBJECT,
             # A cancel, a hang-up and a deadline are failures that the ingress itself stores.
             f"$KV.{_RESULTS}.{_HTTP}.>",
+            # An erased result is emptied in the cache too, which it can't read.
+            f"$KV.{topology.CACHE_BUCKET}.{_HTTP}.>",
+            f"$KV.{topology.CACHE_BUCKET}.{topology.EVERYBODY}.*",
             f"$JS.API.STREAM.INFO.{_JOBS}",
             f"$JS.API.CONSUMER.INFO.{_JOBS}.{_DURABLE}",
             f"$JS.API.DIRECT.GET.{_JOBS}.docqa.jobs.{_HTTP}.>",

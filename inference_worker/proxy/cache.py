@@ -5,18 +5,15 @@ read or written is asked for anew.
 """
 
 import time
-from typing import Final
 
 import msgspec
 import structlog
 
+from contract import topology
 from contract.bus import Bucket
 from contract.errors import BusError
 from contract.messages import FinishReason, Usage
 from inference_worker.generation import Completion
-
-EVERYBODY: Final = "ALL.ALL"
-"""In the place of an owner where answers are shared: no publisher's name has capitals."""
 
 log = structlog.get_logger(__name__)
 
@@ -44,17 +41,18 @@ class AnswerCache:
         """The answer that was given to the same question, if it is not too old."""
         try:
             entry = await self._bucket.get(self._key(owner, fingerprint))
-            kept = _decoder.decode(entry.value) if entry else None
+            # An erased one is empty.
+            kept = _decoder.decode(entry.value) if entry and entry.value else None
         except (BusError, msgspec.DecodeError) as error:
             log.warning("the cache can't be read", reason=str(error))
             return None
         # The bucket drops what is too old by the setting that it was made with, and not at once.
         if kept is None or time.time() - kept.at_s > self._ttl_s:
             return None
-        return _completion(kept)
+        return _completion(kept, self._key(owner, fingerprint))
 
-    async def keep(self, owner: str, fingerprint: str, completion: Completion) -> None:
-        """Give this answer from now on, in place of one that is too old."""
+    async def keep(self, owner: str, fingerprint: str, completion: Completion) -> str:
+        """Give this answer from now on, in place of one that is too old. Returns the key under which it may stand."""
         kept = _Kept(time.time(), completion.text, completion.finish_reason, completion.model, completion.usage)
         key = self._key(owner, fingerprint)
         try:
@@ -62,12 +60,14 @@ class AnswerCache:
             await self._bucket.swap(key, msgspec.json.encode(kept), entry.seq if entry else 0)
         except BusError as error:
             log.warning("an answer is not kept in the cache", reason=str(error))
+        # Also then: the bus may have kept it and not said so.
+        return key
 
     def _key(self, owner: str, fingerprint: str) -> str:
-        return f"{EVERYBODY if self._is_shared else owner}.{fingerprint}"
+        return f"{topology.EVERYBODY if self._is_shared else owner}.{fingerprint}"
 
 
-def _completion(kept: _Kept) -> Completion:
+def _completion(kept: _Kept, key: str) -> Completion:
     """Nothing of the prompt was read again."""
     usage = Usage(kept.usage.prompt_tokens, kept.usage.completion_tokens, kept.usage.prompt_tokens)
     return Completion(
@@ -78,4 +78,5 @@ def _completion(kept: _Kept) -> Completion:
         decode_ms=0.0,
         model=kept.model,
         backend="cache",
+        cache_key=key,
     )

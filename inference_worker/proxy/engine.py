@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from contract.errors import BusError, DocQAError, PromptTooLongError, ProxyError
@@ -88,12 +89,10 @@ class ProxyEngine:
             return
         async with contextlib.aclosing(self._tried(request, owner, Tries(query.deadline_s))) as events:
             async for event in events:
-                if isinstance(event, Completion):
-                    self._keep(request, owner, event)
-                yield event
+                yield await self._kept(request, owner, event) if isinstance(event, Completion) else event
 
     async def close(self) -> None:
-        """Let what is being written to the cache get there, and close all connections."""
+        """Let what is being settled get there, and close all connections."""
         await asyncio.gather(*self._writes)
         await self._remote.close()
 
@@ -185,9 +184,12 @@ class ProxyEngine:
         (metrics.CACHE_HITS if found else metrics.CACHE_MISSES).inc()
         return found
 
-    def _keep(self, request: Request, owner: str, completion: Completion) -> None:
-        if self._cache and request.is_repeatable:
-            self._in_background(self._cache.keep(owner, request.fingerprint, completion))
+    async def _kept(self, request: Request, owner: str, completion: Completion) -> Completion:
+        """Before it is passed on: who erases the job's result finds its key there, and the answer under it."""
+        if not self._cache or not request.is_repeatable:
+            return completion
+        key = await self._cache.keep(owner, request.fingerprint, completion)
+        return msgspec.structs.replace(completion, cache_key=key)
 
     def _in_background(self, write: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(write)

@@ -83,6 +83,30 @@ async def test_no_secret_reaches_the_proxy_whichever_way_it_comes_and_the_usage_
         assert all(secret not in stack.log() for secret in (*SECRETS.values(), *HALVES))
 
 
+async def test_a_deleted_answer_is_not_given_again_from_the_cache(start: Start) -> None:
+    async with proxied(start) as (api, stack), stack.client() as client, stack.bus() as bus:
+        first, again = [(await client.ask("Who wrote it?")).json() for _ in range(2)]
+        assert (first["backend"], again["backend"]) == ("proxy", "cache")
+        assert "cache_key" not in first
+        (key,) = await bus.cache.keys()
+        erased = await client.http.delete(f"/api/jobs/{again['id']}")
+        assert erased.json()["code"] == "erased"
+        entry = await bus.cache.get(key)
+        assert entry
+        assert not entry.value
+        assert (await client.ask("Who wrote it?")).json()["backend"] == "proxy"
+        assert (await client.ask("Who wrote it?")).json()["backend"] == "cache"
+        assert len(api.requests) == 2
+
+
+async def test_a_deleted_answer_that_all_clients_share_is_given_to_nobody_again(start: Start) -> None:
+    async with proxied(start, COPILOT_CACHE_SHARED="true") as (api, stack), stack.client() as client:
+        answer = (await client.ask("Who wrote it?")).json()
+        await client.http.delete(f"/api/jobs/{answer['id']}")
+        assert (await client.ask("Who wrote it?")).json()["backend"] == "proxy"
+        assert len(api.requests) == 2
+
+
 async def _ask_with_secrets(stack: Stack, folder: Path) -> None:
     credentials = await direct.add(stack, "alice")
     async with stack.client() as client:

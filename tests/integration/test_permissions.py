@@ -29,6 +29,8 @@ NOT_THE_INGRESS = [
     topology.dead_subject("bad-message", JOB.job_id),
     f"$KV.DOCQA_RESULTS.{OTHERS.key}",
     f"$KV.DOCQA_STARTS.{JOB.key}",
+    "$KV.DOCQA_CACHE.alice.tests.x",
+    "$JS.API.DIRECT.GET.KV_DOCQA_CACHE.$KV.DOCQA_CACHE.http.tests.x",
     "$JS.API.CONSUMER.MSG.NEXT.DOCQA_JOBS.worker",
     "$JS.ACK.DOCQA_JOBS.worker.1.1.1.1.0",
     f"$JS.API.DIRECT.GET.KV_DOCQA_RESULTS.$KV.DOCQA_RESULTS.{OTHERS.key}",
@@ -117,6 +119,8 @@ async def test_the_ingress_can_do_its_work(server: RunningServer) -> None:
         assert await bus.results.get(JOB.key) is None
         assert (await bus.results.create(JOB.key, b"failure")).value == b"failure"
         assert (await bus.results.create(JOB.key, b"another")).value == b"failure"
+        for owner in ("http.tests", topology.EVERYBODY):
+            assert await bus.cache.put(f"{owner}.fingerprint", b"")
         await bus.publish(JOB.cancel_subject, b"")
         await bus.publish(topology.ROLL_CALL_SUBJECT, b"")
         await bus.client.flush()

@@ -352,7 +352,6 @@ async def test_a_replay_of_the_same_question_costs_nothing(api: Api, worker: Bus
 async def test_what_differs_in_anything_that_matters_is_asked_anew(api: Api, worker: Bus, other: Any) -> None:
     async with asking(api, worker, has_cache=True) as engine:
         await answered(engine)
-        await _written(engine)
         assert (await answered(engine, **other)).backend == "proxy"
 
 
@@ -363,7 +362,6 @@ async def test_a_question_that_wants_another_answer_each_time_is_neither_looked_
         await answered(engine, temperature=0.7)
         assert (await answered(engine, temperature=0.7)).backend == "proxy"
         await answered(engine, temperature=0.7, seed=1)
-        await _written(engine)
         assert (await answered(engine, temperature=0.7, seed=1)).backend == "cache"
 
 
@@ -372,11 +370,22 @@ async def test_an_answer_that_is_too_old_is_asked_anew_and_replaced(
 ) -> None:
     async with asking(api, worker, has_cache=True) as engine:
         await answered(engine)
-        await _written(engine)
         monkeypatch.setattr(time, "time", lambda now=time.time(): now + 3601)
         assert (await answered(engine)).backend == "proxy"
-        await _written(engine)
         assert (await answered(engine)).backend == "cache"
+
+
+async def test_an_answer_says_where_the_cache_keeps_it(api: Api, worker: Bus) -> None:
+    async with asking(api, worker, has_cache=True) as engine:
+        first, again = await answered(engine), await answered(engine)
+        assert first.cache_key == again.cache_key
+        assert first.cache_key.startswith(f"{OWNER}.")
+        assert (await answered(engine, temperature=0.7)).cache_key == ""
+        entry = await worker.cache.get(first.cache_key)
+        assert entry
+        assert b"Ada" in entry.value
+        await worker.cache.put(first.cache_key, b"")
+        assert (await answered(engine)).backend == "proxy"
 
 
 async def test_a_cache_that_takes_nothing_fails_no_job(api: Api, bare_server: RunningServer) -> None:
@@ -465,8 +474,3 @@ def an_answer(text: str = "x") -> Completion:
 
 async def _as_probe(value: int) -> int:
     return value
-
-
-async def _written(engine: ProxyEngine) -> None:
-    """Wait until the cache holds what was answered."""
-    await asyncio.gather(*engine._writes)
