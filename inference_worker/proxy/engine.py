@@ -25,7 +25,7 @@ from inference_worker.proxy.chunks import Chunk, usage_of
 from inference_worker.proxy.remote import Remote
 from inference_worker.proxy.request import Request, request_for
 from inference_worker.proxy.tries import Tries
-from inference_worker.proxy.trouble import TooLongError, TroubleError
+from inference_worker.proxy.trouble import ParameterError, TooLongError, TroubleError
 
 _BYTES_PER_TOKEN: Final = 128
 """No vocabulary has longer tokens."""
@@ -70,6 +70,8 @@ class ProxyEngine:
         self._redactor = redactor
         self._breaker = breaker or Breaker()
         self._lose_tokens = lose_tokens
+        self._refused: frozenset[str] = frozenset()
+        """Parameters that this model does not take, as it said itself."""
         self._writes: set[asyncio.Task[None]] = set()
 
     def watch(self, query: Query, owner: str) -> Callable[[], bool]:
@@ -107,15 +109,21 @@ class ProxyEngine:
     async def _tried(self, request: Request, owner: str, tries: Tries) -> AsyncGenerator[Piece | Completion, None]:
         while True:
             await self._until_let_in(tries)
-            has_yielded = False
+            has_yielded, refused = False, self._refused
             try:
-                async with contextlib.aclosing(self._called(request, owner)) as events:
+                async with contextlib.aclosing(self._called(request, refused, owner)) as events:
                     async for event in events:
                         has_yielded = True
                         yield event
                 return
             except TooLongError as trouble:
                 raise _too_long(trouble, request) from None
+            except ParameterError as trouble:
+                if trouble.parameter in refused:
+                    raise ProxyError(str(trouble)) from None
+                log.info("a parameter is not sent any more: the proxy's model refuses it", parameter=trouble.parameter)
+                self._refused |= {trouble.parameter}
+                continue
             except TroubleError as trouble:
                 log.warning("the proxy gave no answer", reason=str(trouble))
                 if has_yielded:
@@ -131,13 +139,15 @@ class ProxyEngine:
             open_now = TroubleError("The proxy failed several times in a row and is not asked for a while.")
             await asyncio.sleep(tries.affordable(wait_s, open_now))
 
-    async def _called(self, request: Request, owner: str) -> AsyncGenerator[Piece | Completion, None]:
+    async def _called(
+        self, request: Request, refused: frozenset[str], owner: str
+    ) -> AsyncGenerator[Piece | Completion, None]:
         """One call within the budget; raises TroubleError or BudgetExhaustedError."""
         bill = _Bill(self._budget, await self._reserved(request.most_tokens))
         try:
             with self._breaker.guarded():
                 metrics.count_proxy_call()
-                async with contextlib.aclosing(self._read(request)) as events:
+                async with contextlib.aclosing(self._read(request, refused)) as events:
                     async for event in events:
                         if isinstance(event, Completion):
                             self._breaker.succeeded()
@@ -154,10 +164,11 @@ class ProxyEngine:
                 self._lose_tokens(owner, request.most_tokens)
                 self._in_background(bill.settle(request.most_tokens))
 
-    async def _read(self, request: Request) -> AsyncGenerator[Piece | Completion, None]:
+    async def _read(self, request: Request, refused: frozenset[str]) -> AsyncGenerator[Piece | Completion, None]:
         """The API's answer to one call; raises TroubleError."""
         answer = _Answer(request)
-        async with contextlib.aclosing(self._remote.ask(request.body, request.most_response_bytes)) as chunks:
+        body = request.body(refused)
+        async with contextlib.aclosing(self._remote.ask(body, request.most_response_bytes)) as chunks:
             async for chunk in chunks:
                 if text := answer.take(chunk):
                     self.tokens_generated += 1

@@ -8,13 +8,18 @@ import msgspec
 
 from contract.errors import DocQAError
 from contract.sanitize import sanitize
+from inference_worker.proxy.dialect import REFUSABLE
 from inference_worker.proxy.tries import retry_after_s
-from inference_worker.proxy.trouble import TooLongError, TroubleError
+from inference_worker.proxy.trouble import ParameterError, TooLongError, TroubleError
 
 _PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 _COSTS_NOTHING: Final = frozenset({429, 503, 529, *range(400, 408)})
 """Refused before anything was generated. A gateway's 502 or 504 says nothing of what happened behind it."""
 _KEY: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_NOT_UNDERSTOOD: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+_UNSUPPORTED: Final = ("unsupported_parameter", "unsupported_value")
+_UNSUPPORTED_NAME: Final = re.compile(r"[Uu]nsupported (?:parameter|value): ['\"`]([a-z_]{1,40})['\"`]")
+"""Some gateways pass on the sentence and not the code."""
 _QUOTA: Final = "insufficient_quota"
 _MOST_QUOTED_CHARS: Final = 200
 
@@ -26,6 +31,7 @@ _TOO_LONG: Final = re.compile(
 class _Error(msgspec.Struct):
     message: Any = None
     code: Any = None
+    param: Any = None
     n_prompt_tokens: int | None = None
     n_ctx: int | None = None
 
@@ -47,6 +53,8 @@ def refusal(status: int, retry_after: str | None, content: bytes) -> TroubleErro
     error = _error_in(content)
     if too_long := _too_long(error):
         return too_long
+    if status in _NOT_UNDERSTOOD and (parameter := _parameter(error)):
+        return ParameterError(parameter)
     if status in _KEY:
         return TroubleError(f"The proxy refuses COPILOT_API_KEY ({status}).", may_have_cost=False)
     if error.code == _QUOTA:
@@ -88,6 +96,14 @@ def _too_long(error: _Error) -> TooLongError | None:
     if isinstance(error.message, str) and (found := _TOO_LONG.search(error.message)):
         return TooLongError(int(found[2]), int(found[1]))
     return None
+
+
+def _parameter(error: _Error) -> str | None:
+    """The one that can be left out or called otherwise and that this model does not take."""
+    named = error.param if error.code in _UNSUPPORTED else None
+    if isinstance(error.message, str) and (found := _UNSUPPORTED_NAME.search(error.message)):
+        named = found[1]
+    return named if isinstance(named, str) and named in REFUSABLE else None
 
 
 def _quoted(error: _Error) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import unicodedata
+from collections.abc import Set
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from contract.messages import Query
 from contract.redaction.redactor import BUILT_IN, Redactor
 from contract.sanitize import sanitize
+from inference_worker.proxy.dialect import spelled
 from inference_worker.wording import worded
 
 _TEMPLATE_TOKENS: Final = 512
@@ -21,7 +23,7 @@ _MOST_BYTES_PER_TOKEN: Final = 4096
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent for one question. All texts in it went through the sanitizer as they stand there."""
 
-    body: bytes
+    asked: dict[str, Any]
     prompt_bytes: int
     most_prompt_tokens: int
     """No tokenizer makes more of the prompt."""
@@ -30,6 +32,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The same for everything that would be answered alike."""
     is_repeatable: bool
     """The same question is expected to have the same answer."""
+
+    def body(self, refused: Set[str] = frozenset()) -> bytes:
+        """What is sent to a model that refused these parameters."""
+        asked = {**spelled(self.asked, refused), "stream": True, "stream_options": {"include_usage": True}}
+        return msgspec.json.encode(asked)
 
     @property
     def most_tokens(self) -> int:
@@ -53,7 +60,7 @@ def request_for(query: Query, model: str, url: str, redactor: Redactor = BUILT_I
     asked = _asked(query, model, messages, stops)
     texts = [message["content"] for message in messages]
     return Request(
-        body=msgspec.json.encode({**asked, "stream": True, "stream_options": {"include_usage": True}}),
+        asked=asked,
         prompt_bytes=sum(len(_utf8(text)) for text in texts),
         most_prompt_tokens=_TEMPLATE_TOKENS + sum(_most_tokens(text) for text in texts),
         max_tokens=query.max_tokens,

@@ -31,6 +31,14 @@ class TroubleError(DocQAError):
         return self.is_passing and self.retry_after_s is None
 
 
+class ParameterError(TroubleError):
+    """The proxy's model does not take one of the request's parameters."""
+
+    def __init__(self, parameter: str) -> None:
+        super().__init__(f"The proxy's model refuses `{parameter}`.", may_have_cost=False)
+        self.parameter = parameter
+
+
 class TooLongError(TroubleError):
     """The prompt does not fit the proxy's model."""
 

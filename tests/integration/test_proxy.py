@@ -223,6 +223,54 @@ async def test_what_another_try_does_not_mend_is_said_at_once(
     assert len(api.requests) == 1
 
 
+def unsupported(parameter: str, **error: Any) -> Behaviour:
+    """As hosted models refuse what they don't take."""
+    message = f"Unsupported parameter: '{parameter}' is not supported with this model."
+    return refuses(400, {"error": {"message": message, "param": parameter, "code": "unsupported_parameter", **error}})
+
+
+async def test_a_parameter_that_the_model_does_not_take_is_not_sent_again(api: Api, worker: Bus) -> None:
+    api.script.extend(
+        [
+            unsupported("max_tokens", param=None, code="invalid_request_body"),
+            unsupported("temperature", message="Only the default (1) value is supported.", code="unsupported_value"),
+        ]
+    )
+    async with asking(api, worker) as engine:
+        assert (await answered(engine, max_tokens=9, seed=1, stop=["x"])).text == "It was Ada."
+        await answered(engine, max_tokens=9)
+    first, second, third, later = api.bodies
+    assert (first["max_tokens"], first["temperature"]) == (9, 0)
+    assert (second["max_completion_tokens"], second["temperature"]) == (9, 0)
+    assert (third["max_completion_tokens"], third["seed"], third["stop"]) == (9, 1, ["x"])
+    for body in (third, later):
+        assert not {"max_tokens", "temperature"} & body.keys()
+    assert (await spent(worker)).used_tokens == 2 * CHARGED
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        unsupported("stop"),
+        unsupported("messages"),
+        unsupported("max_tokens", message="Too large.", code="invalid_value"),
+    ],
+    ids=["stop", "messages", "value"],
+)
+async def test_what_can_not_be_left_out_is_refused_as_it_stands(api: Api, worker: Bus, refusal: Behaviour) -> None:
+    api.usually = refusal
+    async with asking(api, worker) as engine:
+        assert "refuses this question (400)" in str(await refused(engine, stop=["x"]))
+    assert len(api.requests) == 1
+
+
+async def test_a_model_that_refuses_what_it_was_not_sent_ends_the_question(api: Api, worker: Bus) -> None:
+    api.usually = unsupported("top_p")
+    async with asking(api, worker) as engine:
+        assert str(await refused(engine)) == "The proxy's model refuses `top_p`."
+    assert len(api.requests) == 2
+
+
 async def test_a_secret_in_a_refusal_is_not_quoted(api: Api, worker: Bus) -> None:
     api.usually = refuses(400, {"error": {"message": f"Not {'AKIA'}Z7QJ3MNBVC2XK5LP\nplease" + "!" * 5000}})
     async with asking(api, worker) as engine:

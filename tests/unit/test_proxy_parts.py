@@ -124,7 +124,7 @@ def test_one_sign_that_some_tokenizers_write_out_is_reserved_for_as_written_out(
 
 
 def test_a_secret_that_only_the_wording_brings_together_is_not_sent() -> None:
-    body = msgspec.json.decode(requested(query="AKIAZ7VRSQ5TJN2XMPLB?", stop=["ghp_" + "aB1" * 12]).body)
+    body = msgspec.json.decode(requested(query="AKIAZ7VRSQ5TJN2XMPLB?", stop=["ghp_" + "aB1" * 12]).body())
     assert "AKIA" not in body["messages"][1]["content"]
     assert "ghp_" not in body["stop"][0]
 
@@ -132,7 +132,7 @@ def test_a_secret_that_only_the_wording_brings_together_is_not_sent() -> None:
 def test_a_deployments_own_rule_holds_for_the_message_that_is_sent_as_a_whole() -> None:
     redactor = Redactor((), [OwnRule("badge", "Question: (G-[0-9]{6})", 1), OwnRule("house", "Goblin Lane")])
     query = Query(query="G-123456?", context="A list.", stop=["Goblin Lane"])
-    body = msgspec.json.decode(request_for(query, "m", URL, redactor).body)
+    body = msgspec.json.decode(request_for(query, "m", URL, redactor).body())
     assert "Question: [REDACTED:badge]?" in body["messages"][1]["content"]
     assert body["stop"] == ["[REDACTED:house]"]
 
