@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -51,11 +52,11 @@ class Api:
 
 
 @contextlib.asynccontextmanager
-async def serving() -> AsyncIterator[Api]:
+async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Api]:
     """An API on a free port for the time of a block."""
     api = Api()
-    server = await asyncio.start_server(api.serve, "127.0.0.1", 0)
-    api.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    server = await asyncio.start_server(api.serve, "127.0.0.1", 0, ssl=tls)
+    api.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     try:
         yield api
     finally:
