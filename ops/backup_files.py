@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from contract.files import write_atomically
+from contract.files import make_folder, write_atomically
 from ops import bus_address
 from ops.publisher_list import is_free_name
 from ops.settings import BackupSettings
@@ -38,5 +38,5 @@ def place_of(kind: str, settings: BackupSettings) -> Path | None:
 def put(files: Mapping[Path, bytes]) -> None:
     """Write files to their places, each readable by its owner only; raises OSError."""
     for path, content in files.items():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent, 0o700)
         write_atomically(path, content, mode=0o600)

@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from contract.errors import AlreadyRunningError, DocQAError
-from contract.files import sync_folder
+from contract.files import make_folder, sync_folder
 from ops import archive
 from ops.archive import Manifest
 from ops.lock import FileLock
@@ -46,7 +46,7 @@ class BackupFolder:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Nobody else makes or removes backups here meanwhile; raises AlreadyRunningError."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.folder, 0o700)
         lock = FileLock(self.folder / ".lock")
         try:
             lock.acquire()

@@ -22,6 +22,7 @@ from contract.errors import (
     NotProvisionedError,
     OutcomeUnknownError,
 )
+from contract.files import make_folder
 from contract.provision import provision
 from ops import archive, backup_files, bus_address, nats_config, snapshots, store_swap, stranded
 from ops.admin import admin_bus
@@ -61,7 +62,7 @@ async def restore(path: Path, manifest: Manifest, request: Request, *, replace: 
 
 async def _into_a_store(path: Path, manifest: Manifest, request: Request, *, replace: bool) -> Outcome:
     folder = bus_address.bus_folder(request.settings.data_dir)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder, 0o700)
     store_swap.finish(folder)
     before = None
     if has_store(folder):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from contract.errors import AlreadyRunningError
+from contract.files import make_folder
 from ops import tether
 from ops.lock import FileLock
 
@@ -113,7 +114,7 @@ async def spawn(program: Program) -> Child:
     """Start the program; first sees to it that a former one, left by a killed `docqa`, is gone."""
     lock = await _lock_after_former(program)
     try:
-        program.log_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(program.log_path.parent, 0o700)
         trim_log(program.log_path)
         with program.log_path.open("ab") as log:
             # Before the start: the child shares this descriptor, and its position with it.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from contract.errors import SettingsError
-from contract.files import write_atomically
+from contract.files import make_folder, write_atomically
 
 ROLES: Final = ("admin", "ingress", "worker")
 _PASSWORD_BYTES: Final = 32
@@ -20,7 +20,7 @@ class Credentials:
 
     def ensure(self) -> None:
         """Draw the passwords that are not there yet."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.folder, 0o700)
         for role in ROLES:
             if not self.path(role).exists():
                 # Hexadecimal: nats-server takes a password that begins with "$2a$" for a hash.
@@ -28,7 +28,7 @@ class Credentials:
 
     def adopt(self, folder: Path) -> None:
         """Take the passwords that somebody else drew, one file a role; raises SettingsError."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.folder, 0o700)
         for role in ROLES:
             write_atomically(self.path(role), _given(folder / role).encode(), mode=0o600)
 

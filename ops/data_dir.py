@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from contract.errors import AlreadyRunningError, SettingsError
+from contract.files import make_folder
 from ops.lock import FileLock
 
 
@@ -13,7 +14,7 @@ def claimed(data_dir: Path) -> Iterator[None]:
     """Hold the folder for the time of a block; raises AlreadyRunningError that names who holds it."""
     lock = FileLock(data_dir / "docqa.lock")
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(data_dir, 0o700)
         lock.acquire()
     except AlreadyRunningError:
         raise AlreadyRunningError(

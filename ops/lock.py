@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from contract.errors import AlreadyRunningError
+from contract.files import make_folder
 
 _POLL_S: Final = 0.02
 
@@ -22,7 +23,7 @@ class FileLock:
 
     def acquire(self) -> None:
         """Raises AlreadyRunningError when another process holds it, OSError when its file can't be written."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.path.parent, 0o700)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from contract import tasks
 from contract.bus import connected
 from contract.errors import BusError, BusUnavailableError
-from contract.files import write_atomically
+from contract.files import make_folder, write_atomically
 from contract.provision import provision
 from contract.settings import SECRET_NAMES, BusSettings, QueueSettings, Secret
 from ops import bus_address, nats_config, nats_reload, ports, store, store_key, store_swap, stranded
@@ -63,7 +63,7 @@ class NatsServer:
 
     async def launch(self) -> Child:
         """Start the server and provision it; raises StartError."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.folder, 0o700)
         store.check_room(self.folder)
         store_swap.finish(self.folder)
         store_key.claim(self.folder / nats_config.STORE, self._settings)

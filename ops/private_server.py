@@ -10,7 +10,7 @@ from typing import Final
 
 from contract.bus import Bus, connected
 from contract.errors import BusUnavailableError
-from contract.files import write_atomically
+from contract.files import make_folder, write_atomically
 from contract.settings import SECRET_NAMES, BusSettings, QueueSettings, Secret
 from ops import nats_config, store_key
 from ops.child import Child, Program, ended_on_error, spawn
@@ -51,7 +51,7 @@ async def serving(
 
 
 def _make(place: Path) -> None:
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(place, 0o700)
 
 
 def _program(place: Path, settings: QueueSettings, store: Path, passwords: dict[str, str], data_dir: Path) -> Program:

@@ -14,7 +14,7 @@ import msgspec
 
 from contract import topology
 from contract.errors import AlreadyRunningError, BadNameError, DocQAError
-from contract.files import write_atomically
+from contract.files import make_folder, write_atomically
 from ops.lock import FileLock
 from ops.nats_accounts import publisher_user
 
@@ -79,7 +79,7 @@ class PublisherList:
             )
         if self.path(name).exists():
             raise DocQAError(f"{name} is there already: its credentials are in {self.path(name)}.")
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.folder, 0o700)
         publisher = Publisher(url, publisher_user(name), secrets.token_hex(_PASSWORD_BYTES))
         self._write(name, publisher)
         return publisher

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from contract.errors import SettingsError
+from contract.files import make_folder
 from contract.settings import load
 from ops import bus_address, nats_door, nats_reload
 from ops.options import data_dir_option, environment_with, json_option
@@ -90,7 +91,7 @@ def _settings(option: Path | None) -> NatsSettings:
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder, 0o700)
     return folder
 
 

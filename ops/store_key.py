@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from contract.files import write_atomically
+from contract.files import make_folder, write_atomically
 from contract.settings import QueueSettings
 from ops.part import StartError
 
@@ -45,7 +45,7 @@ def claim(store: Path, settings: QueueSettings) -> None:
         return
     if mark is None:
         # Before the server starts: it encrypts what is there.
-        store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(store, 0o700)
         mark = _mark_of(key.reveal(), settings.store_cipher, secrets.token_hex(16))
         write_atomically(store / _MARK, msgspec.json.encode(mark), mode=0o600)
     if mark.cipher != settings.store_cipher:

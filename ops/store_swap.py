@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from contract.files import sync_folder, write_atomically
+from contract.files import make_folder, sync_folder, write_atomically
 from ops import backup_files
 from ops.nats_config import STORE
 
@@ -29,7 +29,7 @@ _PLAN: Final = "files.json"
 
 def begin(folder: Path) -> Path:
     """An empty place to make a store in, as `STORE` in what this returns."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder, 0o700)
     return Path(tempfile.mkdtemp(prefix=_RESTORING, dir=folder))
 
 

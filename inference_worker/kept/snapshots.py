@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from contract.errors import AlreadyRunningError, DocQAError
-from contract.files import sync_folder, write_atomically
+from contract.files import make_folder, sync_folder, write_atomically
 from inference_worker.kept import record
 from inference_worker.kept.placing import Way, place
 from inference_worker.kept.record import ModelFile, hash_of
@@ -152,7 +152,7 @@ class ModelSnapshots:
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.root, 0o700)
         with (self.root / ".lock").open("ab") as lock:
             try:
                 fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -179,7 +179,7 @@ def _place_of(file: ModelFile, folder: Path | None) -> Path:
 
 def _staged(kept: Path, target: Path, *, is_copied: bool) -> Path:
     """The kept file beside its target, under a name that no model has."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     unfinished = target.with_name(f".{target.name}.restoring")
     unfinished.unlink(missing_ok=True)
     try:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from contract.errors import AlreadyRunningError
-from contract.files import write_atomically
+from contract.files import make_folder, write_atomically
 from inference_worker.tuning import choice
 from inference_worker.tuning.choice import Choice
 from inference_worker.tuning.file_hash import sha256_of
@@ -78,7 +78,7 @@ class ModelFolder:
 
         Without `wait` it raises AlreadyRunningError when another process holds it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         with (self.path / "lock").open("ab") as lock:
             _lock(lock.fileno(), wait)
             # Only the holder writes there: what is found was left by one that was killed.

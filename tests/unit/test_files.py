@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.files import write_atomically
+from contract.files import make_folder, write_atomically
 
 
 def test_content_and_mode_are_as_asked_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -20,6 +20,14 @@ def test_content_and_mode_are_as_asked_and_nothing_else_is_left(tmp_path: Path) 
 def test_missing_folders_are_made(tmp_path: Path) -> None:
     write_atomically(tmp_path / "a" / "b" / "file", b"1")
     assert (tmp_path / "a" / "b" / "file").read_bytes() == b"1"
+
+
+def test_missing_folders_above_are_their_owners_only(tmp_path: Path) -> None:
+    """A command that comes before the first start does not open the data folder to everybody."""
+    write_atomically(tmp_path / "data" / "models" / "hashes.json", b"{}")
+    make_folder(tmp_path / "other" / "nats", 0o700)
+    for folder in ("data", "other", "other/nats"):
+        assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o700
 
 
 def test_a_reader_of_the_old_file_keeps_it(tmp_path: Path) -> None:
