@@ -3,7 +3,8 @@
 set -euo pipefail
 
 # Every variant of the processor's instructions is compiled; the one that fits is chosen when a model is loaded.
-readonly LLAMA=(GGML_NATIVE=OFF GGML_BACKEND_DL=ON GGML_CPU_ALL_VARIANTS=ON LLAVA_BUILD=OFF)
+readonly LLAMA=(GGML_NATIVE=OFF GGML_BACKEND_DL=ON GGML_CPU_ALL_VARIANTS=ON LLAVA_BUILD=OFF
+  CMAKE_PROJECT_llama_cpp_INCLUDE="$PWD/deploy/compose/llama.cmake")
 
 python3 -m venv /opt/uv
 /opt/uv/bin/python -m pip install --quiet --no-cache-dir --require-hashes --requirement requirements/uv.txt

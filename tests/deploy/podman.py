@@ -14,10 +14,11 @@ import pytest
 
 from tests.deploy import debian
 from tests.deploy.checkers import BIN as CHECKERS
-from tests.deploy.places import CACHE, ROOT
+from tests.deploy.places import CACHE, DEPLOY, ROOT
 
-_BUILDS_WITHIN_S: Final = 3000
+BUILDS_WITHIN_S: Final = 3000
 """The first one compiles llama.cpp for every processor; later ones find it in podman's cache."""
+DOCKERFILE: Final = DEPLOY / "compose" / "Dockerfile"
 _CONFIG: Final = """\
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
@@ -26,7 +27,6 @@ runtime = "runc"
 [network]
 network_backend = "netavark"
 """
-_CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def ensure() -> None:
@@ -61,9 +61,7 @@ def stand_in(image: str, *packages: str, **environment: str) -> None:
         shutil.rmtree(new, ignore_errors=True)
         run(["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", "bookworm", str(new)])
         new.rename(root)
-    if _CERTIFICATES.exists() and (root / "etc/ssl/certs").is_dir():
-        # A machine behind a proxy of its own believes an authority that Debian does not know.
-        shutil.copy(_CERTIFICATES, root / "etc/ssl/certs")
+    debian.trust_as_here(root)
     changes = [f"--change=ENV {name}={value}" for name, value in environment.items()]
     with subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE) as packed:
         subprocess.run(
@@ -71,15 +69,21 @@ def stand_in(image: str, *packages: str, **environment: str) -> None:
         )
 
 
+def base_image() -> str:
+    """What the Dockerfile starts from."""
+    lines = DOCKERFILE.read_text(encoding="utf-8").splitlines()
+    return next(line.removeprefix("ARG BASE=") for line in lines if line.startswith("ARG BASE="))
+
+
 def build(image: str) -> None:
     """Build the project's image from the working tree, with all layers and compiled parts that are there already."""
     run(
         [
             *("podman", "build", "--quiet", "--pull=never", "--isolation=chroot", "--network=host", "--layers"),
-            *("--file", "deploy/compose/Dockerfile", "--tag", image, "."),
+            *("--file", str(DOCKERFILE), "--tag", image, "."),
         ],
         cwd=ROOT,
-        within_s=_BUILDS_WITHIN_S,
+        within_s=BUILDS_WITHIN_S,
     )
 
 

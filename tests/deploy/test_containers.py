@@ -15,10 +15,10 @@ import pytest
 
 from tests.acceptance.waiting import eventually
 from tests.deploy import podman
+from tests.deploy.image import IMAGE, Making
 from tests.deploy.places import DEPLOY
 
 PROJECT = "docqa-test"
-IMAGE = "goblin-docqa:0.1.0"
 SERVICES = ("nats", "ingress", "worker", "nginx")
 QUESTION = {
     "query": "How many months is the notice period?",
@@ -73,11 +73,8 @@ def free_address() -> str:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    podman.ensure()
-    podman.stand_in(base_image(), "ca-certificates", SSL_CERT_FILE="/etc/ssl/certs/ca-certificates.crt")
-    podman.stand_in("nginx:1.28.0-alpine", "nginx-light", "wget")
-    podman.build(IMAGE)
+def stack(tmp_path_factory: pytest.TempPathFactory, image: Making) -> Iterator[Running]:
+    image.wait()
     folder = tmp_path_factory.mktemp("compose") / "deploy" / "compose"
     shutil.copytree(DEPLOY / "compose", folder, ignore=shutil.ignore_patterns("secrets"))
     podman.run([str(folder / "prepare.sh")])
@@ -89,11 +86,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield Running(folder, *addresses.values())
     finally:
         podman.compose(folder, PROJECT, ["down", "--volumes"], addresses)
-
-
-def base_image() -> str:
-    lines = (DEPLOY / "compose" / "Dockerfile").read_text().splitlines()
-    return next(line.removeprefix("ARG BASE=") for line in lines if line.startswith("ARG BASE="))
 
 
 async def test_the_stack_comes_up_healthy_and_answers_through_nginx(stack: Running) -> None:
@@ -222,8 +214,8 @@ async def test_a_publisher_that_is_added_inside_reaches_the_bus_by_its_credentia
     assert stack.inside("ingress", "python", "-c", script).strip() == "DOCQA_JOBS"
 
 
-def test_the_image_is_small_enough_to_be_shipped() -> None:
-    podman.ensure()
+def test_the_image_is_small_enough_to_be_shipped(image: Making) -> None:
+    image.wait()
     found: dict[str, Any] = podman.inspected(IMAGE)
     assert found["Size"] < 800 * 2**20
     assert found["Config"]["User"] == "10001:10001"
