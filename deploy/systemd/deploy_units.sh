@@ -27,6 +27,8 @@ INSTALLED=()
 
 # shellcheck source=deploy/systemd/lib/files.sh
 source "$HERE/lib/files.sh"
+# shellcheck source=deploy/systemd/lib/build.sh
+source "$HERE/lib/build.sh"
 # shellcheck source=deploy/systemd/lib/release.sh
 source "$HERE/lib/release.sh"
 # shellcheck source=deploy/systemd/lib/services.sh
@@ -62,12 +64,21 @@ main() {
     shift
   done
   [[ $purge == false || $wish == uninstall ]] || fail "--purge goes with --uninstall only" 2
+  check_switches
   check_machine
   case $wish in
   deploy) deploy ;;
   rollback) rollback ;;
   uninstall) uninstall "$purge" ;;
   esac
+}
+
+# Else ENSURE_USER=yes would be taken for no.
+check_switches() {
+  local name
+  for name in ENSURE_USER ENSURE_MODELS_DIR ENSURE_PIP_INSTALL RUN_PREFLIGHT RUN_POST_DEPLOY_TEST; do
+    [[ ${!name} == true || ${!name} == false ]] || fail "$name is '${!name}': set it to true or to false" 2
+  done
 }
 
 check_machine() {
@@ -90,7 +101,11 @@ deploy() {
     give_up
   fi
   prune_releases
-  say "deployed: $(basename "$release")"
+  said_in_the_end "deployed: $(basename "$release")"
+}
+
+said_in_the_end() {
+  if $DRY_RUN; then say "a dry run: nothing was changed"; else say "$1"; fi
 }
 
 # What was there before is what works: back to it, and a status that a pipeline sees.
@@ -107,7 +122,7 @@ rollback() {
   install_files "$back/systemd"
   switch_to "$back"
   start_all || fail "the previous release does not start either: journalctl -u 'goblin-docqa*' says why"
-  say "rolled back to $(basename "$back")"
+  said_in_the_end "rolled back to $(basename "$back")"
 }
 
 ensure_users() {
@@ -132,13 +147,16 @@ uninstall() {
   done
   remove "$UNITS"/goblin-docqa*.{service,socket,timer} "$UNITS"/goblin-docqa*.{service,socket,timer}.d
   remove /etc/sysusers.d/goblin-docqa.conf /etc/tmpfiles.d/goblin-docqa.conf "$SETTINGS" "$SETTINGS"-*
-  remove "$PREFIX"/{releases,current,previous,venv} /run/goblin-docqa-deploy.lock
+  remove "$PREFIX"/{releases,current,previous,venv}
+  $CHANGED || say "no program of it is here"
+  remove /run/goblin-docqa-deploy.lock
   act systemctl daemon-reload
   $DRY_RUN || systemctl reset-failed 'goblin-docqa*' 2>/dev/null || true
   if $purge; then
     remove "${KEPT[@]}" "$PREFIX" "$TOKEN" /etc/credstore/goblin-docqa.copilot
     remove /var/lib/systemd/timers/stamp-goblin-docqa-{backup,models}.timer
     remove_users
+    said_in_the_end "the program, its data and its users are removed"
   else
     say_what_stays
   fi
@@ -156,7 +174,7 @@ say_what_stays() {
   for path in "${KEPT[@]}"; do
     [[ ! -e $path ]] || say "kept: $path"
   done
-  say "the program is removed; --uninstall --purge removes its data and users too"
+  said_in_the_end "the program is removed; --uninstall --purge removes its data and users too"
 }
 
 main "$@"

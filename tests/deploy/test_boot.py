@@ -79,8 +79,47 @@ def test_a_dry_run_shows_what_differs_and_changes_nothing(docqa: Deployed) -> No
     done = docqa.deploy("--dry-run")
     assert "-MemoryMax=9G" in done.stdout
     assert "+MemoryMax=4G" in done.stdout
+    assert done.stdout.endswith("a dry run: nothing was changed\n")
     assert "9G" in path.read_text(encoding="utf-8")
     path.write_text(shipped, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"WHEELS": "/nowhere"}, "WHEELS: there is no folder /nowhere"),
+        ({"UV": "/nowhere"}, "UV: there is no program /nowhere"),
+        ({"PACKAGE": "/nowhere.whl"}, "PACKAGE: there is no file /nowhere.whl"),
+        (
+            {"WHEELS": "/second"},
+            "the packages could not be installed, for the reason above; what ran before still runs",
+        ),
+        # The machine has none, and there is nowhere to get anything.
+        ({"WHEELS": "", "UV_OFFLINE": "1"}, "there is no C++ compiler: apt-get install g++, or name wheels"),
+    ],
+    ids=["wheels", "uv", "package", "empty", "compiler"],
+)
+def test_what_an_install_lacks_is_told_in_a_sentence_and_what_runs_goes_on(
+    docqa: Deployed, settings: dict[str, str], sentence: str
+) -> None:
+    before = docqa.release, [docqa.machine.pid(unit) for unit in SERVICES]
+    done = docqa.deploy(check=False, environment={**release(docqa, "second"), **settings})
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"deploy_units.sh: {sentence}")
+    assert (docqa.release, [docqa.machine.pid(unit) for unit in SERVICES]) == before
+
+
+def test_a_model_that_is_not_there_is_told_before_anything_is_changed(docqa: Deployed) -> None:
+    settings = docqa.machine.path("/etc/default/goblin-docqa")
+    former = settings.read_text(encoding="utf-8")
+    settings.write_text(f"{former}MODEL_NAME=nobody.gguf\n", encoding="utf-8")
+    before = [docqa.machine.pid(unit) for unit in SERVICES]
+    done = docqa.deploy(check=False)
+    settings.write_text(former, encoding="utf-8")
+    assert done.returncode == 1
+    assert "nobody.gguf" in done.stdout + done.stderr
+    assert "the preflight says no: mend what it names" in done.stderr
+    assert [docqa.machine.pid(unit) for unit in SERVICES] == before
 
 
 async def test_restarts_of_the_ingress_under_load_meet_no_client(docqa: Deployed) -> None:
@@ -267,6 +306,7 @@ def test_uninstalling_keeps_the_data_and_with_purge_leaves_nothing(docqa: Deploy
     done = docqa.deploy("--uninstall")
     assert "kept: /var/lib/goblin-docqa" in done.stdout
     assert docqa.machine.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "goblin*").stdout == ""
+    assert "no program of it is here" in docqa.deploy("--uninstall").stdout
     docqa.deploy("--uninstall", "--purge")
     found = docqa.machine.run(
         "find", "/etc", "/opt", "/usr", "/var", "/run", "/srv", "-xdev", "-iname", "*docqa*"

@@ -39,6 +39,13 @@ def test_a_wrong_call_is_told_in_a_sentence(arguments: list[str], sentence: str)
     assert done.stderr.rstrip().endswith(f"deploy_units.sh: {sentence}")
 
 
+def test_a_switch_that_is_neither_true_nor_false_is_told_and_not_taken_for_no() -> None:
+    environment = {**os.environ, "ENSURE_USER": "yes"}
+    done = subprocess.run([DEPLOYS], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "deploy_units.sh: ENSURE_USER is 'yes': set it to true or to false\n"
+
+
 class ByHand:
     """`start-docqa.sh` on a folder of its own."""
 

@@ -4,14 +4,20 @@
 BASELINE=/run/goblinmini-docqa.sock
 CANARY_HOME=/var/lib/goblin-docqa-canary
 UNITS=$HERE/../systemd/deploy_units.sh
+# shellcheck source=deploy/systemd/lib/build.sh
+source "$HERE/../systemd/lib/build.sh"
 
 candidate_up() {
-  local uv=${UV:-uv}
+  local uv
+  # root's PATH has none where only `make setup` made one.
+  uv=${UV:-$(command -v uv || echo "${DOCQA%/*}/uv")}
+  command -v "$uv" >/dev/null || fail "there is no uv: run make setup, or name one with UV"
   # One that a killed run left.
   candidate_down
   install -d -m 0700 "$CANARY_HOME"
   python3 -m venv --without-pip "$CANARY_HOME/venv"
-  "$uv" pip sync --quiet --python "$CANARY_HOME/venv/bin/python" --require-hashes "${RELEASE%/*}/requirements.txt"
+  "$uv" pip sync --quiet --python "$CANARY_HOME/venv/bin/python" --require-hashes "${BUILD[@]}" \
+    "${RELEASE%/*}/requirements.txt"
   "$uv" pip install --quiet --python "$CANARY_HOME/venv/bin/python" --no-deps "$RELEASE"
   # The same model and bounds as what runs.
   set -a

@@ -5,19 +5,12 @@
 
 SWITCHED=false
 
-# Where GCC's AMX code crashes (ggml-org/llama.cpp#26954); the same words as in the Makefile, so that what was built is
-# found again.
-readonly NO_AMX='-mno-amx-tile -mno-amx-int8 -mno-amx-bf16'
-BUILD=()
-if [[ $(uname -m) == x86_64 ]]; then
-  BUILD=(--config-settings-package "llama-cpp-python:cmake.define.CMAKE_C_FLAGS=$NO_AMX"
-    --config-settings-package "llama-cpp-python:cmake.define.CMAKE_CXX_FLAGS=$NO_AMX")
-fi
-
 # The folder of the release that is wanted: named by what it is made of, so that the same one is made once.
 wanted_release() {
   if [[ $ENSURE_PIP_INSTALL == true ]]; then
     [[ -z $PACKAGE || -f $PACKAGE ]] || fail "PACKAGE: there is no file $PACKAGE"
+    [[ -z $WHEELS || -d $WHEELS ]] || fail "WHEELS: there is no folder $WHEELS"
+    [[ -z $UV ]] || command -v "$UV" >/dev/null || fail "UV: there is no program $UV"
     say "$PREFIX/releases/$(version)-$(fingerprint)"
   else
     readlink "$PREFIX/current" || fail "nothing is installed yet: set ENSURE_PIP_INSTALL=true"
@@ -46,24 +39,31 @@ make_release() {
   say "making the release $(basename "$release")"
   rm -rf "$release"
   install -d "$release"
-  python3 -m venv "$release/venv"
-  install_packages "$release/venv/bin/python"
+  python3 -m venv "$release/venv" || fail "Python can't make an environment: apt-get install python3-venv"
+  install_packages "$release/venv/bin/python" || why_not_installed
   cp -R "$HERE" "$release/systemd"
   touch "$release/.whole"
 }
 
 install_packages() {
   local python=$1 uv
-  uv=$(find_uv "$python")
+  uv=$(find_uv "$python") || return
   local install=("$uv" pip install --quiet --python "$python" --link-mode copy --no-deps --compile-bytecode)
   if [[ -n $WHEELS ]]; then
     # Built elsewhere, so that their hashes are not the lock's; the versions are.
     sed '/^ *--hash=/d; s/ *\\$//' "$SOURCE/requirements/runtime.txt" |
-      "${install[@]}" --offline --no-index --find-links "$WHEELS" --requirement -
+      "${install[@]}" --offline --no-index --find-links "$WHEELS" --requirement - || return
   else
-    "${install[@]}" --require-hashes "${BUILD[@]}" --requirement "$SOURCE/requirements/runtime.txt"
+    "${install[@]}" --require-hashes "${BUILD[@]}" --requirement "$SOURCE/requirements/runtime.txt" || return
   fi
   "${install[@]}" "${PACKAGE:-$SOURCE}"
+}
+
+# Nothing was switched yet: what runs goes on, and the next try begins anew.
+why_not_installed() {
+  [[ -n $WHEELS ]] || command -v c++ g++ clang++ >/dev/null ||
+    fail "there is no C++ compiler: apt-get install g++, or name wheels that were built elsewhere with WHEELS=FOLDER"
+  fail "the packages could not be installed, for the reason above; what ran before still runs"
 }
 
 find_uv() {
@@ -73,7 +73,7 @@ find_uv() {
     return
   fi
   "$python" -m pip install --quiet --disable-pip-version-check --require-hashes \
-    --requirement "$SOURCE/requirements/uv.txt" >&2
+    --requirement "$SOURCE/requirements/uv.txt" >&2 || return
   say "$(dirname "$python")/uv"
 }
 
