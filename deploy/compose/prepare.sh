@@ -12,7 +12,8 @@ Usage: $0 [--folder FOLDER] [--bus NAME]... [--site NAME]...
 EOF
 }
 
-folder="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/secrets" buses=() sites=()
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+folder="$here/secrets" buses=() sites=()
 while (($#)); do
   case "$1" in
     --folder | --bus | --site)
@@ -85,8 +86,18 @@ certificate() {
   made "$name.key"
 }
 
+# Compose reads it: what it demands is there now.
+name_the_folder() {
+  local settings=$here/.env
+  [[ $folder == "$here/secrets" ]] || return 0
+  grep --quiet --no-messages '^SECRETS=' "$settings" && return
+  [[ -z $(tail -c 1 "$settings" 2>/dev/null) ]] || echo >>"$settings"
+  echo "SECRETS=./secrets" >>"$settings"
+}
+
 for role in admin ingress worker token; do password "$role"; done
 authority
 certificate bus "${buses[@]}"
 certificate site "${sites[@]}"
+name_the_folder
 echo "All there, in $folder"

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.deploy.checkers import ROOT, check
+from tests.deploy.checkers import BIN, ROOT, check
 
 FOLDER = ROOT / "deploy" / "compose"
 SCRIPTS = sorted(FOLDER.glob("*.sh"))
@@ -223,6 +223,26 @@ def test_prepare_makes_every_secret_that_the_file_names_and_keeps_what_is_there(
     assert folder.stat().st_mode & 0o777 == 0o700
     assert prepare(folder).stdout.count("made") == 0
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == made
+
+
+def test_before_prepare_compose_says_what_to_do_and_afterwards_it_has_all_it_needs(tmp_path: Path) -> None:
+    if not (BIN / "podman-compose").exists() or not shutil.which("podman"):
+        pytest.skip("needs podman, and podman-compose from `make checkers`")
+    for name in ("compose.yaml", "prepare.sh"):
+        shutil.copy(FOLDER / name, tmp_path)
+    # An editor may leave the last line open.
+    (tmp_path / ".env").write_text("MAX_QUEUE_SIZE=77")
+    command = [BIN / "podman-compose", "config"]
+    before = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert before.returncode != 0
+    assert "SECRETS is missing a value: run ./prepare.sh first" in before.stderr
+    for _ in range(2):
+        subprocess.run([tmp_path / "prepare.sh"], check=True, capture_output=True, timeout=60)
+    assert (tmp_path / ".env").read_text() == "MAX_QUEUE_SIZE=77\nSECRETS=./secrets\n"
+    after = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert after.returncode == 0, after.stderr
+    config = msgspec.yaml.decode(after.stdout)
+    assert all((tmp_path / secret["file"]).exists() for name, secret in config["secrets"].items() if name != "grafana")
 
 
 def test_its_certificates_name_what_was_asked_for_and_stand_the_strictest_check(tmp_path: Path) -> None:
