@@ -18,7 +18,7 @@ from contract.settings import BusSettings, Secret
 from tests.acceptance.client import Client
 from tests.acceptance.ledger import Ledger, queue_is_empty, stored_results
 from tests.deploy.front import free_ports
-from tests.deploy.machine import NOTHING, Machine
+from tests.deploy.machine import COMMAND_WITHIN_S, NOTHING, Machine
 from tests.deploy.places import ROOT, SYSTEMD
 from tests.deploy.wheels import make_wheels
 
@@ -30,21 +30,30 @@ HTTP_TIMEOUT_S: Final = 120.0
 
 
 class Deployed:
-    """A machine with the wheels of the product on it, and settings that meet nobody else's ports."""
+    """A machine with the wheels of the product on it, and settings that meet nobody else's ports.
 
-    def __init__(self, machine: Machine) -> None:
+    `compiled`: without the wheels and without uv; the script gets all from the registry, as it does at a site.
+    """
+
+    def __init__(self, machine: Machine, *, compiled: bool = False) -> None:
         self.machine = machine
+        self._given = NOTHING if compiled else {"WHEELS": "/wheels"}
         self.ledger = Ledger()
         self.errors: list[str] = []
         """What clients met that was neither an answer nor a refusal in the API's words."""
-        self._prepare()
+        if not compiled:
+            self._put_wheels()
+        self._put_settings()
 
-    def _prepare(self) -> None:
+    def _put_wheels(self) -> None:
         root = self.machine.root
         make_wheels(root / "wheels")
         build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
         subprocess.run([sys.executable, *build, root / "first", ROOT], check=True)
         shutil.copy(Path(sys.executable).parent / "uv", root / "usr/local/bin/uv")
+
+    def _put_settings(self) -> None:
+        root = self.machine.root
         self.bus_port, ingress = free_ports()
         worker, _ = free_ports()
         sample = (SYSTEMD / "default" / "goblin-docqa").read_text(encoding="utf-8")
@@ -70,12 +79,16 @@ class Deployed:
         return f"/{name}/{first.name}"
 
     def deploy(
-        self, *arguments: str, check: bool = True, environment: Mapping[str, str] = NOTHING
+        self,
+        *arguments: str,
+        check: bool = True,
+        environment: Mapping[str, str] = NOTHING,
+        within_s: float = COMMAND_WITHIN_S,
     ) -> "subprocess.CompletedProcess[str]":
         """Run the script with these variables beside its own."""
         script = "/src/deploy/systemd/deploy_units.sh"
-        settings = {"WHEELS": "/wheels", **environment}
-        done = self.machine.run(script, *arguments, check=False, environment=settings)
+        settings = {**self._given, **environment}
+        done = self.machine.run(script, *arguments, check=False, environment=settings, within_s=within_s)
         assert not check or done.returncode == 0, done.stdout + done.stderr + self.machine.journal()
         return done
 

@@ -68,7 +68,11 @@ class Machine:
             self._container.wait()
 
     def run(
-        self, *command: str, check: bool = True, environment: Mapping[str, str] = NOTHING
+        self,
+        *command: str,
+        check: bool = True,
+        environment: Mapping[str, str] = NOTHING,
+        within_s: float = COMMAND_WITHIN_S,
     ) -> "subprocess.CompletedProcess[str]":
         """Run a command inside, as root."""
         base = {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8", **environment}
@@ -89,7 +93,7 @@ class Machine:
             capture_output=True,
             text=True,
             check=False,
-            timeout=COMMAND_WITHIN_S,
+            timeout=within_s,
         )
         assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
