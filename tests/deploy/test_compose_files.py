@@ -232,7 +232,7 @@ def test_before_prepare_compose_says_what_to_do_and_afterwards_it_has_all_it_nee
         shutil.copy(FOLDER / name, tmp_path)
     # An editor may leave the last line open.
     (tmp_path / ".env").write_text("MAX_QUEUE_SIZE=77")
-    command = [BIN / "podman-compose", "config"]
+    command = [str(BIN / "podman-compose"), "config"]
     before = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert before.returncode != 0
     assert "SECRETS is missing a value: run ./prepare.sh first" in before.stderr
