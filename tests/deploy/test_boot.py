@@ -14,6 +14,7 @@ from tests.acceptance.client import Client, located_id
 from tests.acceptance.waiting import eventually
 from tests.deploy.deployed import CLIENTS, PREFIX, SERVICES, SOCKET, Deployed
 from tests.deploy.machine import booted
+from tests.deploy.wheels import ensure_they_fit
 from tests.page import DOCS, SYSTEMD_PAGE, commands_below
 
 ENSURE: Final = {"ENSURE_USER": "true", "ENSURE_MODELS_DIR": "true"}
@@ -25,6 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def docqa() -> Iterator[Deployed]:
+    ensure_they_fit()
     with booted() as machine:
         deployed = Deployed(machine)
         deployed.deploy(environment={"RUN_POST_DEPLOY_TEST": "true", **ENSURE, **release(deployed, "first")})

@@ -1,15 +1,30 @@
 """Wheels made of what is installed here: a machine that is to run it needs no network and compiles nothing."""
 
+import platform
 import re
+import sys
 import zipfile
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
+from typing import Final
 
+import pytest
 from packaging.markers import Marker
+from packaging.version import Version
 
 from tests.deploy.places import ROOT
 
+BOOKWORM_PYTHON: Final = (3, 11)
+BOOKWORM_GLIBC: Final = "2.36"
 _LINE = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==[^ ;\\]+(?: *; *(?P<marker>[^\\]+))?")
+
+
+def ensure_they_fit() -> None:
+    """Skips the test where what is compiled here does not run on the machine that is booted."""
+    if sys.version_info[:2] != BOOKWORM_PYTHON:
+        pytest.skip("needs Python 3.11, Debian 12's own: the booted machine runs wheels that are made here")
+    if Version(platform.libc_ver()[1] or "0") > Version(BOOKWORM_GLIBC):
+        pytest.skip("needs a C library no newer than Debian 12's: the booted machine runs wheels that are made here")
 
 
 def make_wheels(folder: Path) -> None:
