@@ -12,6 +12,7 @@ import msgspec
 
 from contract.errors import TooManySecretsError
 from contract.redaction.redactor import BUILT_IN
+from contract.redaction.text import Text
 from contract.sanitize import sanitize
 
 OURS: Final = "ours"
@@ -96,7 +97,7 @@ def _spans(text: str) -> list[Span]:
     source = text.encode()
     return [
         Span(len(source[: span.start].decode()), len(source[: span.end].decode()), span.kind)
-        for span in BUILT_IN.find(source)
+        for span in BUILT_IN.find(Text(source))
     ]
 
 

@@ -14,9 +14,9 @@ import msgspec
 
 from contract.errors import BadMessageError, TooManySecretsError
 from contract.messages import MAX_STOP_CHARS, Question
-from contract.redaction.harmless import CONTROL_CHARACTER, CONTROL_TOKEN, make_harmless
+from contract.redaction.harmless import CONTROL_CHARACTER, CONTROL_TOKEN, is_harmless, make_harmless
 from contract.redaction.redactor import BUILT_IN, Redactor
-from contract.redaction.span import Span
+from contract.redaction.text import Text
 
 Q = TypeVar("Q", bound=Question)
 
@@ -39,18 +39,16 @@ def sanitize(text: str, redactor: Redactor = BUILT_IN) -> Sanitized:
 
     Control characters and a chat template's control tokens are made harmless. Raises TooManySecretsError.
     """
-    source = text.encode("utf-8", "surrogatepass")
-    text, controls, tokens = make_harmless(text, source)
-    counts = Counter({kind: count for kind, count in ((CONTROL_CHARACTER, controls), (CONTROL_TOKEN, tokens)) if count})
-    if counts:
-        source = text.encode("utf-8", "surrogatepass")
+    counts: Counter[str] = Counter()
+    looked = _encoded(text)
     for _ in range(_MAX_LOOKS):
-        spans = redactor.find(source)
+        if not is_harmless(looked):
+            looked = _harmless(looked, counts)
+        spans = redactor.find(looked)
         if not spans:
-            return Sanitized(text, counts)
+            return Sanitized(_decoded(looked) if counts else text, counts)
         counts.update(span.kind for span in spans)
-        source = _replace(source, spans)
-        text = source.decode("utf-8", "surrogatepass")
+        looked = looked.replaced(spans)
     raise TooManySecretsError
 
 
@@ -79,10 +77,18 @@ async def sanitize_apart(question: Q, redactor: Redactor = BUILT_IN) -> tuple[Q,
     return await asyncio.to_thread(sanitize_question, question, redactor)
 
 
-def _replace(source: bytes, spans: list[Span]) -> bytes:
-    parts: list[bytes] = []
-    end = 0
-    for span in spans:
-        parts += (source[end : span.start], f"[REDACTED:{span.kind}]".encode())
-        end = span.end
-    return b"".join((*parts, source[end:]))
+def _encoded(text: str) -> Text:
+    return Text(text.encode("utf-8", "surrogatepass"))
+
+
+def _decoded(text: Text) -> str:
+    return text.source.decode("utf-8", "surrogatepass")
+
+
+def _harmless(text: Text, counts: Counter[str]) -> Text:
+    """A text that steers nothing; what was changed is counted. Also a marker may bring one sign beside another."""
+    harmless, controls, tokens = make_harmless(_decoded(text))
+    if not controls and not tokens:
+        return text
+    counts.update({kind: count for kind, count in ((CONTROL_CHARACTER, controls), (CONTROL_TOKEN, tokens)) if count})
+    return _encoded(harmless)

@@ -14,6 +14,7 @@ from contract.redaction import values
 from contract.redaction.names import NEAR, REST, SPOKEN, WRITTEN, Name, Names, is_benign
 from contract.redaction.pattern import Pattern
 from contract.redaction.span import Span
+from contract.redaction.text import Text
 
 _CLOSE = r"(?:\\{0,2}[\"'`]|[\])}]|\*{2}|</(?:key|name|string)>\s{0,8}<(?:string|value)){0,3}"
 _TYPE = (
@@ -89,12 +90,13 @@ class _Place(NamedTuple):
     quote: tuple[int, int]
 
 
-def find(source: bytes) -> Iterator[Span]:
+def find(text: Text) -> Iterator[Span]:
     """All values that are secrets, from left to right."""
+    source, search = text.source, text.searcher(_ANY)
     names = Names()
     position = 0
     left = _FEW + len(source) // _BYTES_EACH
-    while found := _ANY.search(source, position):
+    while found := search(position):
         place = _placed(source, found)
         position = max(place.sign[1], found[0] + 2) if place else found[0] + 2
         name = names.judge(source, place.keyword, place.name_end) if place else None

@@ -1,9 +1,10 @@
 """Finds the numbers of payment cards: an issuer's prefix and length (ISO/IEC 7812), and Luhn's check digit."""
 
 import re
-from collections.abc import Iterator
+from typing import Final
 
-from contract.redaction.pattern import Pattern, exact_matches
+from contract.redaction.number import Number
+from contract.redaction.pattern import Pattern
 from contract.redaction.span import Span
 
 _GAP = rb"(?:[ -]|\xc2\xa0|\xe2\x80[\x90-\x93\xaf])"
@@ -12,7 +13,7 @@ _CARD = re.compile(
     + _GAP
     + rb")(?:\d{6}(?P=gap)\d{4,5}|\d{4}(?P=gap)\d{4}(?P=gap)\d{1,4}(?:(?P=gap)\d{3})?)))(?!\w|[.,/-]\d))"
 )
-NEAR = Pattern(r"(?:^|[^0-9A-Za-z_])[2-6][0-9]{3}(?:(?:[ -]|\xc2\xa0|\xe2\x80[\x90-\x93\xaf])?[0-9]){9}")
+_NEAR = Pattern(r"(?:^|[^0-9A-Za-z_])[2-6][0-9]{3}(?:(?:[ -]|\xc2\xa0|\xe2\x80[\x90-\x93\xaf])?[0-9]){9}")
 _NOT_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 
 # First digits of a number, as lowest and highest, and how many digits such a number has.
@@ -45,7 +46,7 @@ _ISSUERS = (
 
 
 _SIZES = {
-    prefix: sizes
+    b"%04d" % prefix: sizes
     for low, high, sizes in reversed(_ISSUERS)
     for first in range(low, high + 1)
     for prefix in range(first * 10 ** (4 - len(str(first))), (first + 1) * 10 ** (4 - len(str(first))))
@@ -53,15 +54,12 @@ _SIZES = {
 """From a number's first four digits to how many it has."""
 
 
-def find(source: bytes) -> Iterator[Span]:
-    """All card numbers; one may begin in what looked like another's digits."""
-    for match in exact_matches(NEAR, _CARD, source):
-        if is_card(match[1].translate(None, _NOT_DIGITS)):
-            yield Span(*match.span(1), "card")
+def _judge(_: bytes, match: "re.Match[bytes]") -> Span | None:
+    return Span(*match.span(1), "card") if is_card(match[1].translate(None, _NOT_DIGITS)) else None
 
 
 def is_card(digits: bytes) -> bool:
-    return len(digits) in _SIZES.get(int(digits[:4]), ()) and _passes_luhn(digits)
+    return len(digits) in _SIZES.get(digits[:4], ()) and _passes_luhn(digits)
 
 
 _VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
@@ -71,3 +69,7 @@ _DOUBLED = bytes.maketrans(b"0123456789", bytes([0, 2, 4, 6, 8, 1, 3, 5, 7, 9]))
 def _passes_luhn(digits: bytes) -> bool:
     """ISO/IEC 7812-1, annex B: double every second digit from the right, sum all, divisible by ten."""
     return (sum(digits[::-2].translate(_VALUES)) + sum(digits[-2::-2].translate(_DOUBLED))) % 10 == 0
+
+
+CARD: Final = Number(_NEAR, _CARD, _judge)
+"""One may begin in what looked like another's digits."""

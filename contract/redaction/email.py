@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from contract.redaction.span import Span
+from contract.redaction.text import Text
 
 _EMAIL = re.compile(
     rb"(?<![\w.%+\x80-\xff-])[\w.%+\x80-\xff-]{1,64}+@(?:[A-Za-z0-9\x80-\xff][A-Za-z0-9\x80-\xff-]{0,62}+\.){1,8}[A-Za-z]{2,24}(?![\w-])"
@@ -11,7 +12,8 @@ _EMAIL = re.compile(
 _RESERVED = re.compile(rb"(?i)@(?:.*\.)?example\.(?:com|org|net)$|@.*\.(?:png|jpe?g|gif|svg|webp)$")
 
 
-def find(source: bytes) -> Iterator[Span]:
+def find(text: Text) -> Iterator[Span]:
+    source = text.source
     if b"@" not in source:
         return
     for match in _EMAIL.finditer(source):

@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from contract.redaction.pattern import Pattern
+from contract.redaction.text import Text
 
 CONTROL_CHARACTER = "control-character"
 CONTROL_TOKEN = "control-token"  # noqa: S105  # a kind's name
@@ -48,10 +49,13 @@ class Harmless(NamedTuple):
     tokens: int
 
 
-def make_harmless(text: str, source: bytes) -> Harmless:
-    """`source` is the text in UTF-8."""
-    if not _ANY.is_in(source):
-        return Harmless(text, 0, 0)
+def is_harmless(text: Text) -> bool:
+    """Whether nothing in a text may have to be changed."""
+    return text.searcher(_ANY)(0) is None
+
+
+def make_harmless(text: str) -> Harmless:
+    """What comes of it is harmless."""
     text, ends = _ENDS.subn("\n", text)
     kept = 0
 
@@ -62,5 +66,18 @@ def make_harmless(text: str, source: bytes) -> Harmless:
 
     text, controls = _CONTROLS.subn(keep_flag, text)
     text, parting = _PARTING.subn("", text)
-    text, tokens = _TOKEN.subn(lambda token: f"{token[0][0]} {token[0][1:]}", text)
+    text, tokens = _part_tokens(text)
     return Harmless(text, ends + controls - kept + parting, tokens)
+
+
+def _part_tokens(text: str) -> tuple[str, int]:
+    """The text without tokens, and how many there were: between bars may stand another."""
+    text, tokens = _TOKEN.subn(_part, text)
+    if tokens and _BAR in text:
+        text, inner = _TOKEN.subn(_part, text)
+        return text, tokens + inner
+    return text, tokens
+
+
+def _part(token: "re.Match[str]") -> str:
+    return f"{token[0][0]} {token[0][1:]}"

@@ -8,6 +8,7 @@ from contract.errors import TooManySecretsError
 from contract.redaction.pattern import Pattern
 from contract.redaction.placeholder import digits_in, is_filler, is_placeholder, turns_of_case
 from contract.redaction.span import Span
+from contract.redaction.text import Text
 
 _ANY = Pattern(
     r"(?i)\b(?:bearer|basic)(?:[ \t]{1,4}|%20)[\"']?[A-Za-z0-9._~+/=-]{8}"
@@ -25,10 +26,11 @@ _BYTES_EACH = 128
 """A text with more of them than one in so many bytes is none that people write, and would take long."""
 
 
-def find(source: bytes) -> Iterator[Span]:
+def find(text: Text) -> Iterator[Span]:
+    source, search = text.source, text.searcher(_ANY)
     position = 0
     left = _FEW + len(source) // _BYTES_EACH
-    while found := _ANY.search(source, position):
+    while found := search(position):
         left -= 1
         if left < 0:
             raise TooManySecretsError("The text names credentials too often to look at each: send it in parts.")

@@ -2,20 +2,12 @@
 
 import re
 import string
-from collections.abc import Iterator
+from typing import Final
 
-from contract.redaction.pattern import Pattern, exact_matches
+from contract.redaction.number import Number
+from contract.redaction.pattern import Pattern
 from contract.redaction.span import Span
 
-_GAP = r"(?:[ -]|\xc2\xa0)"
-NEAR = Pattern(rf"(?:^|[^0-9A-Za-z])[A-Za-z]{{2}}[0-9]{{2}}(?:{_GAP}?[A-Za-z0-9]{{4}}){{2}}{_GAP}?[A-Za-z0-9]{{3}}")
-_IBAN = re.compile(
-    rb"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[A-Za-z0-9]{11,30}"
-    rb"|(?P<gap>[ -]|\xc2\xa0)[A-Za-z0-9]{4}(?:(?P=gap)[A-Za-z0-9]{4}){1,6}"
-    rb"(?:(?P=gap)[A-Za-z0-9]{1,3})?)(?![A-Za-z0-9])"
-)
-_SIGNS = bytes(byte for byte in range(256) if byte > 127 or not chr(byte).isalnum())
-_NUMBERS = {ord(letter): str(number) for number, letter in enumerate(string.ascii_uppercase, 10)}
 _LENGTHS = {
     country: length
     for length, countries in {
@@ -40,19 +32,29 @@ _LENGTHS = {
     }.items()
     for country in countries.split()
 }
+_COUNTRIES = "|".join(_LENGTHS)
+_GAP = r"(?:[ -]|\xc2\xa0)"
+_NEAR = Pattern(
+    rf"(?:^|[^0-9A-Za-z])(?i:{_COUNTRIES})[0-9]{{2}}(?:{_GAP}?[A-Za-z0-9]{{4}}){{2}}{_GAP}?[A-Za-z0-9]{{3}}"
+)
+_IBAN = re.compile(
+    rb"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[A-Za-z0-9]{11,30}"
+    rb"|(?P<gap>[ -]|\xc2\xa0)[A-Za-z0-9]{4}(?:(?P=gap)[A-Za-z0-9]{4}){1,6}"
+    rb"(?:(?P=gap)[A-Za-z0-9]{1,3})?)(?![A-Za-z0-9])"
+)
+_SIGNS = bytes(byte for byte in range(256) if byte > 127 or not chr(byte).isalnum())
+_NUMBERS = {ord(letter): str(number) for number, letter in enumerate(string.ascii_uppercase, 10)}
 
 
-def find(source: bytes) -> Iterator[Span]:
-    for match in exact_matches(NEAR, _IBAN, source):
-        start, end = match.span()
-        compact = match.group().translate(None, _SIGNS).decode("ascii")
-        length = _LENGTHS.get(compact[:2].upper(), 0)
-        # A word may follow the number in groups: `… 3000 00 an` is one with its next word.
-        if len(compact) > length > 0 and match["gap"]:
-            end = start + _cut(match.group(), length)
-            compact = compact[:length]
-        if len(compact) == length and is_iban(compact):
-            yield Span(start, end, "iban")
+def _judge(_: bytes, match: "re.Match[bytes]") -> Span | None:
+    start, end = match.span()
+    compact = match.group().translate(None, _SIGNS).decode("ascii")
+    length = _LENGTHS.get(compact[:2].upper(), 0)
+    # A word may follow the number in groups: `… 3000 00 an` is one with its next word.
+    if len(compact) > length > 0 and match["gap"]:
+        end = start + _cut(match.group(), length)
+        compact = compact[:length]
+    return Span(start, end, "iban") if len(compact) == length and is_iban(compact) else None
 
 
 def _cut(text: bytes, length: int) -> int:
@@ -69,3 +71,6 @@ def is_iban(compact: str) -> bool:
     """Whether the remainder by 97 is right; letters count from A = 10."""
     moved = compact[4:] + compact[:4]
     return int(moved.upper().translate(_NUMBERS)) % 97 == 1
+
+
+IBAN: Final = Number(_NEAR, _IBAN, _judge)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 from contract.redaction.span import Span
+from contract.redaction.text import Text
 
 # Possessive, and begun only where no such letter is before: each letter is looked at once.
 _JWT = re.compile(
@@ -12,7 +13,8 @@ _JWT = re.compile(
 )
 
 
-def find(source: bytes) -> Iterator[Span]:
+def find(text: Text) -> Iterator[Span]:
+    source = text.source
     if b"eyJ" not in source:
         return
     for match in _JWT.finditer(source):

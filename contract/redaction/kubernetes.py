@@ -5,19 +5,21 @@ Their names say nothing and base64 hides what they are: that the manifest is a S
 
 import binascii
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
 from contract.redaction.pattern import Pattern
 from contract.redaction.placeholder import is_placeholder
 from contract.redaction.span import Span
+from contract.redaction.text import Text
 
 _KIND: Final = "kubernetes-secret"
 # Where a manifest begins or says what it is.
 _MARK = Pattern(r"(?i)(?:^|\n)---|[\"']?\bkind[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?[a-z]{1,40}")
 _SECRET = Pattern(r"kind[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?(?:Secret|secret)")
 _IS_SECRET = Pattern(r"(?i).*:[ \t]*[\"']?secret")
-_NEAR = Pattern(r"(?:^|[\n{,])[ \t]*[\"']?(?:data|stringData)[\"']?[ \t]*:")
+_NEAR = Pattern(r"(?:^|[\n{,])[ \t]{0,80}[\"']?(?:data|stringData)[\"']?[ \t]{0,80}:")
 _FIELD = re.compile(
     rb"(?:^|[\n{,])(?P<indent>[ \t]*+)[\"']?(?P<name>data|stringData)[\"']?[ \t]*+:[ \t]*+(?P<open>\{|\r?\n)"
 )
@@ -29,40 +31,45 @@ _BLANKS = re.compile(rb"(?:[ \t\r]*+\n)++")
 _PAIR = re.compile(rb"\s*+,?\s*+\"[^\"\n]{1,253}+\"\s*+:\s*+\"(?P<value>[^\"\\]*+(?:\\.[^\"\\]*+)*+)\"")
 
 
-def find(source: bytes) -> Iterator[Span]:
-    if b"kind" not in source or b"ata" not in source or not _SECRET.search(source):
+def find(text: Text) -> Iterator[Span]:
+    source = text.source
+    if b"kind" not in source or b"ata" not in source or not text.searcher(_SECRET)(0):
         return
-    marks = list(_marks(source))
-    for number, (_, start, is_secret) in enumerate(marks):
+    marks = list(_marks(text))
+    near = list(_near(text))
+    for number, (_, _, is_secret) in enumerate(marks):
         if is_secret:
             begin = marks[number - 1][1] if number else 0
-            yield from _values(source, begin, marks[number + 1][0] if number + 1 < len(marks) else len(source), start)
+            end = marks[number + 1][0] if number + 1 < len(marks) else len(source)
+            yield from _values(source, near[bisect_left(near, begin) : bisect_left(near, end)], end)
 
 
-def _marks(source: bytes) -> Iterator[tuple[int, int, bool]]:
+def _marks(text: Text) -> Iterator[tuple[int, int, bool]]:
     """Start and end of each mark, and whether it says that this manifest is a Secret."""
+    source, search = text.source, text.searcher(_MARK)
     position = 0
-    while found := _MARK.search(source, position):
+    while found := search(position):
         yield *found, _IS_SECRET.matches(source[found[0] : found[1]].strip())
         position = found[1]
 
 
-def _values(source: bytes, begin: int, end: int, kind_end: int) -> Iterator[Span]:
+def _near(text: Text) -> Iterator[int]:
+    """Where a field may begin."""
+    position, search = 0, text.searcher(_NEAR)
+    while found := search(position):
+        yield found[0]
+        position = found[1]
+
+
+def _values(source: bytes, near: list[int], end: int) -> Iterator[Span]:
     """The values of the fields between two other marks; `kind: Secret` may stand before or after them."""
-    for field in _fields(source, begin, end):
+    for field in filter(None, (_FIELD.match(source, start, end) for start in near)):
         is_plain = field["name"] == b"stringData"
         entries = _in_json(source, field.end(), end) if field["open"] == b"{" else _in_yaml(source, field, end)
         for start, stop in entries:
             value = source[start:stop]
             if value and not is_placeholder(value) and (is_plain or _is_base64(value)):
                 yield Span(start, stop, _KIND)
-
-
-def _fields(source: bytes, begin: int, end: int) -> Iterator["re.Match[bytes]"]:
-    while found := _NEAR.search(source, begin, end):
-        begin = found[1]
-        if field := _FIELD.match(source, found[0], end):
-            yield field
 
 
 def _in_json(source: bytes, position: int, end: int) -> Iterator[tuple[int, int]]:

@@ -13,6 +13,7 @@ from msgspec import Meta
 from contract.errors import SettingsError
 from contract.redaction.pattern import options
 from contract.redaction.span import Span
+from contract.redaction.text import Text
 
 Kind = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,39}$")]
 
@@ -52,8 +53,8 @@ class OwnRule:
             raise ValueError(f"the pattern has no group {group!r}")
         return index
 
-    def find(self, source: bytes) -> Iterator[Span]:
-        for match in self._pattern.finditer(source):
+    def find(self, text: Text) -> Iterator[Span]:
+        for match in self._pattern.finditer(text.source):
             start, end = match.span(self._group)
             if start < end:
                 yield Span(start, end, self.kind)

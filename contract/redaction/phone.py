@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from contract.redaction.span import Span
+from contract.redaction.text import Text
 
 _GAP = rb"(?:[ .\-/]|\xc2\xa0)"
 _PHONE = re.compile(
@@ -24,7 +25,8 @@ _CONTEXT_BYTES = 32
 _DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 
 
-def find(source: bytes) -> Iterator[Span]:
+def find(text: Text) -> Iterator[Span]:
+    source = text.source
     for match in _PHONE.finditer(source):
         digits = len(match.group().translate(None, _DIGITS))
         if not 7 <= digits <= 15 or (match["world"] and digits < 8):

@@ -4,8 +4,13 @@ import re
 from collections.abc import Iterator
 
 from contract.redaction.span import Span
+from contract.redaction.text import Text
 
 _BEGIN = re.compile(rb"-{4,5} ?BEGIN[ A-Z0-9_]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}")
+_WORDS = b"PRIVATE KEY"
+_BEFORE_BYTES = 51
+_AFTER_BYTES = 23
+"""How far from its two words a first line begins and ends."""
 _END = re.compile(rb"-{4,5} ?END[ A-Z0-9_]{0,40}KEY(?: BLOCK)? ?-{4,5}")
 _BODY = re.compile(rb"(?:[A-Za-z0-9+/=:,.;()_<>&#\s\\\"'|*]|-(?!-))*+")
 # A header that a text only speaks of is followed by words, a key that was cut off by what no word looks like.
@@ -16,14 +21,24 @@ _CUT_OFF = re.compile(
 )
 
 
-def find(source: bytes) -> Iterator[Span]:
-    if b"PRIVATE KEY" not in source:
-        return
+def find(text: Text) -> Iterator[Span]:
+    source = text.source
     position = 0
-    while begin := _BEGIN.search(source, position):
+    while begin := _begin(source, position):
         position = _end(source, begin.end())
         if position > begin.end():
             yield Span(begin.start(), position, "private-key")
+
+
+def _begin(source: bytes, position: int) -> "re.Match[bytes] | None":
+    """The next first line of a key: the pattern's own search stops at every dash, that of two words at none."""
+    word = position
+    while (word := source.find(_WORDS, word)) >= 0:
+        if begin := _BEGIN.search(source, max(position, word - _BEFORE_BYTES), word + _AFTER_BYTES):
+            # The window may have cut another such line's last dash off.
+            return _BEGIN.match(source, begin.start())
+        word += len(_WORDS)
+    return None
 
 
 def _end(source: bytes, start: int) -> int:

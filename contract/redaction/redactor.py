@@ -9,12 +9,13 @@ from contract.errors import TooManySecretsError
 from contract.redaction import assignments, email, headers, jwt, kubernetes, numbers, phone, private_key, urls
 from contract.redaction.own_rules import OwnRule
 from contract.redaction.span import Span
+from contract.redaction.text import Text
 from contract.redaction.tokens import TokenFinder
 
 MAX_SECRETS: Final = 1000
 """A text with more is a dump of secrets, not a document to ask about: it is refused."""
 
-Find = Callable[[bytes], Iterable[Span]]
+Find = Callable[[Text], Iterable[Span]]
 
 OPTIONAL: Final[dict[str, Find]] = {"email": email.find, "phone": phone.find}
 """Kinds that are looked for only where a deployment asks for them."""
@@ -40,22 +41,22 @@ class Redactor:
         )
         self._optional = tuple(OPTIONAL[kind] for kind in sorted(optional))
 
-    def find(self, source: bytes) -> list[Span]:
+    def find(self, text: Text) -> list[Span]:
         """Where all secrets stand, from left to right, none touching another; raises TooManySecretsError."""
-        markers = [match.span() for match in _MARKER.finditer(source)] if b"[REDACTED:" in source else []
-        spans = _merged(_outside(markers, _counted(self._finds, source)))
+        markers = [match.span() for match in _MARKER.finditer(text.source)] if b"[REDACTED:" in text.source else []
+        spans = _merged(_outside(markers, _counted(self._finds, text)))
         if not self._optional:
             return spans
-        others = _merged(_outside(markers, _counted(self._optional, source)))
+        others = _merged(_outside(markers, _counted(self._optional, text)))
         # An address in a password is part of it: what is only asked for gives way.
         return sorted(spans + _outside([(span.start, span.end) for span in spans], others))
 
 
-def _counted(finds: Iterable[Find], source: bytes) -> list[Span]:
+def _counted(finds: Iterable[Find], text: Text) -> list[Span]:
     """What all of these find, each kind's from left to right; raises TooManySecretsError."""
     spans: list[Span] = []
     for find in finds:
-        for span in find(source):
+        for span in find(text):
             spans.append(span)
             if len(spans) > MAX_SECRETS:
                 raise TooManySecretsError

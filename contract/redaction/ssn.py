@@ -1,33 +1,34 @@
 """Finds social security numbers of the United States, by the areas and groups that are given out."""
 
 import re
-from collections.abc import Iterator
+from typing import Final
 
-from contract.redaction.pattern import Pattern, exact_matches
+from contract.redaction.number import Number
+from contract.redaction.pattern import Pattern
 from contract.redaction.span import Span
 
 _DASH = r"(?:-|\xe2\x80\x91| )"
-NEAR = Pattern(rf"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{{2}}{_DASH}?[0-9]{{2}}{_DASH}?[0-9]{{4}}(?:$|[^0-9A-Za-z_/-])")
-_NEAR_DASHED = Pattern(r"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{2}(?:-|\xe2\x80\x91)[0-9]{2}(?:-|\xe2\x80\x91)[0-9]{4}")
+_NEAR = Pattern(rf"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{{2}}{_DASH}?[0-9]{{2}}{_DASH}?[0-9]{{4}}(?:$|[^0-9A-Za-z_/-])")
+DASHED = r"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{2}(?:-|\xe2\x80\x91)[0-9]{2}(?:-|\xe2\x80\x91)[0-9]{4}"
 _SSN = re.compile(
     rb"(?<![\w.#/$-])(?!000|666|9)\d{3}"
     rb"(?:-(?!00)\d{2}-|\xe2\x80\x91(?!00)\d{2}\xe2\x80\x91|(?P<space> )(?!00)\d{2} |(?P<bare>)(?!00)\d{2})"
     rb"(?!0000)\d{4}(?![\w/-]|\.\d)"
 )
-_CONTEXT = Pattern(r"(?i)\bssn\b|social.{0,3}security|\btin\b|tax.{0,3}id|steuer|sozialversicherung")
+CONTEXT = Pattern(r"(?i)\bssn\b|social.{0,3}security|\btin\b|tax.{0,3}id|steuer|sozialversicherung")
 _CONTEXT_BYTES = 48
 _PRINTED = frozenset((b"078-05-1120", b"219-09-9999"))
 """Numbers that were printed in advertisements and belong to nobody."""
 
 
-def find(source: bytes) -> Iterator[Span]:
-    if not NEAR.search(source):
-        return
+def _judge(source: bytes, match: "re.Match[bytes]") -> Span | None:
+    if match.group() in _PRINTED:
+        return None
+    is_dashed = match["space"] is None and match["bare"] is None
     # Without dashes nine digits are too many things: only beside a word that says what they are.
-    near = NEAR if _CONTEXT.is_in(source) else _NEAR_DASHED
-    for match in exact_matches(near, _SSN, source):
-        if match.group() in _PRINTED:
-            continue
-        is_dashed = match["space"] is None and match["bare"] is None
-        if is_dashed or _CONTEXT.is_in(source[max(0, match.start() - _CONTEXT_BYTES) : match.start()]):
-            yield Span(match.start(), match.end(), "ssn")
+    if is_dashed or CONTEXT.is_in(source[max(0, match.start() - _CONTEXT_BYTES) : match.start()]):
+        return Span(match.start(), match.end(), "ssn")
+    return None
+
+
+SSN: Final = Number(_NEAR, _SSN, _judge)

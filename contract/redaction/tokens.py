@@ -13,6 +13,7 @@ import re2
 from contract.redaction.pattern import Pattern, options
 from contract.redaction.placeholder import is_filler
 from contract.redaction.span import Span
+from contract.redaction.text import Text
 from contract.redaction.token_kinds import TOKENS, Token
 
 _OPEN_REPETITION = re.compile(r"\{(\d+),\}")
@@ -41,9 +42,10 @@ class TokenFinder:
         plain = "|".join(beginning for beginning in beginnings if not _may_hold_dash(beginning))
         self._any = Pattern(rf"(?:^|[^0-9A-Za-z_-]|\\[nrt])(?:{dashed})|(?:^|[^0-9A-Za-z_]|\\[nrt])(?:{plain})")
 
-    def find(self, source: bytes) -> Iterator[Span]:
+    def find(self, text: Text) -> Iterator[Span]:
+        source, search = text.source, text.searcher(self._any)
         position = 0
-        while found := self._any.search(source, position):
+        while found := search(position):
             start = found[0]
             position = start + 2
             # A group for the token alone would make the search thirty times as slow.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from contract.redaction.placeholder import is_placeholder
 from contract.redaction.span import Span
+from contract.redaction.text import Text
 
 _USERINFO = re.compile(
     rb"://(?P<user>[^\s/:@\"'<>?#\\]{0,256}+):(?P<value>[^\s/@\"'<>\\`]{1,512}+(?:@[^\s/@\"'<>\\`]{1,128}+(?=@))*+)@(?=[\w\[$({<%])"
@@ -12,7 +13,8 @@ _USERINFO = re.compile(
 _WORDS = frozenset((b"password", b"pass", b"passwd", b"pwd", b"secret", b"token"))
 
 
-def find(source: bytes) -> Iterator[Span]:
+def find(text: Text) -> Iterator[Span]:
+    source = text.source
     if b"://" not in source:
         return
     for match in _USERINFO.finditer(source):

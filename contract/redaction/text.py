@@ -1,0 +1,88 @@
+"""A text that is searched again after some of it was replaced: near what is new, and with what a whole search finds.
+
+A pattern can begin only where it began before, except where what it reads was touched. So each search keeps where the
+pattern is not, and the next one passes over all of that which no replacement came near. What was found is judged anew
+every time: how far a judge reads makes no difference.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from contract.redaction.pattern import Gap, Pattern, Search
+from contract.redaction.span import Span
+
+REACH_BYTES: Final = 256
+"""No pattern that is searched for reads more bytes than that after its beginning, nor more than one before it."""
+
+_Zone = tuple[int, int, int]
+"""From where to where nothing that a match reads was touched, and how far that has moved."""
+
+
+class Text:
+    """UTF-8, and what is known of where patterns do not begin in it."""
+
+    def __init__(self, source: bytes) -> None:
+        self.source = source
+        self._known: dict[Pattern, list[Gap]] = {}
+        self._seen: dict[Pattern, list[Gap]] = {}
+
+    def searcher(self, pattern: Pattern) -> Search:
+        """Finds what `pattern.search` finds. One at a time for each pattern."""
+        seen = self._seen[pattern] = []
+        known = self._known.get(pattern)
+        return pattern.searching(self.source, seen) if known is None else _passing(pattern, self.source, known, seen)
+
+    def replaced(self, spans: Sequence[Span]) -> "Text":
+        """The text with a marker for each of the spans, which stand apart from each other and from left to right."""
+        parts: list[bytes] = []
+        zones: list[_Zone] = []
+        end = moved = begin = 0
+        for span in spans:
+            marker = f"[REDACTED:{span.kind}]".encode()
+            parts += (self.source[end : span.start], marker)
+            zones.append((begin, span.start - REACH_BYTES, moved))
+            end = span.end
+            begin = end + 1
+            moved += len(marker) - (end - span.start)
+        zones.append((begin, len(self.source), moved))
+        text = Text(b"".join((*parts, self.source[end:])))
+        text._known = {pattern: list(_kept(seen, zones)) for pattern, seen in self._seen.items()}
+        return text
+
+
+def _passing(pattern: Pattern, source: bytes, known: list[Gap], seen: list[Gap]) -> Search:
+    index = 0
+
+    def search(position: int) -> tuple[int, int] | None:
+        nonlocal index
+        start = position
+        while True:
+            while index < len(known) and known[index][1] <= position:
+                index += 1
+            stop, after = known[index] if index < len(known) else (len(source), len(source))
+            if position < stop:
+                # A match that begins before `stop` ends before this, and is not cut off.
+                found = pattern.search(source, position, min(stop + REACH_BYTES, len(source)))
+                if found and found[0] < stop:
+                    seen.append((start, found[0]))
+                    return found
+            if after == len(source):
+                seen.append((start, after))
+                return None
+            position = after
+
+    return search
+
+
+def _kept(gaps: list[Gap], zones: Sequence[_Zone]) -> Iterator[Gap]:
+    """What of the gaps lies in the zones, at its new place."""
+    for begin, stop, moved in zones:
+        if begin >= stop:
+            continue
+        for index in range(bisect_right(gaps, begin, key=lambda gap: gap[1]), len(gaps)):
+            start, end = gaps[index]
+            if start >= stop:
+                break
+            if start < end:
+                yield max(start, begin) + moved, min(end, stop) + moved
