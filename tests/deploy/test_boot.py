@@ -150,6 +150,30 @@ async def test_a_service_that_is_killed_comes_back_and_nothing_is_lost(docqa: De
     await docqa.loses_nothing()
 
 
+async def test_services_that_stand_still_are_ended_by_their_watchdogs_and_come_back(docqa: Deployed) -> None:
+    """All three at once, with a shorter patience than the units have."""
+    units = docqa.machine.path("/etc/systemd/system")
+    hurried = [units / f"{unit}.d" / "50-hurried.conf" for unit in SERVICES]
+    for path in hurried:
+        path.write_text("[Service]\nWatchdogSec=5s\n", encoding="ascii")
+    docqa.machine.run("systemctl", "daemon-reload")
+    docqa.machine.run("systemctl", "restart", *SERVICES)
+    old = [docqa.machine.pid(unit) for unit in SERVICES]
+    docqa.machine.run("systemctl", "kill", "--kill-who=main", "--signal=STOP", *SERVICES)
+    for unit, former in zip(SERVICES, old, strict=True):
+
+        async def is_back(unit: str = unit, former: int = former) -> bool:
+            return docqa.machine.show(unit, "ActiveState") == "active" and docqa.machine.pid(unit) not in (0, former)
+
+        await eventually(is_back, f"{unit} is back", BACK_WITHIN_S, every_s=0.3)
+        assert "Watchdog timeout" in docqa.machine.run("journalctl", "-u", unit, "-o", "cat").stdout
+    for path in hurried:
+        path.unlink()
+    docqa.machine.run("systemctl", "daemon-reload")
+    docqa.machine.run("systemctl", "restart", *SERVICES)
+    await docqa.loses_nothing()
+
+
 @pytest.mark.parametrize("kind", ["plain", "encrypted"])
 async def test_a_token_in_the_credential_store_is_asked_for(docqa: Deployed, kind: str) -> None:
     store = docqa.machine.path("/etc/credstore")
