@@ -20,6 +20,9 @@ _NAME = Pattern(
     r"[._/:#-]{0,2}(?:(?:[A-Za-z]+\d{0,3}|\d{1,3})[._/: -]{1,2})*"
     r"(?:[A-Za-z]+\d{0,3}|\d{1,3})?[._/:]{0,2}"
 )
+_SPOKEN_END = Pattern(r"[a-zA-Z](?:[_-](?:[a-z]{2,12}|[A-Z]{2,12}|[A-Z][a-z]{1,11})){4,}$")
+_END_BYTES = 12
+_DRAWN_BYTES = 24
 _NOTHING = frozenset(
     b"null none nil undefined true false default empty string str bytes text any required optional yes no on off"
     b" unknown anonymous disabled enabled value void password passwd pass pwd passphrase secret token key apikey"
@@ -28,8 +31,12 @@ _NOTHING = frozenset(
 
 
 def is_filler(token: bytes) -> bool:
-    """Whether the end of a token is `xxxx` or the like, or the token says that it is none."""
-    return _FILLER.issuperset(token[-12:]) or _WORDS.is_in(token)
+    """Whether a token ends in `xxxx`, `aaaa` or words (`-my-bot-token`), or says that it is none."""
+    end = token[-_END_BYTES:]
+    if len(set(end)) <= 2 or _FILLER.issuperset(end):
+        # A filler stands for what was drawn: behind all of a token it hides none.
+        return len(token.rstrip(end)) < _DRAWN_BYTES
+    return _SPOKEN_END.is_in(token) or _WORDS.is_in(token)
 
 
 def is_placeholder(value: bytes) -> bool:
