@@ -8,6 +8,7 @@ from typing import Final
 from contract.errors import TooManySecretsError
 from contract.redaction import assignments, email, headers, jwt, kubernetes, numbers, phone, private_key, urls
 from contract.redaction.own_rules import OwnRule
+from contract.redaction.soft_hyphens import Joined, joined
 from contract.redaction.span import Span
 from contract.redaction.text import Text
 from contract.redaction.tokens import TokenFinder
@@ -44,12 +45,19 @@ class Redactor:
     def find(self, text: Text) -> list[Span]:
         """Where all secrets stand, from left to right, none touching another; raises TooManySecretsError."""
         markers = [match.span() for match in _MARKER.finditer(text.source)] if b"[REDACTED:" in text.source else []
-        spans = _merged(_outside(markers, _counted(self._finds, text)))
+        view = joined(text.source)
+        spans = _merged(_outside(markers, _in_both(self._finds, text, view)))
         if not self._optional:
             return spans
-        others = _merged(_outside(markers, _counted(self._optional, text)))
+        others = _merged(_outside(markers, _in_both(self._optional, text, view)))
         # An address in a password is part of it: what is only asked for gives way.
         return sorted(spans + _outside([(span.start, span.end) for span in spans], others))
+
+
+def _in_both(finds: Sequence[Find], text: Text, view: Joined | None) -> list[Span]:
+    """What stands in a text, and what it has without its soft hyphens."""
+    spans = _counted(finds, text)
+    return spans if view is None else [*map(view.back, _counted(finds, view.text)), *spans]
 
 
 def _counted(finds: Iterable[Find], text: Text) -> list[Span]:

@@ -381,6 +381,39 @@ def test_what_nobody_sees_does_not_hide_a_secret(unseen: str) -> None:
     assert sanitize(text).text == "Key: [REDACTED:aws-key] ok"
 
 
+def test_soft_hyphens_in_words_stay_and_are_nothing_that_steers() -> None:
+    text = "Die Daten\u00adschutz\u00adver\u00adord\u00adnung, 2010\u00ad2015, co\u00adop\u00ad\ntion, Stra\u00dfe"
+    assert sanitize(text) == (text, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "clean", "kind"),
+    [
+        ("gh\u00adp_" + "Ab3d\u00ad" * 9, "[REDACTED:github-token]\u00ad", "github-token"),
+        ("4111\u00ad1111\u00ad1111\u00ad1111", "[REDACTED:card]", "card"),
+        ("Das Pass\u00adwort: hunter2", "Das Pass\u00adwort: [REDACTED:password]", "password"),
+        ("Schl\u00fcs\u00adsel sk\u00ad-" + BODY, "Schl\u00fcs\u00adsel [REDACTED:openai-key]", "openai-key"),
+        ("<|im_st\u00adart|>x", "< |im_st\u00adart|>x", "control-token"),
+        ("\u00ad<\u00ad\uff5c[IN\u00adST]\uff5c>", "\u00ad< \u00ad\uff5c[ IN\u00adST]\uff5c>", "control-token"),
+        ("a\u00ad\u00adb \u00ad\u00ad", "ab \u00ad\u00ad", "control-character"),
+        ("AK\u00ad\u200bIA" + "Z7QJ3MNBVC2XK5LP", "[REDACTED:aws-key]", "aws-key"),
+        ("AK" + "\u200b" * 99 + "IAZ7QJ3MNBVC2XK5LP", "[REDACTED:aws-key]", "aws-key"),
+    ],
+)
+def test_soft_hyphens_hide_nothing(text: str, clean: str, kind: str) -> None:
+    sanitized = sanitize(text)
+    assert sanitized.text == clean
+    assert kind in sanitized.counts
+    assert sanitize(clean) == (clean, {})
+
+
+def test_what_is_beside_soft_hyphens_and_not_parted_by_them_is_counted_once() -> None:
+    assert sanitize(f"Ver\u00adtrag: {CARD}, Kar\u00adte") == (
+        "Ver\u00adtrag: [REDACTED:card], Kar\u00adte",
+        {"card": 1},
+    )
+
+
 def test_a_query_of_control_characters_is_no_question() -> None:
     with pytest.raises(BadMessageError, match="`query` is blank"):
         sanitize_question(Question(query="\x00\x01"))

@@ -29,6 +29,7 @@ pieces = st.one_of(
         [FREED, "[REDACTED:", "]", "password", "goblin ", " lane", "last words: ", "kind: Secret\ndata:\n"]
     ),
     st.sampled_from([1, 2, 200, 255, 256, 257, 600]).map(lambda size: "lorem " * (size // 6) + " " * (size % 6)),
+    st.sampled_from(["\u00ad", "\u00ad", "AK\u00adIA", "<\uff5c", "\uff5c>", "[INST]", "\u200b"]),
     st.text(max_size=5),
 )
 texts = st.lists(pieces, max_size=30).map("".join)
