@@ -177,4 +177,9 @@ say_what_stays() {
   said_in_the_end "the program is removed; --uninstall --purge removes its data and users too"
 }
 
-main "$@"
+# Read as a whole before it runs: after minutes of compiling bash would read on in a file that an update of the checkout
+# has changed.
+{
+  main "$@"
+  exit
+}

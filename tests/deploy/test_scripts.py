@@ -46,6 +46,20 @@ def test_a_switch_that_is_neither_true_nor_false_is_told_and_not_taken_for_no() 
     assert done.stderr == "deploy_units.sh: ENSURE_USER is 'yes': set it to true or to false\n"
 
 
+def test_a_checkout_that_is_updated_while_the_script_runs_does_not_meet_it(tmp_path: Path) -> None:
+    shutil.copytree(SYSTEMD, tmp_path / "deploy/systemd")
+    script = tmp_path / "deploy/systemd" / DEPLOYS.name
+    # What the script calls to show its usage writes to the script.
+    updates = tmp_path / "bin" / "cat"
+    updates.parent.mkdir()
+    updates.write_text(f"#!/bin/sh\necho 'echo read on' >>{script}\necho usage\n")
+    updates.chmod(0o755)
+    environment = {"PATH": f"{updates.parent}:{os.environ['PATH']}"}
+    done = subprocess.run([script, "--help"], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "usage\n")
+    assert script.read_text(encoding="utf-8").endswith("echo read on\n")
+
+
 class ByHand:
     """`start-docqa.sh` on a folder of its own."""
 
