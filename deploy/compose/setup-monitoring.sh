@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Makes ./monitoring of ../monitoring, for the profile `monitoring` of compose.yaml: the same files, with the services'
-# names where they have this machine's address. Safe to repeat: run it again after a change there.
+# names where they have this machine's address. Safe to repeat: run it again after a change there; whom Alertmanager tells
+# stays as it was written here, until --webhook says otherwise.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
   cat <<EOF
 Usage: $0 [--webhook URL]
-  --webhook  whom Alertmanager tells     [default: nobody, until monitoring/alertmanager/alertmanager.yml says whom]
+  --webhook  whom Alertmanager tells     [default: whom monitoring/alertmanager/alertmanager.yml names; at first nobody]
 EOF
 }
 
@@ -24,6 +25,8 @@ while (($#)); do
   esac
 done
 
+command -v openssl >/dev/null || { echo "$0: there is no openssl: install it (Debian: openssl)." >&2; exit 1; }
+
 rm -rf monitoring.new
 mkdir monitoring.new
 cp -R ../monitoring/{prometheus,alertmanager,grafana,loki} monitoring.new/
@@ -32,10 +35,18 @@ sed -i -e 's/127\.0\.0\.1:9108/ingress:9108/' -e 's/127\.0\.0\.1:9109/worker:910
 sed -i -e 's/127\.0\.0\.1:9090/prometheus:9090/' -e 's/127\.0\.0\.1:3100/loki:3100/' \
   monitoring.new/grafana/provisioning/datasources/*.yml
 sed -i -e 's/http_listen_address: 127\.0\.0\.1/http_listen_address: 0.0.0.0/' monitoring.new/loki/loki.yml
-[[ -z $webhook ]] || sed -i -e "s|url: http://127.0.0.1:9095/docqa|url: $webhook|" monitoring.new/alertmanager/alertmanager.yml
+if [[ -n $webhook ]]; then
+  sed -i -e "s|url: http://127.0.0.1:9095/docqa|url: $webhook|" monitoring.new/alertmanager/alertmanager.yml
+elif [[ -e monitoring/alertmanager/alertmanager.yml ]]; then
+  # An operator's own receivers.
+  cp monitoring/alertmanager/alertmanager.yml monitoring.new/alertmanager/
+fi
 # The containers read them as users of their own.
 chmod -R a+rX monitoring.new
 if command -v promtool >/dev/null; then promtool check config monitoring.new/prometheus/prometheus.yml >&2; fi
+# What runs sees the folder that it was started with: it must be made anew.
+anew=""
+[[ ! -e monitoring ]] || anew=" --force-recreate prometheus alertmanager grafana loki"
 rm -rf monitoring
 mv monitoring.new monitoring
 
@@ -45,4 +56,4 @@ chmod 700 secrets
 [[ -s secrets/grafana ]] || { openssl rand -hex 16 >secrets/grafana; chmod 444 secrets/grafana; }
 [[ -n $webhook ]] || grep -q '127\.0\.0\.1:9095' monitoring/alertmanager/alertmanager.yml &&
   echo "Nobody is told of alerts yet: name whom with --webhook." >&2
-echo "Now: docker compose --profile monitoring up --detach --wait; then http://127.0.0.1:3000 (admin, secrets/grafana)"
+echo "Now: docker compose --profile monitoring up --detach --wait$anew; then http://127.0.0.1:3000 (admin, secrets/grafana)"

@@ -182,10 +182,28 @@ def set_up_monitoring(folder: Path, *arguments: str) -> subprocess.CompletedProc
     return subprocess.run([folder / "setup-monitoring.sh", *arguments], capture_output=True, text=True, timeout=60)
 
 
+def monitored(folder: Path) -> Path:
+    """A copy of the folder, with what is to be watched beside it."""
+    shutil.copytree(FOLDER, folder / "compose", ignore=shutil.ignore_patterns("secrets", "monitoring"))
+    shutil.copytree(ROOT / "deploy" / "monitoring", folder / "monitoring")
+    return folder / "compose"
+
+
+def test_setup_monitoring_keeps_whom_an_operator_wrote_in_and_says_what_must_start_anew(tmp_path: Path) -> None:
+    folder = monitored(tmp_path)
+    first = set_up_monitoring(folder)
+    assert "Nobody is told of alerts yet" in first.stderr
+    assert "--force-recreate" not in first.stdout
+    receivers = folder / "monitoring" / "alertmanager" / "alertmanager.yml"
+    receivers.write_text("route: {receiver: mine}\nreceivers: [{name: mine}]\n")
+    second = set_up_monitoring(folder)
+    assert "receiver: mine" in receivers.read_text()
+    assert "Nobody is told" not in second.stderr
+    assert "--force-recreate prometheus alertmanager grafana loki" in second.stdout
+
+
 def test_setup_monitoring_names_the_services_where_the_machine_stood(tmp_path: Path, compose: dict[str, Any]) -> None:
-    folder = tmp_path / "compose"
-    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("secrets", "monitoring"))
-    shutil.copytree(ROOT / "deploy" / "monitoring", tmp_path / "monitoring")
+    folder = monitored(tmp_path)
     for _ in range(2):
         ran = set_up_monitoring(folder, "--webhook", "https://alerts.example.org/docqa")
         assert ran.returncode == 0, ran.stderr
