@@ -7,12 +7,30 @@ fail() {
   exit 1
 }
 
+# names_of_targets: those that there are, by the names that the scripts take.
+names_of_targets() {
+  local file names=()
+  for file in "$HERE"/targets/*.sh; do names+=("$(basename "$file" .sh)"); done
+  echo "${names[*]}"
+}
+
+# need NAME WHAT: a variable that a target can't do without.
+need() { [[ -n ${!1:-} ]] || fail "set $1: $2"; }
+
+# tell_usage ARGUMENTS...: for --help, what stands at the top of the script.
+tell_usage() {
+  [[ ${1:-} != -h && ${1:-} != --help ]] || { sed -n -e '1d' -e '/^#/!q' -e 's/^# \{0,1\}//p' "$0" && exit; }
+}
+
 # Sets TARGET, RELEASE and DOCQA, and reads the target's functions: candidate_up, candidate_down, baseline_runs, promote,
 # rollback; they set BASELINE and CANDIDATE.
 take_target() {
+  tell_usage "$@"
+  [[ -n ${1:-} ]] || fail "name a target: $(names_of_targets)"
+  [[ -f $HERE/targets/$1.sh ]] || fail "there is no target $1, but $(names_of_targets)"
+  [[ -n ${2:-} ]] || fail "name a release: a wheel, an environment or an image, as the target $1 takes it"
   # shellcheck disable=SC2034  # RELEASE is for the targets
-  readonly TARGET=${1:?"${0##*/}: name a target"} RELEASE=${2:?"${0##*/}: name a release"}
-  [[ -f $HERE/targets/$TARGET.sh ]] || fail "there is no target $TARGET: $(cd "$HERE/targets" && printf '%s ' *.sh)"
+  readonly TARGET=$1 RELEASE=$2
   DOCQA=${DOCQA:-$HERE/../../.venv/bin/docqa}
   [[ -x $DOCQA ]] || fail "DOCQA: there is no $DOCQA: run make setup, or name the command."
   # shellcheck source=/dev/null

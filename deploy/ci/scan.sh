@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly OUT=${1:-dist} CHECKERS=.venv-checkers/bin
 
+[[ -s $OUT/SHA256SUMS ]] || { echo "${0##*/}: nothing was built in $OUT: run deploy/ci/build.sh $OUT" >&2 && exit 1; }
 make --silent checkers
 (cd "$OUT" && sha256sum --check --quiet SHA256SUMS)
 .venv/bin/python - "$OUT" <<'PY'

@@ -47,6 +47,35 @@ def test_scripts_pass_shellcheck_and_are_formatted(script: Path) -> None:
     check("shfmt", "-i", "2", "-d", script)
 
 
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (["pipeline.sh"], "pipeline.sh: name a target: ecs local systemd"),
+        (["pipeline.sh", "moon"], "pipeline.sh: there is no target moon, but ecs local systemd"),
+        (["canary.sh"], "canary.sh: name a target: ecs local systemd"),
+        (["canary.sh", "local"], "canary.sh: name a release: a wheel, an environment or an image, as the target local"),
+        (["rollback.sh"], "rollback.sh: name a target: ecs local systemd"),
+        (["rollback.sh", "local"], "rollback.sh: set SITE_HOME: the folder that holds"),
+        (["rollback.sh", "ecs"], "rollback.sh: set ECS_CLUSTER: the cluster's name"),
+        (["scan.sh", "/nowhere"], "scan.sh: nothing was built in /nowhere: run deploy/ci/build.sh /nowhere"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_call_that_lacks_something_is_told_in_a_sentence(command: list[str], sentence: str) -> None:
+    # A command that is there, so that it is not what lacks.
+    environment = {"PATH": os.environ["PATH"], "DOCQA": sys.executable}
+    done = subprocess.run([CI / command[0], *command[1:]], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(sentence)
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("script", ["pipeline.sh", "canary.sh", "promote.sh", "rollback.sh"])
+def test_help_says_what_a_script_of_the_pipeline_takes(script: str) -> None:
+    done = subprocess.run([CI / script, "--help"], capture_output=True, text=True, check=True)
+    assert f"{script} TARGET" in done.stdout
+
+
 class Site:
     """A machine of the target `local`: its folder, its address, and releases of the echo engine."""
 

@@ -1,6 +1,11 @@
 # shellcheck shell=bash disable=SC2034  # BASELINE and CANDIDATE are for the scripts that read this
 # Amazon ECS; see ecs.md. RELEASE is an image by its digest. Needs aws and jq, and these:
-: "${ECS_CLUSTER:?}" "${ECS_SERVICE:?}" "${ECS_CANARY_SERVICE:?}" "${ECS_BASELINE_URL:?}" "${ECS_CANARY_URL:?}"
+need ECS_CLUSTER "the cluster's name"
+need ECS_SERVICE "the service that serves"
+need ECS_CANARY_SERVICE "the service that runs a canary"
+need ECS_BASELINE_URL "where the service that serves is asked"
+need ECS_CANARY_URL "where the canary is asked"
+for name in aws jq; do command -v "$name" >/dev/null || fail "there is no $name: install it"; done
 BASELINE=$ECS_BASELINE_URL
 
 candidate_up() {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034  # BASELINE and CANDIDATE are for the scripts that read this
 # One machine without systemd: `docqa up` of a release, in a folder of its own. RELEASE is an environment's folder with
 # bin/docqa in it. SITE_HOME holds `current` and `previous` (links), `data`, and the canary's data while it runs.
-: "${SITE_HOME:?"SITE_HOME: name the folder that holds the releases' links and the data"}"
+need SITE_HOME "the folder that holds the releases' links and the data"
 : "${SITE_HTTP:=127.0.0.1:8000}"
 BASELINE=http://$SITE_HTTP
 mkdir -p "$SITE_HOME"
