@@ -24,8 +24,10 @@ _TYPE = (
 _SET = (
     # `"name": "PASSWORD", "value": "…"`, and the same in XML and YAML, goes before the bare comma.
     r"(?:,?\s{1,16}|,)[\"']?value[\"']?\s{0,2}[=:]\s{0,2}"
-    r"|\s{0,20}(?:=>|->|:{1,3}=|={1,3}|!={1,2}|[?.+]=|\?{2}=|\|{1,2}|:)\*{0,2}\s{0,4}(?:[>|][-+]?\s{1,8})?"
-    r"|\s{0,2}>\s{0,8}"
+    # In Terraform a variable's name stands before a block with its value.
+    r"|\s{0,2}\{\s{1,8}(?:type\s{0,8}=\s{0,2}[a-z]{1,8}\s{1,8})?default\s{0,8}=\s{0,2}"
+    r"|\s{0,20}(?:=>|->|:{1,3}=|={1,3}|!={1,2}|[?.+]=|\?{2}=|\|{1,2}|:|\xef\xbc\x9a|%3d)\*{0,2}\s{0,4}(?:[>|][-+]?\s{1,8})?"
+    r"|\s{0,2}>\s{0,8}(?:<(?:value|string)>)?"
     r"|[ \t]{1,3}(?:is|was|ist|lautet)[ \t:]{1,3}"  # codespell:ignore ist
 )
 """Between a name and any value."""
@@ -121,11 +123,15 @@ def _judge(source: bytes, place: _Place, name: Name) -> Span | None:
     is_quoted = place.quote[0] < start
     if is_quoted:
         end = _quoted_end(source, place.quote)
-        is_secret = end >= 0 and values.is_quoted_secret(source[start:end], name.is_password, name.is_strong)
+        is_secret = (
+            end >= 0
+            and values.is_quoted_secret(source[start:end], name.is_password, name.is_strong)
+            and not _is_next_word(name, source[place.sign[0] : place.sign[1]].strip(), source[start:end])
+        )
         return Span(start, end, _kind(name, source[start:end])) if is_secret else None
     between = source[place.sign[0] : place.sign[1]]
     sign = between.strip()
-    if sign[:1] in (b",", b"(", b".") and b"=" not in sign and b"value" not in sign:
+    if between == b"|" or (sign[:1] in (b",", b"(", b".") and b"=" not in sign and b"value" not in sign):
         return None
     if not sign and not _takes_a_bare_value(source, place.keyword[0], name):
         return _after_a_space(source, place.keyword[0], start, name)
@@ -138,6 +144,15 @@ def _judge(source: bytes, place: _Place, name: Name) -> Span | None:
     if end - start > _JUDGED_BYTES - 8:
         end = _unquoted_end(source, start, name.is_password, sign, len(source))
     return Span(start, end, _kind(name, source[start:end]))
+
+
+def _is_next_word(name: Name, sign: bytes, value: bytes) -> bool:
+    """`'pass', 'raise'`, ``pass `null` ``, `pass.on('data')`: where no sign says that one is the other's value."""
+    if sign not in (b"", b",", b"(") or (sign == b"(" and b"." not in name.text):
+        return False
+    text = name.text
+    is_bare = text.isalpha() and (text.islower() or text.isupper() or text.istitle())
+    return (is_bare or b"." in text or (sign == b"," and b"_" in value)) and values.is_a_word(value)
 
 
 def _takes_a_bare_value(source: bytes, start: int, name: Name) -> bool:
@@ -178,6 +193,8 @@ def _unquoted_end(source: bytes, start: int, is_password: bool, sign: bytes, mos
     value = found.group()
     if sign.endswith(b">") or b"</" in value:
         value = value.partition(b"<")[0]
+    if sign.lower() == b"%3d":
+        value = value.partition(b"%26")[0]
     if b"," in value and b"=" in value.partition(b",")[2]:
         value = value.partition(b",")[0]
     value = value.rstrip(b",.!?:")

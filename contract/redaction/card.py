@@ -14,6 +14,11 @@ _CARD = re.compile(
     + rb")(?:\d{6}(?P=gap)\d{4,5}|\d{4}(?P=gap)\d{4}(?P=gap)\d{1,4}(?:(?P=gap)\d{3})?)))(?!\w|[.,/-]\d))"
 )
 _NEAR = Pattern(r"(?:^|[^0-9A-Za-z_])[2-6][0-9]{3}(?:(?:[ -]|\xc2\xa0|\xe2\x80[\x90-\x93\xaf])?[0-9]){9}")
+_GROUP = rb"(?=[a-fA-F]{0,3}[0-9])(?=[0-9]{0,3}[a-fA-F])[0-9a-fA-F]{4}"
+_HEX = re.compile(rb"(?:[ -][0-9]{4}){0,8}[ -]" + _GROUP + rb"(?!\w)")
+_HEX_BEFORE = re.compile(rb"(?<!\w)" + _GROUP + rb"[ -](?:[0-9]{4}[ -]){0,8}\Z")
+_HEX_BYTES = 45
+"""A group near a number that says that all of them are of a dump or a table of code points."""
 _NOT_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 
 # First digits of a number, as lowest and highest, and how many digits such a number has.
@@ -54,8 +59,13 @@ _SIZES = {
 """From a number's first four digits to how many it has."""
 
 
-def _judge(_: bytes, match: "re.Match[bytes]") -> Span | None:
-    return Span(*match.span(1), "card") if is_card(match[1].translate(None, _NOT_DIGITS)) else None
+def _judge(source: bytes, match: "re.Match[bytes]") -> Span | None:
+    if not is_card(match[1].translate(None, _NOT_DIGITS)):
+        return None
+    start, end = match.span(1)
+    if _HEX.match(source, end) or _HEX_BEFORE.search(source, max(0, start - _HEX_BYTES), start):
+        return None
+    return Span(start, end, "card")
 
 
 def is_card(digits: bytes) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from contract.errors import TooManySecretsError
 from contract.redaction.pattern import Pattern
-from contract.redaction.placeholder import digits_in, is_filler, is_placeholder, turns_of_case
+from contract.redaction.placeholder import digits_in, is_filler, is_of_words, is_placeholder, turns_of_case
 from contract.redaction.span import Span
 from contract.redaction.text import Text
+from contract.redaction.values import is_plainly_drawn
 
 _ANY = Pattern(
     r"(?i)\b(?:bearer|basic)(?:[ \t]{1,4}|%20)[\"']?[A-Za-z0-9._~+/=-]{8}"
@@ -16,29 +17,51 @@ _ANY = Pattern(
     r"(?:(?:token|apikey|api-key|key|ssws|sso-key)[ \t=:]{1,3}[\"']?)?"
     r"[A-Za-z0-9._~+/=-]{16}"
     r"|\s(?:-u|--user|--proxy-user)[ =]{0,2}[\"']?[A-Za-z0-9_.@-]{1,64}:[^\s\"':$][^\s\"']{2}"
+    r"|\s(?-i:-p|-a)[ =]?[\"']?[^\s\"'$<-][^\s\"']{4}"
+    r"|[?&]key=[A-Za-z0-9_-]{20}"
+    r"|\b(?:session_?id|sessid|session|phpsessid|jsessionid|connect\.sid|sid)=[A-Za-z0-9%._-]{16}"
 )
 _TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]++=*+")
 _PASSWORD = re.compile(rb"[^\s\"']++")
 _COMMANDS = (b"curl", b"wget", b"http")
+_TAKES = {
+    b"mysql": {(b"-p", False)},
+    b"mariadb": {(b"-p", False)},
+    b"sshpass": {(b"-p", True), (b"-p", False)},
+    b" login ": {(b"-p", True)},
+    b"redis-cli": {(b"-a", True)},
+}
+"""Commands, the option that a password is behind, and whether a space is between."""
+_OPTIONS = (b"-p", b"-a")
+_SESSIONS = (b"sess", b"phpsess", b"jsess", b"connect", b"sid")
+_COOKIE_VALUE = re.compile(rb"[A-Za-z0-9%._~+/=-]++")
 _COMMAND_BYTES = 300
 _FEW = 300
 _BYTES_EACH = 128
-"""A text with more of them than one in so many bytes is none that people write, and would take long."""
+_COST = 4
+"""A text with more of them than one in so many bytes is none that people write, and would take long.
+Commands have `-p` and `-a` far more often: four of them count as one."""
 
 
 def find(text: Text) -> Iterator[Span]:
     source, search = text.source, text.searcher(_ANY)
     position = 0
-    left = _FEW + len(source) // _BYTES_EACH
+    left = _COST * (_FEW + len(source) // _BYTES_EACH)
     while found := search(position):
-        left -= 1
-        if left < 0:
-            raise TooManySecretsError("The text names credentials too often to look at each: send it in parts.")
         start, end = found
         head = source[start:end].lstrip().lower()
+        left -= 1 if head.startswith(_OPTIONS) else _COST
+        if left < 0:
+            raise TooManySecretsError("The text names credentials too often to look at each: send it in parts.")
         position = start + 5
-        if head.startswith(b"-"):
+        if head.startswith(_OPTIONS):
+            span = _option(source, start, end)
+        elif head.startswith(b"-"):
             span = _login(source, start, end)
+        elif head.startswith((b"?", b"&")):
+            span = _parameter(source, end - 20)
+        elif head.startswith(_SESSIONS):
+            span = _session(source, start, end - 16)
         elif head.startswith(b"authorization"):
             span = _credentials(source, end - 16, "authorization")
         else:
@@ -70,10 +93,38 @@ def _is_drawn(value: bytes) -> bool:
     """No word of a sentence: it has digits, its case changes often, or it is longer than words are."""
     if len(value) >= 12 and digits_in(value):
         return True
+    if is_of_words(value):
+        return False
     return turns_of_case(value) > 0.25 * len(value) >= 4 or (len(value) >= 40 and b"/" not in value[:4])
 
 
 _FORMS = {"basic-auth": _is_basic, "bearer-token": _is_drawn, "authorization": _is_drawn}
+
+
+def _parameter(source: bytes, start: int) -> Span | None:
+    """`?key=…` of a URL, which alone of all that is called so must be drawn."""
+    match = _TOKEN.match(source, start)
+    return Span(start, match.end(), "secret") if match and is_plainly_drawn(match.group()) else None
+
+
+def _session(source: bytes, start: int, value: int) -> Span | None:
+    """What a cookie says who is who by."""
+    match = _COOKIE_VALUE.match(source, value)
+    is_cookie = b"cookie" in source[max(0, start - _COMMAND_BYTES) : start].rpartition(b"\n")[2].lower()
+    return Span(value, match.end(), "secret") if is_cookie and match and _is_drawn(match.group()) else None
+
+
+def _option(source: bytes, start: int, end: int) -> Span | None:
+    """The password behind `-p` or `-a` of a command that takes it so."""
+    line = source[max(0, start - _COMMAND_BYTES) : start].rpartition(b"\n")[2]
+    option = source[start:end].lstrip()
+    begin = end - 5
+    match = _PASSWORD.match(source, begin)
+    taking = [forms for command, forms in _TAKES.items() if command in line]
+    is_apart = option[2:3] in b" ="
+    if not match or not any((option[:2], is_apart) in forms for forms in taking) or is_placeholder(match.group()):
+        return None
+    return Span(begin, match.end(), "password")
 
 
 def _login(source: bytes, start: int, end: int) -> Span | None:

@@ -4,9 +4,11 @@ import binascii
 import re
 from collections.abc import Iterator
 
+from contract.redaction.pattern import Pattern
 from contract.redaction.span import Span
 from contract.redaction.text import Text
 
+_BEGINNING = Pattern("yJ")
 # Possessive, and begun only where no such letter is before: each letter is looked at once.
 _JWT = re.compile(
     rb"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{8,}+\.(?:eyJ[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_/+-]*+=*+)?|[A-Za-z0-9_-]*+\.[A-Za-z0-9_-]*+\.[A-Za-z0-9_-]*+\.[A-Za-z0-9_-]++)"
@@ -15,7 +17,7 @@ _JWT = re.compile(
 
 def find(text: Text) -> Iterator[Span]:
     source = text.source
-    if b"eyJ" not in source:
+    if not text.searcher(_BEGINNING)(0):
         return
     for match in _JWT.finditer(source):
         if is_json(match.group().partition(b".")[0]):

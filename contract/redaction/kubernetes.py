@@ -15,6 +15,7 @@ from contract.redaction.span import Span
 from contract.redaction.text import Text
 
 _KIND: Final = "kubernetes-secret"
+_KIND_OF = Pattern("kind")
 # Where a manifest begins or says what it is.
 _MARK = Pattern(r"(?i)(?:^|\n)---|[\"']?\bkind[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?[a-z]{1,40}")
 _SECRET = Pattern(r"kind[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?(?:Secret|secret)")
@@ -33,7 +34,7 @@ _PAIR = re.compile(rb"\s*+,?\s*+\"[^\"\n]{1,253}+\"\s*+:\s*+\"(?P<value>[^\"\\]*
 
 def find(text: Text) -> Iterator[Span]:
     source = text.source
-    if b"kind" not in source or b"ata" not in source or not text.searcher(_SECRET)(0):
+    if not _KIND_OF.is_in(source) or b"ata" not in source or not text.searcher(_SECRET)(0):
         return
     marks = list(_marks(text))
     near = list(_near(text))

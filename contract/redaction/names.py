@@ -4,7 +4,11 @@ from typing import Final, NamedTuple
 
 from contract.redaction.pattern import Pattern
 
-SPOKEN: Final = "pass(?:word|wd|phrase|code|wort)|passwd|pwd|contrase(?:n|ñ)a|senha|kennwort|mot_de_passe"
+SPOKEN: Final = (
+    "pass(?:word|wd|phrase|code|wort)|passwd|pwd|contrase(?:n|ñ)a|senha|kennwort|mot_de_passe|wachtwoord|hasło|lösenord|"
+    "(?:п|П)ароль|密码|密碼|パスワード|비밀번호|requirepass|convertto-securestring|"
+    "(?-i:IDENTIFIED (?:WITH [a-z0-9_]{1,32} )?BY)"
+)
 """What only a password is called, also in a sentence."""
 
 _OTHERS: Final = (
@@ -26,7 +30,7 @@ _BENIGN = Pattern(
     r"(?i)(?:^|[^a-z])(?:public|pub|primary|foreign|sequence|schema|cache|sort|hash|partition|bucket|idx|index|natural|"
     r"hot|issuer|object|translation|i18n|locale|row|group|map|dict|lookup|unique|composite|csrf|xsrf|next|continuation|"
     r"page|cursor|host|known|registry|event|metric|shortcut|search|query|filter|answer|max|min|num|total|idempotency|"
-    r"range|document)[_.\-]?(?:keys?|tokens?)|access(?:ibility|or|_?id)|public|^keys?$"
+    r"range|document)[_.\-]?(?:keys?|tokens?)|^licen[cs]es?$|signature_?value|access(?:ibility|or|_?id)|public|^keys?$"
 )
 _BENIGN_REST = Pattern(
     r"(?i)(?:.*[_.\-])?(?:ids?|names?|length|len|size|files?|filename|paths?|dir|url|uri|endpoint|types?|fields?|label|hint|"
@@ -36,6 +40,7 @@ _BENIGN_REST = Pattern(
     r"service|client|handler|method|mode|status|state|index|column|table|columns|source|ref|arn|location|usage|input|stone|"
     r"output|tags?|group|env|var|variable|placeholder|prompt|strength|rules|checksum|fingerprint|server|domain|storetype|"
     r"created|updated|date|rotation|enabled|disabled|verified|changed|valid|validity|info|meta|metadata|signature|signatures|"
+    r"encode|decode|time|split|strip|replace|asm|pyi?|jsx?|tsx?|java|md|txt|html?|json|ya?ml|toml|xml|css|"
     r"usages|vault|operator|bindings?|vaultid|vaultname)"
 )
 _COMPOUND = Pattern(r"(?i)(?:keys?|tokens?|secrets?|code|string)(?:$|[^A-Za-z])")

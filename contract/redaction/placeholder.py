@@ -9,12 +9,12 @@ _CASES = bytes(65 if 65 <= byte <= 90 else 97 for byte in range(256))
 _FILLER = frozenset(b"xX*.#01_-?=")
 _WORDS = Pattern(
     r"(?i)example|your[_\- ]?|placeholder|change[_\-]?(?:me|it|this)|replace[_\-]?(?:me|this|with)|insert[_\-]|redacted"
-    r"|dummy|(?:string|token|key|secret|password|value)[_-]?here|abcdefghijklmnopqrstuvwxyz_?-?0123456789|0123456789_?-?abcdefghijklmnopqrstuvwxyz|abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz|<[a-z]|goes[_\-]?here|\btodo\b|fixme|not[_\-]?(?:set|real)|os\.environ|process\.env|getenv|secretref"
+    r"|dummy|(?:string|token|key|secret|password|value)[_-]?here|abcdefghijklmnopqrstuvwxyz_?-?0123456789|0123456789_?-?abcdefghijklmnopqrstuvwxyz|abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz|<[a-z]|goes[_\-]?here|a-z(?:a-z|0-9)|a-f(?:a-f|0-9)|0-9a-[fz]|\[\^|\(\?[:i]|\btodo\b|fixme|not[_\-]?(?:set|real)|os\.environ|process\.env|getenv|secretref"
 )
 _REFERENCE = Pattern(
     # A variable, a template, a tag, a reference to where the secret is kept.
     r"\$\{[^}]*\}?.*|\$\(.*|\$[A-Za-z_]\w*|\$[A-Z_]{3}[A-Z_]*.*|\{\{.*|<[^<>]*>?|%\w+%|%[sdr(].*|@\w+@|\[[^\]]*\]|\{\w*\}|#\{.*"
-    r"|(?:arn:aws|vault:|ref\+|op://|file:/|https?://|env[:.]|secrets?\.).*|\.{0,2}/(?:[\w.-]+/)+[\w.-]*|ENC\[.*|!\w+"
+    r"|(?:arn:aws|vault:|ref\+|op://|file:/|https?://|env[:.]|secrets?\.).*|\.{0,2}/(?:[\w.-]+/)+[\w.-]*|[A-Za-z_][\w.]*(?:\[\w*\])+|[a-z_]\w*(?:\.\w+)+\(.*|ENC\[.*|!\w+"
 )
 _NAME = Pattern(
     r"[._/:#-]{0,2}(?:(?:[A-Za-z]+\d{0,3}|\d{1,3})[._/: -]{1,2})*"
@@ -23,6 +23,7 @@ _NAME = Pattern(
 _SPOKEN_END = Pattern(r"[a-zA-Z](?:[_-](?:[a-z]{2,12}|[A-Z]{2,12}|[A-Z][a-z]{1,11})){4,}$")
 _END_BYTES = 12
 _DRAWN_BYTES = 24
+_OF_WORDS = Pattern(r"[_a-z]{0,16}(?:[A-Z]{1,4}[a-z]{2,16}[._:|]{0,2}){2,}[A-Z_]{0,32}")
 _NOTHING = frozenset(
     b"null none nil undefined true false default empty string str bytes text any required optional yes no on off"
     b" unknown anonymous disabled enabled value void password passwd pass pwd passphrase secret token key apikey"
@@ -48,7 +49,12 @@ def is_placeholder(value: bytes) -> bool:
 
 def is_name(value: bytes) -> bool:
     """Whether a value is a name: words and small numbers, joined by signs (`user_token_v2`, `SalesResults-1.2`)."""
-    return _NAME.matches(value) and turns_of_case(value) < 0.3 * len(value)
+    return _NAME.matches(value) and (value.isupper() or turns_of_case(value) < 0.3 * len(value))
+
+
+def is_of_words(value: bytes) -> bool:
+    """Whether letters are words with capitals: `HttpBearerAuthConfig`."""
+    return _OF_WORDS.matches(value)
 
 
 def turns_of_case(value: bytes) -> int:

@@ -32,4 +32,5 @@ class Joined:
 
 def joined(source: bytes) -> Joined | None:
     """None: the text has none."""
-    return Joined(source) if _BYTES in source else None
+    # The last byte alone is found at once, or its absence.
+    return Joined(source) if _BYTES[-1:] in source and _BYTES in source else None

@@ -3,22 +3,33 @@
 import re
 from collections.abc import Iterator
 
+from contract.redaction.pattern import Pattern
 from contract.redaction.placeholder import is_placeholder
 from contract.redaction.span import Span
 from contract.redaction.text import Text
+from contract.redaction.values import is_plainly_drawn
 
+_SIGN = Pattern("://")
+"""RE2 finds three bytes ten times as fast as `in` does."""
 _USERINFO = re.compile(
     rb"://(?P<user>[^\s/:@\"'<>?#\\]{0,256}+):(?P<value>[^\s/@\"'<>\\`]{1,512}+(?:@[^\s/@\"'<>\\`]{1,128}+(?=@))*+)@(?=[\w\[$({<%])"
 )
+_TOKEN = re.compile(rb"://(?P<value>[A-Za-z0-9_-]{20,256}+)@(?!\w{1,32}\.ingest\.)")
+"""A name without a password, as of a token; what follows tells a name that is no secret, of Sentry."""
+_USERS = frozenset((b"user", b"username", b"login", b"name"))
 _WORDS = frozenset((b"password", b"pass", b"passwd", b"pwd", b"secret", b"token"))
 
 
 def find(text: Text) -> Iterator[Span]:
     source = text.source
-    if b"://" not in source:
+    if not _SIGN.is_in(source):
         return
     for match in _USERINFO.finditer(source):
         value = match["value"]
-        # In a URL even the word `password` stands where a password stands.
-        if value.lower() in _WORDS or not is_placeholder(value):
+        # In a URL even the word `password` stands where a password stands, but behind `user`.
+        is_word = value.lower() in _WORDS
+        if match["user"].lower() not in _USERS if is_word else not is_placeholder(value):
+            yield Span(*match.span("value"), "url-password")
+    for match in _TOKEN.finditer(source):
+        if is_plainly_drawn(match["value"]):
             yield Span(*match.span("value"), "url-password")

@@ -1,7 +1,7 @@
 """Judges the value of a setting that is named like a secret: drawn at random, a password, or only a word."""
 
 from contract.redaction.pattern import Pattern
-from contract.redaction.placeholder import digits_in, entropy_bits, is_name, is_placeholder, turns_of_case
+from contract.redaction.placeholder import digits_in, entropy_bits, is_name, is_of_words, is_placeholder, turns_of_case
 
 _PHRASE = Pattern(
     r"(?i)\b(?:enter|your|please|must|required|invalid|confirm|forgot|reset|show|hide|new|current|is|are|the|cannot|can't|"
@@ -13,7 +13,7 @@ _NAMES_A_SECRET = Pattern(
 _IS_ONE_WORD = Pattern(r"[a-z]{10,}[0-9]*|[A-Z][a-z]+(?:[A-Z][a-z]+)*[0-9]{1,4}")
 _UUID = Pattern(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _SIGNS = bytes(byte for byte in range(128) if not chr(byte).isalnum())
-_CODE = Pattern(r"\(\?|\\d|\\w|\$\{|=>|\w\(|\)\.|\.get|\+ |\w\[[\"'\w]")
+_CODE = Pattern(r"->|\(\?|\\d|\\w|\$\{|=>|\w\(|\)\.|\.get|\+ |\w\[[\"'\w]")
 
 
 def is_quoted_secret(value: bytes, is_password: bool, is_strong: bool) -> bool:
@@ -28,7 +28,7 @@ def is_quoted_secret(value: bytes, is_password: bool, is_strong: bool) -> bool:
 def is_unquoted_secret(source: bytes, start: int, end: int, is_password: bool, is_strong: bool) -> bool:
     """A value that ends with its line or its word: what is code is none."""
     value, after = source[start:end], source[end : end + 1]
-    if end - start < 5 or after in (b"(", b"[") or is_placeholder(value):
+    if end - start < 5 or after in (b"(", b"[") or value.endswith((b"(", b"[")) or is_placeholder(value):
         return False
     if not is_password:
         return _is_drawn(value, is_strong)
@@ -42,6 +42,11 @@ def is_unquoted_secret(source: bytes, start: int, end: int, is_password: bool, i
 def is_plainly_drawn(value: bytes) -> bool:
     """Whether a value is one even where only a space parts it from its name: long, drawn, and no identifier."""
     return len(value) >= 16 and not is_placeholder(value) and not _UUID.matches(value) and _is_drawn(value, False)
+
+
+def is_a_word(value: bytes) -> bool:
+    """Whether a value has letters alone, or is a name of several words."""
+    return digits_in(value) == 0 or (not value.isalnum() and is_name(value))
 
 
 def _is_password(value: bytes) -> bool:
@@ -77,4 +82,6 @@ def _is_drawn(value: bytes, is_strong: bool) -> bool:
 
 def _is_drawn_without_digits(value: bytes) -> bool:
     """Letters alone: their case must change far more often than in a name of many words."""
+    if is_of_words(value):
+        return False
     return len(value) >= 20 and turns_of_case(value) >= 0.3 * len(value) and entropy_bits(value) >= 3.7
