@@ -27,8 +27,8 @@ _SET = (
     # In Terraform a variable's name stands before a block with its value.
     r"|\s{0,2}\{\s{1,8}(?:type\s{0,8}=\s{0,2}[a-z]{1,8}\s{1,8})?default\s{0,8}=\s{0,2}"
     r"|\s{0,20}(?:=>|->|:{1,3}=|={1,3}|!={1,2}|[?.+]=|\?{2}=|\|{1,2}|:|\xef\xbc\x9a|%3d)\*{0,2}\s{0,4}(?:[>|][-+]?\s{1,8})?"
-    r"|\s{0,2}>\s{0,8}(?:<(?:value|string)>)?"
-    r"|[ \t]{1,3}(?:is|was|ist|lautet)[ \t:]{1,3}"  # codespell:ignore ist
+    r"|\s{0,2}>\s{0,8}(?:<(?:value|string)>)?(?:<!\[cdata\[)?"
+    r"|[ \t]{1,3}(?:for [\w@.\-]{1,32} )?(?:is|was|ist|lautet)[ \t:]{1,3}"  # codespell:ignore ist
 )
 """Between a name and any value."""
 _BEFORE_QUOTE = r"\s{0,2},\s{0,8}|\(|\.assign\(|[ \t]{1,3}"
@@ -195,6 +195,7 @@ def _unquoted_end(source: bytes, start: int, is_password: bool, sign: bytes, mos
         value = value.partition(b"<")[0]
     if sign.lower() == b"%3d":
         value = value.partition(b"%26")[0]
+    value = value.partition(b"]]>")[0]
     if b"," in value and b"=" in value.partition(b",")[2]:
         value = value.partition(b",")[0]
     value = value.rstrip(b",.!?:")

@@ -23,7 +23,7 @@ _NAME = Pattern(
 _SPOKEN_END = Pattern(r"[a-zA-Z](?:[_-](?:[a-z]{2,12}|[A-Z]{2,12}|[A-Z][a-z]{1,11})){4,}$")
 _END_BYTES = 12
 _DRAWN_BYTES = 24
-_OF_WORDS = Pattern(r"[_a-z]{0,16}(?:[A-Z]{1,4}[a-z]{2,16}[._:|]{0,2}){2,}[A-Z_]{0,32}")
+_OF_WORDS = Pattern(r"[_a-z]{0,16}(?:[A-Z][a-z]{2,16}[._:|]{0,2}){2,}[A-Z_]{0,32}")
 _NOTHING = frozenset(
     b"null none nil undefined true false default empty string str bytes text any required optional yes no on off"
     b" unknown anonymous disabled enabled value void password passwd pass pwd passphrase secret token key apikey"

@@ -328,6 +328,8 @@ def test_a_question_without_secrets_is_the_same_object() -> None:
         ("- name: DB_PASSWORD\n  value: ", "Tr0ub4dor", "\n", "password"),
         ('variable "db_password" {\n  type = string\n  default = "', "Tr0ub4dor", '"\n}', "password"),
         ('<setting name="ApiKey"><value>', "9f8e7d6c5b4a39281706f5e4d3c2b1a0", "</value>", "secret"),
+        ("<password><![CDATA[", "Tr0ub4dor", "]]></password>", "password"),
+        ("The password for root@mill is ", "Tr0ub4dor", ".", "password"),
         ("CREATE USER app IDENTIFIED BY '", "Tr0ub4dor", "';", "password"),
         ("ConvertTo-SecureString '", "Tr0ub4dor", "' -AsPlainText", "password"),
         ("requirepass ", "Tr0ub4dor", "\n", "password"),
