@@ -24,7 +24,7 @@ _ANY = Pattern("|".join(kind.near.pattern for kind in _KINDS))
 _DASHED = Pattern("|".join((IBAN.near.pattern, CARD.near.pattern, ssn.DASHED)))
 """The same but for nine digits without dashes, which are one only in a text that speaks of them."""
 
-_FEW: Final = 200
+_FEW: Final = 64
 _BYTES_EACH: Final = 48
 """Where places are denser than that the search of each kind is as quick."""
 
