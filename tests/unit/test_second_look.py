@@ -56,7 +56,7 @@ def same_looks(source: bytes, redactor: Redactor) -> None:
 
 @given(texts, st.sampled_from([BUILT_IN, ALL]))
 @example(FREED, BUILT_IN)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_it_finds_what_a_look_over_all_finds(text: str, redactor: Redactor) -> None:
     same_looks(text.encode("utf-8", "surrogatepass"), redactor)
 
@@ -69,6 +69,7 @@ def test_it_does_so_in_long_texts_of_every_sort(seed: int) -> None:
     same_looks("\n".join(draw.sample(parts, len(parts))).encode(), ALL)
 
 
+@settings(deadline=None)
 @given(texts, st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400)), max_size=6))
 def test_a_search_goes_on_as_if_nothing_were_known(text: str, cuts: list[tuple[int, int]]) -> None:
     """Whatever is replaced, secret or not."""
@@ -117,6 +118,7 @@ def test_no_pattern_that_is_searched_for_reads_further_than_it_is_said(
         assert parser.parse(pattern.pattern.encode()).getwidth()[1] + 1 <= REACH_BYTES, pattern.pattern
 
 
+@settings(deadline=None)
 @given(texts)
 @example("<\uff5c" + "ghp_" + "Ab3d" * 20 + "\uff5c>")
 @example("<\uff5c[INST]\uff5c>")
