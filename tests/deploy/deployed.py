@@ -102,12 +102,12 @@ class Deployed:
             "UV_FIND_LINKS": "/wheels",
             "UV_NO_INDEX": "1",
             "UV_OFFLINE": "1",
-            "CANARY_MINUTES": "0.25",
+            "CANARY_MINUTES": "0.5",
             # Two models on the cores of a test machine: this is about the steps, not about the speed.
             "CANARY_OPTIONS": "--every 0.5 --load 120 --latency-ratio 10 --waiting 20",
         }
         command = [f"/src/deploy/ci/{script}", "systemd", *([release] if release else [])]
-        return self.machine.run(*command, check=False, environment=settings)
+        return self.machine.run(*command, check=False, environment=settings, within_s=2 * COMMAND_WITHIN_S)
 
     def _locked(self) -> str:
         """What the build writes beside a wheel, for the wheels that are there."""
