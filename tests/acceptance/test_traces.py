@@ -86,7 +86,7 @@ async def test_a_query_is_one_trace_from_http_to_its_reply_and_a_direct_publishe
 async def test_every_line_of_a_job_names_it_its_client_and_its_trace_and_none_has_its_text(echo: Stack) -> None:
     trace = "2bf7651916cd43dd8448eb211c80319c"
     async with echo.client() as client:
-        key = "sk-ant-" + "a" * 24
+        key = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
         question = {"query": f"Xylophone {key}?", "context": "Zeppelin"}
         answer = await client.http.post("/api/query", json=question, headers=traced(trace))
         job_id = answer.json()["id"]
