@@ -7,7 +7,7 @@ from contract.redaction import ssn
 from contract.redaction.card import CARD
 from contract.redaction.iban import IBAN
 from contract.redaction.number import after
-from contract.redaction.pattern import Pattern, Search
+from contract.redaction.pattern import Gap, Pattern
 from contract.redaction.span import Span
 from contract.redaction.ssn import SSN
 from contract.redaction.text import Text
@@ -31,31 +31,37 @@ _BYTES_EACH: Final = 48
 
 def find(text: Text) -> Iterator[Span]:
     """Each kind's from left to right, one kind after the other."""
-    search = text.searcher(_ANY)
-    if not search(0):
+    if not text.searcher(_ANY)(0):
         return
-    if not text.searcher(ssn.CONTEXT)(0):
-        search = text.searcher(_DASHED)
     found: list[list[Span]] = [[] for _ in _KINDS]
     positions = [0 for _ in _KINDS]
-    stopped = _look(text.source, search, found, positions)
+    stopped = _look(text, _ANY if text.searcher(ssn.CONTEXT)(0) else _DASHED, found, positions)
     for kind, spans, position in zip(_KINDS, found, positions, strict=True):
         yield from spans
         if stopped is not None:
             yield from kind.rest(text.source, max(stopped, position))
 
 
-def _look(source: bytes, search: Search, found: list[list[Span]], positions: list[int]) -> int | None:
+def _look(text: Text, pattern: Pattern, found: list[list[Span]], positions: list[int]) -> int | None:
     """Look at every place; None: that was all, else the places are too dense, from where it says."""
-    position = seen = 0
+    source, search = text.source, text.searcher(pattern)
+    gaps: list[Gap] = []
+    position = seen = begin = 0
     while near := search(position):
-        position = near[0] + 1
+        place, position = near[0], near[0] + 1
         seen += 1
         if seen > _FEW + position // _BYTES_EACH:
-            return near[0]
-        for index in _ALL if near[0] == 0 else _OF_DIGITS if source[position] <= _NINE else _OF_LETTERS:
-            if near[0] >= positions[index] and (match := _KINDS[index].at(source, near[0])):
+            return place
+        for index in _ALL if place == 0 else _OF_DIGITS if source[position] <= _NINE else _OF_LETTERS:
+            if place < positions[index]:
+                # In another's digits: it counts once those are replaced.
+                gaps.append((begin, place))
+                begin = position
+            elif match := _KINDS[index].at(source, place):
                 positions[index] = after(match)
                 if span := _KINDS[index].judge(source, match):
                     found[index].append(span)
+                    gaps.append((begin, place))
+                    begin = position
+    text.refused(pattern, [*gaps, (begin, len(source))])
     return None

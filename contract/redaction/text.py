@@ -2,7 +2,7 @@
 
 A pattern can begin only where it began before, except where what it reads was touched. So each search keeps where the
 pattern is not, and the next one passes over all of that which no replacement came near. What was found is judged anew
-every time: how far a judge reads makes no difference.
+every time, since a judge may read far; one that reads no further than a pattern does says what it refused for good.
 """
 
 from bisect import bisect_right
@@ -15,6 +15,9 @@ from contract.redaction.span import Span
 REACH_BYTES: Final = 256
 """No pattern that is searched for reads more bytes than that after its beginning, nor more than one before it."""
 
+BEFORE_BYTES: Final = 64
+"""No judge whose refusals are kept reads more before what it judges."""
+
 _Zone = tuple[int, int, int]
 """From where to where nothing that a match reads was touched, and how far that has moved."""
 
@@ -26,12 +29,17 @@ class Text:
         self.source = source
         self._known: dict[Pattern, list[Gap]] = {}
         self._seen: dict[Pattern, list[Gap]] = {}
+        self._refused: dict[Pattern, list[Gap]] = {}
 
     def searcher(self, pattern: Pattern) -> Search:
         """Finds what `pattern.search` finds. One at a time for each pattern."""
         seen = self._seen[pattern] = []
         known = self._known.get(pattern)
         return pattern.searching(self.source, seen) if known is None else _passing(pattern, self.source, known, seen)
+
+    def refused(self, pattern: Pattern, gaps: list[Gap]) -> None:
+        """Where `pattern` is not, or what begins was judged to be nothing, from no more than is read around it."""
+        self._refused[pattern] = gaps
 
     def replaced(self, spans: Sequence[Span]) -> "Text":
         """The text with a marker for each of the spans, which stand apart from each other and from left to right."""
@@ -48,6 +56,8 @@ class Text:
         zones.append((begin, len(self.source), moved))
         text = Text(b"".join((*parts, self.source[end:])))
         text._known = {pattern: list(_kept(seen, zones)) for pattern, seen in self._seen.items()}
+        apart = [(begin + BEFORE_BYTES if begin else 0, stop, moved) for begin, stop, moved in zones]
+        text._known.update({pattern: list(_kept(gaps, apart)) for pattern, gaps in self._refused.items()})
         return text
 
 

@@ -21,12 +21,27 @@ from contract.sanitize import sanitize
 ALL = Redactor(OPTIONAL, [OwnRule("name", "goblin .{0,900} lane"), OwnRule("tail", r"(?s)last words: (.*)", 1)])
 FREED = "AKIA-----BEGIN PRIVATE KEY-----\nMIIEowIBAAKC/+abc\n-----END PRIVATE KEY-----Z7QJ3MNBVC2XK5LP"
 """What comes to stand side by side when the middle goes."""
+CONTEXT_COMES = f"Which tax id?{' ' * 60}123-45-6789 or 234 56 7890"
+"""What is only a number becomes one of social security once a marker says so before it."""
+CONTEXT_GOES = 'A dump ends: password="x7Kq2mvP 1a2b" or password=x7Kq2mvP-1a2b 9999 4111 1111 1111 1111'
+"""What is of a dump becomes a card's number once the group before it is gone."""
 
 pieces = st.one_of(
     st.sampled_from(HOSTILE),
     st.sampled_from([case.text for case in cases(seed=3, count=3)]),
     st.sampled_from(
-        [FREED, "[REDACTED:", "]", "password", "goblin ", " lane", "last words: ", "kind: Secret\ndata:\n"]
+        [
+            FREED,
+            CONTEXT_COMES,
+            CONTEXT_GOES,
+            "[REDACTED:",
+            "]",
+            "password",
+            "goblin ",
+            " lane",
+            "last words: ",
+            "kind: Secret\ndata:\n",
+        ]
     ),
     st.sampled_from([1, 2, 200, 255, 256, 257, 600]).map(lambda size: "lorem " * (size // 6) + " " * (size % 6)),
     st.sampled_from(["\u00ad", "\u00ad", "AK\u00adIA", "<\uff5c", "\uff5c>", "[INST]", "\u200b"]),
@@ -56,6 +71,8 @@ def same_looks(source: bytes, redactor: Redactor) -> None:
 
 @given(texts, st.sampled_from([BUILT_IN, ALL]))
 @example(FREED, BUILT_IN)
+@example(CONTEXT_COMES, BUILT_IN)
+@example(CONTEXT_GOES, BUILT_IN)
 @settings(max_examples=300, deadline=None)
 def test_it_finds_what_a_look_over_all_finds(text: str, redactor: Redactor) -> None:
     same_looks(text.encode("utf-8", "surrogatepass"), redactor)
