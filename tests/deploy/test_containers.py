@@ -4,7 +4,6 @@ import contextlib
 import json
 import re
 import shutil
-import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bench.free_ports import free_port
 from tests.acceptance.waiting import eventually
 from tests.deploy import podman
 from tests.deploy.image import IMAGE, Making
@@ -67,9 +67,7 @@ def container(service: str) -> str:
 
 
 def free_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bench.free_ports import free_port
 from contract import topology
 from contract.settings import QueueSettings
 from contract.topology import JobName
@@ -115,7 +116,7 @@ def test_killed_itself_it_leaves_no_server_and_starts_again_at_once(running: Nat
 
 def test_the_service_manager_hears_of_a_bus_that_lives_and_misses_one_that_stands_still(tmp_path: Path) -> None:
     """On the port that DOCQA_NATS_PORT names, as systemd runs it."""
-    command, port = NatsCommand(tmp_path), free_port()
+    command, port = NatsCommand(tmp_path), str(free_port())
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(address := f"\0docqa-test-{port}")
         manager.settimeout(WITHIN_S)
@@ -135,12 +136,6 @@ def test_the_service_manager_hears_of_a_bus_that_lives_and_misses_one_that_stand
             assert manager.recv(100) == b"WATCHDOG=1"
         finally:
             command.end()
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 def test_a_second_one_on_the_same_folder_names_the_first(running: NatsCommand) -> None:

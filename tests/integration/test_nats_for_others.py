@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import socket
 import ssl
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import trustme
 
+from bench.free_ports import free_port
 from contract import topology
 from contract.bus import connected
 from contract.settings import BusSettings, Secret, load
@@ -36,12 +36,9 @@ def settings(tmp_path: Path) -> dict[str, str]:
     given.mkdir()
     for role, password in PASSWORDS.items():
         (given / role).write_text(f"{password}\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     return {
         "DOCQA_NATS_HOST": "0.0.0.0",
-        "DOCQA_NATS_PORT": str(port),
+        "DOCQA_NATS_PORT": str(free_port()),
         "DOCQA_NATS_CERT": str(tmp_path / "cert.pem"),
         "DOCQA_NATS_KEY": str(tmp_path / "key.pem"),
         "DOCQA_NATS_CA": str(tmp_path / "ca.pem"),
