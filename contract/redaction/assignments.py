@@ -26,12 +26,13 @@ _SET = (
     r"(?:,?\s{1,16}|,)[\"']?value[\"']?\s{0,2}[=:]\s{0,2}"
     # In Terraform a variable's name stands before a block with its value.
     r"|\s{0,2}\{\s{1,8}(?:type\s{0,8}=\s{0,2}[a-z]{1,8}\s{1,8})?default\s{0,8}=\s{0,2}"
-    r"|\s{0,20}(?:=>|->|:{1,3}=|={1,3}|!={1,2}|[?.+]=|\?{2}=|\|{1,2}|:|\xef\xbc\x9a|%3d)\*{0,2}\s{0,4}(?:[>|][-+]?\s{1,8})?"
-    r"|\s{0,2}>\s{0,8}(?:<(?:value|string)>)?(?:<!\[cdata\[)?"
+    r"|\s{0,20}(?:=>|->|:{1,3}=|={1,3}|!={1,2}|[?.+]=|\?{2}=|\|{1,2}|:|\xef\xbc\x9a|%3d)\*{0,2}"
+    r"(?:[ \t]{5,20}|\s{0,4})(?:[>|][-+]?\s{1,8})?"
+    r"|\s{0,2}>\s{0,8}(?:<(?:value|string)>)?(?:<!\[cdata\[)?\{?"
     r"|[ \t]{1,3}(?:for [\w@.\-]{1,32} )?(?:is|was|ist|lautet)[ \t:]{1,3}"  # codespell:ignore ist
 )
 """Between a name and any value."""
-_BEFORE_QUOTE = r"\s{0,2},\s{0,8}|\(|\.assign\(|[ \t]{1,3}"
+_BEFORE_QUOTE = r"\s{0,2},\s{0,8}|\(|\.assign\(|[ \t]{1,3}(?:-[ \t])?"
 """Between a name and a value in quotes."""
 _QUOTE = r"[bBrRuUfF]{0,2}\\{0,2}(?:\"\"\"|'''|'\"|\"'|\"\\\"|'\\'|[\"'`])"
 
@@ -42,7 +43,11 @@ _DRAWN = r"[A-Za-z0-9+/_.~-]{16}"
 
 def _set(names: str, quoted: int, bare: str) -> str:
     """A name with a value, or enough of one that a text of names and signs alone is no text of candidates."""
-    value = rf"{_QUOTE}[^\"'`\s][^\"'`\n]{{{quoted}}}"
+    value = (
+        rf"(?:{_QUOTE} ?[^\"'`\s][^\"'`\n]{{{quoted}}}"
+        # One with the other sort of quote in it.
+        rf"|\"[^\"\s][^\"\n]{{{quoted}}}|'[^'\s][^'\n]{{{quoted}}})"
+    )
     return rf"(?:{names}){REST}{_CLOSE}{_TYPE}(?:(?:{_SET})@?(?:{value}|{bare})|(?:{_BEFORE_QUOTE})@?{value})"
 
 
@@ -57,11 +62,13 @@ _ANY = Pattern(
     + rf"|(?:^|\n)[ \t]{{0,8}}(?:{SPOKEN}|pass|pw){REST}{_CLOSE}[ \t]{{1,3}}{_WORD}"
     + rf"|login[ \t]{{1,3}}\S{{1,64}}\s{{1,3}}(?:{SPOKEN})[ \t]{{1,3}}{_WORD}"
     + rf"|(?:{NEAR}){REST}{_CLOSE}[ \t]{{1,3}}{_DRAWN}"
+    # Most of what is a key and no more is none that opens anything.
+    + rf"|(?:^|[^\w.$-])key{_CLOSE}(?:{_SET}|[ \t]{{1,3}}(?:-[ \t])?)[\"'`]?[A-Za-z0-9+_-]{{20}}"
 )
 _PARTS = Pattern(rf"(?i)({SPOKEN}|{WRITTEN})({REST})({_CLOSE}){_TYPE}({_SET}|{_BEFORE_QUOTE})@?((?:{_QUOTE})?)")
 _KEYWORD = Pattern(rf"(?i){SPOKEN}|{WRITTEN}")
 _PARTS_BYTES = 160
-_VALUE_BYTES = 2048
+_VALUE_BYTES = 4096
 _JUDGED_BYTES = 256
 """So much of a value without quotes is judged; if it is a secret, all of it goes."""
 
@@ -78,6 +85,9 @@ _BRACKETS = ((b"(", b")"), (b"[", b"]"), (b"{", b"}"))
 _UNQUOTED_SECRET = re.compile(rb"[^\s\"'`<>;&|,\\(){}\[\]]+")
 _UNQUOTED_PASSWORD = re.compile(rb"[^\s\"'`;&\\]+")
 
+
+_MOST_WORDS = 4
+"""An element with more of them is a text's."""
 
 _GOES_ON_BELOW = (b">", b"|", b"-", b"+")
 """Signs after which a value may stand on the next line: of XML, and of blocks in YAML."""
@@ -100,8 +110,10 @@ def find(text: Text) -> Iterator[Span]:
     left = _FEW + len(source) // _BYTES_EACH
     while found := search(position):
         place = _placed(source, found)
-        position = max(place.sign[1], found[0] + 2) if place else found[0] + 2
         name = names.judge(source, place.keyword, place.name_end) if place else None
+        # In what is no secret's name another keyword may follow: `accesstoken_token`.
+        after = (place.sign[1] if name else place.keyword[1]) if place else 0
+        position = max(after, found[0] + 2)
         left -= _COST_OF_A_VALUE if name else 1
         if left < 0:
             raise TooManySecretsError("The text names secrets too often to look at each: send it in parts.")
@@ -127,6 +139,7 @@ def _judge(source: bytes, place: _Place, name: Name) -> Span | None:
             end >= 0
             and values.is_quoted_secret(source[start:end], name.is_password, name.is_strong)
             and not _is_next_word(name, source[place.sign[0] : place.sign[1]].strip(), source[start:end])
+            and (not name.is_bare or _is_key(source, place.keyword[0], source[start:end]))
         )
         return Span(start, end, _kind(name, source[start:end])) if is_secret else None
     between = source[place.sign[0] : place.sign[1]]
@@ -138,7 +151,11 @@ def _judge(source: bytes, place: _Place, name: Name) -> Span | None:
     if b"\n" in between[len(between.rstrip()) :] and not sign.endswith(_GOES_ON_BELOW):
         # An empty setting, and another one below it; below a heading stands only what is plainly drawn.
         return _after_a_space(source, place.keyword[0], start, name) if sign == b":" else None
+    if sign.rstrip(b"{").endswith(b">") and (span := _in_element(source, start, name)):
+        return span
     end = _unquoted_end(source, start, name.is_password, sign, _JUDGED_BYTES)
+    if name.is_bare and not _is_key(source, place.keyword[0], source[start:end]):
+        return None
     if not values.is_unquoted_secret(source, start, end, name.is_password, name.is_strong):
         return None
     if end - start > _JUDGED_BYTES - 8:
@@ -148,7 +165,7 @@ def _judge(source: bytes, place: _Place, name: Name) -> Span | None:
 
 def _is_next_word(name: Name, sign: bytes, value: bytes) -> bool:
     """`'pass', 'raise'`, ``pass `null` ``, `pass.on('data')`: where no sign says that one is the other's value."""
-    if sign not in (b"", b",", b"(") or (sign == b"(" and b"." not in name.text):
+    if sign not in (b"", b",", b"(", b"-") or (sign == b"(" and b"." not in name.text):
         return False
     text = name.text
     is_bare = text.isalpha() and (text.islower() or text.isupper() or text.istitle())
@@ -166,12 +183,30 @@ def _takes_a_bare_value(source: bytes, start: int, name: Name) -> bool:
 def _after_a_space(source: bytes, keyword: int, start: int, name: Name) -> Span | None:
     """`API key 9f8e7d6c…`: the value must look drawn by itself, and nothing say that it is a cache's key."""
     end = _unquoted_end(source, start, is_password=False, sign=b"", most=_JUDGED_BYTES)
-    before = source[max(0, keyword - 24) : keyword].split()[-1:]
     if source[end : end + 1] in (b":", b"=") or not values.is_plainly_drawn(source[start:end]):
         return None
-    if is_benign(b"_".join((*before, name.text))):
+    if is_benign(b"_".join((*_word_before(source, keyword), name.text))):
         return None
     return Span(start, end, _kind(name, source[start:end]))
+
+
+def _in_element(source: bytes, start: int, name: Name) -> Span | None:
+    """All of `<secret>{AQAAABAAA 9f8e…}</secret>`, if one of its few words is plainly drawn."""
+    content = source[start : max(start, source.find(b"</", start, start + _VALUE_BYTES))].rstrip(b"} \n")
+    words = content[:_JUDGED_BYTES].split(None, _MOST_WORDS)
+    if not 1 < len(words) <= _MOST_WORDS or not any(map(values.is_plainly_drawn, words)):
+        return None
+    end = start + len(content)
+    return Span(start, end, _kind(name, source[start:end]))
+
+
+def _is_key(source: bytes, keyword: int, value: bytes) -> bool:
+    """Whether the value of a `key` is a secret: drawn, and not the cache's or the table's."""
+    return values.is_key(value) and not is_benign(b"_".join((*_word_before(source, keyword), b"key")))
+
+
+def _word_before(source: bytes, keyword: int) -> list[bytes]:
+    return source[max(0, keyword - 24) : keyword].split()[-1:]
 
 
 def _quoted_end(source: bytes, quote: tuple[int, int]) -> int:

@@ -16,20 +16,23 @@ _ANY = Pattern(
     r"|authorization[\"']?\]?[ \t]{0,3}[:=,]{1,2}>?[ \t]{0,3}[\"'(]{0,2}"
     r"(?:(?:token|apikey|api-key|key|ssws|sso-key)[ \t=:]{1,3}[\"']?)?"
     r"[A-Za-z0-9._~+/=-]{16}"
-    r"|\s(?:-u|--user|--proxy-user)[ =]{0,2}[\"']?[A-Za-z0-9_.@-]{1,64}:[^\s\"':$][^\s\"']{2}"
+    r"|\s(?:-u|--user|--proxy-user)[ =]{0,2}[\"']?"
+    r"(?:[A-Za-z0-9_.@-]{1,64}:[^\s\"':$]|[A-Za-z0-9_.@/\\-]{1,64}%[^\s\"'%$])[^\s\"']{2}"
     r"|\s(?-i:-p|-a)[ =]?[\"']?[^\s\"'$<-][^\s\"']{4}"
     r"|[?&]key=[A-Za-z0-9_-]{20}"
     r"|\b(?:session_?id|sessid|session|phpsessid|jsessionid|connect\.sid|sid)=[A-Za-z0-9%._-]{16}"
 )
 _TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]++=*+")
 _PASSWORD = re.compile(rb"[^\s\"']++")
-_COMMANDS = (b"curl", b"wget", b"http")
+_COMMANDS = {b":": (b"curl", b"wget", b"http"), b"%": (b"smbclient", b"smbget", b"rpcclient")}
+"""Between a user and a password, and the commands that read them so."""
 _TAKES = {
     b"mysql": {(b"-p", False)},
     b"mariadb": {(b"-p", False)},
     b"sshpass": {(b"-p", True), (b"-p", False)},
     b" login ": {(b"-p", True)},
     b"redis-cli": {(b"-a", True)},
+    b"psexec": {(b"-p", True)},
 }
 """Commands, the option that a password is behind, and whether a space is between."""
 _OPTIONS = (b"-p", b"-a")
@@ -91,10 +94,10 @@ def _is_basic(value: bytes) -> bool:
 
 def _is_drawn(value: bytes) -> bool:
     """No word of a sentence: it has digits, its case changes often, or it is longer than words are."""
-    if len(value) >= 12 and digits_in(value):
-        return True
     if is_of_words(value):
         return False
+    if len(value) >= 12 and digits_in(value):
+        return True
     return turns_of_case(value) > 0.25 * len(value) >= 4 or (len(value) >= 40 and b"/" not in value[:4])
 
 
@@ -116,7 +119,7 @@ def _session(source: bytes, start: int, value: int) -> Span | None:
 
 def _option(source: bytes, start: int, end: int) -> Span | None:
     """The password behind `-p` or `-a` of a command that takes it so."""
-    line = source[max(0, start - _COMMAND_BYTES) : start].rpartition(b"\n")[2]
+    line = source[max(0, start - _COMMAND_BYTES) : start].rpartition(b"\n")[2].lower()
     option = source[start:end].lstrip()
     begin = end - 5
     match = _PASSWORD.match(source, begin)
@@ -128,10 +131,11 @@ def _option(source: bytes, start: int, end: int) -> Span | None:
 
 
 def _login(source: bytes, start: int, end: int) -> Span | None:
-    """The password of `-u user:password`, behind a command that takes it."""
+    """The password of `-u user:password` or `-U user%password`, behind a command that takes it."""
     line = source[max(0, start - _COMMAND_BYTES) : start].lower()
-    begin = source.index(b":", start, end) + 1
+    sign = b":" if b":" in source[start:end] else b"%"
+    begin = source.index(sign, start, end) + 1
     match = _PASSWORD.match(source, begin)
-    if not match or is_placeholder(match.group()) or not any(command in line for command in _COMMANDS):
+    if not match or is_placeholder(match.group()) or not any(command in line for command in _COMMANDS[sign]):
         return None
     return Span(begin, match.end(), "basic-auth")

@@ -12,8 +12,8 @@ SPOKEN: Final = (
 """What only a password is called, also in a sentence."""
 
 _OTHERS: Final = (
-    r"secret|token|api[_.\- ]?key|auth|credential|creds|private[_.\- ]?key|access[_.\- ]?key|pass|signature|license|"
-    r"accountkey|sonar[_.]?login|unseal[_ ]?key(?: [0-9]{1,2})?|pw|pat\b|sig\b"
+    r"secret(?:[_.\- ]key)?|token|api[_.\- ]?key|auth|credential|creds|private[_.\- ]?key|access[_.\- ]?key|pass|"
+    r"signature|license(?:[_. -]key)?|accountkey|sonar[_.]?login|unseal(?:[_ ]?key(?: [0-9]{1,2})?)?|pw|pat\b|sig\b"
 )
 WRITTEN: Final = rf"{_OTHERS}|key"
 NEAR: Final = rf"{_OTHERS}|[\w.$-]key|key[\w.-]"
@@ -30,7 +30,7 @@ _BENIGN = Pattern(
     r"(?i)(?:^|[^a-z])(?:public|pub|primary|foreign|sequence|schema|cache|sort|hash|partition|bucket|idx|index|natural|"
     r"hot|issuer|object|translation|i18n|locale|row|group|map|dict|lookup|unique|composite|csrf|xsrf|next|continuation|"
     r"page|cursor|host|known|registry|event|metric|shortcut|search|query|filter|answer|max|min|num|total|idempotency|"
-    r"range|document)[_.\-]?(?:keys?|tokens?)|^licen[cs]es?$|signature_?value|access(?:ibility|or|_?id)|public|^keys?$"
+    r"range|document)[_.\-]?(?:keys?|tokens?)|^licen[cs]es?$|signature_?value|access(?:ibility|or|_?id)|public|^keys$"
 )
 _BENIGN_REST = Pattern(
     r"(?i)(?:.*[_.\-])?(?:ids?|names?|length|len|size|files?|filename|paths?|dir|url|uri|endpoint|types?|fields?|label|hint|"
@@ -51,11 +51,15 @@ _STRONG = Pattern(
 
 
 class Name(NamedTuple):
-    """What a value is called. `is_strong`: so plainly a secret that a short value counts too."""
+    """What a value is called. `is_strong`: so plainly a secret that a short value counts too.
+
+    `is_bare`: only `key`, as a dictionary's and a cache's is, too.
+    """
 
     text: bytes
     is_password: bool
     is_strong: bool
+    is_bare: bool
 
 
 class Names:
@@ -85,7 +89,7 @@ def _judge(before: bytes, word: bytes, rest: bytes) -> Name | None:
     text = before + word + rest
     if is_benign(text):
         return None
-    return Name(text, _IS_PASSWORD.is_in(text), _STRONG.is_in(text))
+    return Name(text, _IS_PASSWORD.is_in(text), _STRONG.is_in(text), text.lower() == b"key")
 
 
 def _goes_on(word: bytes, rest: bytes) -> bool:

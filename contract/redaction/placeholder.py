@@ -8,8 +8,9 @@ from contract.redaction.pattern import Pattern
 _CASES = bytes(65 if 65 <= byte <= 90 else 97 for byte in range(256))
 _FILLER = frozenset(b"xX*.#01_-?=")
 _WORDS = Pattern(
-    r"(?i)example|your[_\- ]?|placeholder|change[_\-]?(?:me|it|this)|replace[_\-]?(?:me|this|with)|insert[_\-]|redacted"
-    r"|dummy|(?:string|token|key|secret|password|value)[_-]?here|abcdefghijklmnopqrstuvwxyz_?-?0123456789|0123456789_?-?abcdefghijklmnopqrstuvwxyz|abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz|<[a-z]|goes[_\-]?here|a-z(?:a-z|0-9)|a-f(?:a-f|0-9)|0-9a-[fz]|\[\^|\(\?[:i]|\btodo\b|fixme|not[_\-]?(?:set|real)|os\.environ|process\.env|getenv|secretref"
+    r"(?i)<[a-z][\w .-]{0,40}>|"
+    r"example|your[_\- ]?|placeholder|change[_\-]?(?:me|it|this)|replace[_\-]?(?:me|this|with)|insert[_\-]|redacted"
+    r"|dummy|(?:string|token|key|secret|password|value)[_-]?here|abcdefghijklmnopqrstuvwxyz_?-?0123456789|0123456789_?-?abcdefghijklmnopqrstuvwxyz|abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz|goes[_\-]?here|a-z(?:a-z|0-9)|a-f(?:a-f|0-9)|0-9a-[fz]|\[\^|\(\?[:i]|\btodo\b|fixme|not[_\-]?(?:set|real)|os\.environ|process\.env|getenv|secretref"
 )
 _REFERENCE = Pattern(
     # A variable, a template, a tag, a reference to where the secret is kept.
@@ -23,7 +24,7 @@ _NAME = Pattern(
 _SPOKEN_END = Pattern(r"[a-zA-Z](?:[_-](?:[a-z]{2,12}|[A-Z]{2,12}|[A-Z][a-z]{1,11})){4,}$")
 _END_BYTES = 12
 _DRAWN_BYTES = 24
-_OF_WORDS = Pattern(r"[_a-z]{0,16}(?:[A-Z][a-z]{2,16}[._:|]{0,2}){2,}[A-Z_]{0,32}")
+_OF_WORDS = Pattern(r"[_a-z]{0,16}(?:[A-Z]{1,2}[a-z]{2,16}[0-9]?[._:|]{0,2}){2,}[A-Z_]{0,32}")
 _NOTHING = frozenset(
     b"null none nil undefined true false default empty string str bytes text any required optional yes no on off"
     b" unknown anonymous disabled enabled value void password passwd pass pwd passphrase secret token key apikey"

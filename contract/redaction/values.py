@@ -12,12 +12,19 @@ _NAMES_A_SECRET = Pattern(
 )
 _IS_ONE_WORD = Pattern(r"[a-z]{10,}[0-9]*|[A-Z][a-z]+(?:[A-Z][a-z]+)*[0-9]{1,4}")
 _UUID = Pattern(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_KEY = Pattern(r"[A-Za-z0-9_+-]{20,}={0,2}")
+_MIXED = Pattern(r"[A-Za-z][0-9]+[A-Za-z]+[0-9]+[A-Za-z]+[0-9]")
+_HEX = Pattern(r"(?i)(?:0x)?[0-9a-f-]*")
+_MOST_BYTES = 4096
+_ENOUGH_BYTES = 512
+"""So much of a value tells how drawn it looks."""
 _SIGNS = bytes(byte for byte in range(128) if not chr(byte).isalnum())
 _CODE = Pattern(r"->|\(\?|\\d|\\w|\$\{|=>|\w\(|\)\.|\.get|\+ |\w\[[\"'\w]")
 
 
 def is_quoted_secret(value: bytes, is_password: bool, is_strong: bool) -> bool:
     """A value between quotes."""
+    value = value.strip(b" ")
     if is_placeholder(value) or value[:1] in b".+,;)" or (value[:1] == b"/" and value.count(b"/") > 1):
         return False
     if is_password:
@@ -42,6 +49,11 @@ def is_unquoted_secret(source: bytes, start: int, end: int, is_password: bool, i
 def is_plainly_drawn(value: bytes) -> bool:
     """Whether a value is one even where only a space parts it from its name: long, drawn, and no identifier."""
     return len(value) >= 16 and not is_placeholder(value) and not _UUID.matches(value) and _is_drawn(value, False)
+
+
+def is_key(value: bytes) -> bool:
+    """Whether what is only called a key is one: digits between letters all over, and no digest, path or date."""
+    return _KEY.matches(value) and _MIXED.is_in(value) and not _HEX.matches(value) and is_plainly_drawn(value)
 
 
 def is_a_word(value: bytes) -> bool:
@@ -69,14 +81,14 @@ def _is_plain_password(source: bytes, start: int, end: int) -> bool:
 def _is_drawn(value: bytes, is_strong: bool) -> bool:
     """Whether a value looks like drawn from letters and digits, and like no name, number or sentence."""
     size = len(value)
-    if size < 8 or size > 1024 or b" " in value:
+    if size < 8 or size > _MOST_BYTES or b" " in value:
         return False
     digits = digits_in(value)
     if digits == 0:
         return _is_drawn_without_digits(value)
     if digits == size or is_name(value):
         return False
-    bits = entropy_bits(value)
+    bits = entropy_bits(value[:_ENOUGH_BYTES])
     return bits >= 2.8 if is_strong else size >= 16 and bits >= 3.3
 
 
