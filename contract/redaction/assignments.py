@@ -5,16 +5,15 @@ A name alone proves nothing: the value must look drawn (`contract.redaction.valu
 word, must at least be no placeholder and no code.
 """
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from contract.errors import TooManySecretsError
-from contract.redaction import values
+from contract.redaction import extents, values
 from contract.redaction.names import NEAR, REST, SPOKEN, WRITTEN, Name, Names, is_benign
 from contract.redaction.pattern import Pattern
 from contract.redaction.span import Span
-from contract.redaction.text import Text
+from contract.redaction.text import Refusals, Text
 
 _CLOSE = r"(?:\\{0,2}[\"'`]|[\])}]|\*{2}|</(?:key|name|string)>\s{0,8}<(?:string|value)){0,3}"
 _TYPE = (
@@ -68,7 +67,6 @@ _ANY = Pattern(
 _PARTS = Pattern(rf"(?i)({SPOKEN}|{WRITTEN})({REST})({_CLOSE}){_TYPE}({_SET}|{_BEFORE_QUOTE})@?((?:{_QUOTE})?)")
 _KEYWORD = Pattern(rf"(?i){SPOKEN}|{WRITTEN}")
 _PARTS_BYTES = 160
-_VALUE_BYTES = 4096
 _JUDGED_BYTES = 256
 """So much of a value without quotes is judged; if it is a secret, all of it goes."""
 
@@ -80,17 +78,22 @@ names, is none that people write, and would take long."""
 
 _AWS_SECRET = Pattern(r"[A-Za-z0-9/+]{40}")
 _AZURE_KEY = Pattern(r"[A-Za-z0-9/+]{86}==")
-_NESTED = {b"'\"": b"\"'", b"\"'": b"'\"", b'"\\"': b'\\""', b"'\\'": b"\\''"}
-_BRACKETS = ((b"(", b")"), (b"[", b"]"), (b"{", b"}"))
-_UNQUOTED_SECRET = re.compile(rb"[^\s\"'`<>;&|,\\(){}\[\]]+")
-_UNQUOTED_PASSWORD = re.compile(rb"[^\s\"'`;&\\]+")
-
 
 _MOST_WORDS = 4
 """An element with more of them is a text's."""
 
 _GOES_ON_BELOW = (b">", b"|", b"-", b"+")
 """Signs after which a value may stand on the next line: of XML, and of blocks in YAML."""
+
+
+class _Verdict(NamedTuple):
+    """The secret that a value is, and before which byte all stands that says so or says no."""
+
+    span: Span | None
+    read: int
+
+
+_NOTHING = _Verdict(None, 0)
 
 
 class _Place(NamedTuple):
@@ -104,22 +107,28 @@ class _Place(NamedTuple):
 
 def find(text: Text) -> Iterator[Span]:
     """All values that are secrets, from left to right."""
-    source, search = text.source, text.searcher(_ANY)
+    source, search, refusals = text.source, text.searcher(_ANY), Refusals()
     names = Names()
     position = 0
-    left = _FEW + len(source) // _BYTES_EACH
+    left = _FEW + len(source) // _BYTES_EACH - text.spent(_ANY)
     while found := search(position):
         place = _placed(source, found)
         name = names.judge(source, place.keyword, place.name_end) if place else None
         # In what is no secret's name another keyword may follow: `accesstoken_token`.
         after = (place.sign[1] if name else place.keyword[1]) if place else 0
         position = max(after, found[0] + 2)
-        left -= _COST_OF_A_VALUE if name else 1
+        cost = _COST_OF_A_VALUE if name else 1
+        left -= cost
         if left < 0:
             raise TooManySecretsError("The text names secrets too often to look at each: send it in parts.")
-        if place and name and (span := _judge(source, place, name)):
-            yield span
-            position = span.end
+        verdict = _judge(source, place, name) if place and name else _NOTHING
+        if verdict.span:
+            yield verdict.span
+            position = verdict.span.end
+            refusals.pass_over(found[0])
+        else:
+            refusals.refuse(found[0], max(verdict.read, found[1] + _PARTS_BYTES), cost)
+    text.refused(_ANY, refusals)
 
 
 def _placed(source: bytes, found: tuple[int, int]) -> _Place | None:
@@ -129,38 +138,45 @@ def _placed(source: bytes, found: tuple[int, int]) -> _Place | None:
     return None if parts is None else _Place(parts[1], parts[2][1], parts[4], parts[5])
 
 
-def _judge(source: bytes, place: _Place, name: Name) -> Span | None:
+def _judge(source: bytes, place: _Place, name: Name) -> _Verdict:
     """The value that follows a name, if it is a secret."""
+    if place.quote[0] < place.quote[1]:
+        return _judge_quoted(source, place, name)
     start = place.quote[1]
-    is_quoted = place.quote[0] < start
-    if is_quoted:
-        end = _quoted_end(source, place.quote)
-        is_secret = (
-            end >= 0
-            and values.is_quoted_secret(source[start:end], name.is_password, name.is_strong)
-            and not _is_next_word(name, source[place.sign[0] : place.sign[1]].strip(), source[start:end])
-            and (not name.is_bare or _is_key(source, place.keyword[0], source[start:end]))
-        )
-        return Span(start, end, _kind(name, source[start:end])) if is_secret else None
     between = source[place.sign[0] : place.sign[1]]
     sign = between.strip()
     if between == b"|" or (sign[:1] in (b",", b"(", b".") and b"=" not in sign and b"value" not in sign):
-        return None
+        return _NOTHING
     if not sign and not _takes_a_bare_value(source, place.keyword[0], name):
         return _after_a_space(source, place.keyword[0], start, name)
     if b"\n" in between[len(between.rstrip()) :] and not sign.endswith(_GOES_ON_BELOW):
         # An empty setting, and another one below it; below a heading stands only what is plainly drawn.
-        return _after_a_space(source, place.keyword[0], start, name) if sign == b":" else None
+        return _after_a_space(source, place.keyword[0], start, name) if sign == b":" else _NOTHING
     if sign.rstrip(b"{").endswith(b">") and (span := _in_element(source, start, name)):
-        return span
-    end = _unquoted_end(source, start, name.is_password, sign, _JUDGED_BYTES)
-    if name.is_bare and not _is_key(source, place.keyword[0], source[start:end]):
-        return None
-    if not values.is_unquoted_secret(source, start, end, name.is_password, name.is_strong):
-        return None
+        return _Verdict(span, span.end)
+    end, read = extents.unquoted(source, start, name.is_password, sign, _JUDGED_BYTES)
+    value = source[start:end]
+    if (name.is_bare and not _is_key(source, place.keyword[0], value)) or not values.is_unquoted_secret(
+        source, start, end, name.is_password, name.is_strong
+    ):
+        # What an element holds further on may change.
+        return _Verdict(None, len(source) if sign.endswith(b">") else read)
     if end - start > _JUDGED_BYTES - 8:
-        end = _unquoted_end(source, start, name.is_password, sign, len(source))
-    return Span(start, end, _kind(name, source[start:end]))
+        end, _ = extents.unquoted(source, start, name.is_password, sign, len(source))
+    return _Verdict(Span(start, end, _kind(name, source[start:end])), end)
+
+
+def _judge_quoted(source: bytes, place: _Place, name: Name) -> _Verdict:
+    start = place.quote[1]
+    end, read = extents.quoted(source, place.quote)
+    value = source[start:end]
+    is_secret = (
+        end >= 0
+        and values.is_quoted_secret(value, name.is_password, name.is_strong)
+        and not _is_next_word(name, source[place.sign[0] : place.sign[1]].strip(), value)
+        and (not name.is_bare or _is_key(source, place.keyword[0], value))
+    )
+    return _Verdict(Span(start, end, _kind(name, value)) if is_secret else None, read)
 
 
 def _is_next_word(name: Name, sign: bytes, value: bytes) -> bool:
@@ -180,19 +196,19 @@ def _takes_a_bare_value(source: bytes, start: int, name: Name) -> bool:
     return name.is_password and (not line.strip() or b"login " in line)
 
 
-def _after_a_space(source: bytes, keyword: int, start: int, name: Name) -> Span | None:
+def _after_a_space(source: bytes, keyword: int, start: int, name: Name) -> _Verdict:
     """`API key 9f8e7d6c…`: the value must look drawn by itself, and nothing say that it is a cache's key."""
-    end = _unquoted_end(source, start, is_password=False, sign=b"", most=_JUDGED_BYTES)
+    end, read = extents.unquoted(source, start, is_password=False, sign=b"", most=_JUDGED_BYTES)
     if source[end : end + 1] in (b":", b"=") or not values.is_plainly_drawn(source[start:end]):
-        return None
+        return _Verdict(None, read)
     if is_benign(b"_".join((*_word_before(source, keyword), name.text))):
-        return None
-    return Span(start, end, _kind(name, source[start:end]))
+        return _Verdict(None, read)
+    return _Verdict(Span(start, end, _kind(name, source[start:end])), read)
 
 
 def _in_element(source: bytes, start: int, name: Name) -> Span | None:
     """All of `<secret>{AQAAABAAA 9f8e…}</secret>`, if one of its few words is plainly drawn."""
-    content = source[start : max(start, source.find(b"</", start, start + _VALUE_BYTES))].rstrip(b"} \n")
+    content = source[start : max(start, source.find(b"</", start, start + extents.VALUE_BYTES))].rstrip(b"} \n")
     words = content[:_JUDGED_BYTES].split(None, _MOST_WORDS)
     if not 1 < len(words) <= _MOST_WORDS or not any(map(values.is_plainly_drawn, words)):
         return None
@@ -207,37 +223,6 @@ def _is_key(source: bytes, keyword: int, value: bytes) -> bool:
 
 def _word_before(source: bytes, keyword: int) -> list[bytes]:
     return source[max(0, keyword - 24) : keyword].split()[-1:]
-
-
-def _quoted_end(source: bytes, quote: tuple[int, int]) -> int:
-    """Where the value in these quotes ends; -1: it does not, on its line."""
-    mark = source[quote[0] : quote[1]].lstrip(b"bBrRuUfF")
-    # `'"…"'`: the outer one ends last.
-    mark = _NESTED.get(mark, mark)
-    limit = min(quote[1] + _VALUE_BYTES, len(source))
-    end = source.find(mark, quote[1], limit)
-    while end > 0 and source[end - 1 : end] == b"\\" and not mark.startswith(b"\\"):
-        end = source.find(mark, end + 1, limit)
-    return -1 if end < 0 or b"\n" in source[quote[1] : end] else end
-
-
-def _unquoted_end(source: bytes, start: int, is_password: bool, sign: bytes, most: int) -> int:
-    found = (_UNQUOTED_PASSWORD if is_password else _UNQUOTED_SECRET).match(source, start, start + most)
-    if not found:
-        return start
-    value = found.group()
-    if sign.endswith(b">") or b"</" in value:
-        value = value.partition(b"<")[0]
-    if sign.lower() == b"%3d":
-        value = value.partition(b"%26")[0]
-    value = value.partition(b"]]>")[0]
-    if b"," in value and b"=" in value.partition(b",")[2]:
-        value = value.partition(b",")[0]
-    value = value.rstrip(b",.!?:")
-    for opened, closed in _BRACKETS:
-        if value.endswith(closed) and opened not in value:
-            value = value.rstrip(closed)
-    return start + len(value)
 
 
 def _kind(name: Name, value: bytes) -> str:

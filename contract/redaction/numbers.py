@@ -7,10 +7,10 @@ from contract.redaction import ssn
 from contract.redaction.card import CARD
 from contract.redaction.iban import IBAN
 from contract.redaction.number import after
-from contract.redaction.pattern import Gap, Pattern
+from contract.redaction.pattern import Pattern
 from contract.redaction.span import Span
 from contract.redaction.ssn import SSN
-from contract.redaction.text import Text
+from contract.redaction.text import Refusals, Text
 
 _KINDS: Final = (IBAN, CARD, SSN)
 """The middle of an account's number may pass for a card's: accounts come first."""
@@ -45,8 +45,8 @@ def find(text: Text) -> Iterator[Span]:
 def _look(text: Text, pattern: Pattern, found: list[list[Span]], positions: list[int]) -> int | None:
     """Look at every place; None: that was all, else the places are too dense, from where it says."""
     source, search = text.source, text.searcher(pattern)
-    gaps: list[Gap] = []
-    position = seen = begin = 0
+    refusals = Refusals()
+    position = seen = 0
     while near := search(position):
         place, position = near[0], near[0] + 1
         seen += 1
@@ -55,13 +55,11 @@ def _look(text: Text, pattern: Pattern, found: list[list[Span]], positions: list
         for index in _ALL if place == 0 else _OF_DIGITS if source[position] <= _NINE else _OF_LETTERS:
             if place < positions[index]:
                 # In another's digits: it counts once those are replaced.
-                gaps.append((begin, place))
-                begin = position
+                refusals.pass_over(place)
             elif match := _KINDS[index].at(source, place):
                 positions[index] = after(match)
                 if span := _KINDS[index].judge(source, match):
                     found[index].append(span)
-                    gaps.append((begin, place))
-                    begin = position
-    text.refused(pattern, [*gaps, (begin, len(source))])
+                    refusals.pass_over(place)
+    text.refused(pattern, refusals)
     return None

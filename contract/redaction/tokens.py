@@ -13,7 +13,7 @@ import re2
 from contract.redaction.pattern import Pattern, options
 from contract.redaction.placeholder import is_filler
 from contract.redaction.span import Span
-from contract.redaction.text import Text
+from contract.redaction.text import Refusals, Text
 from contract.redaction.token_kinds import TOKENS, Token
 
 _OPEN_REPETITION = re.compile(r"\{(\d+),\}")
@@ -43,26 +43,33 @@ class TokenFinder:
         self._any = Pattern(rf"(?:^|[^0-9A-Za-z_-]|\\[nrt])(?:{dashed})|(?:^|[^0-9A-Za-z_]|\\[nrt])(?:{plain})")
 
     def find(self, text: Text) -> Iterator[Span]:
-        source, search = text.source, text.searcher(self._any)
+        source, search, refusals = text.source, text.searcher(self._any), Refusals()
         position = 0
         while found := search(position):
             start = found[0]
             position = start + 2
             # A group for the token alone would make the search thirty times as slow.
             for skipped in _BEFORE.get(source[start : start + 1], (1,) if start else (0, 1)):
-                if span := self._recognise(source, start + skipped):
+                span, read = self._recognise(source, start + skipped)
+                if span:
                     yield span
+                    refusals.pass_over(start)
                     position = span.end
                     break
+                refusals.refuse(start, read)
+        text.refused(self._any, refusals)
 
-    def _recognise(self, source: bytes, start: int) -> Span | None:
+    def _recognise(self, source: bytes, start: int) -> tuple[Span | None, int]:
+        """The token that begins at `start`, if one does, and before which byte all stands that says so."""
+        read = start + _LOOK_BYTES
         for index in self._set.Match(source[start : start + _LOOK_BYTES]) or ():
             token, pattern = self._rules[index]
             end = pattern.end_of(source, start)
             value = source[start:end]
             if end > 0 and not is_filler(value) and token.is_secret(value):
-                return Span(start, end, token.kind)
-        return None
+                return Span(start, end, token.kind), end
+            read = max(read, end + 1)
+        return None, read
 
 
 def _beginning(pattern: str) -> str:

@@ -1,0 +1,59 @@
+"""Where the value of a setting ends: at its closing quote, or with its word."""
+
+import re
+from typing import Final, NamedTuple
+
+VALUE_BYTES: Final = 4096
+"""No value is longer."""
+
+_NESTED = {b"'\"": b"\"'", b"\"'": b"'\"", b'"\\"': b'\\""', b"'\\'": b"\\''"}
+_BRACKETS = ((b"(", b")"), (b"[", b"]"), (b"{", b"}"))
+_UNQUOTED_SECRET = re.compile(rb"[^\s\"'`<>;&|,\\(){}\[\]]+")
+_UNQUOTED_PASSWORD = re.compile(rb"[^\s\"'`;&\\]+")
+_CLOSED = {mark: re.compile(rb"(?:[^\\\n%b]|\\.)*+%b" % (mark, mark)) for mark in (b'"', b"'", b"`")}
+"""Up to the quote that no backslash is before, on the same line."""
+
+
+class Extent(NamedTuple):
+    """Where a value ends, and before which byte all stands that says so."""
+
+    end: int
+    read: int
+
+
+def quoted(source: bytes, quote: tuple[int, int]) -> Extent:
+    """Of a value behind this opening quote; its end is -1 where none closes it on its line."""
+    start = quote[1]
+    mark = source[quote[0] : start].lstrip(b"bBrRuUfF")
+    # `'"…"'`: the outer one ends last.
+    mark = _NESTED.get(mark, mark)
+    limit = min(start + VALUE_BYTES, len(source))
+    if closed := _CLOSED.get(mark):
+        match = closed.match(source, start, limit)
+        end = match.end() - 1 if match else -1
+    else:
+        end = source.find(mark, start, limit)
+    line_end = source.find(b"\n", start, limit if end < 0 else end)
+    if line_end >= 0:
+        return Extent(-1, line_end + 1)
+    return Extent(end, limit + 1 if end < 0 else end + len(mark))
+
+
+def unquoted(source: bytes, start: int, is_password: bool, sign: bytes, most: int) -> Extent:
+    """Of a value behind this sign, of which no more than `most` bytes are looked at."""
+    found = (_UNQUOTED_PASSWORD if is_password else _UNQUOTED_SECRET).match(source, start, start + most)
+    if not found:
+        return Extent(start, start + 1)
+    value = found.group()
+    if sign.endswith(b">") or b"</" in value:
+        value = value.partition(b"<")[0]
+    if sign.lower() == b"%3d":
+        value = value.partition(b"%26")[0]
+    value = value.partition(b"]]>")[0]
+    if b"," in value and b"=" in value.partition(b",")[2]:
+        value = value.partition(b",")[0]
+    value = value.rstrip(b",.!?:")
+    for opened, closed in _BRACKETS:
+        if value.endswith(closed) and opened not in value:
+            value = value.rstrip(closed)
+    return Extent(start + len(value), found.end() + 1)
