@@ -1,13 +1,8 @@
-"""The connection to NATS: connect, publish a job, look things up, keep buckets, provision.
-
-The only file in `contract` that imports nats. Turns nats-py's errors into the project's own, so that
-callers know four outcomes: stored, refused, away, unknown.
-"""
+"""The connection to NATS: connect, publish a job, look things up. Buckets are `contract.bucket`'s."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -20,16 +15,15 @@ from nats.js import JetStreamContext
 from nats.js.api import Header
 
 from contract import tasks, topology, transport
+from contract.bucket import Bucket
+from contract.bus_errors import NO_MESSAGE, translated_errors
 from contract.errors import (
     AlreadyAcceptedError,
     BusError,
-    BusUnavailableError,
-    MessageTooLargeError,
-    NotProvisionedError,
     OutcomeUnknownError,
-    QueueFullError,
 )
 from contract.settings import BusSettings
+from contract.stream_info import decode_page
 from contract.topology import JobName
 
 REQUEST_TIMEOUT_S: Final = 2.0
@@ -39,13 +33,6 @@ PING_INTERVAL_S: Final = 10
 """nats-py's default sees a half-open connection only after minutes."""
 
 _JOBS_INFO = f"$JS.API.STREAM.INFO.{topology.JOBS_STREAM}"
-
-_STORE_FAILED = 10077
-_STREAM_NOT_FOUND = 10059
-_CONSUMER_NOT_FOUND = 10014
-_MESSAGE_TOO_LARGE = 10054
-_NO_MESSAGE = 10057
-_WRONG_LAST_SEQUENCE = (10071, 10164)
 
 log = structlog.get_logger(__name__)
 
@@ -85,13 +72,6 @@ class JobsOnStream(msgspec.Struct, frozen=True):
     names: frozenset[str]
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """A key's value, and the sequence that names this very write."""
-
-    value: bytes
-    seq: int
-
-
 class _Client(Client):
     """nats-py's own believes a server that offers no TLS, and goes wherever a server sends it."""
 
@@ -123,13 +103,13 @@ class Bus:
         self.client: Client = _Client()
         self._last_error = ""
         self.js = JetStreamContext(self.client, timeout=REQUEST_TIMEOUT_S)
-        self.results = Bucket(self, topology.RESULTS_BUCKET)
-        self.starts = Bucket(self, topology.STARTS_BUCKET)
-        self.cache = Bucket(self, topology.CACHE_BUCKET)
-        self.budget = Bucket(self, topology.BUDGET_BUCKET)
-        self.usage = Bucket(self, topology.USAGE_BUCKET)
-        self.meta = Bucket(self, topology.META_BUCKET)
-        self.replays = Bucket(self, topology.REPLAYS_BUCKET)
+        self.results = Bucket(self.js, self.request, topology.RESULTS_BUCKET)
+        self.starts = Bucket(self.js, self.request, topology.STARTS_BUCKET)
+        self.cache = Bucket(self.js, self.request, topology.CACHE_BUCKET)
+        self.budget = Bucket(self.js, self.request, topology.BUDGET_BUCKET)
+        self.usage = Bucket(self.js, self.request, topology.USAGE_BUCKET)
+        self.meta = Bucket(self.js, self.request, topology.META_BUCKET)
+        self.replays = Bucket(self.js, self.request, topology.REPLAYS_BUCKET)
 
     @property
     def is_connected(self) -> bool:
@@ -177,7 +157,7 @@ class Bus:
 
     async def publish(self, subject: str, body: bytes) -> None:
         """Core publish, best effort; raises BusUnavailableError."""
-        with _translated_errors():
+        with translated_errors():
             await self.client.publish(subject, body)
 
     async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> None:
@@ -208,18 +188,18 @@ class Bus:
 
     async def request(self, subject: str, body: bytes, timeout_s: float = REQUEST_TIMEOUT_S) -> bytes:
         """Ask and return the reply's body; raises BusError."""
-        with _translated_errors():
+        with translated_errors():
             return bytes((await self.client.request(subject, body, timeout=timeout_s)).data)
 
     async def queue_state(self) -> QueueState:
         """Ask the stream and its durable how things stand; raises BusError."""
-        with _translated_errors():
+        with translated_errors():
             reply, consumer = await asyncio.gather(
                 # Not by nats-py, which drops when the first message was stored.
                 self.request(_JOBS_INFO, b""),
                 self.js.consumer_info(topology.JOBS_STREAM, topology.WORKER_DURABLE),
             )
-        stream = _decode_page(reply)
+        stream = decode_page(reply)
         return QueueState(
             depth=stream.state.messages,
             capacity=max(stream.config.max_msgs, 0),
@@ -235,7 +215,7 @@ class Bus:
         names: set[str] = set()
         while True:
             question = {"subjects_filter": f"{prefix}>", "offset": len(names)}
-            page = _decode_page(await self.request(_JOBS_INFO, msgspec.json.encode(question)))
+            page = decode_page(await self.request(_JOBS_INFO, msgspec.json.encode(question)))
             names.update(subject.removeprefix(prefix) for subject in page.state.subjects)
             # A job that goes between two pages makes one shorter than it was: an empty one ends it too.
             if not page.state.subjects or len(names) >= page.total:
@@ -243,7 +223,7 @@ class Bus:
 
     async def find_job(self, job: JobName) -> WaitingJob | None:
         """A job that waits or runs, else None; raises BusError."""
-        with _translated_errors():
+        with translated_errors():
             try:
                 message = await self.js.get_msg(topology.JOBS_STREAM, subject=job.subject, direct=True)
             except nats.js.errors.NotFoundError:
@@ -252,7 +232,7 @@ class Bus:
 
     async def next_stored(self, stream: str, seq: int, subjects: str) -> Stored | None:
         """The stream's first message of these subjects from `seq` on, or None; raises BusError."""
-        with _translated_errors():
+        with translated_errors():
             try:
                 found = await self.js.get_msg(stream, seq=seq, subject=subjects, direct=True, next=True)
             except nats.js.errors.NotFoundError:
@@ -262,11 +242,11 @@ class Bus:
 
     async def remove_stored(self, stream: str, seq: int) -> bool:
         """Remove a message, and overwrite it on the disk; False when it is not there. Raises BusError."""
-        with _translated_errors():
+        with translated_errors():
             try:
                 return await self.js.delete_msg(stream, seq)
             except nats.js.errors.APIError as error:
-                if error.err_code != _NO_MESSAGE:
+                if error.err_code != NO_MESSAGE:
                     raise
                 return False
 
@@ -278,153 +258,8 @@ class Bus:
             self._last_error = text
 
     async def _publish_stored(self, subject: str, body: bytes, headers: dict[str, str]) -> None:
-        with _translated_errors():
+        with translated_errors():
             await self.js.publish(subject, body, headers=dict(headers) or None)
-
-
-class _Limits(msgspec.Struct):
-    max_msgs: int = 0
-
-
-class _State(msgspec.Struct):
-    messages: int = 0
-    first_ts: datetime = datetime.min
-    subjects: dict[str, int] = {}
-
-
-class _Trouble(msgspec.Struct):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _JobsPage(msgspec.Struct):
-    """A part of the stream's info: it lists at most 100,000 subjects at a time."""
-
-    config: _Limits = msgspec.field(default_factory=_Limits)
-    state: _State = msgspec.field(default_factory=_State)
-    total: int = 0
-    purged: int = 0
-    error: _Trouble | None = None
-
-
-_page_decoder = msgspec.json.Decoder(_JobsPage)
-
-
-def _decode_page(reply: bytes) -> _JobsPage:
-    # Not by nats-py, which builds a whole info of Python objects: a long queue has a long list.
-    page = _page_decoder.decode(reply)
-    if page.error:
-        with _translated_errors():
-            raise nats.js.errors.APIError.from_error(msgspec.structs.asdict(page.error))
-    return page
-
-
-class Bucket:
-    """A key-value bucket, addressed by its subjects: no binding call, so it works before the bus is there."""
-
-    def __init__(self, bus: Bus, name: str) -> None:
-        self._bus = bus
-        self._name = name
-        self._stream = f"KV_{name}"
-
-    async def get(self, key: str) -> Entry | None:
-        """The key's entry or None; raises BusError."""
-        with _translated_errors():
-            try:
-                message = await self._bus.js.get_msg(self._stream, subject=self._subject(key), direct=True)
-            except nats.js.errors.NotFoundError:
-                return None
-        return Entry(message.data or b"", message.seq or 0)
-
-    async def create(self, key: str, value: bytes) -> Entry:
-        """Write the key once. Returns what stands there, whoever wrote it; raises BusError."""
-        if seq := await self.swap(key, value, last_seq=0):
-            return Entry(value, seq)
-        if entry := await self.get(key):
-            return entry
-        raise BusError(f"{self._name}: {key} is refused as existing, but can't be read.")
-
-    async def swap(self, key: str, value: bytes, last_seq: int) -> int | None:
-        """Write the key if its last write was `last_seq` (0 = none). Returns this write's sequence.
-
-        None when another write came first; raises BusError.
-        """
-        headers = {Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(last_seq)}
-        with _translated_errors():
-            try:
-                stored = await self._bus.js.publish(self._subject(key), value, headers=headers)
-            except nats.js.errors.APIError as error:
-                if error.err_code in _WRONG_LAST_SEQUENCE:
-                    return None
-                raise
-        return stored.seq
-
-    async def put(self, key: str, value: bytes) -> int:
-        """Write the key whatever stands there. Returns this write's sequence; raises BusError."""
-        with _translated_errors():
-            return (await self._bus.js.publish(self._subject(key), value)).seq
-
-    async def remove(self, seq: int) -> None:
-        """Remove one write from the disk, if it is there, with no marker left behind; raises BusError."""
-        with _translated_errors():
-            try:
-                await self._bus.js.delete_msg(self._stream, seq)
-            except nats.js.errors.APIError as error:
-                if error.err_code != _NO_MESSAGE:
-                    raise
-
-    async def keys(self) -> list[str]:
-        """All keys, for who may look at the stream; raises BusError."""
-        prefix, found = self._subject(""), set[str]()
-        while True:
-            question = msgspec.json.encode({"subjects_filter": f"{prefix}>", "offset": len(found)})
-            page = _decode_page(await self._bus.request(f"$JS.API.STREAM.INFO.{self._stream}", question))
-            found.update(subject.removeprefix(prefix) for subject in page.state.subjects)
-            if not page.state.subjects or len(found) >= page.total:
-                return sorted(found)
-
-    async def clear(self, keys: str) -> int:
-        """Remove all keys of a form, as in `*.alice.>`, for who may purge the stream; how many. Raises BusError."""
-        question = msgspec.json.encode({"filter": self._subject(keys)})
-        answer = await self._bus.request(f"$JS.API.STREAM.PURGE.{self._stream}", question)
-        return _decode_page(answer).purged
-
-    def _subject(self, key: str) -> str:
-        return f"$KV.{self._name}.{key}"
-
-
-@contextlib.contextmanager
-def _translated_errors() -> Iterator[None]:
-    """Turn what nats-py raises into the project's errors."""
-    try:
-        yield
-    except (nats.js.errors.NoStreamResponseError, nats.errors.NoRespondersError):
-        raise NotProvisionedError from None
-    except nats.js.errors.APIError as error:
-        raise _from_api_error(error) from None
-    except TimeoutError:
-        # Also nats.errors.TimeoutError; a denied permission looks the same and shows in the log only.
-        raise OutcomeUnknownError from None
-    except nats.errors.MaxPayloadError:
-        raise MessageTooLargeError from None
-    except (nats.errors.Error, OSError):
-        raise BusUnavailableError from None
-
-
-def _from_api_error(error: nats.js.errors.APIError) -> BusError:
-    description = error.description or ""
-    if error.err_code == _STORE_FAILED and description.startswith("maximum messages per subject"):
-        return AlreadyAcceptedError()
-    if error.err_code == _STORE_FAILED and description.startswith("maximum "):
-        return QueueFullError()
-    if error.err_code == _MESSAGE_TOO_LARGE:
-        return MessageTooLargeError()
-    if error.err_code in (_STREAM_NOT_FOUND, _CONSUMER_NOT_FOUND):
-        return NotProvisionedError()
-    if error.code == 503:
-        return BusUnavailableError()
-    return BusError(f"The bus refused: {description or error}.")
 
 
 async def _log_disconnect() -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from contract.bus import Bucket
+from contract.bucket import Bucket
 from contract.errors import BusError, OutcomeUnknownError
 from contract.messages import Backend, Usage
 from contract.usage import ClientDay, answers_of, client_key, day_of, decode, encode

@@ -5,7 +5,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from contract.bus import Bucket, Bus
+from contract.bucket import Bucket
+from contract.bus import Bus
 from contract.usage import BudgetDay, ClientDay, day_of, decode
 
 T = TypeVar("T")

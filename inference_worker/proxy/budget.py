@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 import structlog
 
-from contract.bus import Bucket, Entry
+from contract.bucket import Bucket, Entry
 from contract.errors import BudgetExhaustedError, BusError
 from contract.usage import BudgetDay, day_of, encode, end_of
 from inference_worker import metrics

@@ -6,7 +6,8 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from contract.bus import Bucket, Bus, Entry
+from contract.bucket import Bucket, Entry
+from contract.bus import Bus
 from contract.errors import BusUnavailableError
 from contract.messages import Failure, encode
 from contract.topology import JobName
@@ -19,7 +20,7 @@ class Shelf(Bucket):
     """A bucket in memory. Counts the looks at each key."""
 
     def __init__(self, bus: Bus) -> None:
-        super().__init__(bus, "RESULTS")
+        super().__init__(bus.js, bus.request, "RESULTS")
         self.values: dict[str, bytes] = {}
         self.looks: list[str] = []
         self.is_away = False

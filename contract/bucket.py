@@ -1,0 +1,98 @@
+"""A key-value bucket on the bus: what stands under a key, and which write it was."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import msgspec
+import nats.js.errors
+from nats.js import JetStreamContext
+from nats.js.api import Header
+
+from contract.bus_errors import NO_MESSAGE, WRONG_LAST_SEQUENCE, translated_errors
+from contract.errors import BusError
+from contract.stream_info import decode_page
+
+Request: TypeAlias = Callable[[str, bytes], Awaitable[bytes]]
+"""Asks what listens on a subject; raises BusError."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A key's value, and the sequence that names this very write."""
+
+    value: bytes
+    seq: int
+
+
+class Bucket:
+    """A key-value bucket, addressed by its subjects: no binding call, so it works before the bus is there."""
+
+    def __init__(self, js: JetStreamContext, request: Request, name: str) -> None:
+        self._js = js
+        self._request = request
+        self._name = name
+        self._stream = f"KV_{name}"
+
+    async def get(self, key: str) -> Entry | None:
+        """The key's entry or None; raises BusError."""
+        with translated_errors():
+            try:
+                message = await self._js.get_msg(self._stream, subject=self._subject(key), direct=True)
+            except nats.js.errors.NotFoundError:
+                return None
+        return Entry(message.data or b"", message.seq or 0)
+
+    async def create(self, key: str, value: bytes) -> Entry:
+        """Write the key once. Returns what stands there, whoever wrote it; raises BusError."""
+        if seq := await self.swap(key, value, last_seq=0):
+            return Entry(value, seq)
+        if entry := await self.get(key):
+            return entry
+        raise BusError(f"{self._name}: {key} is refused as existing, but can't be read.")
+
+    async def swap(self, key: str, value: bytes, last_seq: int) -> int | None:
+        """Write the key if its last write was `last_seq` (0 = none). Returns this write's sequence.
+
+        None when another write came first; raises BusError.
+        """
+        headers = {Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(last_seq)}
+        with translated_errors():
+            try:
+                stored = await self._js.publish(self._subject(key), value, headers=headers)
+            except nats.js.errors.APIError as error:
+                if error.err_code in WRONG_LAST_SEQUENCE:
+                    return None
+                raise
+        return stored.seq
+
+    async def put(self, key: str, value: bytes) -> int:
+        """Write the key whatever stands there. Returns this write's sequence; raises BusError."""
+        with translated_errors():
+            return (await self._js.publish(self._subject(key), value)).seq
+
+    async def remove(self, seq: int) -> None:
+        """Remove one write from the disk, if it is there, with no marker left behind; raises BusError."""
+        with translated_errors():
+            try:
+                await self._js.delete_msg(self._stream, seq)
+            except nats.js.errors.APIError as error:
+                if error.err_code != NO_MESSAGE:
+                    raise
+
+    async def keys(self) -> list[str]:
+        """All keys, for who may look at the stream; raises BusError."""
+        prefix, found = self._subject(""), set[str]()
+        while True:
+            question = msgspec.json.encode({"subjects_filter": f"{prefix}>", "offset": len(found)})
+            page = decode_page(await self._request(f"$JS.API.STREAM.INFO.{self._stream}", question))
+            found.update(subject.removeprefix(prefix) for subject in page.state.subjects)
+            if not page.state.subjects or len(found) >= page.total:
+                return sorted(found)
+
+    async def clear(self, keys: str) -> int:
+        """Remove all keys of a form, as in `*.alice.>`, for who may purge the stream; how many. Raises BusError."""
+        question = msgspec.json.encode({"filter": self._subject(keys)})
+        answer = await self._request(f"$JS.API.STREAM.PURGE.{self._stream}", question)
+        return decode_page(answer).purged
+
+    def _subject(self, key: str) -> str:
+        return f"$KV.{self._name}.{key}"
