@@ -31,21 +31,23 @@ RECOVERED_WITHIN_S: Final = 30.0
 @click.option("--slots", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--delay", default="0.1", show_default=True, help="Seconds that a job takes.")
 @click.option("--kind", "wanted", multiple=True, help="Only faults whose name has this word, as `disk` or `kill`.")
+@click.option("--apart", is_flag=True, help="Each fault only once it answers again after the last one.")
 @shared_options
 def command(
-    shared: Shared, count: int, rate: float, queue_size: int, slots: int, delay: str, wanted: tuple[str, ...]
-) -> None:
+    shared: Shared, count: int, rate: float, queue_size: int, slots: int, delay: str, wanted: tuple[str, ...],
+    apart: bool,
+) -> None:  # fmt: skip
     """Faults during load, then the ledger."""
     if shared.target:
         raise click.UsageError("chaos kills what it measures: it takes a stack of its own, never --target.")
     count = min(count, QUICK_FAULTS) if shared.quick else count
     environment = {"DOCQA_ACK_WAIT_S": "2", "DOCQA_SYNC_WAIT_S": "20", **_small_store()}
     stack = StackOptions(delays_s=delay_range(delay), queue_size=queue_size, slots=slots, environment=environment)
-    execute(shared, _measure(shared, stack, count, rate, wanted))
+    execute(shared, _measure(shared, stack, count, rate, wanted, apart))
 
 
 async def _measure(
-    shared: Shared, stack: StackOptions, count: int, rate: float, wanted: tuple[str, ...]
+    shared: Shared, stack: StackOptions, count: int, rate: float, wanted: tuple[str, ...], apart: bool
 ) -> dict[str, Any]:
     async with _disk() as (folder, skipped):
         kinds = [*faults.usual(), *([faults.full_disk(folder)] if folder else [])]
@@ -54,7 +56,7 @@ async def _measure(
             raise BenchError(f"No kind of fault has a name with {' or '.join(wanted)}.")
         if folder:
             stack = StackOptions(**{**_fields(stack), "bus_folder": folder / "data"})
-        load = _load(kinds, count, rate, skipped)
+        load = _load(kinds, count, rate, skipped, apart)
         return await drive("chaos", shared, shared.run_options(*DOORS), stack, load, _verdict(count))
 
 
@@ -74,19 +76,19 @@ async def _disk() -> AsyncIterator[tuple[Path | None, str | None]]:
         yield folder, skipped
 
 
-def _load(kinds: list[Fault], count: int, rate: float, skipped: str | None) -> Load:
+def _load(kinds: list[Fault], count: int, rate: float, skipped: str | None, apart: bool) -> Load:
     async def load(run: Run) -> dict[str, Any]:
         if run.stack is None:
             raise BenchError("chaos needs a stack of its own.")
         loading = asyncio.create_task(arrivals.open_loop(arrivals.evenly(rate, 10**6), run.send, run.clock))
         try:
             await asyncio.sleep(1)
-            never_back = await _strike(run, _drawn(run, kinds, count))
+            never_back = await _strike(run, _drawn(run, kinds, count), apart)
             await _recovered(run)
         finally:
             loading.cancel()
             await asyncio.gather(loading, return_exceptions=True)
-        return {"faults": len(run.marks), "skipped": skipped, "never_back": never_back}
+        return {"faults": len(run.marks), "apart": apart, "skipped": skipped, "never_back": never_back}
 
     return load
 
@@ -99,13 +101,15 @@ async def _recovered(run: Run) -> None:
         await asyncio.sleep(0.2)
 
 
-async def _strike(run: Run, drawn: list[Fault]) -> str | None:
+async def _strike(run: Run, drawn: list[Fault], apart: bool) -> str | None:
     """Make all faults; the name of a part that did not come back from one, which ends it."""
     for fault in drawn:
         try:
             await fault.strike(run, cast(Stack, run.stack))
         except NeverBackError as error:
             return str(error)
+        if apart:
+            await _recovered(run)
         await asyncio.sleep(run.rng.uniform(*PAUSE_BETWEEN_S))
     return None
 

@@ -18,7 +18,8 @@ from ops.console import Console
 
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
-_STEADY_AFTER_S: Final = 30.0
+_HALVES_EVERY_S: Final = 5.0
+"""What lives so long does not fall over at its start: it is waited for half as long the next time."""
 _TRIES_TO_START: Final = 3
 _HURRIES_WITHIN_S: Final = 5.0
 
@@ -132,10 +133,15 @@ class Keeper:
             lived_s = time.monotonic() - started
 
     async def _pause(self, lived_s: float) -> None:
-        if lived_s >= _STEADY_AFTER_S:
-            self._pause_s = _FIRST_PAUSE_S
+        self._pause_s = pause_after(self._pause_s, lived_s)
         await asyncio.sleep(self._pause_s)
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+
+
+def pause_after(pause_s: float, lived_s: float) -> float:
+    """How long to wait for the next start of what lived so long, when it would be `pause_s` had it not lived at all."""
+    halvings = min(lived_s / _HALVES_EVERY_S, _LONGEST_PAUSE_S / _FIRST_PAUSE_S)
+    return max(pause_s / 2**halvings, _FIRST_PAUSE_S)
 
 
 async def watch(*keepers: Keeper) -> None:

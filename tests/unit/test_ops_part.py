@@ -160,3 +160,10 @@ async def test_who_takes_too_long_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(StartError, match=r"part was not ready within 1 s: busy"):
         await until_written(tmp_path / "never.json", child, within_s=1)
     await child.stop(5)
+
+
+@pytest.mark.parametrize(("lived_s", "waits_s"), [(0.0, 5.0), (5.0, 2.5), (20.0, 0.3125), (60.0, 0.1), (1e9, 0.1)])
+def test_what_lived_longer_is_waited_for_less(monkeypatch: pytest.MonkeyPatch, lived_s: float, waits_s: float) -> None:
+    monkeypatch.setattr(part_module, "_FIRST_PAUSE_S", 0.1)
+    monkeypatch.setattr(part_module, "_LONGEST_PAUSE_S", 5.0)
+    assert part_module.pause_after(5.0, lived_s) == pytest.approx(waits_s)
