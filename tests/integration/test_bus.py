@@ -45,15 +45,24 @@ async def test_the_queue_tells_its_depth_its_bound_and_what_runs(admin: Bus) -> 
         await publish(admin)
     subscription = await admin.js.pull_subscribe_bind(topology.WORKER_DURABLE, topology.JOBS_STREAM)
     [message] = await subscription.fetch(1, timeout=5)
-    state = await admin.queue_state()
+    state = await all_counted(admin)
     assert (state.depth, state.capacity, state.running, state.delivered_seq) == (3, 10, 1, 1)
-    assert (state.pending, state.stuck) == (2, 0)
+    assert state.pending == 2
     assert state.oldest_s
     assert before_s - 1 < state.oldest_s < time.time() + 1
     await message.ack_sync()
-    state = await admin.queue_state()
+    state = await all_counted(admin)
     assert (state.depth, state.running, state.delivered_seq, state.pending) == (2, 0, 1, 2)
     assert await admin.find_job(new_job()) is None
+
+
+async def all_counted(bus: Bus) -> QueueState:
+    """nats-server counts a message that is delivered while the next one comes for some milliseconds too late."""
+
+    async def state() -> QueueState | None:
+        return found if (found := await bus.queue_state()).stuck == 0 else None
+
+    return await eventually(state, "no job is stuck")
 
 
 async def test_a_full_queue_is_one_error_and_a_job_that_is_there_another(small_server: RunningServer) -> None:
