@@ -57,7 +57,9 @@ async def _measure(
         if folder:
             stack = StackOptions(**{**_fields(stack), "bus_folder": folder / "data"})
         load = _load(kinds, count, rate, skipped, apart)
-        return await drive("chaos", shared, shared.run_options(*DOORS), stack, load, _verdict(count))
+        return await drive(
+            "chaos-apart" if apart else "chaos", shared, shared.run_options(*DOORS), stack, load, _verdict(count)
+        )
 
 
 @contextlib.asynccontextmanager
