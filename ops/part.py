@@ -140,6 +140,7 @@ class Keeper:
 
 def pause_after(pause_s: float, lived_s: float) -> float:
     """How long to wait for the next start of what lived so long, when it would be `pause_s` had it not lived at all."""
+    # So many are enough to reach the first pause, and no float overflows.
     halvings = min(lived_s / _HALVES_EVERY_S, _LONGEST_PAUSE_S / _FIRST_PAUSE_S)
     return max(pause_s / 2**halvings, _FIRST_PAUSE_S)
 

@@ -125,7 +125,7 @@ def find(text: Text) -> Iterator[Span]:
         if verdict.span:
             yield verdict.span
             position = verdict.span.end
-            refusals.pass_over(found[0])
+            refusals.judge_anew(found[0])
         else:
             refusals.refuse(found[0], max(verdict.read, found[1] + _PARTS_BYTES), cost)
     text.refused(_ANY, refusals)

@@ -55,11 +55,11 @@ def _look(text: Text, pattern: Pattern, found: list[list[Span]], positions: list
         for index in _ALL if place == 0 else _OF_DIGITS if source[position] <= _NINE else _OF_LETTERS:
             if place < positions[index]:
                 # In another's digits: it counts once those are replaced.
-                refusals.pass_over(place)
+                refusals.judge_anew(place)
             elif match := _KINDS[index].at(source, place):
                 positions[index] = after(match)
                 if span := _KINDS[index].judge(source, match):
                     found[index].append(span)
-                    refusals.pass_over(place)
+                    refusals.judge_anew(place)
     text.refused(pattern, refusals)
     return None

@@ -36,11 +36,11 @@ class Refusals:
     def refuse(self, place: int, read: int, cost: int = 0) -> None:
         """What begins at `place`; judging it took all before `read`, and costs, which counts in each look."""
         if read - place > READ_BYTES:
-            self.pass_over(place)
+            self.judge_anew(place)
         elif cost:
             self.costs.append((place, cost))
 
-    def pass_over(self, place: int) -> None:
+    def judge_anew(self, place: int) -> None:
         """What begins at `place` is judged anew in the next look."""
         self._gaps.append((self._begin, place))
         self._begin = place + 1

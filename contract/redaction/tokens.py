@@ -53,7 +53,7 @@ class TokenFinder:
                 span, read = self._recognise(source, start + skipped)
                 if span:
                     yield span
-                    refusals.pass_over(start)
+                    refusals.judge_anew(start)
                     position = span.end
                     break
                 refusals.refuse(start, read)
