@@ -11,7 +11,7 @@ import click
 from contract.files import write_atomically
 
 try:
-    from bench import (
+    from bench.commands import (
         chaos,
         compare,
         generator,
@@ -65,7 +65,7 @@ for _part in (
 )
 def overhead(out: Path) -> None:
     """What the way over the bus costs, beside the least that could do the job."""
-    from bench.overhead import measure
+    from bench.commands.overhead import measure
 
     result = {"measured": time.strftime("%Y-%m-%d"), **asyncio.run(measure())}
     text = json.dumps(result, indent=1)

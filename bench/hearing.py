@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from bench.dialect import Dialect, Events, Said
+from bench.peers.dialect import Dialect, Events, Said
 from bench.task import NO_ANSWER, Reply
 
 

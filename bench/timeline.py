@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import Any, Final
 
-from bench.query import Query
-from bench.watcher import Depth, Watcher
+from bench.harness.query import Query
+from bench.harness.sampler import Depth, Watcher
 
 STEPS: Final = 300
 MAX_POINTS: Final = 2000

@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx
 import trustme
 
-from bench.free_ports import free_ports
+from bench.harness.free_ports import free_ports
 from tests.acceptance.stack import Beside, Stack
 from tests.acceptance.waiting import until
 from tests.deploy.places import NGINX

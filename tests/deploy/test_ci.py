@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bench.free_ports import free_port
+from bench.harness.free_ports import free_port
 from tests.deploy import debian
 from tests.deploy.checkers import ROOT, check
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bench.free_ports import free_port
+from bench.harness.free_ports import free_port
 from tests.acceptance.waiting import eventually
 from tests.deploy import podman
 from tests.deploy.image import IMAGE, Making

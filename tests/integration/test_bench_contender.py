@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.contender import Contender
-from bench.dialect import OpenAi
+from bench.peers.dialect import OpenAi
+from bench.peers.system import Contender
 from bench.task import NO_ANSWER, Task
 
 TASK = Task("Who?", "It was Ada.", 4)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import trustme
 
-from bench.cluster import Cluster, clustered, workers
-from bench.parts import clean_environment
+from bench.harness.cluster import Cluster, clustered, workers
+from bench.harness.processes import clean_environment
 from contract import topology
 from contract.bus import Bus
 from tests.acceptance.waiting import eventually

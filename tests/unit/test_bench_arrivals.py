@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import arrivals
-from bench.clock import Clock
-from bench.doors import HttpDoor
-from bench.errors import BenchError
-from bench.latency import Latencies
-from bench.query import Query
-from bench.workload import Workload, load
+from bench.harness import arrivals
+from bench.harness.clock import Clock
+from bench.harness.entry_points import HttpDoor
+from bench.harness.errors import BenchError
+from bench.harness.latency import Latencies
+from bench.harness.query import Query
+from bench.harness.workload import Workload, load
 
 STALL_S = 1.0
 ANSWER = b'{"id":"","answer":"yes","usage":{"completion_tokens":1}}'

@@ -6,10 +6,10 @@ from typing import cast
 
 import pytest
 
-from bench.doors import HttpDoor
-from bench.errors import BenchError
-from bench.ledger import HttpStore
-from bench.run import Run, RunOptions
+from bench.harness.entry_points import HttpDoor
+from bench.harness.errors import BenchError
+from bench.harness.ledger import HttpStore
+from bench.harness.run import Run, RunOptions
 
 NOBODY = "/nowhere"
 

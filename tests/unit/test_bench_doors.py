@@ -8,13 +8,13 @@ from typing import Any
 import click
 import pytest
 
-from bench.clock import Clock
-from bench.doors import HttpDoor
-from bench.promises import refused_at_once, retry_after, says_when
-from bench.query import NO_WORD, Query, Refusal
-from bench.run import Run, RunOptions
-from bench.shared import delay_range
-from bench.watcher import Depth
+from bench.cli import delay_range
+from bench.harness.clock import Clock
+from bench.harness.entry_points import HttpDoor
+from bench.harness.promises import refused_at_once, retry_after, says_when
+from bench.harness.query import NO_WORD, Query, Refusal
+from bench.harness.run import Run, RunOptions
+from bench.harness.sampler import Depth
 
 BODY = b'{"query":"How much notice?"}'
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from bench.hey import statuses
+from bench.commands.hey import statuses
 
 SAID = """\
 response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset

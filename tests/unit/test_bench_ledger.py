@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from bench.ledger import Fate, Ledger, Stored, UnansweredError, entry_of, settle
-from bench.promises import broken, nothing_lost, nothing_twice
-from bench.query import Query, Refusal, derived_id
+from bench.harness.ledger import Fate, Ledger, Stored, UnansweredError, entry_of, settle
+from bench.harness.promises import broken, nothing_lost, nothing_twice
+from bench.harness.query import Query, Refusal, derived_id
 from contract import derived_id as contracts
 
 DONE = Stored("done", answer="six months")
@@ -84,7 +84,7 @@ async def test_settling_waits_for_what_still_runs_and_asks_again_where_nobody_an
 async def test_an_accepted_job_that_the_store_does_not_know_is_lost_without_a_long_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bench.ledger.GONE_AFTER_S", 0.1)
+    monkeypatch.setattr("bench.harness.ledger.GONE_AFTER_S", 0.1)
     ledger = await settle([query(), query(1)], Shelf(None), 600)
     assert ledger.counts == {Fate.LOST: 2}
     assert ledger.settled_after_s < 60

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bench import compare, page, plots, report
 from bench.__main__ import cli
-from bench.latency import Latencies
-from bench.palette import LIGHT
-from bench.soak import slopes_of
-from bench.watcher import Footprint
+from bench.commands import compare, page
+from bench.commands.soak import slopes_of
+from bench.harness.latency import Latencies
+from bench.harness.sampler import Footprint
+from bench.report import html, plots
+from bench.report.palette import LIGHT
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results"
@@ -85,7 +86,7 @@ def test_the_report_needs_nothing_from_elsewhere_and_is_coloured_by_the_page() -
     for svg in drawn.values():
         ElementTree.fromstring(svg)  # noqa: S314  # our own drawing
         assert not [colour for colour in LIGHT.values() if colour in svg]
-    text = report.render(found, drawn)
+    text = html.render(found, drawn)
     outside = text.replace("http://www.w3.org/", "")
     assert "http" not in outside
     assert "Accepted is never &lt;lost&gt;" in text

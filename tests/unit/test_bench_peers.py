@@ -8,17 +8,20 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bench import draw, page, plots, report, spread, squad, standing
 from bench.__main__ import cli
-from bench.contests import CONTESTS, DEFAULT
-from bench.dialect import Docqa, Events, OpenAi, as_chat
-from bench.errors import BenchError
-from bench.line_up import AS_IS, LLAMA_CPP_SERVER, LLAMA_SERVER, OURS
-from bench.peers import name_of
-from bench.quality import contains, difference, says_no
-from bench.sameness import different
-from bench.speed import CONTESTS as SPEED
-from bench.step_share import read
+from bench.commands import page
+from bench.commands.peers import name_of
+from bench.harness import dataset
+from bench.harness.errors import BenchError
+from bench.peers import questions, spread
+from bench.peers.dialect import Docqa, Events, OpenAi, as_chat
+from bench.peers.line_up import AS_IS, LLAMA_CPP_SERVER, LLAMA_SERVER, OURS
+from bench.peers.quality import contains, difference, says_no
+from bench.peers.registry import CONTESTS, DEFAULT
+from bench.peers.same_answers import different
+from bench.peers.speed import CONTESTS as SPEED
+from bench.peers.step_share import read
+from bench.report import comparison, html, plots
 from bench.task import Reply, Task
 from inference_worker.prompt import PromptTemplate
 
@@ -91,10 +94,10 @@ def test_a_piece_is_text_and_not_the_role_that_a_peer_begins_with() -> None:
 
 
 def test_a_round_asks_every_system_the_same_and_another_round_something_else() -> None:
-    articles = squad.articles(None)
+    articles = dataset.articles(None)
 
     def drawn(number: int) -> list[Task]:
-        return draw.questions(articles, 2, 2, 8, random.Random(f"0/{number}"))
+        return questions.questions(articles, 2, 2, 8, random.Random(f"0/{number}"))
 
     assert drawn(1) == drawn(1)
     assert drawn(1) != drawn(2)
@@ -102,25 +105,25 @@ def test_a_round_asks_every_system_the_same_and_another_round_something_else() -
 
 
 def test_pairs_are_two_questions_on_one_document() -> None:
-    pairs = draw.pairs(squad.articles(None), 3, 8, random.Random(0))
+    pairs = questions.pairs(dataset.articles(None), 3, 8, random.Random(0))
     assert len(pairs) == len({first.context for first, _ in pairs}) == 3
     assert all(first.context == second.context and first.query != second.query for first, second in pairs)
 
 
 def test_a_misplaced_question_is_never_put_to_its_own_document() -> None:
-    articles = squad.articles(None)
+    articles = dataset.articles(None)
     own = {asked.question: article.text for article in articles for asked in article.asked}
-    assert all(own[task.query] != task.context for task in draw.misplaced(articles, 8, random.Random(0)))
+    assert all(own[task.query] != task.context for task in questions.misplaced(articles, 8, random.Random(0)))
 
 
 def test_a_long_document_has_the_length_asked_for_however_short_the_articles_are() -> None:
-    assert len(draw.long_document(squad.articles(None), 6000, random.Random(0))) == 25_800
+    assert len(questions.long_document(dataset.articles(None), 6000, random.Random(0))) == 25_800
 
 
 def test_a_file_that_is_not_in_the_format_is_said_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "odd.json").write_text('{"data": [{}]}')
     with pytest.raises(BenchError, match="is not in SQuAD's format"):
-        squad.articles(tmp_path / "odd.json")
+        dataset.articles(tmp_path / "odd.json")
     done = CliRunner().invoke(cli, ["peers", "--dataset", str(tmp_path / "none.json")])
     assert done.exit_code == 1
     assert done.output.endswith("No such file or directory.\n")
@@ -182,7 +185,7 @@ def test_tables_are_rendered_for_the_page_and_the_report_and_drawn() -> None:
     assert "docqa as-is is left out: did not start." in section
     assert "The peers: xllamacpp 7." in section
     assert plots.all_of(result).keys() == {"peers", "ratios"}
-    assert "<td>2.50</td>" in report.render(result, {})
+    assert "<td>2.50</td>" in html.render(result, {})
 
 
 def test_a_models_words_are_text_on_the_page() -> None:
@@ -216,7 +219,7 @@ def test_every_contest_says_what_it_lacks_when_we_could_not_take_part() -> None:
 
 
 def test_no_result_but_one_of_peers_has_tables() -> None:
-    assert standing.tables({"elapsed_s": 1.0}) == []
+    assert comparison.tables({"elapsed_s": 1.0}) == []
 
 
 def test_pythons_share_of_the_steps_is_what_the_worker_counted_between_two_looks() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench import plots
+from bench.report import plots
 
 RESULTS = {
     path.stem: msgspec.json.decode(path.read_bytes())

@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench import redaction, redaction_score, redaction_tables, redaction_texts, redactors
 from bench.__main__ import cli
-from bench.redaction_corpus import Case
-from bench.redactors import OURS, Found, PeerError, Span
+from bench.commands import redaction
+from bench.redaction import redactors, score, tables, texts
+from bench.redaction.corpus import Case
+from bench.redaction.redactors import OURS, Found, PeerError, Span
 
 CASES = [Case("a: s3cret1 b", "s3cret1", "secret"), Case("nothing here", None, "prose")]
 
 
 def scored(*spans: list[Span]) -> dict[str, object]:
-    found: dict[str, object] = redaction_score.scored(CASES, {"peer": list(spans)})["peer"]
+    found: dict[str, object] = score.scored(CASES, {"peer": list(spans)})["peer"]
     return found
 
 
@@ -35,14 +36,14 @@ def test_what_is_found_where_nothing_is_counts_against_precision() -> None:
 
 
 def test_a_kinds_name_is_right_only_for_the_whole_secret_of_that_kind() -> None:
-    assert redaction_score.named(CASES, [[Span(3, 10, "secret")], []]) == {"secret": 1.0}
-    assert redaction_score.named(CASES, [[Span(2, 10, "secret")], []]) == {"secret": 0.0}
-    assert redaction_score.named(CASES, [[Span(3, 10, "secret")], [Span(0, 4, "secret")]]) == {"secret": 0.5}
+    assert score.named(CASES, [[Span(3, 10, "secret")], []]) == {"secret": 1.0}
+    assert score.named(CASES, [[Span(2, 10, "secret")], []]) == {"secret": 0.0}
+    assert score.named(CASES, [[Span(3, 10, "secret")], [Span(0, 4, "secret")]]) == {"secret": 0.5}
 
 
 def test_it_is_said_in_what_a_peer_is_better() -> None:
     ours, theirs = [[Span(3, 10)], [Span(0, 4)]], [[Span(3, 10)], []]
-    worse = redaction_score.behind(redaction_score.scored(CASES, {OURS: ours, "peer": theirs}), "peer")
+    worse = score.behind(score.scored(CASES, {OURS: ours, "peer": theirs}), "peer")
     assert worse == ["prose (0%, peer 100%)", "what is found is secret (50.0%, peer 100.0%)"]
 
 
@@ -52,17 +53,17 @@ async def test_a_peer_that_is_not_installed_is_said_to_be_missing() -> None:
 
 
 def test_texts_for_the_pace_have_100_kb_and_are_the_same_for_a_seed() -> None:
-    for make in (redaction_texts.ordinary, redaction_texts.dense):
-        assert {len(text.encode()) for text in make(3).values()} == {redaction_texts.BYTES}
+    for make in (texts.ordinary, texts.dense):
+        assert {len(text.encode()) for text in make(3).values()} == {texts.BYTES}
         assert make(3) == make(3)
 
 
 def test_the_command_stores_what_it_found_and_says_who_did_not_take_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redaction_texts, "hostile", lambda seed: {"'key='": "key=" * 9})
-    monkeypatch.setattr(redaction_texts, "ordinary", lambda seed: {"prose": "A weir."})
-    monkeypatch.setattr(redaction_texts, "dense", lambda seed: {"names": "A password."})
+    monkeypatch.setattr(texts, "hostile", lambda seed: {"'key='": "key=" * 9})
+    monkeypatch.setattr(texts, "ordinary", lambda seed: {"prose": "A weir."})
+    monkeypatch.setattr(texts, "dense", lambda seed: {"names": "A password."})
     arguments = ["--cases", "2", "--peer", "betterleaks", "--python", sys.executable, "--out", str(tmp_path)]
     done = CliRunner().invoke(cli, ["redaction", *arguments])
     assert done.exit_code == 0, done.output
@@ -72,7 +73,7 @@ def test_the_command_stores_what_it_found_and_says_who_did_not_take_part(
     assert found["scores"].keys() == {OURS}
     assert {promise["name"]: promise["held"] for promise in stored["promises"]}["betterleaks takes part"] is False
     assert "Secrets found" in (tmp_path / "redaction.html").read_text()
-    assert [len(table.rows) for table in redaction_tables.tables(found)][1:] == [len(found["sorts"]), 2, 1]
+    assert [len(table.rows) for table in tables.tables(found)][1:] == [len(found["sorts"]), 2, 1]
 
 
 def test_the_promise_about_each_kind_names_the_worst() -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from bench.query import Query
-from bench.rates import steady_per_s
-from bench.slo import judged, objective
+from bench.commands.rate_search import steady_per_s
+from bench.commands.slo import judged, objective
+from bench.harness.query import Query
 
 
 def query(number: int, took_s: float, status: int = 200, planned_s: float = 0.0, **more: Any) -> Query:

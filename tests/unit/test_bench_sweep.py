@@ -1,6 +1,6 @@
 """Where the knee is, and how much goodput is left past saturation."""
 
-from bench.rates import Step, knee_of
+from bench.commands.rate_search import Step, knee_of
 
 
 def step(rate: float, goodput: float, refused: float) -> Step:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from bench.redaction_corpus import HARMLESS, NAMED, TOKENS, Case, cases
+from bench.redaction.corpus import HARMLESS, NAMED, TOKENS, Case, cases
 from contract.sanitize import sanitize
 
 CORPUS = cases(seed=7, count=60)

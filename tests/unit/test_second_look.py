@@ -7,8 +7,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given, settings
 
-from bench.redaction_corpus import cases
-from bench.redaction_texts import HOSTILE, dense, ordinary
+from bench.redaction.corpus import cases
+from bench.redaction.texts import HOSTILE, dense, ordinary
 from contract.errors import TooManySecretsError
 from contract.redaction import harmless
 from contract.redaction.own_rules import OwnRule

@@ -1,0 +1,186 @@
+"""`docqa bench chaos`: kills, pauses, restarts and a full disk during load; then the ledger."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final, cast
+
+import click
+
+from bench.cli import Load, Shared, Verdict, delay_range, drive, execute, shared_options
+from bench.harness import arrivals, faults
+from bench.harness.errors import BenchError
+from bench.harness.faults import Fault, NeverBackError
+from bench.harness.ledger import Ledger
+from bench.harness.promises import (
+    Promise,
+    bounded,
+    nothing_breaks_inside,
+    nothing_lost,
+    nothing_twice,
+    places_given_back,
+)
+from bench.harness.query import Query
+from bench.harness.run import Run
+from bench.harness.stack import Stack, StackOptions
+
+PAUSE_BETWEEN_S: Final = (0.3, 2.0)
+QUICK_FAULTS: Final = 8
+DOORS: Final = ("uds", "uds-async", "tcp", "bus")
+RECOVERED_WITHIN_S: Final = 30.0
+
+
+@click.command("chaos")
+@click.option("--faults", "count", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many.")
+@click.option("--rate", type=click.FloatRange(0.1), default=15.0, show_default=True, help="Arrivals a second.")
+@click.option("--queue-size", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--slots", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--delay", default="0.1", show_default=True, help="Seconds that a job takes.")
+@click.option("--kind", "wanted", multiple=True, help="Only faults whose name has this word, as `disk` or `kill`.")
+@click.option("--apart", is_flag=True, help="Each fault only once it answers again after the last one.")
+@shared_options
+def command(
+    shared: Shared, count: int, rate: float, queue_size: int, slots: int, delay: str, wanted: tuple[str, ...],
+    apart: bool,
+) -> None:  # fmt: skip
+    """Faults during load, then the ledger."""
+    if shared.target:
+        raise click.UsageError("chaos kills what it measures: it takes a stack of its own, never --target.")
+    count = min(count, QUICK_FAULTS) if shared.quick else count
+    environment = {"DOCQA_ACK_WAIT_S": "2", "DOCQA_SYNC_WAIT_S": "20", **_small_store()}
+    stack = StackOptions(delays_s=delay_range(delay), queue_size=queue_size, slots=slots, environment=environment)
+    execute(shared, _measure(shared, stack, count, rate, wanted, apart))
+
+
+async def _measure(
+    shared: Shared, stack: StackOptions, count: int, rate: float, wanted: tuple[str, ...], apart: bool
+) -> dict[str, Any]:
+    async with _disk() as (folder, skipped):
+        kinds = [*faults.usual(), *([faults.full_disk(folder)] if folder else [])]
+        kinds = [fault for fault in kinds if not wanted or any(word in fault.kind for word in wanted)]
+        if not kinds:
+            raise BenchError(f"No kind of fault has a name with {' or '.join(wanted)}.")
+        if folder:
+            stack = StackOptions(**{**_fields(stack), "bus_folder": folder / "data"})
+        load = _load(kinds, count, rate, skipped, apart)
+        return await drive(
+            "chaos-apart" if apart else "chaos", shared, shared.run_options(*DOORS), stack, load, _verdict(count)
+        )
+
+
+@contextlib.asynccontextmanager
+async def _disk() -> AsyncIterator[tuple[Path | None, str | None]]:
+    """A small disk, or why there is none."""
+    skipped = faults.why_no_small_disk()
+    async with contextlib.AsyncExitStack() as disks:
+        folder = None
+        if not skipped:
+            try:
+                folder = await disks.enter_async_context(faults.small_disk())
+            except BenchError as error:
+                skipped = f"no full disk: {error}"
+        if skipped:
+            click.echo(skipped, err=True)
+        yield folder, skipped
+
+
+def _load(kinds: list[Fault], count: int, rate: float, skipped: str | None, apart: bool) -> Load:
+    async def load(run: Run) -> dict[str, Any]:
+        if run.stack is None:
+            raise BenchError("chaos needs a stack of its own.")
+        loading = asyncio.create_task(arrivals.open_loop(arrivals.evenly(rate, 10**6), run.send, run.clock))
+        try:
+            await asyncio.sleep(1)
+            never_back = await _strike(run, _drawn(run, kinds, count), apart)
+            await _recovered(run)
+        finally:
+            loading.cancel()
+            await asyncio.gather(loading, return_exceptions=True)
+        return {"faults": len(run.marks), "apart": apart, "skipped": skipped, "never_back": never_back}
+
+    return load
+
+
+async def _recovered(run: Run) -> None:
+    """Keep the load on until a query is answered that was sent after the last fault, or the time for it is over."""
+    last_s = run.marks[-1].at_s
+    until_s = run.clock.now_s() + RECOVERED_WITHIN_S
+    while _answered_after_s(run.queries, last_s) is None and run.clock.now_s() < until_s:
+        await asyncio.sleep(0.2)
+
+
+async def _strike(run: Run, drawn: list[Fault], apart: bool) -> str | None:
+    """Make all faults; the name of a part that did not come back from one, which ends it."""
+    for fault in drawn:
+        try:
+            await fault.strike(run, cast(Stack, run.stack))
+        except NeverBackError as error:
+            return str(error)
+        if apart:
+            await _recovered(run)
+        await asyncio.sleep(run.rng.uniform(*PAUSE_BETWEEN_S))
+    return None
+
+
+def _drawn(run: Run, kinds: list[Fault], count: int) -> list[Fault]:
+    """Each kind as often as any other, in an order that the seed decides."""
+    drawn = [kinds[number % len(kinds)] for number in range(count)]
+    run.rng.shuffle(drawn)
+    return drawn
+
+
+def _verdict(count: int) -> Verdict:
+    def verdict(run: Run, found: Ledger, figures: dict[str, Any]) -> list[Promise]:
+        figures["recovery_s"] = recovery = _recovery(run)
+        done = len(run.marks) >= count
+        silent = [mark.what for mark in run.marks if _answered_after_s(run.queries, mark.at_s) is None]
+        worst = max((kind["max"] for kind in recovery.values()), default=0.0)
+        words = f"No answer any more after: {', '.join(silent)}." if silent else f"At the latest after {worst} s."
+        return [
+            nothing_lost(found),
+            nothing_twice(found),
+            *places_given_back(run.places_left),
+            bounded(run.watcher.depths),
+            nothing_breaks_inside(run.queries),
+            Promise("Every part comes back, whatever happens", done, _come_back(run, count, figures.get("never_back"))),
+            Promise("It answers again after each", not silent, words),
+        ]
+
+    return verdict
+
+
+def _come_back(run: Run, count: int, never_back: str | None) -> str:
+    if never_back:
+        return f"{never_back} did not come back from: {run.marks[-1].what} ({len(run.marks)} of {count} faults)."
+    return f"{len(run.marks)} of {count} faults were made."
+
+
+def _recovery(run: Run) -> dict[str, dict[str, float]]:
+    """Per kind of fault: seconds from the fault until the first query was answered that was sent after it."""
+    kinds: dict[str, list[float]] = {}
+    for mark in run.marks:
+        if (after_s := _answered_after_s(run.queries, mark.at_s)) is not None:
+            kinds.setdefault(mark.what, []).append(after_s)
+    return {
+        kind: {
+            "count": len(times),
+            "median": round(sorted(times)[len(times) // 2], 2),
+            "max": round(max(times), 2),
+        }
+        for kind, times in sorted(kinds.items())
+    }
+
+
+def _answered_after_s(queries: list[Query], at_s: float) -> float | None:
+    ends = [query.ended_s - at_s for query in queries if query.sent_s > at_s and query.status == 200]
+    return min(ends, default=None)
+
+
+def _small_store() -> dict[str, str]:
+    """Buckets that fit the small disk."""
+    return {"DOCQA_RESULTS_MAX_BYTES": str(32 * 2**20), "DOCQA_DEAD_MAX_BYTES": str(4 * 2**20)}
+
+
+def _fields(options: StackOptions) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in options.__struct_fields__}

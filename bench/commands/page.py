@@ -1,0 +1,183 @@
+"""Renders docs/benchmarks.md from the stored results: every figure on the page comes from one, with its command."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from bench.harness.table import Table
+from bench.report import comparison
+from contract.files import write_atomically
+
+_HEAD: Final = """\
+# Benchmarks
+
+Rendered by `docqa bench page` from the results in `bench/results/`; a test holds the page to them. Each command below
+measures anew; with `--out DIR` it also writes a report (one HTML file and PNGs) beside the figures. A *bar* is a figure
+to reach on a machine at rest: it counts for the exit code under `--strict` only. All other verdicts are promises.
+
+`make peers` installs what `docqa bench peers` compares with into an environment of its own, `.venv-peers`, and
+`make redactors` what `docqa bench redaction` compares with into `.venv-redactors`.
+
+Latencies count from the moment at which a query should have been sent, so that a stalled system can't hide its stall.
+
+| `docqa bench` | what it does |
+| --- | --- |
+| `spike` | many at once into a small queue; the refused come back when they were told to |
+| `slow-jobs` | jobs of 2 to 5 s, three times as many as can be done; then everything drains |
+| `load` | a steady load, open loop (`--rate`) or closed loop (`-n`, `-c`) |
+| `sweep` | rates from light to past saturation: the knee, and what is left of goodput past it |
+| `scale` | one, two and three workers on three nats-servers in a cluster, which are killed one by one |
+| `slo` | small jobs on the real model within 5 s, at 70% of the knee |
+| `hey` | our closed loop against `hey` (`apt install hey`), through TCP |
+| `retry` | clients that wait as told against clients that hammer |
+| `chaos` | kills, pauses, restarts and a full disk during load, then the ledger |
+| `soak` | steady load for long; a process that grows is called out |
+| `peers` | the same questions through llama-server and llama_cpp.server |
+| `redaction` | what the sanitizer finds, beside redact-secret, betterleaks, gitleaks and detect-secrets; its pace |
+| `generator` | how honest the generator itself is |
+| `overhead` | what the way over the bus costs |
+| `compare` | two stored results side by side |
+
+All but the last two take `--quick`, which ends within a minute, and `--json`; the exit code is 0 only if all promises
+held. A load takes `--target` for a running stack, or starts one of its own; `chaos`, `hey` and `peers`
+always do, and `redaction` needs none.
+"""
+_FIGURES: Final = {
+    "first_refusal_ms": "first refusal after the burst, ms",
+    "burst_sent_ms": "the last of the burst was sent after, ms (part of the above)",
+    "apart_points": "refusals of hey and of our loop are apart, points",
+    "refused_share": "share refused",
+    "capacity_per_s": "capacity, jobs a second",
+    "knee_per_s": "knee, arrivals a second",
+    "peak_per_s": "most answers a second",
+    "kept_past_peak": "least goodput past saturation, share of the peak",
+    "held_per_s": "held, arrivals a second",
+    "within_5s_share": "share of those arrivals that was answered within 5 s",
+    "three_workers_to_one": "answers of three workers to those of one, times",
+    "servers_killed": "servers of the bus killed, one by one",
+    "completion_ratio": "answered of those accepted",
+    "drained_after_s": "drained after the last arrival, s",
+    "faults": "faults",
+    "share_of_a_core": "share of one core that the generator took",
+    "late_p99_ms": "p99 of how late the generator sent, ms",
+    "total_s_patient": "clients that wait as told: all answered after, s",
+    "wasted_tries_patient": "clients that wait as told: tries in vain",
+    "total_s_hammering": "clients that hammer: all answered after, s",
+    "wasted_tries_hammering": "clients that hammer: tries in vain",
+    "answered_per_s": "answers a second, over the whole run",
+}
+
+
+_MARKED: Final = re.compile(r"[|*_`<>\[\]]")
+
+
+@click.command("page")
+@click.option("--results", type=click.Path(path_type=Path), default=Path("bench/results"), show_default=True)
+@click.option("--to", type=click.Path(path_type=Path), default=Path("docs/benchmarks.md"), show_default=True)
+def command(results: Path, to: Path) -> None:
+    """Render the page of benchmarks from stored results."""
+    write_atomically(to, render(stored(results)).encode())
+    click.echo(f"Written: {to}")
+
+
+def stored(folder: Path) -> list[dict[str, Any]]:
+    """The stored results of loads, by name."""
+    found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+    return [result for result in found if "promises" in result]
+
+
+def render(results: list[dict[str, Any]]) -> str:
+    """The page's text."""
+    return "\n".join([_HEAD, *(_section(result) for result in results)])
+
+
+def _section(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    parts = [
+        f"## {result['benchmark']}\n",
+        f"    {result['command']}\n",
+        f"{result['measured'][:10]}, {machine['cores']} cores of {machine['processor']}, "
+        f"Python {machine['python']}, goblin-docqa {machine['packages']['goblin-docqa']}{_load(machine)}.\n",
+        *(_verdict(promise) for promise in result["promises"]),
+        "",
+        _ledger(result),
+        _latency(result),
+        _figures(result["figures"]),
+        _versions(machine["packages"]),
+    ]
+    return "\n".join(part for part in parts if part is not None)
+
+
+def _load(machine: dict[str, Any]) -> str:
+    load = machine.get("load_average")
+    return "" if load is None else f"; a load of {load:g} at the end"
+
+
+def _versions(packages: dict[str, str]) -> str | None:
+    """Of the peers, where there are any."""
+    theirs = [f"{name.partition(' ')[0]} {version}" for name, version in packages.items() if "peers" in name]
+    return f"The peers: {', '.join(theirs)}.\n" if theirs else None
+
+
+def _verdict(promise: dict[str, Any]) -> str:
+    word = "held" if promise["held"] else "bar missed" if promise["is_bar"] else "**BROKEN**"
+    return f"- {word}: {promise['name']}. {promise['words']}"
+
+
+def _ledger(result: dict[str, Any]) -> str | None:
+    if not (ledger := result.get("ledger")):
+        return None
+    fates = ", ".join(f"{count} {fate}" for fate, count in ledger["fates"].items())
+    return f"The ledger of {ledger['sent']} queries: {fates}.\n"
+
+
+def _latency(result: dict[str, Any]) -> str | None:
+    kinds = {"answers": "latency", "first token": "first_token", "refusals": "refusals"}
+    rows = {name: row for name, kind in kinds.items() if (row := result.get(kind)) and row["count"]}
+    if not rows:
+        return None
+    heads = [name.removesuffix("_ms") for name in next(iter(rows.values()))]
+    table = [
+        ("ms", *heads),
+        ("---",) * (len(heads) + 1),
+        *((name, *map(_number, row.values())) for name, row in rows.items()),
+    ]
+    return _table(table)
+
+
+def _figures(figures: dict[str, Any]) -> str:
+    table = [("figure", "value"), ("---", "---")]
+    table += [(words, _number(figures[name])) for name, words in _FIGURES.items() if figures.get(name) is not None]
+    for kind, times in figures.get("recovery_s", {}).items():
+        table.append(
+            (f"recovery from {kind} ({times['count']}), s", f"median {times['median']}, slowest {times['max']}")
+        )
+    for part, slope in figures.get("slopes", {}).items():
+        grown = f"{slope['mib_per_hour']:+.1f} MiB and {slope['descriptors_per_hour']:+.1f} descriptors"
+        table.append((f"slope of {part} after the warm-up, an hour", grown))
+    contests = [_contest(contest) for contest in comparison.tables(figures)]
+    return "\n".join([*contests, *([_table(table)] if len(table) > 2 else [])])
+
+
+def _contest(contest: Table) -> str:
+    """A table may hold a model's words: they are text, not Markdown."""
+    rows = [tuple(_plain(cell) for cell in row) for row in contest.rows]
+    table = _table([contest.heads, ("---",) * len(contest.heads), *rows]) if rows else ""
+    return "\n".join(
+        part for part in (f"### {contest.title}\n", table, f"{contest.note}\n" * bool(contest.note)) if part
+    )
+
+
+def _plain(cell: str) -> str:
+    return _MARKED.sub(r"\\\g<0>", " ".join(cell.split()))
+
+
+def _table(rows: list[Any]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

