@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from contract.files import write_atomically
+from contract.runtime.files import write_atomically
 
 try:
     from bench.commands import (

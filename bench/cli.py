@@ -22,7 +22,7 @@ from bench.harness.run import SETTLE_WITHIN_S, Run, RunOptions, prepared, result
 from bench.harness.stack import StackOptions
 from bench.report import terminal
 from bench.report.live import showing
-from contract.files import write_atomically
+from contract.runtime.files import write_atomically
 
 QUICK_ACK_WAIT_S: Final = "2"
 """In quick mode a job of a dead worker comes again after this long, so that a fault is over within seconds."""

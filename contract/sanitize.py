@@ -14,9 +14,9 @@ import msgspec
 
 from contract.errors import BadMessageError, TooManySecretsError
 from contract.messages import MAX_STOP_CHARS, Question
-from contract.redaction.harmless import CONTROL_CHARACTER, CONTROL_TOKEN, is_harmless, make_harmless
+from contract.redaction.control_text import CONTROL_CHARACTER, CONTROL_TOKEN, is_harmless, make_harmless
+from contract.redaction.detectors.text import Text
 from contract.redaction.redactor import BUILT_IN, Redactor
-from contract.redaction.text import Text
 
 Q = TypeVar("Q", bound=Question)
 

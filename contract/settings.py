@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, field
 
-from contract import transport
+from contract import tls
 from contract.errors import SettingsError
-from contract.redaction import own_rules
+from contract.redaction import custom_rules
 from contract.redaction.redactor import BUILT_IN, OPTIONAL, Redactor
 
 
@@ -61,7 +61,7 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def tls_context(self) -> ssl.SSLContext | None:
         """What to connect with; None: without TLS. Raises SettingsError where that would show the password."""
-        return transport.tls_context(self.nats_url, self.nats_ca)
+        return tls.tls_context(self.nats_url, self.nats_ca)
 
 
 class RedactionSettings(BusSettings, frozen=True, kw_only=True):
@@ -78,7 +78,7 @@ class RedactionSettings(BusSettings, frozen=True, kw_only=True):
             raise SettingsError(
                 f"DOCQA_REDACT: `{kind}` can't be asked for; {known} can, and all else is always taken out."
             )
-        rules = own_rules.read(self.redaction_rules) if self.redaction_rules else ()
+        rules = custom_rules.read(self.redaction_rules) if self.redaction_rules else ()
         return Redactor(kinds, rules) if kinds or rules else BUILT_IN
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from contract import asyncapi
+from docs import asyncapi
 
 FOLDER = Path(__file__).parent
 

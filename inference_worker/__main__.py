@@ -15,13 +15,14 @@ import structlog
 import uvloop
 from uuid_utils import uuid7
 
-from contract import logs, settings, tasks, topology
+from contract import settings, topology
 from contract.bus import Bus
 from contract.errors import SettingsError
-from contract.files import write_atomically
-from contract.metrics import BUS_CONNECTED, show_process
-from contract.notifier import Notifier
-from contract.traces import Tracer, tracer_from
+from contract.runtime import logs, tasks
+from contract.runtime.files import write_atomically
+from contract.runtime.metrics import BUS_CONNECTED, show_process
+from contract.runtime.systemd import Notifier
+from contract.runtime.tracing import Tracer, tracer_from
 from inference_worker.announcer import Announcer
 from inference_worker.backends import open_backend
 from inference_worker.engines import hint_for

@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from contract import logs, settings
+from contract import settings
 from contract.errors import DocQAError
+from contract.runtime import logs
 from inference_worker.engine import opening_tokens
 from inference_worker.model import Model
 from inference_worker.sequence import Span

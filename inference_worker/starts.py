@@ -1,6 +1,6 @@
 """How often each job was started. Starts are counted, not deliveries: a drain or a reconnect is no attempt."""
 
-from contract.bucket import Bucket, Entry
+from contract.bus.bucket import Bucket, Entry
 from contract.topology import JobName
 
 

@@ -11,10 +11,10 @@ from typing import Final
 
 import structlog
 
-from contract.bucket import Bucket
+from contract.bus.bucket import Bucket
 from contract.errors import BusError, OutcomeUnknownError
 from contract.messages import Backend, Usage
-from contract.usage import ClientDay, answers_of, client_key, day_of, decode, encode
+from contract.usage_records import ClientDay, answers_of, client_key, day_of, decode, encode
 
 PERIOD_S: Final = 2.0
 _MOST_PENDING: Final = 10_000

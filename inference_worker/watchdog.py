@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from contract.notifier import Notifier
+from contract.runtime.systemd import Notifier
 from inference_worker.generation import Engine
 
 STALLED_STATUS: Final = 70

@@ -10,8 +10,7 @@ import structlog
 from msgspec import UNSET
 from uuid_utils import uuid7
 
-from contract import logs, restored
-from contract.bus import Bus
+from contract.bus import Bus, restore_mark
 from contract.errors import (
     BadMessageError,
     BadNameError,
@@ -35,12 +34,13 @@ from contract.messages import (
     decode_query,
     decode_result,
 )
-from contract.metrics import count_redactions
 from contract.redaction.redactor import Redactor
+from contract.runtime import logs
+from contract.runtime.metrics import count_redactions
+from contract.runtime.tracing import NO_TRACER, Tracer, traceparent_of
 from contract.sanitize import sanitize, sanitize_apart
 from contract.seams import mended
 from contract.topology import JobName
-from contract.traces import NO_TRACER, Tracer, traceparent_of
 from inference_worker import metrics
 from inference_worker.batch import Batch
 from inference_worker.consumer import Consumer
@@ -289,7 +289,7 @@ class Worker:
 
     async def _count_from(self, job: Job) -> None:
         """A job that a restore brought back is as old as the restore."""
-        if time.time() - job.accepted_s > _MAY_BE_RESTORED_AFTER_S and (mark := await restored.read(self._bus)):
+        if time.time() - job.accepted_s > _MAY_BE_RESTORED_AFTER_S and (mark := await restore_mark.read(self._bus)):
             job.accepted_s = mark.counts_from_s(job.accepted_s, job.stream_seq)
 
     async def _stored(self, name: JobName) -> Result | None:

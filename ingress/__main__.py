@@ -15,13 +15,14 @@ import structlog
 import uvloop
 from nats.aio.msg import Msg
 
-from contract import logs, settings, tasks, topology
+from contract import settings, topology
 from contract.bus import Bus
 from contract.errors import AlreadyRunningError, BusError, SettingsError
-from contract.files import write_atomically
-from contract.metrics import show_process
-from contract.notifier import Notifier
-from contract.traces import tracer_from
+from contract.runtime import logs, tasks
+from contract.runtime.files import write_atomically
+from contract.runtime.metrics import show_process
+from contract.runtime.systemd import Notifier
+from contract.runtime.tracing import tracer_from
 from ingress.app import create_asgi
 from ingress.host import refuse_open_doors
 from ingress.listeners import Listeners, address_of, count_inherited, listening

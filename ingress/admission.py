@@ -20,12 +20,12 @@ from contract.errors import (
     TooManySecretsError,
 )
 from contract.messages import Query, Question, Result, body_hash, encode
-from contract.metrics import count_redactions
 from contract.redaction.redactor import Redactor
+from contract.runtime.metrics import count_redactions
+from contract.runtime.tracing import NO_TRACER, Tracer
 from contract.sanitize import sanitize_apart
 from contract.seams import mended
 from contract.topology import JobName
-from contract.traces import NO_TRACER, Tracer
 from ingress import metrics, problems
 from ingress.audit import UNKEPT, Record
 from ingress.fleet import Fleet

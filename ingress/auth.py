@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Request, Response
 
-from contract.tokens import Right
+from contract.token_file import Right
 from ingress import problems
 from ingress.caller import Caller
 from ingress.headers import add_headers

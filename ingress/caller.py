@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
-from contract.rates import Rate
-from contract.tokens import Right
+from contract.rate import Rate
+from contract.token_file import Right
 
 ANONYMOUS: Final = "local"
 """The client that everybody is where no token is set."""

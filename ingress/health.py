@@ -9,7 +9,7 @@ from litestar import Response, Router, get
 
 from contract.bus import QueueState
 from contract.errors import BusError
-from contract.metrics import BUS_CONNECTED
+from contract.runtime.metrics import BUS_CONNECTED
 from ingress import metrics, problems
 from ingress.auth import authenticator
 from ingress.backup_status import last_backup_s

@@ -4,8 +4,8 @@ from typing import Literal
 
 import msgspec
 
-from contract.bucket import Entry
 from contract.bus import Bus
+from contract.bus.bucket import Entry
 from contract.messages import Answer, Failure, Result, decode_result, encode
 from contract.topology import JobName
 from ingress.waiting import end

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from contract.tokens import Token, TokensFile, digest_of
+from contract.token_file import Token, TokensFile, digest_of
 from ingress.caller import ANONYMOUS, NAMED, Caller
 from ingress.settings import IngressSettings
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from contract.rates import Rate
+from contract.rate import Rate
 from ingress import problems
 from ingress.problems import Problem
 

@@ -12,11 +12,12 @@ from litestar.params import FromPath
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
-from contract import logs, topology
+from contract import topology
 from contract.errors import OutcomeUnknownError
 from contract.messages import Answer, Failure, Result, decode_question, encode
+from contract.runtime import logs
+from contract.runtime.tracing import traceparent_of
 from contract.topology import JobName, is_canonical_uuid
-from contract.traces import traceparent_of
 from ingress import jobs, problems
 from ingress.admission import Asked, location_of
 from ingress.audit import Decision, record_of

@@ -13,7 +13,7 @@ from typing import Final
 
 import uvicorn
 
-from contract.notifier import Notifier
+from contract.runtime.systemd import Notifier
 from ingress.protocol import BoundedProtocol
 
 GRACE_S: Final = 10

@@ -7,8 +7,8 @@ from litestar import Request, Response
 
 from contract.bus import Bus
 from contract.messages import Query
-from contract.tokens import TokensFile
-from contract.traces import NO_TRACER, Tracer
+from contract.runtime.tracing import NO_TRACER, Tracer
+from contract.token_file import TokensFile
 from ingress.admission import Admission
 from ingress.audit_log import AuditLog, target_of
 from ingress.caller import Caller

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from contract.rates import Rate
+from contract.rate import Rate
 from contract.settings import Environment, Megabytes, RedactionSettings, Seconds, Secret, default_data_dir
-from contract.tokens import Share
+from contract.token_file import Share
 
 MAX_SOCKET_PATH_BYTES = 107
 

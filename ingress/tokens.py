@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from contract.errors import SettingsError
-from contract.tokens import PREFIX, TokensFile, TokensFileError, decode
+from contract.token_file import PREFIX, TokensFile, TokensFileError, decode
 from ingress.keyring import Keyring
 
 LOOKS_EVERY_S: Final = 1.0

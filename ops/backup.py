@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from contract.errors import DocQAError
-from contract.files import write_atomically
+from contract.runtime.files import write_atomically
 from contract.settings import load
 from ops import archive
 from ops.archive import Manifest

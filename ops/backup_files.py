@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from contract.files import make_folder, write_atomically
+from contract.runtime.files import make_folder, write_atomically
 from ops import bus_address
 from ops.publisher_list import is_free_name
 from ops.settings import BackupSettings

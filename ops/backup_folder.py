@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from contract.errors import AlreadyRunningError, DocQAError
-from contract.files import make_folder, sync_folder
+from contract.runtime.files import make_folder, sync_folder
 from ops import archive
 from ops.archive import Manifest
 from ops.lock import FileLock

@@ -13,8 +13,9 @@ from typing import Final
 
 import msgspec
 
-from contract import restored, topology
-from contract.bus import Bus
+from contract import topology
+from contract.bus import Bus, restore_mark
+from contract.bus.provision import provision
 from contract.errors import (
     AlreadyRunningError,
     BusUnavailableError,
@@ -22,8 +23,7 @@ from contract.errors import (
     NotProvisionedError,
     OutcomeUnknownError,
 )
-from contract.files import make_folder
-from contract.provision import provision
+from contract.runtime.files import make_folder
 from ops import archive, backup_files, bus_address, nats_config, snapshots, store_swap, stranded
 from ops.admin import admin_bus
 from ops.archive import Manifest
@@ -85,19 +85,19 @@ async def _into_a_running_bus(path: Path, manifest: Manifest, request: Request, 
     async with admin_bus(request.environment, request.settings.data_dir) as bus:
         names = await snapshots.names(bus)
         # Then what is there is neither the one nor the other, and a backup of the former was made before.
-        was_broken_off = await restored.is_unfinished(bus)
+        was_broken_off = await restore_mark.is_unfinished(bus)
         before = None if was_broken_off else await _saved_first(bus, request, replace=replace)
         if not was_broken_off:
             await provision(bus, request.settings)
             await try_out(path, manifest.streams, request.settings, request.folder.place("trial"), request.console)
-        await restored.note_unfinished(bus, is_unfinished=True)
+        await restore_mark.note_unfinished(bus, is_unfinished=True)
         # Without this one nobody puts in or takes out anything until the last step.
         for name in sorted(names, key=lambda name: name != topology.JOBS_STREAM):
             if name != f"KV_{topology.META_BUCKET}":
                 await snapshots.delete(bus, name)
         outcome = await _fill(bus, path, manifest, request)
         backup_files.put(_files(path, manifest, request, replace=replace))
-        await restored.note_unfinished(bus, is_unfinished=False)
+        await restore_mark.note_unfinished(bus, is_unfinished=False)
     return msgspec.structs.replace(outcome, before=before)
 
 
@@ -128,7 +128,7 @@ async def _fill(bus: Bus, path: Path, manifest: Manifest, request: Request) -> O
         check(path, msgspec.structs.replace(stream, restored=None), states[stream.name])
     jobs, at_s = states[topology.JOBS_STREAM], time.time()
     await _patiently(lambda: provision(bus, request.settings, amid_restore=True))
-    await _patiently(lambda: restored.write(bus, restored.Restored(at_s, jobs.last_seq)))
+    await _patiently(lambda: restore_mark.write(bus, restore_mark.Restored(at_s, jobs.last_seq)))
     # The durable is saved after its stream and may be ahead of it: such a job would never be delivered.
     await _patiently(lambda: stranded.deliver_anew(bus))
     counts = {stream.name: states[stream.name].messages for stream in manifest.streams}

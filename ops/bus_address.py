@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from contract.files import write_atomically
+from contract.runtime.files import write_atomically
 from ops.credentials import Credentials
 from ops.publisher_list import PublisherList
 

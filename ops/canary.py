@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from contract.errors import DocQAError
-from contract.files import write_atomically
+from contract.runtime.files import write_atomically
 from contract.settings import load
 from ops.console import Console
 from ops.options import environment_with, json_option, token_option

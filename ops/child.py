@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from contract.errors import AlreadyRunningError
-from contract.files import make_folder
+from contract.runtime.files import make_folder
 from ops import tether
 from ops.lock import FileLock
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from contract.errors import SettingsError
-from contract.files import make_folder, write_atomically
+from contract.runtime.files import make_folder, write_atomically
 
 ROLES: Final = ("admin", "ingress", "worker")
 _PASSWORD_BYTES: Final = 32

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from contract.errors import AlreadyRunningError, SettingsError
-from contract.files import make_folder
+from contract.runtime.files import make_folder
 from ops.lock import FileLock
 
 

@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from contract import topology
-from contract.bus import Bus, Stored
+from contract.bus import Bus
+from contract.bus.client import Stored
 from contract.derived_id import derived_id
 from contract.errors import AlreadyAcceptedError, BadNameError, DocQAError, QueueFullError
 from contract.messages import DeadLetter, body_hash, encode

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from contract.errors import AlreadyRunningError
-from contract.files import make_folder
+from contract.runtime.files import make_folder
 
 _POLL_S: Final = 0.02
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from contract import tasks
 from contract.bus import connected
+from contract.bus.provision import provision
 from contract.errors import BusError
-from contract.notifier import Notifier
-from contract.provision import provision
+from contract.runtime import tasks
+from contract.runtime.systemd import Notifier
 from contract.settings import BusSettings, QueueSettings, load
 from ops import store
 from ops.console import Console, silence_logs

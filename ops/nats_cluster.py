@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from contract.errors import SettingsError
-from contract.transport import is_loopback
+from contract.tls import is_loopback
 from ops import nats_config
 from ops.nats_door import Certificate
 from ops.ports import Address

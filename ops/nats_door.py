@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from contract.errors import SettingsError
-from contract.transport import is_loopback
+from contract.tls import is_loopback
 from ops import ports
 from ops.ports import Address
 from ops.settings import NatsSettings

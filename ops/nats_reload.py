@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from contract.errors import DocQAError
-from contract.files import write_atomically
+from contract.runtime.files import write_atomically
 from ops import nats_accounts, nats_config
 from ops.credentials import ROLES, Credentials
 from ops.publisher_list import PublisherList

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from contract import tasks
 from contract.bus import connected
+from contract.bus.provision import provision
 from contract.errors import BusError, BusUnavailableError
-from contract.files import make_folder, write_atomically
-from contract.provision import provision
+from contract.runtime import tasks
+from contract.runtime.files import make_folder, write_atomically
 from contract.settings import SECRET_NAMES, BusSettings, QueueSettings, Secret
 from ops import bus_address, nats_config, nats_reload, ports, store, store_key, store_swap, stranded
 from ops.child import Child, Program, ended_on_error, spawn

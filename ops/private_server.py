@@ -10,7 +10,7 @@ from typing import Final
 
 from contract.bus import Bus, connected
 from contract.errors import BusUnavailableError
-from contract.files import make_folder, write_atomically
+from contract.runtime.files import make_folder, write_atomically
 from contract.settings import SECRET_NAMES, BusSettings, QueueSettings, Secret
 from ops import nats_config, store_key
 from ops.child import Child, Program, ended_on_error, spawn

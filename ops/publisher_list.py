@@ -14,7 +14,7 @@ import msgspec
 
 from contract import topology
 from contract.errors import AlreadyRunningError, BadNameError, DocQAError
-from contract.files import make_folder, write_atomically
+from contract.runtime.files import make_folder, write_atomically
 from ops.lock import FileLock
 from ops.nats_accounts import publisher_user
 

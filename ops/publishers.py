@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from contract.errors import SettingsError
-from contract.files import make_folder
+from contract.runtime.files import make_folder
 from contract.settings import load
 from ops import bus_address, nats_door, nats_reload
 from ops.options import data_dir_option, environment_with, json_option

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from contract.files import write_atomically
+from contract.runtime.files import write_atomically
 
 
 class ReadyFile:

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from contract.files import make_folder, write_atomically
+from contract.runtime.files import make_folder, write_atomically
 from contract.settings import QueueSettings
 from ops.part import StartError
 

@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from contract.files import make_folder, sync_folder, write_atomically
+from contract.runtime.files import make_folder, sync_folder, write_atomically
 from ops import backup_files
 from ops.nats_config import STORE
 

@@ -11,12 +11,12 @@ from typing import Any, Final, get_args
 import click
 import msgspec
 
-from contract import tokens
+from contract import token_file
 from contract.errors import AlreadyRunningError, DocQAError
-from contract.files import write_atomically
-from contract.rates import Rate
+from contract.rate import Rate
+from contract.runtime.files import write_atomically
 from contract.settings import load
-from contract.tokens import MAX_PER_NAME, Right, Token, TokensFile
+from contract.token_file import MAX_PER_NAME, Right, Token, TokensFile
 from ops.lock import FileLock
 from ops.options import environment_with, json_option
 from ops.settings import UpSettings
@@ -96,7 +96,7 @@ def create(name: str, path: Path | None, as_json: bool, expires: datetime | None
     A client may have two, so that the new one is in use before the old one is revoked. The second one has the first
     one's rights, share and rate where no option says otherwise.
     """
-    secret = tokens.new_token()
+    secret = token_file.new_token()
     with _changing(_path(path)) as file:
         others = [token for token in file if token.name != name]
         own = [token for token in file if token.name == name and not token.is_expired()]
@@ -137,7 +137,7 @@ def revoke(which: str, path: Path | None, as_json: bool) -> None:
 def _new(name: str, secret: str, expires: datetime | None, former: Token | None, wishes: Mapping[str, Any]) -> Token:
     kept = {field: getattr(former, field) for field in wishes if former}
     wished = {field: value for field, value in wishes.items() if value is not None}
-    digest = tokens.digest_of(secret.encode()).hex()
+    digest = token_file.digest_of(secret.encode()).hex()
     created = datetime.now(UTC).replace(microsecond=0)
     try:
         return Token(name=name, sha256=digest, created=created, expires=expires, **{**kept, **wished})
@@ -146,7 +146,7 @@ def _new(name: str, secret: str, expires: datetime | None, former: Token | None,
 
 
 def _meant(which: str, file: list[Token]) -> list[Token]:
-    digest = tokens.digest_of(which.encode()).hex()
+    digest = token_file.digest_of(which.encode()).hex()
     named = [token for token in file if token.name == which or token.sha256 == digest]
     begun = [token for token in file if len(which) >= _SHORTEST_ID and token.sha256.startswith(which)]
     if not named and len(begun) > 1:
@@ -167,14 +167,14 @@ def _changing(path: Path) -> Iterator[list[Token]]:
     try:
         file = list(_read(path).tokens)
         yield file
-        write_atomically(path, tokens.encode(TokensFile(tokens=tuple(file))), mode=0o600)
+        write_atomically(path, token_file.encode(TokensFile(tokens=tuple(file))), mode=0o600)
     finally:
         lock.release()
 
 
 def _read(path: Path) -> TokensFile:
     try:
-        return tokens.decode(path.read_bytes())
+        return token_file.decode(path.read_bytes())
     except FileNotFoundError:
         return TokensFile()
 

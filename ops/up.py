@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from contract import tasks
+from contract.runtime import tasks
 from contract.settings import BusSettings, load
 from ops import addresses, bus_address, health, ports, store_key, welcome
 from ops.console import Console, silence_logs

@@ -5,9 +5,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from contract.bucket import Bucket
 from contract.bus import Bus
-from contract.usage import BudgetDay, ClientDay, day_of, decode
+from contract.bus.bucket import Bucket
+from contract.usage_records import BudgetDay, ClientDay, day_of, decode
 
 T = TypeVar("T")
 

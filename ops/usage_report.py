@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from contract.usage import BudgetDay, ClientDay, end_of
+from contract.usage_records import BudgetDay, ClientDay, end_of
 from ops.usage_days import Usage
 
 _DAY_S: Final = 86_400

@@ -16,7 +16,7 @@ from nats.aio.client import Client
 
 from bench.harness.free_ports import free_port
 from contract.bus import Bus, connected
-from contract.provision import provision
+from contract.bus.provision import provision
 from contract.settings import BusSettings, QueueSettings, Secret
 from ops import nats_config
 from ops.credentials import ROLES, Credentials

@@ -9,7 +9,7 @@ import click
 
 from bench.harness.table import Table
 from bench.report import comparison
-from contract.files import write_atomically
+from contract.runtime.files import write_atomically
 
 _HEAD: Final = """\
 # Benchmarks

@@ -8,8 +8,8 @@ from pathlib import Path
 import uvicorn
 from litestar import Litestar, post
 
-from contract.files import write_atomically
 from contract.messages import Question
+from contract.runtime.files import write_atomically
 
 
 @post("/api/query", status_code=200)

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 import uvloop
 
-from contract.files import write_atomically
+from contract.runtime.files import write_atomically
 
 _BODY: Final = b'{"id":"","status":"done","answer":"yes","usage":{"completion_tokens":1}}'
 _RESPONSE: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (

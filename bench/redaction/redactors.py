@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from contract.errors import TooManySecretsError
+from contract.redaction.detectors.text import Text
 from contract.redaction.redactor import BUILT_IN
-from contract.redaction.text import Text
 from contract.sanitize import sanitize
 
 OURS: Final = "ours"

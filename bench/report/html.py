@@ -8,7 +8,7 @@ from typing import Any, Final
 from bench.harness.table import Table
 from bench.report import comparison, plots
 from bench.report.palette import DARK, LIGHT, variables
-from contract.files import write_atomically
+from contract.runtime.files import write_atomically
 
 _CSS: Final = f"""
 :root{{{variables(LIGHT)}color-scheme:light dark}}

@@ -1,1 +1,1 @@
-"""What the sanitizer takes out of a text: one file for each way that a secret shows itself."""
+"""Finds and replaces secrets in a text: the redactor, custom rules, control texts of models; its detectors are one file a kind."""

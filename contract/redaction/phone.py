@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from contract.redaction.detectors.text import Text
 from contract.redaction.span import Span
-from contract.redaction.text import Text
 
 _GAP = rb"(?:[ .\-/]|\xc2\xa0)"
 _PHONE = re.compile(

@@ -6,19 +6,29 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from contract.errors import TooManySecretsError
-from contract.redaction import assignments, email, headers, jwt, kubernetes, numbers, phone, private_key, urls
-from contract.redaction.own_rules import OwnRule
-from contract.redaction.soft_hyphens import Joined, joined
+from contract.redaction import phone
+from contract.redaction.custom_rules import OwnRule
+from contract.redaction.detectors import (
+    assignments,
+    contact,
+    headers,
+    jwt,
+    kubernetes,
+    numbers,
+    private_key,
+    url_passwords,
+)
+from contract.redaction.detectors.soft_hyphens import Joined, joined
+from contract.redaction.detectors.text import Text
+from contract.redaction.detectors.tokens import TokenFinder
 from contract.redaction.span import Span
-from contract.redaction.text import Text
-from contract.redaction.tokens import TokenFinder
 
 MAX_SECRETS: Final = 1000
 """A text with more is a dump of secrets, not a document to ask about: it is refused."""
 
 Find = Callable[[Text], Iterable[Span]]
 
-OPTIONAL: Final[dict[str, Find]] = {"email": email.find, "phone": phone.find}
+OPTIONAL: Final[dict[str, Find]] = {"email": contact.find, "phone": phone.find}
 """Kinds that are looked for only where a deployment asks for them."""
 
 _MARKER = re.compile(rb"\[REDACTED:[a-z0-9-]{1,40}\]")
@@ -34,7 +44,7 @@ class Redactor:
             private_key.find,
             jwt.find,
             TokenFinder().find,
-            urls.find,
+            url_passwords.find,
             headers.find,
             kubernetes.find,
             numbers.find,

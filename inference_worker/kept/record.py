@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from contract.errors import SettingsError
-from contract.files import write_atomically
+from contract.runtime.files import write_atomically
 
 CURRENT: Final = "current.json"
 Check = Literal["fast", "full", "off"]

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from contract.errors import AlreadyRunningError, DocQAError
-from contract.files import make_folder, sync_folder, write_atomically
+from contract.runtime.files import make_folder, sync_folder, write_atomically
 from inference_worker.kept import record
 from inference_worker.kept.placing import Way, place
 from inference_worker.kept.record import ModelFile, hash_of

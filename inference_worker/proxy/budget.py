@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 import msgspec
 import structlog
 
-from contract.bucket import Bucket, Entry
+from contract.bus.bucket import Bucket, Entry
 from contract.errors import BudgetExhaustedError, BusError
-from contract.usage import BudgetDay, day_of, encode, end_of
+from contract.usage_records import BudgetDay, day_of, encode, end_of
 from inference_worker import metrics
 
 log = structlog.get_logger(__name__)

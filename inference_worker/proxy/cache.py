@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from contract import topology
-from contract.bucket import Bucket
+from contract.bus.bucket import Bucket
 from contract.errors import BusError
 from contract.messages import FinishReason, Usage
 from inference_worker.generation import Completion

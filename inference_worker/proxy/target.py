@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 import msgspec
 
 from contract.errors import SettingsError
-from contract.transport import is_loopback
+from contract.tls import is_loopback
 
 _COMPLETIONS: Final = "/chat/completions"
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from contract.files import write_atomically
+from contract.runtime.files import write_atomically
 from inference_worker.options import RunOptions
 from inference_worker.tuning.machine import Machine
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from contract.files import write_atomically
+from contract.runtime.files import write_atomically
 
 
 class _Known(msgspec.Struct, frozen=True):

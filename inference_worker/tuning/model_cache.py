@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from contract.errors import AlreadyRunningError
-from contract.files import make_folder, write_atomically
+from contract.runtime.files import make_folder, write_atomically
 from inference_worker.tuning import choice
 from inference_worker.tuning.choice import Choice
 from inference_worker.tuning.file_hash import sha256_of

@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from contract import logs
 from contract.errors import DocQAError
+from contract.runtime import logs
 from inference_worker.model import Model, quantize
 from inference_worker.options import RunOptions
 from inference_worker.tuning import quality, workload

@@ -14,8 +14,9 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from contract import logs, settings
+from contract import settings
 from contract.errors import DocQAError
+from contract.runtime import logs
 from inference_worker.model import library_version
 from inference_worker.model_file import locate_model
 from inference_worker.settings import WorkerSettings

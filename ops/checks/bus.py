@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from contract import transport
-from contract.provision import OLDEST_SERVER
+from contract import tls
+from contract.bus.provision import OLDEST_SERVER
 from ops import bus_address, nats_config
 from ops.checks.finding import Finding, failure, ok, warning
 from ops.checks.scene import Scene, answer
@@ -27,7 +27,7 @@ _SYNC_CURE: Final = "Set `jetstream { sync_interval: always }` in its configurat
 def check(scene: Scene, monitoring: str | None) -> list[Finding]:
     """`monitoring`: where a server that somebody else runs shows its state; an embedded one's is found."""
     if url := scene.environment.get("DOCQA_NATS_URL"):
-        return [found for server in transport.servers(url) for found in _elsewhere(server, monitoring)]
+        return [found for server in tls.servers(url) for found in _elsewhere(server, monitoring)]
     monitoring = monitoring or embedded_monitoring(scene.settings.data_dir)
     if monitoring and (varz := read(monitoring, "/varz")):
         return [judge_version(varz.get("version", ""), "running"), judge_sync(varz)]

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import psutil
 
-from contract.metrics import memory_limit_bytes
+from contract.runtime.metrics import memory_limit_bytes
 from ops.checks.finding import Finding, failure, ok, size, warning
 from ops.checks.scene import Scene
 

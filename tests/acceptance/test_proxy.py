@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from contract.usage import BudgetDay, day_of, decode
+from contract.usage_records import BudgetDay, day_of, decode
 from tests.acceptance import direct
 from tests.acceptance.client import problem, retry_after_s
 from tests.acceptance.stack import Stack, Start

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from nats.js.api import KeyValueConfig
 
-from contract import restored, topology
-from contract.bus import Bus
+from contract import topology
+from contract.bus import Bus, restore_mark
+from contract.bus.provision import provision
 from contract.errors import BusError, DocQAError
 from contract.messages import Answer, Failure, encode
-from contract.provision import provision
 from contract.settings import Secret
 from contract.topology import JobName
 from ops import archive, bus_address, nats_reload, snapshots
@@ -172,7 +172,7 @@ async def test_a_restore_of_a_running_bus_that_was_broken_off_is_seen_and_finish
     async with server.bus() as bus:
         jobs = await filled(bus)
         path = await embedded.backup(login)
-        await restored.note_unfinished(bus, is_unfinished=True)
+        await restore_mark.note_unfinished(bus, is_unfinished=True)
         for name in (topology.JOBS_STREAM, RESULTS):
             await snapshots.delete(bus, name)
         with pytest.raises(BusError, match="A restore of this bus was broken off"):
@@ -228,7 +228,7 @@ async def test_a_restored_job_has_its_whole_deadline_and_one_with_a_result_is_no
             assert await result_of(bus, ended) == failure
         assert len(engine.asked) == 1
         # A job that came after the restore counts from its own acceptance.
-        mark = await restored.read(bus)
+        mark = await restore_mark.read(bus)
         assert mark
         new = await publish(bus)
         found = await bus.find_job(new)

@@ -14,11 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
-from contract import restored
-from contract.bus import Bus
+from contract.bus import Bus, restore_mark
+from contract.bus.provision import provision
 from contract.errors import BusError
 from contract.messages import Failure, encode
-from contract.provision import provision
 from ops import archive, snapshots
 from tests.integration.bus_side import new_job, publish
 from tests.integration.embedded import Embedded
@@ -160,7 +159,7 @@ async def test_a_killed_restore_of_a_bus_that_runs_is_whole_or_says_so_and_the_n
         for _ in range(KILLS):
             process = docqa(embedded, "restore", path, "--replace", **login)
             all_end(killed_after(process, rng.uniform(lasts_s / 2, lasts_s)))
-            if await restored.is_unfinished(bus):
+            if await restore_mark.is_unfinished(bus):
                 broken_off += 1
                 with pytest.raises(BusError, match="was broken off"):
                     await provision(bus, server.settings)

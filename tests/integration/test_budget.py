@@ -13,7 +13,7 @@ import pytest
 
 from contract.bus import Bus
 from contract.errors import BudgetExhaustedError, BusError
-from contract.usage import BudgetDay, day_of, decode, encode
+from contract.usage_records import BudgetDay, day_of, decode, encode
 from inference_worker.proxy.budget import Budget
 from tests.acceptance.waiting import eventually
 from tests.integration.bus_side import paused

@@ -9,7 +9,7 @@ import pytest
 
 from contract import topology
 from contract.bus import Bus
-from contract.provision import provision
+from contract.bus.provision import provision
 from inference_worker import consumer as consumer_module
 from inference_worker.consumer import Consumer
 from inference_worker.job import Job

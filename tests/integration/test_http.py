@@ -19,9 +19,9 @@ from contract import topology
 from contract.bus import Bus
 from contract.errors import AlreadyAcceptedError
 from contract.messages import Answer, Failure, Query, WorkerAnnouncement, decode_query, decode_result, encode
+from contract.runtime.tracing import traceparent_of
 from contract.settings import Secret
 from contract.topology import JobName
-from contract.traces import traceparent_of
 from inference_worker.echo import EchoEngine
 from ingress.__main__ import connect
 from ingress.app import create_app

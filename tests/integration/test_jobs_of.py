@@ -2,7 +2,8 @@
 
 import pytest
 
-from contract.bus import Bus, JobsOnStream
+from contract.bus import Bus
+from contract.bus.client import JobsOnStream
 from contract.errors import BusUnavailableError, NotProvisionedError
 from tests.integration.bus_side import new_job, publish
 from tests.nats_server import RunningServer

@@ -9,8 +9,8 @@ from nats.js.errors import APIError
 
 from contract import topology
 from contract.bus import Bus
+from contract.bus.provision import BUDGET_TTL_S, JOB_MARGIN_BYTES, USAGE_MAX_BYTES, USAGE_TTL_S, provision
 from contract.errors import AlreadyAcceptedError, BusError, QueueFullError
-from contract.provision import BUDGET_TTL_S, JOB_MARGIN_BYTES, USAGE_MAX_BYTES, USAGE_TTL_S, provision
 from contract.settings import QueueSettings
 from contract.topology import JobName
 from tests.nats_server import RunningServer

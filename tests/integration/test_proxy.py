@@ -12,7 +12,7 @@ from contract.bus import Bus
 from contract.errors import BudgetExhaustedError, DocQAError, EngineError, PromptTooLongError, ProxyError
 from contract.messages import Query, Usage
 from contract.settings import Secret
-from contract.usage import BudgetDay, decode
+from contract.usage_records import BudgetDay, decode
 from inference_worker.generation import Completion, Piece
 from inference_worker.proxy import request, tries
 from inference_worker.proxy.breaker import Breaker

@@ -13,7 +13,7 @@ import pytest
 from contract.bus import Bus
 from contract.errors import PromptTooLongError
 from contract.messages import Query
-from contract.usage import BudgetDay, day_of, decode
+from contract.usage_records import BudgetDay, day_of, decode
 from inference_worker.generation import Completion, Piece
 from inference_worker.model_file import bundled_model
 from inference_worker.proxy.budget import Budget

@@ -7,8 +7,8 @@ import pytest
 
 from contract import topology
 from contract.bus import Bus
+from contract.bus.provision import provision
 from contract.messages import DeadLetter, Failure, TokenEvent, decode_result
-from contract.provision import provision
 from contract.settings import QueueSettings
 from contract.topology import JobName
 from inference_worker import replier as replier_module

@@ -8,7 +8,7 @@ import pytest
 
 from contract.bus import Bus
 from contract.messages import Query, Usage
-from contract.usage import Answers, ClientDay, decode
+from contract.usage_records import Answers, ClientDay, decode
 from inference_worker import usage_ledger
 from inference_worker.echo import EchoEngine
 from inference_worker.metered import Metered

@@ -12,6 +12,7 @@ import pytest
 
 from contract import topology
 from contract.bus import Bus
+from contract.bus.provision import provision
 from contract.messages import (
     Answer,
     DeadLetter,
@@ -23,7 +24,6 @@ from contract.messages import (
     decode_result,
     encode,
 )
-from contract.provision import provision
 from contract.settings import QueueSettings
 from contract.topology import JobName
 from inference_worker import consumer as consumer_module

@@ -8,11 +8,11 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from contract import asyncapi
-from contract.asyncapi import MESSAGES
 from contract.errors import BadMessageError
 from contract.messages import Answer, Failure, Query, decode_query, decode_result, encode
 from contract.topology import JobName
+from docs import asyncapi
+from docs.asyncapi import MESSAGES
 from docs.generate import FOLDER, generated
 
 NAMES = sorted(asyncapi.schemas())

@@ -9,9 +9,9 @@ import pytest
 from litestar import Request, Response
 from litestar.types import HTTPScope
 
-from contract.rates import Rate
+from contract.rate import Rate
 from contract.settings import Secret
-from contract.tokens import Right, Token, TokensFile, digest_of
+from contract.token_file import Right, Token, TokensFile, digest_of
 from ingress.auth import authenticator
 from ingress.caller import ANONYMOUS, NAMED
 from ingress.keyring import Keyring

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.files import make_folder, write_atomically
+from contract.runtime.files import make_folder, write_atomically
 
 
 def test_content_and_mode_are_as_asked_and_nothing_else_is_left(tmp_path: Path) -> None:

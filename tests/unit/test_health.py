@@ -4,7 +4,7 @@ import time
 from typing import cast
 
 from contract.bus import Bus
-from contract.notifier import Notifier
+from contract.runtime.systemd import Notifier
 from inference_worker.echo import EchoEngine
 from inference_worker.health import Health
 from inference_worker.watchdog import Watchdog

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from contract.rates import Rate
+from contract.rate import Rate
 from contract.settings import Secret
-from contract.tokens import Token, TokensFile, digest_of
+from contract.token_file import Token, TokensFile, digest_of
 from ingress.caller import ANONYMOUS, NAMED
 from ingress.keyring import Keyring
 from ingress.settings import IngressSettings

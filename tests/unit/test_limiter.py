@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from contract.rates import Rate
+from contract.rate import Rate
 from ingress.limiter import Limiter
 
 

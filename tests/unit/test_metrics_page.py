@@ -6,10 +6,10 @@ from types import ModuleType
 
 from prometheus_client.metrics import MetricWrapperBase
 
-import contract.metrics
+import contract.runtime.metrics
 import inference_worker.metrics
 import ingress.metrics
-from contract.metrics import ProcessCollector
+from contract.runtime.metrics import ProcessCollector
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -26,7 +26,7 @@ def rows() -> list[tuple[str, ...]]:
 def shown_by(module: ModuleType, service: str) -> set[Row]:
     """The metrics that a module makes; those that it imports are another's."""
     own = [value for value in vars(module).values() if isinstance(value, MetricWrapperBase)]
-    foreign = [value for value in vars(contract.metrics).values() if module is not contract.metrics]
+    foreign = [value for value in vars(contract.runtime.metrics).values() if module is not contract.runtime.metrics]
     families = {metric: next(iter(metric.describe())) for metric in own if metric not in foreign}
     return {
         (_name(family.name, family.type), family.type, frozenset(metric._labelnames), service)
@@ -48,7 +48,7 @@ def _name(family: str, kind: str) -> str:
 
 def test_the_page_lists_each_metric_of_the_code_with_its_type_labels_and_service() -> None:
     in_code = (
-        shown_by(contract.metrics, "both")
+        shown_by(contract.runtime.metrics, "both")
         | shown_by_process()
         | shown_by(ingress.metrics, "ingress")
         | shown_by(inference_worker.metrics, "worker")

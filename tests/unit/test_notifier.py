@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from contract.notifier import Notifier
+from contract.runtime.systemd import Notifier
 
 PID = 4711
 

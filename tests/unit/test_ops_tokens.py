@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from contract.errors import AlreadyRunningError, DocQAError
-from contract.tokens import Token, TokensFile, decode, digest_of, encode
+from contract.token_file import Token, TokensFile, decode, digest_of, encode
 from ops.lock import FileLock
 from ops.tokens import command
 

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from contract.bus import Bus, JobsOnStream
+from contract.bus import Bus
+from contract.bus.client import JobsOnStream
 from contract.errors import BusUnavailableError
 from contract.topology import JobName
 from ingress.places import Places, ShareUsedUpError

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from contract.errors import ProxyError, SettingsError
 from contract.messages import Query
-from contract.redaction.own_rules import OwnRule
+from contract.redaction.custom_rules import OwnRule
 from contract.redaction.redactor import Redactor
 from contract.settings import Secret
 from inference_worker.proxy.breaker import FAILURES, OPEN_S, Breaker

@@ -3,7 +3,7 @@
 import pytest
 
 from contract.errors import SettingsError
-from contract.rates import MAX_COUNT, Rate
+from contract.rate import MAX_COUNT, Rate
 from contract.settings import load
 from ingress.settings import IngressSettings
 

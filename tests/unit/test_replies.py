@@ -6,8 +6,8 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from contract.bucket import Bucket, Entry
 from contract.bus import Bus
+from contract.bus.bucket import Bucket, Entry
 from contract.errors import BusUnavailableError
 from contract.messages import Failure, encode
 from contract.topology import JobName

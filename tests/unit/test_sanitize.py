@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 
 from contract.errors import BadMessageError, SettingsError, TooManySecretsError
 from contract.messages import Query, Question
-from contract.redaction.own_rules import read
+from contract.redaction.custom_rules import read
 from contract.redaction.redactor import MAX_SECRETS, Redactor
 from contract.sanitize import sanitize, sanitize_question
 

@@ -10,12 +10,12 @@ from hypothesis import example, given, settings
 from bench.redaction.corpus import cases
 from bench.redaction.texts import HOSTILE, dense, ordinary
 from contract.errors import TooManySecretsError
-from contract.redaction import harmless
-from contract.redaction.own_rules import OwnRule
-from contract.redaction.pattern import Pattern, Search
+from contract.redaction import control_text
+from contract.redaction.custom_rules import OwnRule
+from contract.redaction.detectors.pattern import Pattern, Search
+from contract.redaction.detectors.text import REACH_BYTES, Text
 from contract.redaction.redactor import BUILT_IN, OPTIONAL, Redactor
 from contract.redaction.span import Span
-from contract.redaction.text import REACH_BYTES, Text
 from contract.sanitize import sanitize
 
 ALL = Redactor(OPTIONAL, [OwnRule("name", "goblin .{0,900} lane"), OwnRule("tail", r"(?s)last words: (.*)", 1)])
@@ -63,7 +63,7 @@ def same_looks(source: bytes, redactor: Redactor) -> None:
     for _ in range(6):
         spans = looked(text, redactor)
         assert spans == looked(Text(text.source), redactor)
-        assert harmless.is_harmless(text) == harmless.is_harmless(Text(text.source))
+        assert control_text.is_harmless(text) == control_text.is_harmless(Text(text.source))
         if not spans or isinstance(spans, str):
             return
         text = text.replaced(spans)

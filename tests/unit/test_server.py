@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.notifier import Notifier
+from contract.runtime.systemd import Notifier
 from ingress.asgi import Message, Receive, Scope, Send
 from ingress.server import Server
 

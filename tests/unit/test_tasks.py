@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from contract import tasks
+from contract.runtime import tasks
 
 
 async def test_a_task_that_passes_over_a_cancellation_ends_at_the_next_one() -> None:

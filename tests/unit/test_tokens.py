@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from contract.errors import SettingsError
-from contract.rates import Rate
+from contract.rate import Rate
 from contract.sanitize import sanitize
-from contract.tokens import MAX_PER_NAME, Token, TokensFile, TokensFileError, decode, digest_of, encode, new_token
+from contract.token_file import MAX_PER_NAME, Token, TokensFile, TokensFileError, decode, digest_of, encode, new_token
 from ingress.tokens import TokensOnDisk
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

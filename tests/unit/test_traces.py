@@ -8,8 +8,8 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from contract.errors import SettingsError
-from contract.otel import OtelTracer
-from contract.traces import NO_TRACER, new_traceparent, traceparent_of, tracer_from
+from contract.runtime.otel import OtelTracer
+from contract.runtime.tracing import NO_TRACER, new_traceparent, traceparent_of, tracer_from
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
@@ -50,7 +50,7 @@ def test_no_span_is_made_unless_it_is_asked_for(environment: Mapping[str, str]) 
 
 
 def test_without_the_extra_an_endpoint_is_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "contract.otel", None)
+    monkeypatch.setitem(sys.modules, "contract.runtime.otel", None)
     with pytest.raises(SettingsError, match=r"^OTEL_EXPORTER_OTLP_ENDPOINT: .*goblin-docqa\[otel\]"):
         tracer_from(ENDPOINT, "ingress")
 

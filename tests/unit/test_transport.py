@@ -14,7 +14,7 @@ from nats.aio.client import Srv
 from contract.bus import Bus
 from contract.errors import SettingsError
 from contract.settings import BusSettings, QueueSettings, Secret, load
-from contract.transport import is_loopback, tls_context
+from contract.tls import is_loopback, tls_context
 
 ELSEWHERE = "nats://bus.example:4222"
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import rich.console
 
-from contract.usage import Answers, BudgetDay, ClientDay, day_of
+from contract.usage_records import Answers, BudgetDay, ClientDay, day_of
 from ops.usage_days import Usage
 from ops.usage_picture import picture
 from ops.usage_report import report

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from contract.notifier import Notifier
+from contract.runtime.systemd import Notifier
 from inference_worker import watchdog as watchdog_module
 from inference_worker.echo import EchoEngine
 from inference_worker.watchdog import STALLED_STATUS, Watchdog

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from contract.errors import TooManySecretsError
-from contract.redaction import extents, values
-from contract.redaction.names import NEAR, REST, SPOKEN, WRITTEN, Name, Names, is_benign
-from contract.redaction.pattern import Pattern
+from contract.redaction.detectors import secret_values, value_extent
+from contract.redaction.detectors.pattern import Pattern
+from contract.redaction.detectors.setting_names import NEAR, REST, SPOKEN, WRITTEN, Name, Names, is_benign
+from contract.redaction.detectors.text import Refusals, Text
 from contract.redaction.span import Span
-from contract.redaction.text import Refusals, Text
 
 _CLOSE = r"(?:\\{0,2}[\"'`]|[\])}]|\*{2}|</(?:key|name|string)>\s{0,8}<(?:string|value)){0,3}"
 _TYPE = (
@@ -154,25 +154,25 @@ def _judge(source: bytes, place: _Place, name: Name) -> _Verdict:
         return _after_a_space(source, place.keyword[0], start, name) if sign == b":" else _NOTHING
     if sign.rstrip(b"{").endswith(b">") and (span := _in_element(source, start, name)):
         return _Verdict(span, span.end)
-    end, read = extents.unquoted(source, start, name.is_password, sign, _JUDGED_BYTES)
+    end, read = value_extent.unquoted(source, start, name.is_password, sign, _JUDGED_BYTES)
     value = source[start:end]
-    if (name.is_bare and not _is_key(source, place.keyword[0], value)) or not values.is_unquoted_secret(
+    if (name.is_bare and not _is_key(source, place.keyword[0], value)) or not secret_values.is_unquoted_secret(
         source, start, end, name.is_password, name.is_strong
     ):
         # What an element holds further on may change.
         return _Verdict(None, len(source) if sign.endswith(b">") else read)
     if end - start > _JUDGED_BYTES - 8:
-        end, _ = extents.unquoted(source, start, name.is_password, sign, len(source))
+        end, _ = value_extent.unquoted(source, start, name.is_password, sign, len(source))
     return _Verdict(Span(start, end, _kind(name, source[start:end])), end)
 
 
 def _judge_quoted(source: bytes, place: _Place, name: Name) -> _Verdict:
     start = place.quote[1]
-    end, read = extents.quoted(source, place.quote)
+    end, read = value_extent.quoted(source, place.quote)
     value = source[start:end]
     is_secret = (
         end >= 0
-        and values.is_quoted_secret(value, name.is_password, name.is_strong)
+        and secret_values.is_quoted_secret(value, name.is_password, name.is_strong)
         and not _is_next_word(name, source[place.sign[0] : place.sign[1]].strip(), value)
         and (not name.is_bare or _is_key(source, place.keyword[0], value))
     )
@@ -185,7 +185,7 @@ def _is_next_word(name: Name, sign: bytes, value: bytes) -> bool:
         return False
     text = name.text
     is_bare = text.isalpha() and (text.islower() or text.isupper() or text.istitle())
-    return (is_bare or b"." in text or (sign == b"," and b"_" in value)) and values.is_a_word(value)
+    return (is_bare or b"." in text or (sign == b"," and b"_" in value)) and secret_values.is_a_word(value)
 
 
 def _takes_a_bare_value(source: bytes, start: int, name: Name) -> bool:
@@ -198,8 +198,8 @@ def _takes_a_bare_value(source: bytes, start: int, name: Name) -> bool:
 
 def _after_a_space(source: bytes, keyword: int, start: int, name: Name) -> _Verdict:
     """`API key 9f8e7d6c…`: the value must look drawn by itself, and nothing say that it is a cache's key."""
-    end, read = extents.unquoted(source, start, is_password=False, sign=b"", most=_JUDGED_BYTES)
-    if source[end : end + 1] in (b":", b"=") or not values.is_plainly_drawn(source[start:end]):
+    end, read = value_extent.unquoted(source, start, is_password=False, sign=b"", most=_JUDGED_BYTES)
+    if source[end : end + 1] in (b":", b"=") or not secret_values.is_plainly_drawn(source[start:end]):
         return _Verdict(None, read)
     if is_benign(b"_".join((*_word_before(source, keyword), name.text))):
         return _Verdict(None, read)
@@ -208,9 +208,9 @@ def _after_a_space(source: bytes, keyword: int, start: int, name: Name) -> _Verd
 
 def _in_element(source: bytes, start: int, name: Name) -> Span | None:
     """All of `<secret>{AQAAABAAA 9f8e…}</secret>`, if one of its few words is plainly drawn."""
-    content = source[start : max(start, source.find(b"</", start, start + extents.VALUE_BYTES))].rstrip(b"} \n")
+    content = source[start : max(start, source.find(b"</", start, start + value_extent.VALUE_BYTES))].rstrip(b"} \n")
     words = content[:_JUDGED_BYTES].split(None, _MOST_WORDS)
-    if not 1 < len(words) <= _MOST_WORDS or not any(map(values.is_plainly_drawn, words)):
+    if not 1 < len(words) <= _MOST_WORDS or not any(map(secret_values.is_plainly_drawn, words)):
         return None
     end = start + len(content)
     return Span(start, end, _kind(name, source[start:end]))
@@ -218,7 +218,7 @@ def _in_element(source: bytes, start: int, name: Name) -> Span | None:
 
 def _is_key(source: bytes, keyword: int, value: bytes) -> bool:
     """Whether the value of a `key` is a secret: drawn, and not the cache's or the table's."""
-    return values.is_key(value) and not is_benign(b"_".join((*_word_before(source, keyword), b"key")))
+    return secret_values.is_key(value) and not is_benign(b"_".join((*_word_before(source, keyword), b"key")))
 
 
 def _word_before(source: bytes, keyword: int) -> list[bytes]:

@@ -59,7 +59,7 @@ def tracer_from(environment: Mapping[str, str], service: str) -> Tracer:
     if endpoint is None or is_disabled or environment.get("OTEL_TRACES_EXPORTER") == "none":
         return NO_TRACER
     try:
-        from contract.otel import OtelTracer
+        from contract.runtime.otel import OtelTracer
     except ModuleNotFoundError:
         raise SettingsError(
             f"{endpoint}: traces need the extra `otel` (pip install 'goblin-docqa[otel]'), or unset it."

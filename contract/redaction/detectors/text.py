@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from contract.redaction.pattern import Gap, Pattern, Search
+from contract.redaction.detectors.pattern import Gap, Pattern, Search
 from contract.redaction.span import Span
 
 REACH_BYTES: Final = 256

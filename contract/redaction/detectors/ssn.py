@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from contract.redaction.number import Number
-from contract.redaction.pattern import Pattern
+from contract.redaction.detectors.number_kind import Number
+from contract.redaction.detectors.pattern import Pattern
 from contract.redaction.span import Span
 
 _DASH = r"(?:-|\xe2\x80\x91| )"

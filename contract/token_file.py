@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from contract.errors import DocQAError
-from contract.rates import Rate
+from contract.rate import Rate
 from contract.topology import is_name
 
 PREFIX: Final = "dq_"

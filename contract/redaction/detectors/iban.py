@@ -4,8 +4,8 @@ import re
 import string
 from typing import Final
 
-from contract.redaction.number import Number
-from contract.redaction.pattern import Pattern
+from contract.redaction.detectors.number_kind import Number
+from contract.redaction.detectors.pattern import Pattern
 from contract.redaction.span import Span
 
 _LENGTHS = {

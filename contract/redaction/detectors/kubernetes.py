@@ -9,10 +9,10 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
-from contract.redaction.pattern import Pattern
-from contract.redaction.placeholder import is_placeholder
+from contract.redaction.detectors.pattern import Pattern
+from contract.redaction.detectors.placeholders import is_placeholder
+from contract.redaction.detectors.text import Text
 from contract.redaction.span import Span
-from contract.redaction.text import Text
 
 _KIND: Final = "kubernetes-secret"
 _KIND_OF = Pattern("kind")

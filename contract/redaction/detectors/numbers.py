@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import Final
 
-from contract.redaction import ssn
-from contract.redaction.card import CARD
-from contract.redaction.iban import IBAN
-from contract.redaction.number import after
-from contract.redaction.pattern import Pattern
+from contract.redaction.detectors import ssn
+from contract.redaction.detectors.card import CARD
+from contract.redaction.detectors.iban import IBAN
+from contract.redaction.detectors.number_kind import after
+from contract.redaction.detectors.pattern import Pattern
+from contract.redaction.detectors.ssn import SSN
+from contract.redaction.detectors.text import Refusals, Text
 from contract.redaction.span import Span
-from contract.redaction.ssn import SSN
-from contract.redaction.text import Refusals, Text
 
 _KINDS: Final = (IBAN, CARD, SSN)
 """The middle of an account's number may pass for a card's: accounts come first."""

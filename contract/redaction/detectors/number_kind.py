@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from contract.redaction.pattern import Pattern
+from contract.redaction.detectors.pattern import Pattern
 from contract.redaction.span import Span
 
 

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 
-from contract.redaction.pattern import Pattern
+from contract.redaction.detectors.pattern import Pattern
 
 _CASES = bytes(65 if 65 <= byte <= 90 else 97 for byte in range(256))
 _FILLER = frozenset(b"xX*.#01_-?=")

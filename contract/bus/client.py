@@ -14,16 +14,17 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import Header
 
-from contract import tasks, topology, transport
-from contract.bucket import Bucket
-from contract.bus_errors import NO_MESSAGE, translated_errors
+from contract import tls, topology
+from contract.bus.bucket import Bucket
+from contract.bus.nats_errors import NO_MESSAGE, translated_errors
+from contract.bus.stream_info import decode_page
 from contract.errors import (
     AlreadyAcceptedError,
     BusError,
     OutcomeUnknownError,
 )
+from contract.runtime import tasks
 from contract.settings import BusSettings
-from contract.stream_info import decode_page
 from contract.topology import JobName
 
 REQUEST_TIMEOUT_S: Final = 2.0
@@ -78,7 +79,7 @@ class _Client(Client):
     def _connect_command(self) -> bytes:
         """What begins each connection, password and all; raises nats.errors.Error before it is shown to anybody."""
         host = self._current_server.uri.hostname if self._current_server else None
-        if not self._is_encrypted() and ("tls" in self.options or not transport.is_loopback(host)):
+        if not self._is_encrypted() and ("tls" in self.options or not tls.is_loopback(host)):
             raise nats.errors.Error(f"{host} offers no TLS: it is told no password")
         return bytes(super()._connect_command())
 
@@ -128,7 +129,7 @@ class Bus:
                 await on_reconnect()
 
         await self.client.connect(
-            transport.servers(settings.nats_url),
+            tls.servers(settings.nats_url),
             name=f"docqa-{role}",
             user=role if settings.nats_password else None,
             password=settings.nats_password.reveal() if settings.nats_password else None,

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 import nats.js.errors
 
-from contract.bus_errors import translated_errors
+from contract.bus.nats_errors import translated_errors
 
 
 class _Limits(msgspec.Struct):

@@ -11,9 +11,9 @@ import re2
 from msgspec import Meta
 
 from contract.errors import SettingsError
-from contract.redaction.pattern import options
+from contract.redaction.detectors.pattern import options
+from contract.redaction.detectors.text import Text
 from contract.redaction.span import Span
-from contract.redaction.text import Text
 
 Kind = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,39}$")]
 

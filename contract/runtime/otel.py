@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from contract.runtime.tracing import Kind
 from contract.topology import TRACE_HEADER
-from contract.traces import Kind
 
 _KINDS: Final = {
     "server": SpanKind.SERVER,

@@ -1,7 +1,14 @@
 """Judges the value of a setting that is named like a secret: drawn at random, a password, or only a word."""
 
-from contract.redaction.pattern import Pattern
-from contract.redaction.placeholder import digits_in, entropy_bits, is_name, is_of_words, is_placeholder, turns_of_case
+from contract.redaction.detectors.pattern import Pattern
+from contract.redaction.detectors.placeholders import (
+    digits_in,
+    entropy_bits,
+    is_name,
+    is_of_words,
+    is_placeholder,
+    turns_of_case,
+)
 
 _PHRASE = Pattern(
     r"(?i)\b(?:enter|your|please|must|required|invalid|confirm|forgot|reset|show|hide|new|current|is|are|the|cannot|can't|"

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from contract.redaction.pattern import Pattern
+from contract.redaction.detectors.pattern import Pattern
 
 SPOKEN: Final = (
     "pass(?:word|wd|phrase|code|wort)|passwd|pwd|contrase(?:n|ñ)a|senha|kennwort|mot_de_passe|wachtwoord|hasło|lösenord|"

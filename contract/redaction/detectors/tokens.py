@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 
 import re2
 
-from contract.redaction.pattern import Pattern, options
-from contract.redaction.placeholder import is_filler
+from contract.redaction.detectors.pattern import Pattern, options
+from contract.redaction.detectors.placeholders import is_filler
+from contract.redaction.detectors.text import Refusals, Text
+from contract.redaction.detectors.token_formats import TOKENS, Token
 from contract.redaction.span import Span
-from contract.redaction.text import Refusals, Text
-from contract.redaction.token_kinds import TOKENS, Token
 
 _OPEN_REPETITION = re.compile(r"\{(\d+),\}")
 _ENOUGH = 24

@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterator
 
 from contract.errors import TooManySecretsError
-from contract.redaction.pattern import Pattern
-from contract.redaction.placeholder import digits_in, is_filler, is_of_words, is_placeholder, turns_of_case
+from contract.redaction.detectors.pattern import Pattern
+from contract.redaction.detectors.placeholders import digits_in, is_filler, is_of_words, is_placeholder, turns_of_case
+from contract.redaction.detectors.secret_values import is_plainly_drawn
+from contract.redaction.detectors.text import Text
 from contract.redaction.span import Span
-from contract.redaction.text import Text
-from contract.redaction.values import is_plainly_drawn
 
 _ANY = Pattern(
     r"(?i)\b(?:bearer|basic)(?:[ \t]{1,4}|%20)[\"']?[A-Za-z0-9._~+/=-]{8}"

@@ -17,8 +17,8 @@ from nats.js.api import (
     StreamConfig,
 )
 
-from contract import restored, topology
-from contract.bus import Bus
+from contract import topology
+from contract.bus import Bus, restore_mark
 from contract.errors import BusError, BusUnavailableError, NotProvisionedError, OutcomeUnknownError
 from contract.settings import QueueSettings
 
@@ -83,7 +83,7 @@ def _check_version(bus: Bus) -> None:
 
 async def _check_whole(bus: Bus) -> None:
     try:
-        is_unfinished = await restored.is_unfinished(bus)
+        is_unfinished = await restore_mark.is_unfinished(bus)
     except OutcomeUnknownError:
         raise BusUnavailableError("The bus did not answer before its streams were set up: try again.") from None
     if is_unfinished:

@@ -12,9 +12,9 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import NamedTuple
 
-from contract.redaction.pattern import Pattern
-from contract.redaction.soft_hyphens import SOFT_HYPHEN, joined
-from contract.redaction.text import Text
+from contract.redaction.detectors.pattern import Pattern
+from contract.redaction.detectors.soft_hyphens import SOFT_HYPHEN, joined
+from contract.redaction.detectors.text import Text
 
 CONTROL_CHARACTER = "control-character"
 CONTROL_TOKEN = "control-token"  # noqa: S105  # a kind's name

@@ -8,9 +8,9 @@ import nats.js.errors
 from nats.js import JetStreamContext
 from nats.js.api import Header
 
-from contract.bus_errors import NO_MESSAGE, WRONG_LAST_SEQUENCE, translated_errors
+from contract.bus.nats_errors import NO_MESSAGE, WRONG_LAST_SEQUENCE, translated_errors
+from contract.bus.stream_info import decode_page
 from contract.errors import BusError
-from contract.stream_info import decode_page
 
 Request: TypeAlias = Callable[[str, bytes], Awaitable[bytes]]
 """Asks what listens on a subject; raises BusError."""

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from contract.redaction.detectors.text import Text
 from contract.redaction.span import Span
-from contract.redaction.text import Text
 
 _EMAIL = re.compile(
     rb"(?<![\w.%+\x80-\xff-])[\w.%+\x80-\xff-]{1,64}+@(?:[A-Za-z0-9\x80-\xff][A-Za-z0-9\x80-\xff-]{0,62}+\.){1,8}[A-Za-z]{2,24}(?![\w-])"

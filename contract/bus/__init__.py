@@ -1,0 +1,5 @@
+"""The message bus as the services use it: connection, buckets, streams. Knows NATS; knows nothing of who asks or answers."""
+
+from contract.bus.client import Bus, QueueState, connected
+
+__all__ = ["Bus", "QueueState", "connected"]

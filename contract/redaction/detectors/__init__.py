@@ -1,0 +1,1 @@
+"""The detectors: one file for each way that a secret shows itself in a text."""

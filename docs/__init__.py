@@ -1,0 +1,1 @@
+"""What generates the documents that are made from the code."""
