@@ -23,15 +23,14 @@ from contract.runtime.files import write_atomically
 from contract.runtime.metrics import BUS_CONNECTED, show_process
 from contract.runtime.systemd import Notifier
 from contract.runtime.tracing import Tracer, tracer_from
-from inference_worker.announcer import Announcer
-from inference_worker.backends import open_backend
-from inference_worker.engines import hint_for
-from inference_worker.generation import Engine
+from inference_worker.backends import hint_for, open_backend
+from inference_worker.engines.base import Engine
 from inference_worker.health import Health
+from inference_worker.jobs.heartbeat import Announcer
+from inference_worker.jobs.worker import Worker
+from inference_worker.monitoring.status_server import StatusServer
+from inference_worker.monitoring.watchdog import Watchdog
 from inference_worker.settings import WorkerSettings
-from inference_worker.status_server import StatusServer
-from inference_worker.watchdog import Watchdog
-from inference_worker.worker import Worker
 
 ROLE = "worker"
 _LOOPS_END_WITHIN_S: Final = 3.0

@@ -4,19 +4,59 @@ import structlog
 
 from contract.bus import Bus
 from contract.errors import SettingsError
-from inference_worker.engines import open_engine
-from inference_worker.fallback import Fallback
-from inference_worker.generation import Engine
-from inference_worker.metered import Metered
+from inference_worker.engines.base import Engine
+from inference_worker.engines.echo import EchoEngine
+from inference_worker.engines.fallback import Fallback
+from inference_worker.engines.metering import Metered
+from inference_worker.model_files import record
+from inference_worker.model_files.locate import locate_model
+from inference_worker.monitoring import metrics
+from inference_worker.proxy.api_client import Remote
 from inference_worker.proxy.budget import Budget
 from inference_worker.proxy.cache import AnswerCache
 from inference_worker.proxy.engine import ProxyEngine
-from inference_worker.proxy.remote import Remote
 from inference_worker.proxy.target import target_of
 from inference_worker.settings import WorkerSettings
 from inference_worker.usage_ledger import UsageLedger
 
 log = structlog.get_logger(__name__)
+
+
+def open_engine(settings: WorkerSettings) -> Engine:
+    """Load the model; blocks for as long as that takes. Raises SettingsError with one sentence."""
+    if settings.engine == "echo":
+        return EchoEngine(settings.slots, settings.echo_delay_s)
+    return _open_llama(settings)
+
+
+def hint_for(settings: WorkerSettings) -> str:
+    """What would make the engine faster, in a sentence; empty when nothing is known that would."""
+    if settings.engine == "echo" or settings.policy == "proxy":
+        return ""
+    from inference_worker.model_files.plan import plan_model
+
+    return plan_model(settings).hint
+
+
+def _open_llama(settings: WorkerSettings) -> Engine:
+    try:
+        from inference_worker.llama.engine import LlamaEngine
+        from inference_worker.llama.model import Model
+        from inference_worker.model_files.plan import plan_model
+    except ImportError as error:
+        raise SettingsError(
+            f"DOCQA_ENGINE: the local engine needs {error.name}; install goblin-docqa[llama]."
+        ) from None
+    given = locate_model(settings.model_path, settings.model_name)
+    record.check(given, settings.snapshots_folder, settings.model_check)
+    plan = plan_model(settings)
+    if plan.hint:
+        log.info(plan.hint)
+    model = Model(plan.path, plan.options, settings.slots, settings.context_tokens)
+    donor_bytes = settings.prefix_cache_mb * 1_000_000
+    return LlamaEngine(
+        model, name=plan.name, donor_bytes=donor_bytes, share_with=settings.share_prefixes, on_step=metrics.count_step
+    )
 
 
 def open_backend(settings: WorkerSettings, bus: Bus) -> Engine:

@@ -3,7 +3,7 @@
 import time
 
 from contract.bus import Bus
-from inference_worker.watchdog import Watchdog
+from inference_worker.monitoring.watchdog import Watchdog
 
 
 class Health:

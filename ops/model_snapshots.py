@@ -14,7 +14,7 @@ from ops.console import Console
 
 def run(arguments: list[str], environment: Mapping[str, str], *, quiet: bool) -> dict[str, Any]:
     """What the work ends with; raises DocQAError with its sentence."""
-    program = [sys.executable, "-m", "inference_worker.kept.run", *arguments]
+    program = [sys.executable, "-m", "inference_worker.tools.model_snapshots", *arguments]
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", str(tether.__file__), str(os.getpid()), *program],
         env=dict(environment),

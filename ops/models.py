@@ -165,7 +165,7 @@ def _file_lines(snapshot: Mapping[str, Any]) -> list[str]:
 
 def _listed(environment: Mapping[str, str]) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-m", "inference_worker.tuning.list_models"],
+        [sys.executable, "-m", "inference_worker.tools.list_models"],
         env=dict(environment),
         capture_output=True,
         check=False,

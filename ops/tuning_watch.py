@@ -45,7 +45,7 @@ def watch(arguments: list[str], *, quiet: bool) -> dict[str, Any]:
 @contextlib.contextmanager
 def _running(arguments: list[str], words: IO[bytes]) -> Iterator[IO[bytes]]:
     """The lines that it writes; it is ended with the block."""
-    program = [sys.executable, "-m", "inference_worker.tuning.tune", *arguments]
+    program = [sys.executable, "-m", "inference_worker.tools.tune", *arguments]
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", str(tether.__file__), str(os.getpid()), *program],
         stdin=subprocess.DEVNULL,

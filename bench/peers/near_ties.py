@@ -20,7 +20,7 @@ async def measure(model: Path, pairs: list[dict[str, str]]) -> list[dict[str, An
     # The same model and choice as the stacks that were asked; their data folder was a temporary one, too.
     with tempfile.TemporaryDirectory() as folder:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "inference_worker.near_ties", stdin=asyncio.subprocess.PIPE,
+            sys.executable, "-m", "inference_worker.tools.near_ties", stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
             env={**clean, "MODEL_PATH": str(model.parent), "MODEL_NAME": model.name, "DOCQA_DATA_DIR": folder},
         )  # fmt: skip

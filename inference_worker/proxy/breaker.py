@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from inference_worker.proxy.trouble import TroubleError
+from inference_worker.proxy.errors import TroubleError
 
 FAILURES: Final = 5
 OPEN_S: Final = 15.0

@@ -15,7 +15,7 @@ import structlog
 from contract.bus.bucket import Bucket, Entry
 from contract.errors import BudgetExhaustedError, BusError
 from contract.usage_records import BudgetDay, day_of, encode, end_of
-from inference_worker import metrics
+from inference_worker.monitoring import metrics
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ from contract import topology
 from contract.bus.bucket import Bucket
 from contract.errors import BusError
 from contract.messages import FinishReason, Usage
-from inference_worker.generation import Completion
+from inference_worker.engines.base import Completion
 
 log = structlog.get_logger(__name__)
 

@@ -16,16 +16,16 @@ import structlog
 from contract.errors import BusError, DocQAError, PromptTooLongError, ProxyError
 from contract.messages import FinishReason, Query, Usage
 from contract.redaction.redactor import BUILT_IN, Redactor
-from inference_worker import metrics
-from inference_worker.generation import Completion, Piece
+from inference_worker.engines.base import Completion, Piece
+from inference_worker.monitoring import metrics
+from inference_worker.proxy.api_client import Remote
 from inference_worker.proxy.breaker import Breaker
 from inference_worker.proxy.budget import Budget, Reservation
 from inference_worker.proxy.cache import AnswerCache
-from inference_worker.proxy.chunks import Chunk, usage_of
-from inference_worker.proxy.remote import Remote
+from inference_worker.proxy.errors import ParameterError, TooLongError, TroubleError
 from inference_worker.proxy.request import Request, request_for
-from inference_worker.proxy.tries import Tries
-from inference_worker.proxy.trouble import ParameterError, TooLongError, TroubleError
+from inference_worker.proxy.response_stream import Chunk, usage_of
+from inference_worker.proxy.retries import Tries
 
 _BYTES_PER_TOKEN: Final = 128
 """No vocabulary has longer tokens."""

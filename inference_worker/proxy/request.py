@@ -10,8 +10,8 @@ import msgspec
 from contract.messages import Query
 from contract.redaction.redactor import BUILT_IN, Redactor
 from contract.sanitize import sanitize
+from inference_worker.engines.prompt import worded
 from inference_worker.proxy.dialect import spelled
-from inference_worker.wording import worded
 
 _TEMPLATE_TOKENS: Final = 512
 """More than any chat template adds to two messages, its own system prompt included."""

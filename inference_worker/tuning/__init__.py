@@ -1,1 +1,1 @@
-"""How the model is run on this machine: found by measuring, kept, and planned from at each start."""
+"""Finds by measuring how a model runs fastest on this machine: the variants tried, the workload, the quality gate."""

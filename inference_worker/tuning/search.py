@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 import msgspec
 
 from contract.errors import DocQAError, EngineError
-from inference_worker.options import RunOptions
-from inference_worker.tuning.choice import AS_IS, WORTH, Candidate, Speed, Tried, Verdict
+from inference_worker.llama.run_options import RunOptions
+from inference_worker.model_files.choice import AS_IS, WORTH, Candidate, Speed, Tried, Verdict
 from inference_worker.tuning.trial import Measurement
 
 Measure = Callable[[Candidate], Measurement]

@@ -10,10 +10,10 @@ from typing import Final
 
 from contract.errors import SettingsError
 from inference_worker.free_memory import free_bytes
-from inference_worker.options import RunOptions
-from inference_worker.tuning.choice import AS_IS
-from inference_worker.tuning.gguf_header import file_type
-from inference_worker.tuning.machine import Machine
+from inference_worker.llama.run_options import RunOptions
+from inference_worker.model_files.choice import AS_IS
+from inference_worker.model_files.gguf_header import file_type
+from inference_worker.model_files.machine import Machine
 from inference_worker.tuning.search import Change, Space
 
 _BITS: Final = {"q8_0": 8.5, "f16": 16.0, "bf16": 16.0, "q6_k": 6.6, "q4_0": 4.5}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from inference_worker.tuning.choice import Candidate, Speed
+from inference_worker.model_files.choice import Candidate, Speed
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):

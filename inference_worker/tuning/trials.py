@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from contract.errors import EngineError
-from inference_worker.tuning.choice import AS_IS, Candidate
-from inference_worker.tuning.model_cache import ModelFolder
+from inference_worker.model_files.choice import AS_IS, Candidate
+from inference_worker.model_files.quantized import ModelFolder
 from inference_worker.tuning.trial import Failed, Measurement, Trial
 
 LIMIT_S: Final = 900.0
@@ -68,7 +68,7 @@ class Trials:
         return self._folder.made(quantization) or self._unfinished / f"{quantization}.gguf"
 
     def _run(self, trial: Trial) -> Measurement:
-        command = [sys.executable, "-m", "inference_worker.tuning.run_trial"]
+        command = [sys.executable, "-m", "inference_worker.tools.tuning_trial"]
         try:
             done = subprocess.run(
                 command,

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from inference_worker.options import RunOptions
-from inference_worker.sequence import Span
-from inference_worker.tuning.choice import Speed
+from inference_worker.llama.run_options import RunOptions
+from inference_worker.llama.sequence import Span
+from inference_worker.model_files.choice import Speed
 from inference_worker.tuning.quality import TEXT
 
 if TYPE_CHECKING:
-    from inference_worker.model import Model
+    from inference_worker.llama.model import Model
 
 DOCUMENTS: Final = 4
 """Of the mix, each with ROWS questions, each with an answer of ANSWER_TOKENS."""

@@ -71,7 +71,7 @@ def _local_workers_bytes() -> int:
 def _need(environment: Mapping[str, str], free_bytes: int) -> dict[str, Any]:
     """Asked of a process, as the worker's settings and its model's header are its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "inference_worker.need", "--free-bytes", str(free_bytes)],
+        [sys.executable, "-m", "inference_worker.tools.memory_need", "--free-bytes", str(free_bytes)],
         env=dict(environment),
         capture_output=True,
         check=False,

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Callable
 
 from contract.errors import EngineError, PromptTooLongError
 from contract.messages import Query
-from inference_worker.echo import EchoEngine
-from inference_worker.generation import Completion, Piece
+from inference_worker.engines.base import Completion, Piece
+from inference_worker.engines.echo import EchoEngine
 
 
 class Noting(EchoEngine):

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from contract.bus import Bus
 from contract.messages import Query
 from inference_worker import __main__ as product
-from inference_worker.generation import Completion, Engine, Piece
+from inference_worker.engines.base import Completion, Engine, Piece
 from inference_worker.settings import WorkerSettings
 from tests.integration.engines import Gated
 

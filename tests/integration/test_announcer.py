@@ -7,11 +7,11 @@ import pytest
 from contract import topology
 from contract.bus import Bus
 from contract.messages import decode_announcement
-from inference_worker import announcer as announcer_module
-from inference_worker.announcer import Announcer
-from inference_worker.echo import EchoEngine
+from inference_worker.engines.echo import EchoEngine
+from inference_worker.jobs import heartbeat as announcer_module
+from inference_worker.jobs.heartbeat import Announcer
+from inference_worker.jobs.worker import Worker
 from inference_worker.settings import WorkerSettings
-from inference_worker.worker import Worker
 from ingress.__main__ import call_the_roll
 from ingress.fleet import Fleet
 from tests.acceptance.waiting import eventually

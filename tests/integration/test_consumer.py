@@ -10,9 +10,9 @@ import pytest
 from contract import topology
 from contract.bus import Bus
 from contract.bus.provision import provision
-from inference_worker import consumer as consumer_module
-from inference_worker.consumer import Consumer
-from inference_worker.job import Job
+from inference_worker.jobs import consumer as consumer_module
+from inference_worker.jobs.consumer import Consumer
+from inference_worker.jobs.job import Job
 from tests.acceptance.waiting import eventually
 from tests.integration.bus_side import TICK_S, count, is_gone, overheard, publish, settled, until_connected
 from tests.integration.conftest import ACK_WAIT_S

@@ -11,13 +11,13 @@ import pytest
 
 from contract.errors import EngineError, PromptTooLongError, SettingsError
 from contract.messages import Query
-from inference_worker.engines import open_engine
-from inference_worker.generation import Completion, Engine, Piece
-from inference_worker.model import Model
-from inference_worker.model_file import locate_model
-from inference_worker.need import shape_in
-from inference_worker.options import RunOptions
+from inference_worker.backends import open_engine
+from inference_worker.engines.base import Completion, Engine, Piece
+from inference_worker.llama.model import Model
+from inference_worker.llama.run_options import RunOptions
+from inference_worker.model_files.locate import locate_model
 from inference_worker.settings import WorkerSettings
+from inference_worker.tools.memory_need import shape_in
 
 pytestmark = pytest.mark.model
 

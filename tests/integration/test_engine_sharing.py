@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from contract.messages import Query
-from inference_worker import near_ties
-from inference_worker.engines import open_engine
-from inference_worker.generation import Completion, Engine, Piece
+from inference_worker.backends import open_engine
+from inference_worker.engines.base import Completion, Engine, Piece
 from inference_worker.settings import WorkerSettings
+from inference_worker.tools import near_ties
 from tests.integration.test_engine import CAFE, CONTRACT, QUESTIONS, TELESCOPE
 
 pytestmark = pytest.mark.model

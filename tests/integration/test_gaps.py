@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from inference_worker.model import Model
-from inference_worker.model_file import locate_model
-from inference_worker.options import RunOptions
-from inference_worker.sequence import Span
+from inference_worker.llama.model import Model
+from inference_worker.llama.run_options import RunOptions
+from inference_worker.llama.sequence import Span
+from inference_worker.model_files.locate import locate_model
 
 pytestmark = pytest.mark.model
 

@@ -22,7 +22,7 @@ from contract.messages import Answer, Failure, Query, WorkerAnnouncement, decode
 from contract.runtime.tracing import traceparent_of
 from contract.settings import Secret
 from contract.topology import JobName
-from inference_worker.echo import EchoEngine
+from inference_worker.engines.echo import EchoEngine
 from ingress.__main__ import connect
 from ingress.app import create_app
 from ingress.services import Services

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from inference_worker.kept import record
-from inference_worker.kept.record import hash_of
-from inference_worker.kept.snapshots import ModelSnapshots
+from inference_worker.model_files import record
+from inference_worker.model_files.record import hash_of
+from inference_worker.model_files.snapshots import ModelSnapshots
 from tests.acceptance.waiting import until
 from tests.gguf import gguf, replace
 from tests.small_disk import small_disk

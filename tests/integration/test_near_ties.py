@@ -4,10 +4,10 @@ from contextlib import closing
 
 import pytest
 
-from inference_worker.model import Model
-from inference_worker.model_file import bundled_model
-from inference_worker.near_ties import Pair, common_length, fork
-from inference_worker.options import RunOptions
+from inference_worker.llama.model import Model
+from inference_worker.llama.run_options import RunOptions
+from inference_worker.model_files.locate import bundled_model
+from inference_worker.tools.near_ties import Pair, common_length, fork
 
 DOCUMENT = "The kettle in the hall holds two litres. It was bought in May."
 

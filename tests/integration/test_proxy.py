@@ -13,13 +13,13 @@ from contract.errors import BudgetExhaustedError, DocQAError, EngineError, Promp
 from contract.messages import Query, Usage
 from contract.settings import Secret
 from contract.usage_records import BudgetDay, decode
-from inference_worker.generation import Completion, Piece
-from inference_worker.proxy import request, tries
+from inference_worker.engines.base import Completion, Piece
+from inference_worker.proxy import request, retries
+from inference_worker.proxy.api_client import Remote
 from inference_worker.proxy.breaker import Breaker
 from inference_worker.proxy.budget import Budget
 from inference_worker.proxy.cache import AnswerCache
 from inference_worker.proxy.engine import ProxyEngine
-from inference_worker.proxy.remote import Remote
 from inference_worker.proxy.target import target_of
 from tests.acceptance.waiting import eventually
 from tests.nats_server import RunningServer
@@ -61,7 +61,7 @@ async def worker(server: RunningServer) -> AsyncIterator[Bus]:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tries, "_FIRST_S", 0.01)
+    monkeypatch.setattr(retries, "_FIRST_S", 0.01)
 
 
 @contextlib.asynccontextmanager
@@ -168,7 +168,7 @@ async def test_trying_ends_after_four_times_and_is_worth_a_replay(api: Api, work
     assert isinstance(error, ProxyError)
     assert (error.is_passing, error.is_replayable) == (False, True)
     assert str(error) == "The proxy is failing (500). It was tried 4 times."
-    assert len(api.requests) == tries.MOST
+    assert len(api.requests) == retries.MOST
 
 
 async def test_an_answer_that_breaks_off_is_not_gone_on_with_but_begun_anew_by_the_job(api: Api, worker: Bus) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from contract.bus import Bus
 from contract.messages import Answer, Failure, TokenEvent
-from inference_worker.fallback import Fallback
-from inference_worker.generation import Engine
-from inference_worker.proxy import tries
+from inference_worker.engines.base import Engine
+from inference_worker.engines.fallback import Fallback
+from inference_worker.proxy import retries
 from tests.integration.bus_side import dead_letters, new_job, overheard, publish, result_of
 from tests.integration.engines import Narrow, Stumbling
 from tests.integration.test_proxy import asking
@@ -26,7 +26,7 @@ async def api() -> AsyncIterator[Api]:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tries, "_FIRST_S", 0.01)
+    monkeypatch.setattr(retries, "_FIRST_S", 0.01)
 
 
 async def test_an_answer_that_the_proxy_breaks_off_is_begun_anew_in_a_new_attempt(

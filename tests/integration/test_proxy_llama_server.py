@@ -14,11 +14,11 @@ from contract.bus import Bus
 from contract.errors import PromptTooLongError
 from contract.messages import Query
 from contract.usage_records import BudgetDay, day_of, decode
-from inference_worker.generation import Completion, Piece
-from inference_worker.model_file import bundled_model
+from inference_worker.engines.base import Completion, Piece
+from inference_worker.model_files.locate import bundled_model
+from inference_worker.proxy.api_client import Remote
 from inference_worker.proxy.budget import Budget
 from inference_worker.proxy.engine import ProxyEngine
-from inference_worker.proxy.remote import Remote
 from inference_worker.proxy.request import request_for
 from inference_worker.proxy.target import target_of
 from tests.acceptance.waiting import until

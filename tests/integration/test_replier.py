@@ -11,8 +11,8 @@ from contract.bus.provision import provision
 from contract.messages import DeadLetter, Failure, TokenEvent, decode_result
 from contract.settings import QueueSettings
 from contract.topology import JobName
-from inference_worker import replier as replier_module
-from inference_worker.replier import Replier
+from inference_worker.jobs import outbox as replier_module
+from inference_worker.jobs.outbox import Replier
 from tests.acceptance.waiting import eventually
 from tests.integration.bus_side import (
     TICK_S,

@@ -18,9 +18,9 @@ import pytest
 from contract.bus import Bus
 from contract.messages import Answer
 from contract.topology import JobName
-from inference_worker.echo import EchoEngine
-from inference_worker.starts import Starts
-from inference_worker.watchdog import STALLED_STATUS
+from inference_worker.engines.echo import EchoEngine
+from inference_worker.jobs.attempts import Starts
+from inference_worker.monitoring.watchdog import STALLED_STATUS
 from tests.acceptance.processes import environment
 from tests.acceptance.waiting import eventually
 from tests.integration.bus_side import is_gone, new_job, publish, result_of, starts_are_forgotten

@@ -4,7 +4,7 @@ import asyncio
 
 from contract import topology
 from contract.bus import Bus
-from inference_worker.starts import Starts
+from inference_worker.jobs.attempts import Starts
 from tests.integration.bus_side import count, new_job
 from tests.nats_server import RunningServer
 

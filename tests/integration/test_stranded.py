@@ -9,8 +9,8 @@ from contract import topology
 from contract.bus import Bus
 from contract.messages import Answer, Failure, decode_result, encode
 from contract.topology import JobName
-from inference_worker.echo import EchoEngine
-from inference_worker.starts import Starts
+from inference_worker.engines.echo import EchoEngine
+from inference_worker.jobs.attempts import Starts
 from ops.stranded import bring_back
 from tests.acceptance.waiting import eventually
 from tests.integration.bus_side import TICK_S, is_gone, publish, result_of, starts_are_forgotten, until_connected

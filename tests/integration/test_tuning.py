@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from inference_worker.model import library_version
-from inference_worker.model_file import locate_model
-from inference_worker.options import RunOptions
-from inference_worker.tuning.choice import AS_IS, Candidate, Choice, Tried
-from inference_worker.tuning.machine import this_machine
-from inference_worker.tuning.model_cache import ModelFolder
+from inference_worker.llama.model import library_version
+from inference_worker.llama.run_options import RunOptions
+from inference_worker.model_files.choice import AS_IS, Candidate, Choice, Tried
+from inference_worker.model_files.locate import locate_model
+from inference_worker.model_files.machine import this_machine
+from inference_worker.model_files.quantized import ModelFolder
 from inference_worker.tuning.quality import GATE_KL
 from inference_worker.tuning.trials import Trials
 
@@ -62,7 +62,7 @@ def test_a_tuning_that_is_ended_half_way_leaves_nothing_that_a_start_would_find(
     command = [
         sys.executable,
         "-m",
-        "inference_worker.tuning.tune",
+        "inference_worker.tools.tune",
         "--root",
         str(folder.path.parent),
         "--only",

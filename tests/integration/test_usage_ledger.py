@@ -10,8 +10,8 @@ from contract.bus import Bus
 from contract.messages import Query, Usage
 from contract.usage_records import Answers, ClientDay, decode
 from inference_worker import usage_ledger
-from inference_worker.echo import EchoEngine
-from inference_worker.metered import Metered
+from inference_worker.engines.echo import EchoEngine
+from inference_worker.engines.metering import Metered
 from inference_worker.proxy.cache import AnswerCache
 from inference_worker.usage_ledger import UsageLedger
 from ops import usage_days

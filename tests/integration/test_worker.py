@@ -26,13 +26,13 @@ from contract.messages import (
 )
 from contract.settings import QueueSettings
 from contract.topology import JobName
-from inference_worker import consumer as consumer_module
-from inference_worker import replier as replier_module
-from inference_worker import worker as worker_module
-from inference_worker.echo import EchoEngine
-from inference_worker.starts import Starts
-from inference_worker.turns import QUANTUM_TOKENS, Claim
-from inference_worker.worker import Worker
+from inference_worker.engines.echo import EchoEngine
+from inference_worker.jobs import consumer as consumer_module
+from inference_worker.jobs import outbox as replier_module
+from inference_worker.jobs import worker as worker_module
+from inference_worker.jobs.attempts import Starts
+from inference_worker.jobs.fair_queue import QUANTUM_TOKENS, Claim
+from inference_worker.jobs.worker import Worker
 from tests.acceptance.waiting import eventually
 from tests.integration.bus_side import (
     TICK_S,
@@ -558,7 +558,7 @@ async def test_a_job_that_became_stale_is_not_given_back_by_its_old_worker(
     acks = f"$JS.ACK.{topology.JOBS_STREAM}.{topology.WORKER_DURABLE}.>"
     async with overheard(admin, acks) as said, working(server, engine) as worker:
         later = SimpleNamespace(monotonic=lambda: time.monotonic() + LONG_S + 1)
-        engine.before = at_last(engine.before, lambda: monkeypatch.setattr("inference_worker.job.time", later))  # type: ignore[method-assign]
+        engine.before = at_last(engine.before, lambda: monkeypatch.setattr("inference_worker.jobs.job.time", later))  # type: ignore[method-assign]
         await publish(admin)
         await asked(engine)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from contract import topology
 from contract.bus import Bus
-from inference_worker.generation import Engine
+from inference_worker.engines.base import Engine
+from inference_worker.jobs.worker import Worker
 from inference_worker.settings import WorkerSettings
-from inference_worker.worker import Worker
 from tests.acceptance.waiting import eventually
 from tests.integration.bus_side import TICK_S
 from tests.integration.engines import Noting

@@ -4,10 +4,9 @@ import pytest
 
 from contract.bus import Bus
 from contract.errors import SettingsError
-from inference_worker.backends import open_backend
-from inference_worker.echo import EchoEngine
-from inference_worker.engines import hint_for
-from inference_worker.generation import Engine
+from inference_worker.backends import hint_for, open_backend
+from inference_worker.engines.base import Engine
+from inference_worker.engines.echo import EchoEngine
 from inference_worker.settings import WorkerSettings
 
 URL = "https://api.example.com/v1"

@@ -8,8 +8,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from inference_worker.batch import Batch
-from inference_worker.turns import QUANTUM_TOKENS, Claim
+from inference_worker.jobs.fair_queue import QUANTUM_TOKENS, Claim
+from inference_worker.jobs.slots import Batch
 
 Step = tuple[Literal["enter", "suspect", "leave", "cancel", "settle"], int]
 

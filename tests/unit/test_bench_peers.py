@@ -23,7 +23,7 @@ from bench.peers.speed import CONTESTS as SPEED
 from bench.peers.step_share import read
 from bench.report import comparison, html, plots
 from bench.task import Reply, Task
-from inference_worker.prompt import PromptTemplate
+from inference_worker.llama.chat_template import PromptTemplate
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"

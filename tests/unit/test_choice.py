@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from inference_worker.options import RunOptions
-from inference_worker.tuning import choice
-from inference_worker.tuning.choice import Candidate, Choice, Speed, Tried
-from inference_worker.tuning.machine import Machine, this_machine
+from inference_worker.llama.run_options import RunOptions
+from inference_worker.model_files import choice
+from inference_worker.model_files.choice import Candidate, Choice, Speed, Tried
+from inference_worker.model_files.machine import Machine, this_machine
 
 X86 = "processor : 0\nvendor_id : AuthenticAMD\nmodel name : AMD EPYC\nflags : fpu avx512_bf16 avx2\n\nprocessor : 1\n"
 ARM = "processor : 0\nFeatures : fp asimd bf16\nCPU implementer : 0x41\nCPU part : 0xd40\n\nprocessor : 1\n"

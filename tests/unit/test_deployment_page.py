@@ -3,10 +3,10 @@
 import re
 from typing import Final
 
-from inference_worker.need import Need, with_rows
-from inference_worker.options import RunOptions
+from inference_worker.llama.kv_size import Shape
+from inference_worker.llama.run_options import RunOptions
 from inference_worker.settings import WorkerSettings
-from inference_worker.shape import Shape
+from inference_worker.tools.memory_need import Need, with_rows
 from tests.page import DOCS
 
 _NUMBER: Final = r"([\d,]+)"

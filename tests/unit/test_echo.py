@@ -7,8 +7,8 @@ import pytest
 
 from contract.errors import EngineError
 from contract.messages import Query
-from inference_worker.echo import EchoEngine
-from inference_worker.generation import Completion, Engine, Piece
+from inference_worker.engines.base import Completion, Engine, Piece
+from inference_worker.engines.echo import EchoEngine
 
 
 async def answered(engine: Engine, query: Query) -> tuple[list[str], Completion]:

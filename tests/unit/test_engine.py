@@ -11,14 +11,14 @@ import pytest
 
 from contract.errors import EngineError, PromptTooLongError
 from contract.messages import Query
-from inference_worker.engine import LlamaEngine, Reading, answer_budget
-from inference_worker.generation import Completion, Piece
-from inference_worker.memory import NoRoomError
-from inference_worker.prompt import Prompt
-from inference_worker.sequence import Span
+from inference_worker.engines.base import Completion, Piece
+from inference_worker.llama.chat_template import Prompt
+from inference_worker.llama.engine import LlamaEngine, Reading, answer_budget
+from inference_worker.llama.kv_memory import NoRoomError
+from inference_worker.llama.sequence import Span
 
 if TYPE_CHECKING:
-    from inference_worker.model import Model
+    from inference_worker.llama.model import Model
 
 END = 0
 

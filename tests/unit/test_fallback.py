@@ -7,9 +7,9 @@ import pytest
 
 from contract.errors import BudgetExhaustedError, EngineError, PromptTooLongError, ProxyError
 from contract.messages import Query
-from inference_worker.echo import EchoEngine
-from inference_worker.fallback import Fallback
-from inference_worker.generation import Completion, Piece
+from inference_worker.engines.base import Completion, Piece
+from inference_worker.engines.echo import EchoEngine
+from inference_worker.engines.fallback import Fallback
 
 QUESTION = Query(query="Who was it?")
 TOO_LONG = PromptTooLongError(9000, 8000, 4200)

@@ -2,7 +2,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from inference_worker.tuning.file_hash import sha256_of
+from inference_worker.model_files.file_hash import sha256_of
 
 
 def test_a_file_that_is_gone_is_not_remembered(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from typing import cast
 
 from contract.bus import Bus
 from contract.runtime.systemd import Notifier
-from inference_worker.echo import EchoEngine
+from inference_worker.engines.echo import EchoEngine
 from inference_worker.health import Health
-from inference_worker.watchdog import Watchdog
+from inference_worker.monitoring.watchdog import Watchdog
 
 
 class Line:

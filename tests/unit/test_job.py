@@ -6,7 +6,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from contract.bus import Bus
-from inference_worker.job import Job
+from inference_worker.jobs.job import Job
 
 REPLY = "$JS.ACK.DOCQA_JOBS.worker.1.17.21.1764000000500000000.0"
 

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from contract.bus import QueueState
 from contract.messages import Answer, FailureCode, Query, Timings, Usage
 from contract.runtime.metrics import ProcessCollector, count_redactions, memory_limit_bytes
-from inference_worker import metrics
+from inference_worker.monitoring import metrics
 from ingress.backup_status import FILE_NAME, last_backup_s
 from ingress.metrics import show_queue
 

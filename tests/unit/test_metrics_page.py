@@ -7,7 +7,7 @@ from types import ModuleType
 from prometheus_client.metrics import MetricWrapperBase
 
 import contract.runtime.metrics
-import inference_worker.metrics
+import inference_worker.monitoring.metrics
 import ingress.metrics
 from contract.runtime.metrics import ProcessCollector
 
@@ -51,7 +51,7 @@ def test_the_page_lists_each_metric_of_the_code_with_its_type_labels_and_service
         shown_by(contract.runtime.metrics, "both")
         | shown_by_process()
         | shown_by(ingress.metrics, "ingress")
-        | shown_by(inference_worker.metrics, "worker")
+        | shown_by(inference_worker.monitoring.metrics, "worker")
     )
     on_page = {
         (name, kind, frozenset(re.findall(r"`(\w+)`", labels)), service) for name, kind, labels, service, _ in rows()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contract.errors import AlreadyRunningError, EngineError
-from inference_worker.tuning.model_cache import ModelFolder
+from inference_worker.model_files.quantized import ModelFolder
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contract.errors import SettingsError
-from inference_worker.model_file import locate_model
+from inference_worker.model_files.locate import locate_model
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from contract.errors import DocQAError, SettingsError
-from inference_worker.kept import record, snapshots
-from inference_worker.kept.placing import place
-from inference_worker.kept.record import hash_of
-from inference_worker.kept.snapshots import KEPT, ModelSnapshots
-from inference_worker.tuning.gguf_header import metadata
+from inference_worker.model_files import record, snapshots
+from inference_worker.model_files.file_copy import place
+from inference_worker.model_files.gguf_header import metadata
+from inference_worker.model_files.record import hash_of
+from inference_worker.model_files.snapshots import KEPT, ModelSnapshots
 from tests.gguf import gguf, replace
 from tests.unit.killed import Killed, dies_before_step
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from inference_worker import need
+from inference_worker.llama.kv_size import Shape, row_tokens
+from inference_worker.model_files import gguf_header
 from inference_worker.settings import WorkerSettings
-from inference_worker.shape import Shape, row_tokens
-from inference_worker.tuning import gguf_header
+from inference_worker.tools import memory_need
 
 SMALL = Shape(trained_tokens=8192, layers=30, heads=9, kv_heads=3, embedding=576)
 
@@ -40,7 +40,7 @@ def test_arrays_are_told_by_their_length_and_first_number(tmp_path: Path) -> Non
 @pytest.mark.parametrize("content", [b"", b"GGUF", b"NOPE" + bytes(40), b"GGUF" + b"\xff" * 40])
 def test_a_header_that_can_not_be_read_gives_no_shape(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "m.gguf").write_bytes(content)
-    assert need.shape_in(tmp_path / "m.gguf") is None
+    assert memory_need.shape_in(tmp_path / "m.gguf") is None
 
 
 def test_rows_are_as_long_as_the_model_was_made_for_while_there_is_room() -> None:
@@ -69,15 +69,15 @@ def test_the_need_follows_the_header_and_the_settings(tmp_path: Path) -> None:
         data_dir=tmp_path / "data",
         model_cache=tmp_path / "cache",
     )
-    found = need.needed(loaded, room_bytes=2**30)
+    found = memory_need.needed(loaded, room_bytes=2**30)
     assert (found.runs_as, found.context_tokens, found.slots) == ("as-is", 2048, 3)
     assert found.cells_bytes == 3 * 2048 * (2 * 2 * 4 * 2 * 16)
     assert found.file_bytes == path.stat().st_size
     assert found.total_bytes == (
-        found.file_bytes + found.cells_bytes + found.step_bytes + 1_000_000 + need.PROCESS_BYTES
+        found.file_bytes + found.cells_bytes + found.step_bytes + 1_000_000 + memory_need.PROCESS_BYTES
     )
 
 
 def test_the_echo_engine_needs_no_model() -> None:
-    found = need.needed(WorkerSettings(engine="echo"), 2**30)
-    assert (found.model, found.total_bytes) == ("", need.PROCESS_BYTES)
+    found = memory_need.needed(WorkerSettings(engine="echo"), 2**30)
+    assert (found.model, found.total_bytes) == ("", memory_need.PROCESS_BYTES)

@@ -6,14 +6,14 @@ import msgspec
 import pytest
 
 from contract.errors import EngineError, SettingsError
-from inference_worker.model import library_version
-from inference_worker.options import RunOptions
+from inference_worker.llama.model import library_version
+from inference_worker.llama.run_options import RunOptions
+from inference_worker.model_files import plan
+from inference_worker.model_files.choice import AS_IS, Candidate, Choice
+from inference_worker.model_files.machine import this_machine
+from inference_worker.model_files.plan import plan_model
+from inference_worker.model_files.quantized import ModelFolder
 from inference_worker.settings import WorkerSettings
-from inference_worker.tuning import plan
-from inference_worker.tuning.choice import AS_IS, Candidate, Choice
-from inference_worker.tuning.machine import this_machine
-from inference_worker.tuning.model_cache import ModelFolder
-from inference_worker.tuning.plan import plan_model
 
 TUNED = RunOptions(threads=1, flash_attention=True, step_tokens=512)
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference_worker.prefix import Donor, Donors, common_length
+from inference_worker.llama.prefix_cache import Donor, Donors, common_length
 
 Saved = np.ndarray
 

@@ -3,8 +3,8 @@
 import pytest
 
 from contract.errors import SettingsError
-from inference_worker.prompt import PromptTemplate
-from inference_worker.wording import DOCUMENT_SYSTEM, GENERAL_SYSTEM
+from inference_worker.engines.prompt import DOCUMENT_SYSTEM, GENERAL_SYSTEM
+from inference_worker.llama.chat_template import PromptTemplate
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inference_worker.prefix import common_length
-from inference_worker.scheduler import STALL_S, Scheduler
-from inference_worker.sequence import Sequence
+from inference_worker.llama.prefix_cache import common_length
+from inference_worker.llama.scheduler import STALL_S, Scheduler
+from inference_worker.llama.sequence import Sequence
 
 ROWS, ROW_TOKENS, STEP_TOKENS, DONOR_BYTES = 3, 600, 64, 4 * 700
 SYSTEM = [1, 2, 3, 4, 5]

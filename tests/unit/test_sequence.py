@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference_worker.sequence import AnswerText, Sequence
+from inference_worker.llama.sequence import AnswerText, Sequence
 
 
 def shown(pieces: list[bytes], stops: list[str] | None = None) -> tuple[str, bool]:

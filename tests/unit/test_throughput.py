@@ -1,6 +1,6 @@
 """Rates over the last minute of work."""
 
-from inference_worker.throughput import WINDOW_S, Throughput
+from inference_worker.jobs.throughput import WINDOW_S, Throughput
 
 
 def test_without_work_no_rate_is_known() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from inference_worker.options import RunOptions
-from inference_worker.tuning.choice import AS_IS, Candidate
-from inference_worker.tuning.model_cache import ModelFolder
+from inference_worker.llama.run_options import RunOptions
+from inference_worker.model_files.choice import AS_IS, Candidate
+from inference_worker.model_files.quantized import ModelFolder
 from inference_worker.tuning.trials import TrialError, Trials
 
 CANDIDATE = Candidate(quantization=AS_IS, options=RunOptions())

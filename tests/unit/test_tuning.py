@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from contract.errors import EngineError
-from inference_worker.options import RunOptions
-from inference_worker.tuning.choice import Candidate, Speed, Tried
+from inference_worker.llama.run_options import RunOptions
+from inference_worker.model_files.choice import Candidate, Speed, Tried
 from inference_worker.tuning.search import Field, Search, Space, TuningError
 from inference_worker.tuning.trial import Measurement
 

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from contract.errors import SettingsError
-from inference_worker.model_file import locate_model
+from inference_worker.model_files.gguf_header import file_type
+from inference_worker.model_files.locate import locate_model
+from inference_worker.model_files.machine import Machine
 from inference_worker.tuning import space as tuning_space
-from inference_worker.tuning.gguf_header import file_type
-from inference_worker.tuning.machine import Machine
 
 PLAIN = Machine(cpu="Old", flags_sha256="0", multiplies_bf16=False, cores=8)
 BF16 = Machine(cpu="New", flags_sha256="1", multiplies_bf16=True, cores=2)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from contract.messages import Query
-from inference_worker.turns import PATIENCE, QUANTUM_TOKENS, Claim, Turns, cost_tokens
+from inference_worker.jobs.fair_queue import PATIENCE, QUANTUM_TOKENS, Claim, Turns, cost_tokens
 
 LARGEST_TOKENS = 8 * QUANTUM_TOKENS
 OWNERS = ["http.a", "http.b", "http.c", "http.d", "alice.a"]

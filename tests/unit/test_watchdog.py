@@ -10,9 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from contract.runtime.systemd import Notifier
-from inference_worker import watchdog as watchdog_module
-from inference_worker.echo import EchoEngine
-from inference_worker.watchdog import STALLED_STATUS, Watchdog
+from inference_worker.engines.echo import EchoEngine
+from inference_worker.monitoring import watchdog as watchdog_module
+from inference_worker.monitoring.watchdog import STALLED_STATUS, Watchdog
 
 LIMIT_S = 30.0
 

@@ -66,7 +66,7 @@ TEXT
 
 needed_bytes() {
   [[ -x $PREFIX/current/venv/bin/python ]] || return
-  PROGRAM=python docqa -m inference_worker.need 2>/dev/null | sed -n 's/.*"total_bytes": *\([1-9][0-9]*\).*/\1/p' | grep .
+  PROGRAM=python docqa -m inference_worker.tools.memory_need 2>/dev/null | sed -n 's/.*"total_bytes": *\([1-9][0-9]*\).*/\1/p' | grep .
 }
 
 # Only a worker that asks somebody else's model needs to reach further than this machine.

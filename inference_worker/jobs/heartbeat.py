@@ -1,0 +1,70 @@
+"""Tells the ingresses every few seconds that this worker is alive, how busy it is and how fast."""
+
+import asyncio
+import contextlib
+import time
+from typing import Final
+
+import psutil
+from nats.aio.msg import Msg
+
+from contract import topology
+from contract.bus import Bus
+from contract.errors import BusError
+from contract.messages import WorkerAnnouncement, encode
+from inference_worker.engines.base import Engine
+from inference_worker.jobs.worker import Worker
+from inference_worker.monitoring import metrics
+
+PERIOD_S: Final = 5
+TICK_S: Final = 1.0
+
+
+class Announcer:
+    """Announces one worker, under the name that its id is."""
+
+    def __init__(self, bus: Bus, engine: Engine, worker: Worker, worker_id: str) -> None:
+        self._bus = bus
+        self.engine = engine
+        self._worker = worker
+        self._id = worker_id
+        self._process = psutil.Process()
+
+    async def run(self) -> None:
+        """Measure every second, announce every PERIOD_S."""
+        seconds = 0
+        while True:
+            await self.announce() if seconds % PERIOD_S == 0 else None
+            await self._measure()
+            seconds += 1
+
+    async def answer_roll_call(self, _: Msg) -> None:
+        await self.announce()
+
+    async def announce(self, *, leaving: bool = False) -> None:
+        message = WorkerAnnouncement(
+            id=self._id,
+            model=self.engine.model_name,
+            slots=self.engine.slots,
+            busy=self._worker.busy,
+            held=self._worker.held,
+            jobs_per_s=self._worker.throughput.jobs_per_s,
+            tokens_per_s=self._worker.throughput.tokens_per_s,
+            memory_bytes=self._process.memory_info().rss,
+            context_tokens=self.engine.context_tokens,
+            max_prompt_bytes=self.engine.max_prompt_bytes,
+            leaving=leaving,
+        )
+        with contextlib.suppress(BusError):
+            await self._bus.publish(topology.worker_subject(self._id), encode(message))
+
+    async def _measure(self) -> None:
+        started_s, tokens = time.monotonic(), self.engine.tokens_generated
+        had_work = self._worker.held > 0
+        await asyncio.sleep(TICK_S)
+        elapsed_s = time.monotonic() - started_s
+        self._worker.throughput.tick(
+            elapsed_s if had_work or self._worker.held else 0.0, self.engine.tokens_generated - tokens
+        )
+        metrics.SLOTS_BUSY.set(self._worker.busy)
+        metrics.OLDEST_WAITING.set(self._worker.consumer.oldest_waiting_s())

@@ -1,0 +1,1 @@
+"""What others see of a running worker: metrics, its status server, the watchdog."""

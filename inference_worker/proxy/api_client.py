@@ -1,0 +1,141 @@
+"""One call of an OpenAI-compatible API over HTTP: sent, read as it comes, closed when nobody waits any more.
+
+httpx and not the openai client: that brings retries, redirects and logs of its own where each is the budget's or the
+sanitizer's business here, and two dozen modules for the one request that is needed.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from contract.settings import Secret
+from inference_worker.proxy import error_responses
+from inference_worker.proxy.errors import TroubleError
+from inference_worker.proxy.response_stream import Chunk, Limited, decoded, events
+from inference_worker.proxy.target import Target
+
+_CONNECT_S: Final = 5.0
+_WRITE_S: Final = 30.0
+_END_S: Final = 0.05
+"""What the end of an answer may still take; a connection that is not at its end by then is closed."""
+_EVENTS: Final = "text/event-stream"
+_MOST_ERROR_BYTES: Final = 64 * 1024
+
+
+class Remote:
+    """A pool of connections to one API. Certificates are checked against what this system trusts."""
+
+    def __init__(self, target: Target, key: Secret | None, *, first_byte_s: float, idle_s: float) -> None:
+        """`first_byte_s`: the longest wait for an answer to begin; `idle_s`: for its next part."""
+        self.target = target
+        self._first_byte_s = first_byte_s
+        self._idle_s = idle_s
+        self._http = httpx.AsyncClient(
+            verify=ssl.create_default_context() if target.is_tls else False,
+            # Our own limits end a wait: here only what they don't see.
+            timeout=httpx.Timeout(None, connect=_CONNECT_S, write=_WRITE_S),
+            limits=httpx.Limits(max_connections=None),
+            follow_redirects=False,
+            # HTTPS_PROXY sees encrypted bytes; HTTP_PROXY would see the text.
+            trust_env=target.is_tls,
+            headers=_headers(key),
+        )
+
+    async def ask(self, body: bytes, most_bytes: int) -> AsyncGenerator[Chunk, None]:
+        """Send `body` and yield the answer's chunks. Closing the generator closes the connection.
+
+        Raises TroubleError.
+        """
+        response = await self._send(body)
+        try:
+            await self._check(response)
+            parts = self._parts(response, Limited(most_bytes))
+            if response.headers.get("content-type", "").startswith(_EVENTS):
+                async for chunk in events(parts):
+                    yield chunk
+                await _read_out(parts)
+            else:
+                # Asked to stream, some answer at once.
+                yield decoded(b"".join([part async for part in parts]))
+        finally:
+            await response.aclose()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _send(self, body: bytes) -> httpx.Response:
+        request = self._http.build_request("POST", self.target.url, content=body)
+        try:
+            async with asyncio.timeout(self._first_byte_s):
+                return await self._http.send(request, stream=True)
+        except TimeoutError:
+            raise TroubleError(
+                f"The proxy did not begin to answer within {self._first_byte_s:g} s.", is_passing=True
+            ) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise _unreachable(error) from None
+        except (httpx.HTTPError, OSError):
+            raise TroubleError("The connection to the proxy broke before it answered.", is_passing=True) from None
+
+    async def _check(self, response: httpx.Response) -> None:
+        """Raises TroubleError for all but an answer that can be read."""
+        if response.status_code == httpx.codes.OK:
+            if response.headers.get("content-encoding", "identity") != "identity":
+                # A few bytes may unpack to any number.
+                raise TroubleError("The proxy's answer is compressed, which it was not asked for.")
+            return
+        if response.is_redirect:
+            raise error_responses.redirect(urlsplit(response.headers.get("location", "")).hostname or self.target.host)
+        content = b""
+        with contextlib.suppress(TroubleError):
+            async for part in self._parts(response, Limited(_MOST_ERROR_BYTES)):
+                content += part
+        raise error_responses.refusal(response.status_code, response.headers.get("retry-after"), content)
+
+    async def _parts(self, response: httpx.Response, limited: Limited) -> AsyncIterator[bytes]:
+        parts = response.aiter_raw()
+        # Some send the head at once, and then read the prompt.
+        within_s = self._first_byte_s
+        while True:
+            try:
+                async with asyncio.timeout(within_s):
+                    part = await anext(parts, None)
+            except TimeoutError:
+                raise TroubleError(f"The proxy said nothing for {within_s:g} s.", is_passing=True) from None
+            except (httpx.HTTPError, httpx.StreamError, OSError):
+                raise TroubleError("The proxy's answer was cut off.", is_passing=True) from None
+            if part is None:
+                return
+            yield limited.take(part)
+            within_s = self._idle_s
+
+
+async def _read_out(parts: AsyncIterator[bytes]) -> None:
+    """Read what comes after an answer's last event: only then the connection serves the next call too."""
+    with contextlib.suppress(TroubleError, TimeoutError):
+        async with asyncio.timeout(_END_S):
+            async for _ in parts:
+                pass
+
+
+def _headers(key: Secret | None) -> dict[str, str]:
+    headers = {
+        "Accept": _EVENTS,
+        "Accept-Encoding": "identity",
+        "Content-Type": "application/json",
+        "User-Agent": "goblin-docqa",
+    }
+    return headers | ({"Authorization": f"Bearer {key.reveal()}"} if key else {})
+
+
+def _unreachable(error: Any) -> TroubleError:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return TroubleError(
+            "The proxy's certificate is not one that this system trusts for that name.", may_have_cost=False
+        )
+    return TroubleError("The proxy can't be reached.", is_passing=True, may_have_cost=False)

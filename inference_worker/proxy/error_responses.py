@@ -1,0 +1,118 @@
+"""What an HTTP status of the proxy's API means. Pure; quotes of what the API wrote only what no secret is in."""
+
+import re
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+
+from contract.errors import DocQAError
+from contract.sanitize import sanitize
+from inference_worker.proxy.dialect import REFUSABLE
+from inference_worker.proxy.errors import ParameterError, TooLongError, TroubleError
+from inference_worker.proxy.retries import retry_after_s
+
+_PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+_COSTS_NOTHING: Final = frozenset({429, 503, 529, *range(400, 408)})
+"""Refused before anything was generated. A gateway's 502 or 504 says nothing of what happened behind it."""
+_KEY: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_NOT_UNDERSTOOD: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+_UNSUPPORTED: Final = ("unsupported_parameter", "unsupported_value")
+_UNSUPPORTED_NAME: Final = re.compile(r"[Uu]nsupported (?:parameter|value): ['\"`]([a-z_]{1,40})['\"`]")
+"""Some gateways pass on the sentence and not the code."""
+_QUOTA: Final = "insufficient_quota"
+_MOST_QUOTED_CHARS: Final = 200
+
+_TOO_LONG: Final = re.compile(
+    r"maximum context length is (\d{1,9}) tokens.{0,200}?(?:resulted in|requested) (\d{1,9})", re.DOTALL
+)
+
+
+class _Error(msgspec.Struct):
+    message: Any = None
+    code: Any = None
+    param: Any = None
+    n_prompt_tokens: int | None = None
+    n_ctx: int | None = None
+
+
+class _Body(msgspec.Struct):
+    error: _Error | str | None = None
+
+
+def redirect(host: str) -> TroubleError:
+    """Followed, a redirect would send the text and the key to wherever it says."""
+    return TroubleError(
+        f"The proxy redirects to {_plain(host)}, which is not followed: let COPILOT_API_URL name where the API is.",
+        may_have_cost=False,
+    )
+
+
+def refusal(status: int, retry_after: str | None, content: bytes) -> TroubleError:
+    """For any status but 200 and redirects."""
+    error = _error_in(content)
+    if too_long := _too_long(error):
+        return too_long
+    if status in _NOT_UNDERSTOOD and (parameter := _parameter(error)):
+        return ParameterError(parameter)
+    if status in _KEY:
+        return TroubleError(f"The proxy refuses COPILOT_API_KEY ({status}).", may_have_cost=False)
+    if error.code == _QUOTA:
+        return TroubleError("The account at the proxy is out of credit.", may_have_cost=False)
+    if status in _PASSING:
+        return TroubleError(
+            f"The proxy is {'busy' if status == HTTPStatus.TOO_MANY_REQUESTS else 'failing'} ({status}).",
+            is_passing=True,
+            may_have_cost=status not in _COSTS_NOTHING,
+            retry_after_s=_asked_wait_s(status, retry_after),
+        )
+    if status == HTTPStatus.NOT_FOUND:
+        return TroubleError(
+            "The proxy knows no such address or model (404): see COPILOT_API_URL and DOCQA_PROXY_MODEL.",
+            may_have_cost=False,
+        )
+    return TroubleError(
+        f"The proxy refuses this question ({status}){_quoted(error)}.",
+        may_have_cost=status not in _COSTS_NOTHING and status >= 500,
+        is_replayable=False,
+    )
+
+
+def _asked_wait_s(status: int, retry_after: str | None) -> float | None:
+    return retry_after_s(retry_after) if status in (429, 503, 529) else None
+
+
+def _error_in(content: bytes) -> _Error:
+    try:
+        error = msgspec.json.decode(content, type=_Body).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Error()
+    return error if isinstance(error, _Error) else _Error(message=error)
+
+
+def _too_long(error: _Error) -> TooLongError | None:
+    if error.n_prompt_tokens and error.n_ctx:  # llama-server
+        return TooLongError(error.n_prompt_tokens, error.n_ctx)
+    if isinstance(error.message, str) and (found := _TOO_LONG.search(error.message)):
+        return TooLongError(int(found[2]), int(found[1]))
+    return None
+
+
+def _parameter(error: _Error) -> str | None:
+    """The one that can be left out or called otherwise and that this model does not take."""
+    named = error.param if error.code in _UNSUPPORTED else None
+    if isinstance(error.message, str) and (found := _UNSUPPORTED_NAME.search(error.message)):
+        named = found[1]
+    return named if isinstance(named, str) and named in REFUSABLE else None
+
+
+def _quoted(error: _Error) -> str:
+    return f": {_plain(error.message).rstrip('.')}" if isinstance(error.message, str) and error.message else ""
+
+
+def _plain(text: str) -> str:
+    """One line of it, short, without secrets; of what can't be sanitized nothing."""
+    try:
+        return " ".join(sanitize(text[:2000]).text.split())[:_MOST_QUOTED_CHARS]
+    except DocQAError:
+        return "-"

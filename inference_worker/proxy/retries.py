@@ -1,0 +1,66 @@
+"""How often one question is tried at the proxy's API, and how long it waits in between: never past its deadline."""
+
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from contract.errors import ProxyError
+from inference_worker.proxy.errors import TroubleError
+
+MOST: Final = 4
+_FIRST_S: Final = 0.5
+_LONGEST_S: Final = 8.0
+_SPREAD: Final = 0.25
+"""Those who were told the same time don't all come back at the same moment."""
+
+
+class Tries:
+    """Counts the tries of one question."""
+
+    def __init__(self, within_s: float | None, now_s: Callable[[], float] = time.monotonic) -> None:
+        """`within_s`: what is left of the job's time; None: no end."""
+        self._now_s = now_s
+        self._ends_s = now_s() + within_s if within_s is not None else None
+        self._made = 0
+
+    def next_wait_s(self, trouble: TroubleError) -> float:
+        """Seconds until the next try. Raises ProxyError when there is none."""
+        self._made += 1
+        if not trouble.is_passing:
+            raise ProxyError(str(trouble), is_replayable=trouble.is_replayable)
+        if self._made >= MOST:
+            raise ProxyError(f"{trouble} It was tried {self._made} times.")
+        wait_s = self._backoff_s() if trouble.retry_after_s is None else _spread(trouble.retry_after_s)
+        return self.affordable(wait_s, trouble)
+
+    def affordable(self, wait_s: float, trouble: TroubleError) -> float:
+        """The wait itself; raises ProxyError where the job would be over by then."""
+        if self._ends_s is not None and self._now_s() + wait_s >= self._ends_s:
+            raise ProxyError(f"{trouble} The next try would be in {wait_s:.0f} s, and the job has to end before.")
+        return wait_s
+
+    def _backoff_s(self) -> float:
+        # Full jitter: with less, callers that failed together come back together.
+        return random.uniform(0, min(_FIRST_S * 2**self._made, _LONGEST_S))  # noqa: S311  # a wait, no key
+
+
+def retry_after_s(header: str | None) -> float | None:
+    """Seconds or a date, as RFC 9110 has it; None for anything else."""
+    if header is None:
+        return None
+    if header.strip().isascii() and header.strip().isdigit():
+        return float(header)
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
+
+
+def _spread(wait_s: float) -> float:
+    return wait_s + random.uniform(0, _SPREAD * wait_s + _SPREAD)  # noqa: S311  # a wait, no key

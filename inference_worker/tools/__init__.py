@@ -1,0 +1,1 @@
+"""Programs that `docqa` starts beside the worker: tuning, lists of models, snapshots, memory needed."""

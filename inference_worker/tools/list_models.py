@@ -1,0 +1,58 @@
+"""Tells which models there are and what is chosen for each, as JSON on stdout.
+
+`python -m inference_worker.tuning.list_models`, for `docqa models list`.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from contract import settings
+from contract.errors import DocQAError
+from inference_worker.llama.model import library_version
+from inference_worker.model_files.locate import bundled_model, locate_model
+from inference_worker.model_files.machine import this_machine
+from inference_worker.model_files.quantized import ModelFolder
+from inference_worker.settings import WorkerSettings
+
+
+def main() -> int:
+    """Exit status 2 with a sentence when a setting can't be used."""
+    try:
+        listed: object = described(os.environ)
+        status = 0
+    except DocQAError as error:
+        listed, status = {"sentence": str(error)}, 2
+    sys.stdout.buffer.write(msgspec.json.encode(listed) + b"\n")
+    return status
+
+
+def described(environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Each model with its size and its choice on this machine; raises SettingsError."""
+    loaded = settings.load(WorkerSettings, environment)
+    named = locate_model(loaded.model_path, loaded.model_name)
+    others = sorted(loaded.model_path.glob("*.gguf")) if loaded.model_path else []
+    paths = [named, *others, bundled_model()]
+    return [_one(path, loaded, is_used=path == named) for path in dict.fromkeys(paths) if path]
+
+
+def _one(path: Path, loaded: WorkerSettings, *, is_used: bool) -> dict[str, Any]:
+    machine = this_machine(loaded.gpu_layers)
+    roots = (loaded.data_dir / "models", loaded.model_cache)
+    choices = (ModelFolder(root, path, library_version()).choice_for(machine) for root in roots)
+    choice = next((choice for choice in choices if choice), None)
+    return {
+        "model": path.name,
+        "path": str(path),
+        "size_bytes": path.stat().st_size,
+        "is_used": is_used,
+        "choice": msgspec.to_builtins(choice),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

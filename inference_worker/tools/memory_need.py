@@ -1,0 +1,162 @@
+"""Tells how much memory the worker would take as it is set: `python -m inference_worker.need`, JSON on stdout.
+
+For `docqa preflight`. Reads the model's header and the settings; loads no model.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from contract import settings
+from contract.errors import DocQAError
+from inference_worker.cores import available_cores
+from inference_worker.free_memory import free_bytes
+from inference_worker.llama.kv_size import Shape, row_tokens
+from inference_worker.llama.model import library_version
+from inference_worker.llama.run_options import RunOptions
+from inference_worker.model_files import gguf_header
+from inference_worker.model_files.choice import AS_IS
+from inference_worker.model_files.locate import locate_model
+from inference_worker.model_files.machine import cpu_flags, this_machine
+from inference_worker.model_files.plan import AUTO, default_options, wanted_quantization
+from inference_worker.model_files.quantized import ModelFolder
+from inference_worker.settings import WorkerSettings
+
+PROCESS_BYTES: Final = 120 * 2**20
+"""Python, its libraries and llama.cpp, with no model. docs/deployment.md compares the sum with what was measured."""
+
+_FLOAT_BYTES: Final = 4
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """What the worker will hold once it is ready and busy. Without a readable shape only the file's size is known."""
+
+    engine: str
+    slots: int
+    cores: int
+    threads: int
+    cpu_flags: list[str]
+    model: str = ""
+    path: str = ""
+    runs_as: str = ""
+    is_made: bool = True
+    """False: the file that is run will be made at the first start, and `file_bytes` is the given one's."""
+    file_bytes: int = 0
+    context_tokens: int = 0
+    cells_bytes: int = 0
+    step_bytes: int = 0
+    prefix_cache_bytes: int = 0
+    process_bytes: int = PROCESS_BYTES
+
+    @property
+    def total_bytes(self) -> int:
+        return self.file_bytes + self.cells_bytes + self.step_bytes + self.prefix_cache_bytes + self.process_bytes
+
+
+def main() -> int:
+    """Exit status 2 with a sentence when a setting can't be used."""
+    parser = argparse.ArgumentParser(prog="python -m inference_worker.need", description=__doc__)
+    parser.add_argument("--free-bytes", type=int, help="memory that the worker may count on [default: what is free]")
+    arguments = parser.parse_args()
+    try:
+        room_bytes = arguments.free_bytes or free_bytes()
+        need = needed(settings.load(WorkerSettings, os.environ), room_bytes)
+        found: dict[str, Any] = {**msgspec.to_builtins(need), "total_bytes": need.total_bytes}
+        status = 0
+    except DocQAError as error:
+        found, status = {"sentence": str(error)}, 2
+    sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
+    return status
+
+
+def needed(loaded: WorkerSettings, room_bytes: int) -> Need:
+    """The memory of a worker with these settings; raises SettingsError."""
+    base = Need(
+        engine=loaded.engine,
+        slots=loaded.slots,
+        cores=available_cores(),
+        threads=loaded.threads or available_cores(),
+        cpu_flags=cpu_flags(),
+    )
+    if loaded.engine == "echo" or not loaded.enable_local_model:
+        return base
+    given = locate_model(loaded.model_path, loaded.model_name)
+    runs_as, path, options = _way(given, loaded)
+    base = msgspec.structs.replace(
+        base,
+        model=given.name,
+        path=str(path or given),
+        runs_as=runs_as,
+        is_made=path is not None,
+        file_bytes=(path or given).stat().st_size,
+        threads=loaded.threads or options.threads,
+        prefix_cache_bytes=loaded.prefix_cache_mb * 1_000_000,
+    )
+    shape = shape_in(given)
+    return with_rows(base, shape, options, _vocabulary(given), loaded, room_bytes) if shape else base
+
+
+def shape_in(path: Path) -> Shape | None:
+    """The model's shape as its header says it; None when the header does not."""
+    # Some models give each layer its own number of heads: llama.cpp counts with the first one's.
+    firsts = {name: first for name, (_, first) in gguf_header.arrays(path).items() if first is not None}
+    said = {**firsts, **gguf_header.metadata(path)}
+
+    def number(name: str) -> int:
+        value = said.get(f"{said.get('general.architecture')}.{name}", 0)
+        return int(value) if isinstance(value, (int, float)) else 0
+
+    heads = number("attention.head_count")
+    shape = Shape(
+        trained_tokens=number("context_length"),
+        layers=number("block_count"),
+        heads=heads,
+        kv_heads=number("attention.head_count_kv") or heads,
+        embedding=number("embedding_length"),
+    )
+    return shape if shape.trained_tokens and shape.token_bytes else None
+
+
+def _vocabulary(path: Path) -> int:
+    return gguf_header.arrays(path).get("tokenizer.ggml.tokens", (0, None))[0]
+
+
+def with_rows(
+    need: Need, shape: Shape, options: RunOptions, vocabulary: int, loaded: WorkerSettings, room_bytes: int
+) -> Need:
+    """The need with what the rows of a model of this shape take, and a step over them."""
+    tokens = row_tokens(shape, loaded.slots, loaded.context_tokens, room_bytes)
+    # A step holds the logits of all its tokens, and without flash attention what each head sees of its row.
+    seen = 0 if options.flash_attention else shape.heads * tokens
+    return msgspec.structs.replace(
+        need,
+        context_tokens=tokens,
+        cells_bytes=loaded.slots * tokens * shape.token_bytes,
+        step_bytes=_FLOAT_BYTES * options.step_tokens * (vocabulary + seen),
+    )
+
+
+def _way(given: Path, loaded: WorkerSettings) -> tuple[str, Path | None, RunOptions]:
+    """The form that is run, its file if it is there, and how: as `plan` decides it, but makes nothing."""
+    machine = this_machine(loaded.gpu_layers)
+    folders = [ModelFolder(root, given, library_version()) for root in (loaded.data_dir / "models", loaded.model_cache)]
+    choices = (folder.choice_for(machine) for folder in folders)
+    choice = next((found for found in choices if found), None)
+    wanted = wanted_quantization(loaded)
+    if wanted == AUTO:
+        chosen = choice.chosen.quantization if choice else AS_IS
+        wanted = chosen if chosen == AS_IS or _made(chosen, folders) else AS_IS
+    options = choice.options_for(wanted) if choice else default_options(machine)
+    return wanted, given if wanted == AS_IS else _made(wanted, folders), options
+
+
+def _made(quantization: str, folders: list[ModelFolder]) -> Path | None:
+    return next((path for folder in folders if (path := folder.made(quantization))), None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""How close a choice between two tokens was: `python -m inference_worker.near_ties`, for `docqa bench peers`.
+
+Reads pairs of greedy answers to the same prompts as JSON on stdin, lets the model read what both have in common, and
+writes to stdout how far apart the two next tokens are. Float order decides between tokens that are nearly as likely.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from contract import settings
+from contract.errors import DocQAError
+from contract.runtime import logs
+from inference_worker.llama.engine import opening_tokens
+from inference_worker.llama.model import Model
+from inference_worker.llama.sequence import Span
+from inference_worker.model_files.plan import plan_model
+from inference_worker.settings import WorkerSettings
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Two answers to one prompt."""
+
+    query: str
+    context: str
+    first: str
+    second: str
+
+
+class Fork(msgspec.Struct, frozen=True):
+    """Where two answers part: after so many common tokens, the two next ones, and what the model says to them."""
+
+    common_tokens: int
+    first: str
+    second: str
+    gap_nats: float
+    """By how much the logarithms of their probabilities differ."""
+    behind_nats: float
+    """By how much the less likely one is behind the model's favourite."""
+
+
+def main() -> int:
+    """Exit status 2 with a sentence when a setting can't be used."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    logs.configure("development", "near-ties")  # stdout is for the reply
+    try:
+        reply: object = measure(msgspec.json.decode(sys.stdin.buffer.read(), type=list[Pair]), os.environ)
+        status = 0
+    except DocQAError as error:
+        reply, status = {"sentence": str(error)}, 2
+    sys.stdout.buffer.write(msgspec.json.encode(reply) + b"\n")
+    return status
+
+
+def measure(pairs: list[Pair], environment: Mapping[str, str]) -> list[Fork]:
+    """One fork for each pair, on the model that the settings name, run as the worker runs it; raises DocQAError."""
+    plan = plan_model(settings.load(WorkerSettings, environment))
+    with closing(Model(plan.path, plan.options, 1)) as model:
+        ends = [token for token in range(len(model.token_bytes)) if model.ends_answer(token)]
+        return [fork(model, pair, ends) for pair in pairs]
+
+
+def fork(model: Model, pair: Pair, ends: list[int]) -> Fork:
+    """Read the prompt and the common part, and compare the next two; an answer that is over goes on with its end."""
+    first, second = (model.tokenize(text, parse_special=False) for text in (pair.first, pair.second))
+    common = common_length(first, second)
+    log_p = _log_probabilities(_logits_after(model, [*_prompt(model, pair), *first[:common]]))
+    end = max(ends, key=lambda token: float(log_p[token]))
+    next_two = [next(iter(tokens[common:]), end) for tokens in (first, second)]
+    said = [float(log_p[token]) for token in next_two]
+    return Fork(
+        common_tokens=common,
+        first=model.piece(next_two[0]).decode(errors="replace"),
+        second=model.piece(next_two[1]).decode(errors="replace"),
+        gap_nats=round(abs(said[0] - said[1]), 4),
+        behind_nats=round(float(log_p.max()) - min(said), 4),
+    )
+
+
+def common_length(first: list[int], second: list[int]) -> int:
+    """How many tokens both begin with."""
+    return next((at for at, (one, other) in enumerate(_both(first, second)) if one != other), len(first))
+
+
+def _both(first: list[int], second: list[int]) -> Iterator[tuple[int | None, int | None]]:
+    longest = max(len(first), len(second))
+    padded = ([*tokens, *[None] * (longest - len(tokens))] for tokens in (first, second))
+    return zip(*padded, strict=True)
+
+
+def _prompt(model: Model, pair: Pair) -> list[int]:
+    prompt = model.template.render(pair.query, pair.context)
+    user = model.tokenize(prompt.user, parse_special=False)
+    return [*opening_tokens(model, prompt.before), *user, *model.tokenize(prompt.after, parse_special=True)]
+
+
+def _logits_after(model: Model, tokens: list[int]) -> npt.NDArray[np.float32]:
+    """What the model says after `tokens`, read from the start in one row."""
+    model.clear()
+    place = 0
+    for start in range(0, len(tokens), model.step_tokens):
+        part = tokens[start : start + model.step_tokens]
+        [place] = model.decode([Span(0, start, part, wants_logits=start + len(part) == len(tokens))])
+    return model.logits(place).copy()
+
+
+def _log_probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    shifted = logits.astype(np.float64) - float(logits.max())
+    said: npt.NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum())
+    return said
+
+
+if __name__ == "__main__":
+    sys.exit(main())

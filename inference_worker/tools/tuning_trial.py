@@ -1,0 +1,78 @@
+"""Runs one trial: a Trial as JSON on stdin, a Measurement or Failed on stdout.
+
+`python -m inference_worker.tuning.run_trial`, since llama.cpp ends the process where a file or an option is beyond it.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from contract.errors import DocQAError
+from contract.runtime import logs
+from inference_worker.llama.model import Model, quantize
+from inference_worker.llama.run_options import RunOptions
+from inference_worker.tuning import quality, workload
+from inference_worker.tuning.trial import Failed, Measurement, Trial
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    trial = Trial.from_json(sys.stdin.buffer.read())
+    _end_with(trial.parent_pid)
+    logs.configure("development", "trial")  # stdout is for the reply
+    reply: Measurement | Failed
+    try:
+        reply = run(trial)
+    except (DocQAError, OSError) as error:
+        reply = Failed(str(error))
+    sys.stdout.buffer.write(msgspec.json.encode(reply))
+
+
+def run(trial: Trial) -> Measurement:
+    """Make the candidate's file if it must be, judge what it says, time it. Raises DocQAError or OSError."""
+    if not trial.file.exists():
+        part = trial.file.with_suffix(".part")
+        quantize(trial.given, part, trial.candidate.quantization)
+        part.replace(trial.file)
+    if trial.judge and not trial.reference.exists():
+        _write_reference(trial)
+    options = trial.candidate.options
+    with contextlib.closing(Model(trial.file, options, workload.ROWS, workload.ROW_TOKENS)) as model:
+        kl = quality.mean_kl(np.load(trial.reference, mmap_mode="r"), _logits(model)) if trial.judge else None
+        if kl is not None and kl > quality.GATE_KL:
+            return Measurement(kl=kl)
+        return Measurement(kl=kl, speed=workload.time_mix(model, options))
+
+
+def _write_reference(trial: Trial) -> None:
+    """What the given file says, run in the usual way: whichever candidate comes first."""
+    options = RunOptions(threads=trial.candidate.options.threads, gpu_layers=trial.candidate.options.gpu_layers)
+    with contextlib.closing(Model(trial.given, options, 1, workload.ROW_TOKENS)) as model:
+        said = quality.log_probabilities(_logits(model))
+    part = trial.reference.with_suffix(".part.npy")
+    np.save(part, said)
+    part.replace(trial.reference)
+
+
+def _logits(model: Model) -> npt.NDArray[np.float32]:
+    tokens = model.opening() + model.tokenize(quality.TEXT, parse_special=False)
+    return model.all_logits(tokens[: quality.MOST_TOKENS])
+
+
+def _end_with(parent_pid: int) -> None:
+    """Have the kernel end this process when its parent is gone, even by kill -9."""
+    if parent_pid and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent_pid:
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
