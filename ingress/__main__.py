@@ -24,12 +24,12 @@ from contract.runtime.metrics import show_process
 from contract.runtime.systemd import Notifier
 from contract.runtime.tracing import tracer_from
 from ingress.app import create_asgi
-from ingress.host import refuse_open_doors
-from ingress.listeners import Listeners, address_of, count_inherited, listening
-from ingress.server import Server
+from ingress.auth.token_watch import keep_up
+from ingress.middleware.local_host import refuse_open_doors
+from ingress.server.listeners import Listeners, address_of, count_inherited, listening
+from ingress.server.server import Server
 from ingress.services import Services
 from ingress.settings import IngressSettings
-from ingress.tokens import keep_up
 
 ROLE = "ingress"
 

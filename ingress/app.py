@@ -7,14 +7,14 @@ from litestar.exceptions import HTTPException
 
 from contract.errors import BadMessageError, BusUnavailableError, NotProvisionedError
 from ingress import problems
+from ingress.api.health import create_health
+from ingress.api.openapi import show_schema
+from ingress.api.routes import create_api
 from ingress.asgi import App
-from ingress.audit import Audited
-from ingress.forwarded import Forwarded
-from ingress.health import create_health
-from ingress.host import LocalHostOnly
-from ingress.metrics import Counted
-from ingress.openapi import show_schema
-from ingress.routes import create_api
+from ingress.middleware.audit import Audited
+from ingress.middleware.forwarded import Forwarded
+from ingress.middleware.local_host import LocalHostOnly
+from ingress.middleware.metrics import Counted
 from ingress.services import Services
 
 

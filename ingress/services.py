@@ -9,16 +9,16 @@ from contract.bus import Bus
 from contract.messages import Query
 from contract.runtime.tracing import NO_TRACER, Tracer
 from contract.token_file import TokensFile
-from ingress.admission import Admission
-from ingress.audit_log import AuditLog, target_of
-from ingress.caller import Caller
-from ingress.fleet import Fleet
-from ingress.keyring import Keyring
-from ingress.places import Places
-from ingress.preference import Preference
-from ingress.replies import Replies
+from ingress.api.preference import Preference
+from ingress.auth.caller import Caller
+from ingress.auth.keyring import Keyring
+from ingress.auth.token_watch import TokensOnDisk
+from ingress.jobs.admission import Admission
+from ingress.jobs.quota import Places
+from ingress.jobs.replies import Replies
+from ingress.jobs.workers import Fleet
+from ingress.middleware.audit_log import AuditLog, target_of
 from ingress.settings import IngressSettings
-from ingress.tokens import TokensOnDisk
 
 HttpRequest = Request[Caller, Any, Any]
 HttpResponse = Response[Any]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ingress.openapi import document
+from ingress.api.openapi import document
 from tests.acceptance.stack import Stack, Start
 
 LEFT_OUT = {

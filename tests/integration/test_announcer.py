@@ -13,7 +13,7 @@ from inference_worker.jobs.heartbeat import Announcer
 from inference_worker.jobs.worker import Worker
 from inference_worker.settings import WorkerSettings
 from ingress.__main__ import call_the_roll
-from ingress.fleet import Fleet
+from ingress.jobs.workers import Fleet
 from tests.acceptance.waiting import eventually
 from tests.integration.bus_side import TICK_S, overheard, settled
 from tests.nats_server import RunningServer

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from ingress.asgi import Receive, Scope, Send
-from ingress.audit import UNKEPT, Audited, Decision, record_of
-from ingress.audit_log import AuditLog
-from ingress.caller import Caller
-from ingress.forwarded import Forwarded
+from ingress.auth.caller import Caller
+from ingress.middleware.audit import UNKEPT, Audited, Decision, record_of
+from ingress.middleware.audit_log import AuditLog
+from ingress.middleware.forwarded import Forwarded
 from ingress.problems import MEDIA_TYPE
 
 ALICE = Caller(client="alice", token="0123456789ab")

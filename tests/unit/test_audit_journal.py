@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ingress import audit_log
-from ingress.audit_log import Journal
+from ingress.middleware import audit_log
+from ingress.middleware.audit_log import Journal
 
 LINE = b'{"decision":"refused"}\n'
 ENTRY = b"SYSLOG_IDENTIFIER=docqa-audit\nPRIORITY=6\nMESSAGE=" + LINE

@@ -12,8 +12,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from contract.errors import SettingsError
-from ingress import audit_log
-from ingress.audit_log import AuditLog, Journal, RotatedFile, Stderr, target_of
+from ingress.middleware import audit_log
+from ingress.middleware.audit_log import AuditLog, Journal, RotatedFile, Stderr, target_of
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -12,10 +12,10 @@ from litestar.types import HTTPScope
 from contract.rate import Rate
 from contract.settings import Secret
 from contract.token_file import Right, Token, TokensFile, digest_of
-from ingress.auth import authenticator
-from ingress.caller import ANONYMOUS, NAMED
-from ingress.keyring import Keyring
-from ingress.limiter import Limiter
+from ingress.auth.authenticate import authenticator
+from ingress.auth.caller import ANONYMOUS, NAMED
+from ingress.auth.keyring import Keyring
+from ingress.auth.rate_limiter import Limiter
 from ingress.settings import IngressSettings
 
 TOKEN = "t\u00f6ken-0123456789"

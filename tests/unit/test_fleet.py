@@ -9,8 +9,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from contract.messages import WorkerAnnouncement, encode
-from ingress import fleet
-from ingress.fleet import LIVE_S, Fleet
+from ingress.jobs import workers
+from ingress.jobs.workers import LIVE_S, Fleet
 
 
 class Clock:
@@ -26,7 +26,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(fleet, "time", SimpleNamespace(monotonic=clock.monotonic))
+    monkeypatch.setattr(workers, "time", SimpleNamespace(monotonic=clock.monotonic))
     return clock
 
 
@@ -48,13 +48,13 @@ def announcement(worker_id: str = "a", **members: Any) -> WorkerAnnouncement:
 
 async def hear(fleet: Fleet, *announcements: WorkerAnnouncement) -> None:
     for each in announcements:
-        await fleet.hear(Msg(_client=Client(), subject=f"docqa.workers.{each.id}", data=encode(each)))
+        await workers.hear(Msg(_client=Client(), subject=f"docqa.workers.{each.id}", data=encode(each)))
 
 
 async def fleet_of(*jobs_per_s: float) -> Fleet:
-    fleet = Fleet()
-    await hear(fleet, *(announcement(str(n), jobs_per_s=rate) for n, rate in enumerate(jobs_per_s)))
-    return fleet
+    workers = Fleet()
+    await hear(workers, *(announcement(str(n), jobs_per_s=rate) for n, rate in enumerate(jobs_per_s)))
+    return workers
 
 
 async def test_without_a_worker_retry_after_is_a_minute() -> None:
@@ -87,43 +87,43 @@ async def test_retry_after_is_jobs_by_rate_rounded_up_between_a_second_and_a_min
 
 
 async def test_a_worker_is_live_for_fifteen_seconds_after_each_announcement(clock: Clock) -> None:
-    fleet = Fleet()
-    await hear(fleet, announcement("a"))
+    workers = Fleet()
+    await hear(workers, announcement("a"))
     clock.now_s += LIVE_S
-    assert [worker.id for worker in fleet.live()] == ["a"]
-    await hear(fleet, announcement("a", busy=3))
+    assert [worker.id for worker in workers.live()] == ["a"]
+    await hear(workers, announcement("a", busy=3))
     clock.now_s += LIVE_S
-    assert [worker.busy for worker in fleet.live()] == [3]
+    assert [worker.busy for worker in workers.live()] == [3]
     clock.now_s += 0.001
-    assert fleet.live() == []
-    assert fleet.retry_after_s(10) == 60
+    assert workers.live() == []
+    assert workers.retry_after_s(10) == 60
 
 
 async def test_only_the_silent_worker_expires(clock: Clock) -> None:
-    fleet = Fleet()
-    await hear(fleet, announcement("a", max_prompt_bytes=5000))
+    workers = Fleet()
+    await hear(workers, announcement("a", max_prompt_bytes=5000))
     clock.now_s += LIVE_S - 1
-    await hear(fleet, announcement("b"))
+    await hear(workers, announcement("b"))
     clock.now_s += 2
-    assert [worker.id for worker in fleet.live()] == ["b"]
-    assert fleet.max_prompt_bytes() == 1000
+    assert [worker.id for worker in workers.live()] == ["b"]
+    assert workers.max_prompt_bytes() == 1000
 
 
 async def test_a_worker_that_leaves_is_gone_at_once() -> None:
-    fleet = await fleet_of(1.0, 1.0)
-    await hear(fleet, announcement("1", leaving=True), announcement("never seen", leaving=True))
-    assert [worker.id for worker in fleet.live()] == ["0"]
+    workers = await fleet_of(1.0, 1.0)
+    await hear(workers, announcement("1", leaving=True), announcement("never seen", leaving=True))
+    assert [worker.id for worker in workers.live()] == ["0"]
 
 
 async def test_the_largest_prompt_is_that_of_the_roomiest_worker() -> None:
-    fleet = Fleet()
-    assert fleet.max_prompt_bytes() is None
-    await hear(fleet, announcement("a", max_prompt_bytes=10), announcement("b", max_prompt_bytes=30))
-    assert fleet.max_prompt_bytes() == 30
+    workers = Fleet()
+    assert workers.max_prompt_bytes() is None
+    await hear(workers, announcement("a", max_prompt_bytes=10), announcement("b", max_prompt_bytes=30))
+    assert workers.max_prompt_bytes() == 30
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b"[" * 100_000])
 async def test_what_is_no_announcement_is_passed_over(body: bytes) -> None:
-    fleet = Fleet()
-    await fleet.hear(Msg(_client=Client(), subject="docqa.workers.x", data=body))
-    assert fleet.live() == []
+    workers = Fleet()
+    await workers.hear(Msg(_client=Client(), subject="docqa.workers.x", data=body))
+    assert workers.live() == []

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from contract.errors import SettingsError
-from ingress.host import LocalHostOnly, refuse_open_doors
-from ingress.listeners import Listeners, tcp_listener
+from ingress.middleware.local_host import LocalHostOnly, refuse_open_doors
+from ingress.server.listeners import Listeners, tcp_listener
 
 METRICS = ("127.0.0.1", 9108)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from ingress.metrics import Counted
+from ingress.middleware.metrics import Counted
 
 METRICS_ADDRESS = ("127.0.0.1", 9108)
 

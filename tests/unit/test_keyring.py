@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from contract.rate import Rate
 from contract.settings import Secret
 from contract.token_file import Token, TokensFile, digest_of
-from ingress.caller import ANONYMOUS, NAMED
-from ingress.keyring import Keyring
+from ingress.auth.caller import ANONYMOUS, NAMED
+from ingress.auth.keyring import Keyring
 from ingress.settings import IngressSettings
 
 NOW = datetime.now(UTC)

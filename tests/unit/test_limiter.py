@@ -5,7 +5,7 @@ import time
 import pytest
 
 from contract.rate import Rate
-from ingress.limiter import Limiter
+from ingress.auth.rate_limiter import Limiter
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from contract.errors import AlreadyRunningError, SettingsError
 from contract.settings import load
-from ingress.listeners import count_inherited, held_lock, listening, split_address, tcp_listener, unix_listener
+from ingress.server.listeners import count_inherited, held_lock, listening, split_address, tcp_listener, unix_listener
 from ingress.settings import IngressSettings
 
 

@@ -12,7 +12,7 @@ from contract.messages import Answer, FailureCode, Query, Timings, Usage
 from contract.runtime.metrics import ProcessCollector, count_redactions, memory_limit_bytes
 from inference_worker.monitoring import metrics
 from ingress.backup_status import FILE_NAME, last_backup_s
-from ingress.metrics import show_queue
+from ingress.middleware.metrics import show_queue
 
 QUERY = Query(query="Who?", max_tokens=10)
 

@@ -8,7 +8,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 import contract.runtime.metrics
 import inference_worker.monitoring.metrics
-import ingress.metrics
+import ingress.middleware.metrics
 from contract.runtime.metrics import ProcessCollector
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -50,7 +50,7 @@ def test_the_page_lists_each_metric_of_the_code_with_its_type_labels_and_service
     in_code = (
         shown_by(contract.runtime.metrics, "both")
         | shown_by_process()
-        | shown_by(ingress.metrics, "ingress")
+        | shown_by(ingress.middleware.metrics, "ingress")
         | shown_by(inference_worker.monitoring.metrics, "worker")
     )
     on_page = {

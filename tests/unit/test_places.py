@@ -8,7 +8,7 @@ from contract.bus import Bus
 from contract.bus.client import JobsOnStream
 from contract.errors import BusUnavailableError
 from contract.topology import JobName
-from ingress.places import Places, ShareUsedUpError
+from ingress.jobs.quota import Places, ShareUsedUpError
 
 CAPACITY = 10
 TENTH = 0.1

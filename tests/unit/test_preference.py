@@ -4,7 +4,7 @@ import pytest
 from litestar import Request
 from litestar.types import HTTPScope
 
-from ingress.preference import MAX_KEY_CHARS, Preference
+from ingress.api.preference import MAX_KEY_CHARS, Preference
 from ingress.problems import Problem
 
 

@@ -11,7 +11,7 @@ from contract.bus.bucket import Bucket, Entry
 from contract.errors import BusUnavailableError
 from contract.messages import Failure, encode
 from contract.topology import JobName
-from ingress.replies import Replies, Reply
+from ingress.jobs.replies import Replies, Reply
 
 LONG_S = 30.0
 

@@ -12,7 +12,7 @@ import pytest
 
 from contract.runtime.systemd import Notifier
 from ingress.asgi import Message, Receive, Scope, Send
-from ingress.server import Server
+from ingress.server.server import Server
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

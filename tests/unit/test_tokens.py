@@ -12,7 +12,7 @@ from contract.errors import SettingsError
 from contract.rate import Rate
 from contract.sanitize import sanitize
 from contract.token_file import MAX_PER_NAME, Token, TokensFile, TokensFileError, decode, digest_of, encode, new_token
-from ingress.tokens import TokensOnDisk
+from ingress.auth.token_watch import TokensOnDisk
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

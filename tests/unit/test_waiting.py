@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ingress.waiting import HungUpError, unless_hung_up
+from ingress.jobs.waiting import HungUpError, unless_hung_up
 
 
 class Connection:

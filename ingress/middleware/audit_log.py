@@ -16,7 +16,7 @@ from typing import Final, Protocol
 import structlog
 
 from contract.errors import SettingsError
-from ingress import metrics
+from ingress.middleware import metrics
 
 LARGEST_FILE_BYTES: Final = 64 * 2**20
 OLDER_FILES: Final = 5

@@ -14,7 +14,7 @@ from typing import Final
 import uvicorn
 
 from contract.runtime.systemd import Notifier
-from ingress.protocol import BoundedProtocol
+from ingress.server.bounded_protocol import BoundedProtocol
 
 GRACE_S: Final = 10
 """After this, what is still open when the process stops is cut."""

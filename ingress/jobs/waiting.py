@@ -8,7 +8,7 @@ from contract.bus import Bus
 from contract.errors import BusError
 from contract.messages import Failure, FailureCode, Result, decode_result, encode
 from contract.topology import JobName
-from ingress.replies import Reply
+from ingress.jobs.replies import Reply
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ import msgspec
 
 from contract.messages import FailureCode
 from ingress.asgi import App, Message, Receive, Scope, Send
-from ingress.audit_log import AuditLog
+from ingress.middleware.audit_log import AuditLog
 from ingress.problems import MEDIA_TYPE
 
 Decision = Literal["accepted", "answered", "cancelled", "erased", "failed", "hung-up", "read", "refused", "unknown"]

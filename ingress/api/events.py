@@ -17,7 +17,7 @@ from contract.bus import Bus
 from contract.messages import Answer, Failure, Result, TokenEvent, decode_token, encode
 from contract.topology import JobName
 from ingress import problems
-from ingress.jobs import public
+from ingress.jobs.status import public
 
 KEEP_ALIVE_S: Final = 15.0
 LAST_TOKENS_WITHIN_S: Final = 0.2

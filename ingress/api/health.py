@@ -10,9 +10,10 @@ from litestar import Response, Router, get
 from contract.bus import QueueState
 from contract.errors import BusError
 from contract.runtime.metrics import BUS_CONNECTED
-from ingress import metrics, problems
-from ingress.auth import authenticator
+from ingress import problems
+from ingress.auth.authenticate import authenticator
 from ingress.backup_status import last_backup_s
+from ingress.middleware import metrics
 from ingress.services import HttpRequest, HttpResponse, Services, services_of
 
 JSON = "application/json"

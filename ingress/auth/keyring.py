@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from contract.token_file import Token, TokensFile, digest_of
-from ingress.caller import ANONYMOUS, NAMED, Caller
+from ingress.auth.caller import ANONYMOUS, NAMED, Caller
 from ingress.settings import IngressSettings
 
 _FOUND_BY_BYTES: Final = 16

@@ -11,8 +11,8 @@ from typing import Final
 
 from contract.errors import SettingsError
 from ingress.asgi import App, Receive, Scope, Send, is_at, is_unix
-from ingress.listeners import Listeners, address_of
 from ingress.problems import Problem
+from ingress.server.listeners import Listeners, address_of
 
 _LOCAL: Final = re.compile(rb"(?i:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
 

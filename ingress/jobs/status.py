@@ -8,7 +8,7 @@ from contract.bus import Bus
 from contract.bus.bucket import Entry
 from contract.messages import Answer, Failure, Result, decode_result, encode
 from contract.topology import JobName
-from ingress.waiting import end
+from ingress.jobs.waiting import end
 
 CANCELLED = "The client cancelled the job."
 ERASED = "The client erased the result."

@@ -26,11 +26,12 @@ from contract.runtime.tracing import NO_TRACER, Tracer
 from contract.sanitize import sanitize_apart
 from contract.seams import mended
 from contract.topology import JobName
-from ingress import metrics, problems
-from ingress.audit import UNKEPT, Record
-from ingress.fleet import Fleet
-from ingress.jobs import stored
-from ingress.places import Places, ShareUsedUpError
+from ingress import problems
+from ingress.jobs.quota import Places, ShareUsedUpError
+from ingress.jobs.status import stored
+from ingress.jobs.workers import Fleet
+from ingress.middleware import metrics
+from ingress.middleware.audit import UNKEPT, Record
 
 _TRIES: Final = 2
 """A job that was already there may leave without a trace (an operator's hand) between two looks, hardly twice."""

@@ -8,7 +8,7 @@ import structlog
 
 from contract.errors import SettingsError
 from contract.token_file import PREFIX, TokensFile, TokensFileError, decode
-from ingress.keyring import Keyring
+from ingress.auth.keyring import Keyring
 
 LOOKS_EVERY_S: Final = 1.0
 

@@ -10,8 +10,8 @@ import msgspec
 from litestar import Response, get
 
 from contract.messages import Answer, Failure, Question
-from ingress.jobs import Unfinished
-from ingress.preference import EVENT_STREAM, MAX_KEY_CHARS
+from ingress.api.preference import EVENT_STREAM, MAX_KEY_CHARS
+from ingress.jobs.status import Unfinished
 from ingress.problems import MEDIA_TYPE
 
 JSON: Final = "application/json"

@@ -18,18 +18,19 @@ from contract.messages import Answer, Failure, Result, decode_question, encode
 from contract.runtime import logs
 from contract.runtime.tracing import traceparent_of
 from contract.topology import JobName, is_canonical_uuid
-from ingress import jobs, problems
-from ingress.admission import Asked, location_of
-from ingress.audit import Decision, record_of
-from ingress.auth import authenticator
-from ingress.events import Tokens, last_event, primed
-from ingress.jobs import Unfinished
-from ingress.limiter import Limiter
-from ingress.preference import Preference
+from ingress import problems
+from ingress.api.events import Tokens, last_event, primed
+from ingress.api.preference import Preference
+from ingress.auth.authenticate import authenticator
+from ingress.auth.rate_limiter import Limiter
+from ingress.jobs import status as jobs
+from ingress.jobs.admission import Asked, location_of
+from ingress.jobs.replies import Reply
+from ingress.jobs.status import Unfinished
+from ingress.jobs.waiting import HungUpError, end, result_of, unless_hung_up
+from ingress.middleware.audit import Decision, record_of
 from ingress.problems import Problem
-from ingress.replies import Reply
 from ingress.services import HttpRequest, HttpResponse, Services, services_of
-from ingress.waiting import HungUpError, end, result_of, unless_hung_up
 
 JSON: Final = "application/json"
 CLIENT_CLOSED_REQUEST: Final = 499

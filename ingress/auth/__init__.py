@@ -1,0 +1,1 @@
+"""Who is asking: bearer tokens, callers, rate limits. Knows no job."""
