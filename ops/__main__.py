@@ -40,8 +40,18 @@ _GROUPS: Final = {
     },
 }
 _COMMANDS: Final = {name: words for group in _GROUPS.values() for name, words in group.items()}
+_SERVICES: Final = ("ingress", "worker")
 _INTERRUPTED: Final = 130
 _TRY_LATER: Final = 75
+
+
+def load_command(name: str) -> click.Command:
+    """The command of that name, imported now; the services share one file."""
+    if name in _SERVICES:
+        service: click.Command = getattr(importlib.import_module("ops.commands.services"), name)
+        return service
+    command: click.Command = importlib.import_module(f"ops.commands.{name}").command
+    return command
 
 
 class _LazyGroup(click.Group):
@@ -53,8 +63,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"ops.{cmd_name}").command
-        return command
+        return load_command(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         widest = max(map(len, _COMMANDS))

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from contract.errors import DocQAError
-from ops import tether
 from ops.console import Console
+from ops.supervisor import parent_death
 
 
 def run(arguments: list[str], environment: Mapping[str, str], *, quiet: bool) -> dict[str, Any]:
     """What the work ends with; raises DocQAError with its sentence."""
     program = [sys.executable, "-m", "inference_worker.tools.model_snapshots", *arguments]
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(tether.__file__), str(os.getpid()), *program],
+        [sys.executable, "-I", "-S", str(parent_death.__file__), str(os.getpid()), *program],
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -18,12 +18,12 @@ from bench.harness.free_ports import free_port
 from contract.bus import Bus, connected
 from contract.bus.provision import provision
 from contract.settings import BusSettings, QueueSettings, Secret
-from ops import nats_config
-from ops.credentials import ROLES, Credentials
-from ops.nats_door import Door
-from ops.nats_server import find_program
-from ops.ports import Address
-from ops.publisher_list import PublisherList
+from ops.nats import config
+from ops.nats.credentials import ROLES, Credentials
+from ops.nats.endpoint import Door
+from ops.nats.publishers import PublisherList
+from ops.nats.server import find_program
+from ops.supervisor.ports import Address
 
 READY_WITHIN_S = 20.0
 
@@ -107,7 +107,7 @@ class RunningServer:
         return self.folder / "nats-server.conf"
 
     def _write_config(self) -> None:
-        text = nats_config.render(
+        text = config.render(
             folder=self.folder,
             door=Door(Address("127.0.0.1", self.port)),
             passwords={role: self.credentials.read(role) for role in ROLES},

@@ -7,17 +7,17 @@ from types import MappingProxyType
 from typing import Any
 
 from contract.bus import Bus, connected
-from ops import archive
-from ops.backup_create import Request, create
-from ops.backup_folder import BackupFolder
-from ops.backup_restore import Outcome, restore
-from ops.backup_source import source
+from ops.backup import archive
+from ops.backup.catalog import BackupFolder
+from ops.backup.create import Request, create
+from ops.backup.restore import Outcome, restore
+from ops.backup.source import source
 from ops.console import Console
-from ops.data_dir import claimed
-from ops.nats_door import SERVER_PICKS, Door
-from ops.nats_server import STOPS_WITHIN_S, NatsServer
-from ops.ports import Address
+from ops.nats.endpoint import SERVER_PICKS, Door
+from ops.nats.server import STOPS_WITHIN_S, NatsServer
 from ops.settings import BackupSettings
+from ops.supervisor.data_dir import claimed
+from ops.supervisor.ports import Address
 
 NOTHING_SET: Mapping[str, str] = MappingProxyType({})
 

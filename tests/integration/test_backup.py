@@ -14,11 +14,12 @@ from contract.errors import BusError, DocQAError
 from contract.messages import Answer, Failure, encode
 from contract.settings import Secret
 from contract.topology import JobName
-from ops import archive, bus_address, nats_reload, snapshots
-from ops.archive import DamagedError
-from ops.backup_create import in_order
-from ops.backup_trial import try_out
+from ops.backup import archive, stream_snapshots
+from ops.backup.archive import DamagedError
+from ops.backup.create import in_order
+from ops.backup.trial import try_out
 from ops.console import Console
+from ops.nats import address, reload
 from tests.integration.bus_side import count, new_job, publish, result_of
 from tests.integration.embedded import Embedded
 from tests.integration.engines import Noting
@@ -81,7 +82,9 @@ async def test_a_backup_says_what_is_in_it_and_that_it_was_tried(embedded: Embed
     async with embedded.running() as bus:
         await filled(bus)
         manifest = archive.read_manifest(await embedded.backup(is_tried=True))
-        assert {stream.name for stream in manifest.streams} == set(await snapshots.names(bus)) - {"KV_DOCQA_META"}
+        assert {stream.name for stream in manifest.streams} == set(await stream_snapshots.names(bus)) - {
+            "KV_DOCQA_META"
+        }
     assert manifest.is_verified
     assert [stream.name for stream in manifest.streams][:3] == ["DOCQA_JOBS", "DOCQA_DEAD", RESULTS]
     assert manifest.settings["MAX_QUEUE_SIZE"] == "10"
@@ -174,7 +177,7 @@ async def test_a_restore_of_a_running_bus_that_was_broken_off_is_seen_and_finish
         path = await embedded.backup(login)
         await restore_mark.note_unfinished(bus, is_unfinished=True)
         for name in (topology.JOBS_STREAM, RESULTS):
-            await snapshots.delete(bus, name)
+            await stream_snapshots.delete(bus, name)
         with pytest.raises(BusError, match="A restore of this bus was broken off"):
             await provision(bus, server.settings)
         await embedded.restore(path, login)
@@ -202,7 +205,7 @@ async def test_another_count_than_the_manifests_is_found(embedded: Embedded) -> 
         await filled(bus)
         manifest = archive.read_manifest(path := await embedded.backup(is_tried=True))
     stream = manifest.streams[0]
-    wrong = archive.Stream(stream.member, stream.taken, snapshots.State(4, 1, 4))
+    wrong = archive.Stream(stream.member, stream.taken, stream_snapshots.State(4, 1, 4))
     with pytest.raises(DamagedError, match="DOCQA_JOBS has 3 messages where the manifest says 4"):
         await try_out(path, [wrong], embedded.settings, embedded.backups.place("trial"), Console(quiet=True))
 
@@ -279,10 +282,10 @@ async def test_publishers_are_brought_to_a_running_bus_that_encrypts(tmp_path: P
     keyed = Embedded(tmp_path, store_key=Secret("k" * 32))
     data = keyed.settings.data_dir
     async with keyed.running() as bus:
-        publishers = bus_address.publishers(data)
+        publishers = address.publishers(data)
         async with publishers.held():
             publishers.add("alice", "nats://127.0.0.1:4222")
-            assert await nats_reload.apply(bus_address.bus_folder(data), bus_address.credentials(data), publishers)
+            assert await reload.apply(address.bus_folder(data), address.credentials(data), publishers)
         await filled(bus)
     async with keyed.running() as bus:
         assert len(await waiting(bus)) == 3

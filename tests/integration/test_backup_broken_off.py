@@ -18,7 +18,7 @@ from contract.bus import Bus, restore_mark
 from contract.bus.provision import provision
 from contract.errors import BusError
 from contract.messages import Failure, encode
-from ops import archive, snapshots
+from ops.backup import archive, stream_snapshots
 from tests.integration.bus_side import new_job, publish
 from tests.integration.embedded import Embedded
 from tests.nats_server import RunningServer
@@ -251,7 +251,7 @@ async def test_no_failure_is_saved_without_its_dead_letter(
 ) -> None:
     """A job that dies after the letters were saved, and before the results are."""
     login = {"DOCQA_NATS_URL": server.url, "DOCQA_NATS_PASSWORD": server.credentials.read("admin")}
-    save = snapshots.save
+    save = stream_snapshots.save
     job = new_job()
 
     async def save_while_a_job_dies(bus: Bus, stream: str, write: Any) -> Any:
@@ -260,7 +260,7 @@ async def test_no_failure_is_saved_without_its_dead_letter(
             await bus.results.create(job.key, encode(Failure(id=job.job_id, code="engine-error", detail="x")))
         return await save(bus, stream, write)
 
-    monkeypatch.setattr(snapshots, "save", save_while_a_job_dies)
+    monkeypatch.setattr(stream_snapshots, "save", save_while_a_job_dies)
     path = await Embedded(tmp_path, "unused").backup(login, is_tried=True)
     counts = {stream.name: stream.restored for stream in archive.read_manifest(path).streams}
     found = {name: state.messages for name, state in counts.items() if state}

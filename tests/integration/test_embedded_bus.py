@@ -16,9 +16,9 @@ from bench.harness.free_ports import free_port
 from contract import topology
 from contract.settings import QueueSettings
 from contract.topology import JobName
-from ops import store
-from ops.nats_server import NatsServer
-from ops.part import StartError
+from ops.nats import disk
+from ops.nats.server import NatsServer
+from ops.supervisor.keeper import StartError
 from tests.acceptance.waiting import eventually
 from tests.integration.nats_command import WITHIN_S, NatsCommand, until
 from tests.nats_server import RunningServer
@@ -99,7 +99,7 @@ async def test_a_server_that_only_fails_to_remove_what_is_acked_is_started_again
 
 
 async def test_without_room_no_server_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "ROOM_BYTES", 2**62)
+    monkeypatch.setattr(disk, "ROOM_BYTES", 2**62)
     with pytest.raises(StartError, match=r"There is no room for the bus: .* MiB free\."):
         await NatsServer(tmp_path, QueueSettings()).launch()
     assert not list(tmp_path.glob("nats/*")), "something was begun"

@@ -17,7 +17,7 @@ from bench.harness.free_ports import free_port
 from contract import topology
 from contract.bus import connected
 from contract.settings import BusSettings, Secret, load
-from ops import bus_address
+from ops.nats import address
 from tests.acceptance.waiting import eventually
 from tests.integration.bus_side import new_job
 from tests.nats_server import bare_client
@@ -91,7 +91,7 @@ async def test_parts_on_the_same_folder_find_it_and_its_authority_by_themselves(
 ) -> None:
     with running(tmp_path, settings):
         await ready(tmp_path)
-        found = bus_address.environment_for(tmp_path / "data", "admin")
+        found = address.environment_for(tmp_path / "data", "admin")
         async with connected(load(BusSettings, found), "admin") as bus:
             assert (await bus.queue_state()).depth == 0
 

@@ -13,8 +13,8 @@ from contract import topology
 from contract.bus import Bus
 from contract.errors import BusError
 from contract.topology import JobName
-from ops import nats_reload
-from ops.nats_reload import ReloadError
+from ops.nats import reload
+from ops.nats.reload import ReloadError
 from tests.acceptance.waiting import eventually
 from tests.integration.bus_side import new_job, publish
 from tests.nats_server import RunningServer
@@ -33,7 +33,7 @@ async def remove(server: RunningServer, name: str) -> bool:
 
 
 async def apply(server: RunningServer) -> bool:
-    return await nats_reload.apply(server.folder, server.credentials, server.publishers)
+    return await reload.apply(server.folder, server.credentials, server.publishers)
 
 
 def reading(job: JobName) -> str:
@@ -182,16 +182,16 @@ async def test_with_no_server_running_the_next_one_knows_the_list(server: Runnin
 
 
 async def test_a_killed_server_is_not_taken_for_a_running_one(server: RunningServer) -> None:
-    assert nats_reload.find_running(server.folder)
+    assert reload.find_running(server.folder)
     server.stop(signal.SIGKILL)
     assert list(server.folder.glob("nats-server_*.ports"))
-    assert nats_reload.find_running(server.folder) is None
+    assert reload.find_running(server.folder) is None
 
 
 async def test_a_server_that_does_not_take_the_list_in_is_told(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nats_reload, "_TAKEN_IN_WITHIN_S", 0.05)
-    monkeypatch.setattr(nats_reload, "_varz", lambda _: {"config_load_time": "always the same"})
+    monkeypatch.setattr(reload, "_TAKEN_IN_WITHIN_S", 0.05)
+    monkeypatch.setattr(reload, "_varz", lambda _: {"config_load_time": "always the same"})
     with pytest.raises(ReloadError, match="at its next start"):
         await add(server, "alice")

@@ -11,7 +11,7 @@ from contract.messages import Answer, Failure, decode_result, encode
 from contract.topology import JobName
 from inference_worker.engines.echo import EchoEngine
 from inference_worker.jobs.attempts import Starts
-from ops.stranded import bring_back
+from ops.nats.stuck_jobs import bring_back
 from tests.acceptance.waiting import eventually
 from tests.integration.bus_side import TICK_S, is_gone, publish, result_of, starts_are_forgotten, until_connected
 from tests.integration.engines import Gated, Noting

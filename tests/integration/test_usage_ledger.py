@@ -14,7 +14,7 @@ from inference_worker.engines.echo import EchoEngine
 from inference_worker.engines.metering import Metered
 from inference_worker.proxy.cache import AnswerCache
 from inference_worker.usage_ledger import UsageLedger
-from ops import usage_days
+from ops.usage import days
 from tests.acceptance.waiting import eventually
 from tests.integration.test_proxy import an_answer
 from tests.nats_server import RunningServer
@@ -82,7 +82,7 @@ async def test_the_admin_reads_the_days_that_are_asked_for(server: RunningServer
         ledger.count("http.a", "local", USAGE)
         await ledger.close()
     async with server.bus() as admin:
-        found = await usage_days.read(admin, 2)
+        found = await days.read(admin, 2)
     assert len(found.days) == len(found.budgets) == 2
     assert found.days[today.date().isoformat()] == {"http.a": ClientDay(local=Answers(1, 30, 4))}
 
@@ -93,12 +93,12 @@ async def test_the_cache_is_cleared_for_one_client_or_for_everybody(server: Runn
         await cache.keep(owner, "f" * 64, an_answer())
     await shared.keep("http.a", "e" * 64, an_answer())
     async with server.bus() as admin:
-        assert await usage_days.clear_cache(admin, "a") == 2
+        assert await days.clear_cache(admin, "a") == 2
         assert await cache.find("http.a", "f" * 64) is None
         assert await cache.find("http.b", "f" * 64)
         assert await shared.find("nobody.x", "e" * 64)
-        assert await usage_days.clear_cache(admin, usage_days.EVERYBODY) == 2
-        assert await usage_days.clear_cache(admin, usage_days.EVERYBODY) == 0
+        assert await days.clear_cache(admin, days.EVERYBODY) == 2
+        assert await days.clear_cache(admin, days.EVERYBODY) == 0
 
 
 async def test_a_full_cache_lets_its_oldest_answers_go(worker: Bus, server: RunningServer) -> None:

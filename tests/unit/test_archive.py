@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ops import archive
-from ops.archive import DamagedError, Manifest, Stream, Writer
-from ops.snapshots import State, Taken
+from ops.backup import archive
+from ops.backup.archive import DamagedError, Manifest, Stream, Writer
+from ops.backup.stream_snapshots import State, Taken
 
 SNAPSHOT = b"snapshot of jobs " * 1000
 TOKENS = b'{"tokens": []}'

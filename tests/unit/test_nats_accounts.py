@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from contract import topology
-from ops import nats_accounts
-from ops.credentials import ROLES
+from ops.nats import accounts as nats_accounts
+from ops.nats.credentials import ROLES
 
 GUESTS = {"INGRESS": "http", "publisher-alice": "alice", "publisher-bob": "bob"}
 

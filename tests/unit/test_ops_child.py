@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 from contract.errors import AlreadyRunningError
-from ops import child as child_module
-from ops import tether
-from ops.child import Child, Program, spawn, trim_log
-from ops.lock import FileLock
+from contract.runtime.lock import FileLock
+from ops.supervisor import parent_death
+from ops.supervisor import process as child_module
+from ops.supervisor.process import Child, Program, spawn, trim_log
 
 Start = Callable[[str], "asyncio.Future[Child]"]
 _STUBBORN = "trap '' TERM; echo deaf; while :; do sleep 0.05; done"
@@ -109,7 +109,7 @@ def test_a_child_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
         "import os, subprocess, sys, time\n"
-        f"command = [sys.executable, '-I', '-S', {tether.__file__!r}, str(os.getpid()), '/bin/sleep', '60']\n"
+        f"command = [sys.executable, '-I', '-S', {parent_death.__file__!r}, str(os.getpid()), '/bin/sleep', '60']\n"
         "print(subprocess.Popen(command).pid, flush=True)\n"
         "time.sleep(60)\n",
         encoding="utf-8",
@@ -126,7 +126,7 @@ def test_a_child_whose_parent_is_gone_already_does_not_begin(tmp_path: Path) -> 
     """The kernel sends its signal only for a parent that dies later."""
     mark = tmp_path / "began"
     somebody_else = "1"
-    command = [sys.executable, "-I", "-S", tether.__file__, somebody_else, "/bin/sh", "-c", f"touch {mark}"]
+    command = [sys.executable, "-I", "-S", parent_death.__file__, somebody_else, "/bin/sh", "-c", f"touch {mark}"]
     assert subprocess.run(command, check=False).returncode == 0
     assert not mark.exists()
 

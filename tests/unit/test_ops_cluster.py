@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from contract.errors import SettingsError
-from ops import nats_accounts
-from ops.cluster import command
-from ops.credentials import ROLES, Credentials
+from ops.commands.cluster import command
+from ops.nats import accounts
+from ops.nats.credentials import ROLES, Credentials
 
 ROUTES = ["--route", "nats-0.nats:6222", "--route", "nats-1.nats:6222"]
 LOOPBACK = ["--listen", "127.0.0.1:1", "--listen-routes", "127.0.0.1:2"]
@@ -28,7 +28,7 @@ def printed(folder: Path, *arguments: str) -> dict[str, Any]:
 def test_it_has_the_accounts_and_the_durability_of_the_embedded_server(tmp_path: Path) -> None:
     config = printed(tmp_path, *ROUTES, "--certificates", "/etc/nats")
     passwords = {role: Credentials(tmp_path).read(role) for role in ROLES}
-    assert config["accounts"] == nats_accounts.render(passwords, {})
+    assert config["accounts"] == accounts.render(passwords, {})
     assert config["jetstream"]["sync_interval"] == "always"
     assert config["jetstream"]["store_dir"] == "/data"
 

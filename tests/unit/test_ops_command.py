@@ -26,7 +26,7 @@ def docqa(*arguments: str, home: Path, **environment: str) -> "subprocess.Comple
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_speaks_json(name: str) -> None:
-    command = importlib.import_module(f"ops.{name}").command
+    command = entry.load_command(name)
     assert isinstance(command, click.Command)
     assert command.name == name
     assert command.help

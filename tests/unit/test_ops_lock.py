@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from contract.errors import AlreadyRunningError
-from ops.data_dir import claimed
-from ops.lock import FileLock
+from contract.runtime.lock import FileLock
+from ops.supervisor.data_dir import claimed
 
 
 def test_a_second_one_is_refused_and_the_holder_is_known(tmp_path: Path) -> None:

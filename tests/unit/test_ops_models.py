@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from ops import welcome
+from ops.models.tuning_table import way
 from ops.settings import UpSettings
-from ops.tuning_table import way
 
 OPTIONS: dict[str, Any] = {
     "flash_attention": False,

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ops.credentials import ROLES, Credentials
-from ops.nats_config import render
-from ops.nats_door import Door
-from ops.ports import Address
+from ops.nats.config import render
+from ops.nats.credentials import ROLES, Credentials
+from ops.nats.endpoint import Door
+from ops.supervisor.ports import Address
 
 
 def rendered(**changes: Any) -> dict[str, Any]:

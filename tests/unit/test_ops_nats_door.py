@@ -7,9 +7,9 @@ import pytest
 
 from contract.errors import SettingsError
 from contract.settings import load
-from ops import bus_address
-from ops.credentials import Credentials
-from ops.nats_door import door
+from ops.nats import address
+from ops.nats.credentials import Credentials
+from ops.nats.endpoint import door
 from ops.settings import NatsSettings
 
 
@@ -90,12 +90,12 @@ def test_a_given_password_that_the_server_would_read_otherwise_is_refused(tmp_pa
 def test_who_runs_on_the_same_folder_finds_the_bus_with_its_authority(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     authority.write_text("a certificate")
-    bus_address.bus_folder(tmp_path).mkdir()
-    bus_address.note(tmp_path, "tls://127.0.0.1:4222", authority)
-    found = bus_address.environment_for(tmp_path, "worker")
+    address.bus_folder(tmp_path).mkdir()
+    address.note(tmp_path, "tls://127.0.0.1:4222", authority)
+    found = address.environment_for(tmp_path, "worker")
     assert Path(found["DOCQA_NATS_CA"]).read_text() == "a certificate"
-    bus_address.note(tmp_path, "nats://127.0.0.1:4222")
-    assert bus_address.environment_for(tmp_path, "worker")["DOCQA_NATS_CA"] == ""
+    address.note(tmp_path, "nats://127.0.0.1:4222")
+    assert address.environment_for(tmp_path, "worker")["DOCQA_NATS_CA"] == ""
 
 
 @pytest.mark.parametrize("count", [2, 4])

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ops import part as part_module
-from ops.child import Child, Program, ended_on_error, spawn
 from ops.console import Console
-from ops.part import Keeper, StartError, until_written, watch
+from ops.supervisor import keeper as part_module
+from ops.supervisor.keeper import Keeper, StartError, until_written, watch
+from ops.supervisor.process import Child, Program, ended_on_error, spawn
 
 
 class Scripted:

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from contract.errors import AlreadyRunningError, DocQAError
+from contract.runtime.lock import FileLock
 from contract.token_file import Token, TokensFile, decode, digest_of, encode
-from ops.lock import FileLock
-from ops.tokens import command
+from ops.commands.tokens import command
 
 
 @pytest.fixture

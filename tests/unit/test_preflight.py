@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ops.checks import bus, clock, disk, machine, memory, ports, queue, secrets
-from ops.checks.finding import Finding
-from ops.checks.scene import Scene
-from ops.ports import Address
+from ops.preflight import bus, clock, disk, machine, memory, ports, queue, secrets
+from ops.preflight.context import Scene
+from ops.preflight.finding import Finding
 from ops.settings import UpSettings
+from ops.supervisor.ports import Address
 
 GIB = 2**30
 NEED: dict[str, Any] = {

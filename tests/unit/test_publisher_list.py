@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from contract.errors import AlreadyRunningError, BadNameError, DocQAError
-from ops import publisher_list
-from ops.publisher_list import PublisherList, UnknownPublisherError
+from ops.nats import publishers as publisher_list
+from ops.nats.publishers import PublisherList, UnknownPublisherError
 
 URL = "nats://127.0.0.1:4222"
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from ops.retention import Retention
+from ops.backup.retention import Retention
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from contract.settings import load
-from ops.run_part import named_port
+from ops.commands.services import named_port
 from ops.settings import UpSettings
 
 

@@ -7,8 +7,8 @@ import pytest
 
 import inference_worker.settings
 import ingress.settings
+import ops.commands.usage
 import ops.settings
-import ops.usage
 from contract.errors import SettingsError
 from contract.settings import (
     KNOWN_NAMES,
@@ -31,7 +31,7 @@ KINDS: list[type[msgspec.Struct]] = [
     ops.settings.BackupSettings,
     ops.settings.UpSettings,
     ops.settings.NatsSettings,
-    ops.usage.UsageSettings,
+    ops.commands.usage.UsageSettings,
 ]
 
 

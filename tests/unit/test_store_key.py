@@ -7,10 +7,10 @@ import pytest
 
 from contract.errors import SettingsError
 from contract.settings import QueueSettings, Secret, load
-from ops import nats_config, store_key
-from ops.credentials import ROLES
-from ops.nats_door import Door
-from ops.part import StartError
+from ops.nats import config, encryption
+from ops.nats.credentials import ROLES
+from ops.nats.endpoint import Door
+from ops.supervisor.keeper import StartError
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -21,12 +21,12 @@ def keyed(key: str = KEY, **changes: Any) -> QueueSettings:
 
 def rendered(settings: QueueSettings) -> str:
     passwords = {role: f"password-of-{role}" for role in ROLES}
-    return nats_config.render(
+    return config.render(
         folder=Path("/data/nats"),
         door=Door(),
         passwords=passwords,
         max_request_size_mb=1,
-        encryption=store_key.jetstream(settings),
+        encryption=encryption.jetstream(settings),
     )
 
 
@@ -35,29 +35,29 @@ def test_the_configuration_names_the_key_and_does_not_hold_it() -> None:
     assert '"cipher": "chachapoly"' in text
     assert '"key": $DOCQA_STORE_KEY' in text
     assert KEY not in text
-    assert nats_config.read(text)["jetstream"]["key"] == "$DOCQA_STORE_KEY"
-    assert store_key.environment(keyed()) == {"DOCQA_STORE_KEY": f'"{KEY}"'}
+    assert config.read(text)["jetstream"]["key"] == "$DOCQA_STORE_KEY"
+    assert encryption.environment(keyed()) == {"DOCQA_STORE_KEY": f'"{KEY}"'}
 
 
 def test_other_accounts_leave_the_reference_to_the_key() -> None:
-    assert '"key": $DOCQA_STORE_KEY' in nats_config.with_accounts(rendered(keyed()), {})
+    assert '"key": $DOCQA_STORE_KEY' in config.with_accounts(rendered(keyed()), {})
 
 
 def test_without_a_key_nothing_is_encrypted(tmp_path: Path) -> None:
     assert "cipher" not in rendered(QueueSettings())
-    store_key.claim(tmp_path, QueueSettings())
+    encryption.claim(tmp_path, QueueSettings())
     assert not list(tmp_path.iterdir())
 
 
 def test_a_store_takes_its_own_key_only(tmp_path: Path) -> None:
-    store_key.claim(tmp_path, keyed())
-    store_key.claim(tmp_path, keyed())
+    encryption.claim(tmp_path, keyed())
+    encryption.claim(tmp_path, keyed())
     with pytest.raises(StartError, match="was encrypted with another key"):
-        store_key.claim(tmp_path, keyed("f" * 32))
+        encryption.claim(tmp_path, keyed("f" * 32))
     with pytest.raises(StartError, match="is encrypted: set DOCQA_STORE_KEY"):
-        store_key.claim(tmp_path, QueueSettings())
+        encryption.claim(tmp_path, QueueSettings())
     with pytest.raises(StartError, match="is encrypted with chachapoly"):
-        store_key.claim(tmp_path, keyed(store_cipher="aes"))
+        encryption.claim(tmp_path, keyed(store_cipher="aes"))
     [mark] = tmp_path.iterdir()
     assert KEY not in mark.read_text(encoding="utf-8")
 

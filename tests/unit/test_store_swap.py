@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import store_swap
+from ops.nats import store_swap
 from tests.unit.killed import Killed, dies_before_step
 
 

@@ -7,9 +7,9 @@ import pytest
 import rich.console
 
 from contract.usage_records import Answers, BudgetDay, ClientDay, day_of
-from ops.usage_days import Usage
-from ops.usage_picture import picture
-from ops.usage_report import report
+from ops.usage.days import Usage
+from ops.usage.picture import picture
+from ops.usage.report import report
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 TODAY, YESTERDAY = day_of(NOON), day_of(NOON - timedelta(days=1))

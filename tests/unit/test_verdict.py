@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ops.verdict import Limits, Look, Outcome, Seen, Sent, decide
+from ops.release.verdict import Limits, Look, Outcome, Seen, Sent, decide
 
 MIB = 2**20
 LIMITS = Limits()

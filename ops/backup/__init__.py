@@ -1,0 +1,1 @@
+"""Backups of all that the bus holds: made, tried, kept, brought back."""

@@ -1,0 +1,1 @@
+"""The commands of `docqa`, one a file: options, words, exit codes. What they do is in the rooms beside."""

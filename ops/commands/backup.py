@@ -1,0 +1,286 @@
+"""`docqa backup`: copies of all that the bus holds, tried out before they count, and brought back."""
+
+import asyncio
+import json
+import os
+import shlex
+import subprocess
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+
+from contract.errors import DocQAError
+from contract.runtime.files import write_atomically
+from contract.settings import load
+from ops.backup import archive
+from ops.backup.archive import Manifest
+from ops.backup.catalog import Backup, BackupFolder
+from ops.backup.create import Request, create, described
+from ops.backup.restore import restore
+from ops.backup.retention import Retention
+from ops.backup.source import source
+from ops.backup.trial import try_out
+from ops.console import Console, silence_logs
+from ops.options import data_dir_option, environment_with, json_option
+from ops.settings import BackupSettings
+
+STATUS: Final = "backup-status.json"
+"""In the data folder: when a backup last came to its end, for whoever watches that."""
+
+_HOOK_FAILED: Final = "The backup is at {path}, but what was to take it elsewhere failed (status {code}): {hook}"
+
+folder_option = click.option(
+    "--to",
+    "--folder",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="The folder of backups; better on another disk. [default: DOCQA_BACKUP_DIR, else backups in the data folder]",
+)
+which_argument = click.argument("which", metavar="FILE|NAME|latest")
+keep_options = (
+    click.option("--daily", type=click.IntRange(0), help="Keep the newest of so many days. [default: 7]"),
+    click.option("--weekly", type=click.IntRange(0), help="Keep the newest of so many weeks. [default: 4]"),
+    click.option("--monthly", type=click.IntRange(0), help="Keep the newest of so many months. [default: 6]"),
+)
+
+
+@click.group("backup")
+def command() -> None:
+    """Keep copies of all that the bus holds: jobs, results, dead letters; and bring them back.
+
+    docs/operations.md says what is in a backup and what to do on the day that you need one.
+    """
+
+
+@command.command("create")
+@folder_option
+@click.option("--no-verify", is_flag=True, help="Don't restore it on trial; then nothing is pruned either.")
+@click.option("--no-prune", is_flag=True, help="Keep all earlier ones.")
+@click.option(
+    "--then", "hook", metavar="COMMAND", help="Run with the file as last argument. [default: DOCQA_BACKUP_HOOK]"
+)
+@data_dir_option
+@json_option
+def create_(
+    folder: Path | None, no_verify: bool, no_prune: bool, hook: str | None, data_dir: Path | None, as_json: bool
+) -> None:
+    """Make a backup, try it out, and let earlier ones go that need not be kept.
+
+    The system goes on meanwhile. Without a running bus the store in the data folder is saved.
+    """
+    request = _request(folder, data_dir, as_json, is_tried=not no_verify, DOCQA_BACKUP_HOOK=hook)
+    with request.console, request.folder.held():
+        path = asyncio.run(_create(request))
+        request.console.rest()
+        code = _hooked(request, path)
+        if code == 0:
+            _note_success(request.settings, path)
+        gone = [] if code or no_verify or no_prune else _pruned(request)
+    if as_json:
+        click.echo(json.dumps({**_described(_look(path)), "hook_status": code, "pruned": gone}))
+    else:
+        click.echo(_line(_look(path)) + (f"\nPruned: {', '.join(gone)}" if gone else ""))
+    if code:
+        told = _HOOK_FAILED.format(path=path, code=code, hook=request.settings.backup_hook)
+        click.echo(f"docqa: {told}", err=True)
+        raise click.exceptions.Exit(code)
+
+
+@command.command("list")
+@folder_option
+@data_dir_option
+@json_option
+def list_(folder: Path | None, data_dir: Path | None, as_json: bool) -> None:
+    """Show all backups, newest first."""
+    request = _request(folder, data_dir, as_json)
+    found = request.folder.all()
+    if as_json:
+        described_ones = [_described(backup) for backup in found]
+        click.echo(json.dumps({"folder": str(request.folder.folder), "backups": described_ones}))
+    else:
+        click.echo("\n".join(map(_line, found)) or f"There is no backup in {request.folder.folder}.")
+
+
+@command.command("verify")
+@which_argument
+@folder_option
+@data_dir_option
+@json_option
+def verify(which: str, folder: Path | None, data_dir: Path | None, as_json: bool) -> None:
+    """Restore a backup into a nats-server of its own and count what is there then."""
+    request = _request(folder, data_dir, as_json)
+    path = request.folder.find(which)
+    with request.console, request.folder.held():
+        counts = asyncio.run(_verified(request, path))
+    if as_json:
+        click.echo(json.dumps({"file": str(path), "verified": True, "streams": counts}))
+    else:
+        click.echo(f"{path} is whole: {_counts(counts)}.")
+
+
+@command.command("restore")
+@which_argument
+@click.option("--replace", is_flag=True, help="Even where there is data: that is backed up first.")
+@folder_option
+@data_dir_option
+@json_option
+def restore_(which: str, replace: bool, folder: Path | None, data_dir: Path | None, as_json: bool) -> None:
+    """Bring a backup back. The embedded bus must not run meanwhile.
+
+    The deadlines of the jobs in it count from now; those that have a result in it are not run again.
+    """
+    request = _request(folder, data_dir, as_json)
+    path = request.folder.find(which)
+    manifest = archive.read_manifest(path)
+    with request.console, request.folder.held():
+        outcome = asyncio.run(restore(path, manifest, request, replace=replace))
+    differences = _differences(manifest, request)
+    if as_json:
+        told = {**msgspec.structs.asdict(outcome), "before": outcome.before and str(outcome.before)}
+        click.echo(json.dumps({"file": str(path), **told, "settings_then": differences}))
+        return
+    click.echo(f"Restored {_counts(outcome.streams)}.")
+    if outcome.before:
+        click.echo(f"What was there before is in {outcome.before}")
+    for name, then in differences.items():
+        click.echo(f"{name} was {then} when the backup was made.")
+
+
+@command.command("prune")
+@keep_options[0]
+@keep_options[1]
+@keep_options[2]
+@click.option("--dry-run", is_flag=True, help="Only say which would go.")
+@folder_option
+@data_dir_option
+@json_option
+def prune(
+    daily: int | None,
+    weekly: int | None,
+    monthly: int | None,
+    dry_run: bool,
+    folder: Path | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Let backups go that need not be kept, once the newest one has been tried out."""
+    request = _request(
+        folder,
+        data_dir,
+        as_json,
+        DOCQA_BACKUP_DAILY=daily,
+        DOCQA_BACKUP_WEEKLY=weekly,
+        DOCQA_BACKUP_MONTHLY=monthly,
+    )
+    with request.console, request.folder.held():
+        surplus = request.folder.surplus(_retention(request.settings))
+        gone = [backup.path.name for backup in surplus]
+        if gone and not dry_run:
+            asyncio.run(_verified(request, request.folder.find("latest")))
+            gone = _pruned(request)
+    if as_json:
+        click.echo(json.dumps({"pruned": [] if dry_run else gone, "would_go": gone if dry_run else []}))
+    else:
+        click.echo(f"{'Would go' if dry_run else 'Pruned'}: {', '.join(gone)}" if gone else "Nothing has to go.")
+
+
+def _request(
+    folder: Path | None, data_dir: Path | None, as_json: bool, *, is_tried: bool = True, **overrides: object
+) -> Request:
+    environment = environment_with(DOCQA_DATA_DIR=data_dir, DOCQA_BACKUP_DIR=folder, **overrides)
+    settings = load(BackupSettings, environment)
+    silence_logs()
+    return Request(settings, environment, BackupFolder(settings.folder), Console(quiet=as_json), is_tried)
+
+
+async def _create(request: Request) -> Path:
+    async with source(request.environment, request.settings, request.folder.place("source")) as bus:
+        return await create(bus, request)
+
+
+async def _verified(request: Request, path: Path) -> dict[str, int]:
+    manifest = archive.read_manifest(path)
+    for member in manifest.files.values():
+        for _ in archive.pieces_of(path, member):
+            pass
+    place = request.folder.place("trial")
+    tried = await try_out(path, manifest.streams, request.settings, place, request.console)
+    return {stream.name: stream.restored.messages for stream in tried if stream.restored}
+
+
+def _hooked(request: Request, path: Path) -> int:
+    """The hook's exit status; 0 without one."""
+    if not request.settings.backup_hook:
+        return 0
+    request.console.say(f"Running {request.settings.backup_hook}")
+    try:
+        command_line = [*shlex.split(request.settings.backup_hook), str(path)]
+        # What it prints is for whoever reads along: stdout is the command's own.
+        done = subprocess.run(command_line, env={**os.environ, "BACKUP_FILE": str(path)}, stdout=2, check=False)
+    except (OSError, ValueError) as error:
+        raise DocQAError(f"DOCQA_BACKUP_HOOK: can't run {request.settings.backup_hook}: {error}.") from None
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+
+
+def _note_success(settings: BackupSettings, path: Path) -> None:
+    status = {"last_success_s": int(time.time()), "file": str(path), "bytes": path.stat().st_size}
+    write_atomically(settings.data_dir / STATUS, json.dumps(status).encode() + b"\n")
+
+
+def _pruned(request: Request) -> list[str]:
+    surplus = request.folder.surplus(_retention(request.settings))
+    for backup in surplus:
+        backup.path.unlink(missing_ok=True)
+    return [backup.path.name for backup in surplus]
+
+
+def _retention(settings: BackupSettings) -> Retention:
+    return Retention(settings.daily, settings.weekly, settings.monthly)
+
+
+def _look(path: Path) -> Backup:
+    return Backup(path, path.stat().st_size, 0.0, archive.read_manifest(path))
+
+
+def _described(backup: Backup) -> dict[str, Any]:
+    if backup.manifest is None:
+        return {"file": str(backup.path), "bytes": backup.size_bytes, "damaged": backup.trouble}
+    return {
+        "file": str(backup.path),
+        "bytes": backup.size_bytes,
+        "created_s": backup.manifest.created_s,
+        "verified": backup.manifest.is_verified,
+        "streams": _messages(backup.manifest),
+        "files": sorted(backup.manifest.files),
+        "settings": backup.manifest.settings,
+        "docqa_version": backup.manifest.docqa_version,
+        "nats_version": backup.manifest.nats_version,
+    }
+
+
+def _line(backup: Backup) -> str:
+    if backup.manifest is None:
+        return f"{backup.path.name}  DAMAGED: {backup.trouble}"
+    when = datetime.fromtimestamp(backup.manifest.created_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    tried = "verified" if backup.manifest.is_verified else "not verified"
+    size = f"{backup.size_bytes / 2**20:,.1f} MiB"
+    return f"{backup.path}  {when}  {size}  {tried}  {_counts(_messages(backup.manifest))}"
+
+
+def _messages(manifest: Manifest) -> dict[str, int]:
+    return {stream.name: (stream.restored or stream.taken.state).messages for stream in manifest.streams}
+
+
+def _counts(messages: dict[str, int]) -> str:
+    return ", ".join(f"{count} in {name}" for name, count in messages.items() if count) or "nothing in any stream"
+
+
+def _differences(manifest: Manifest, request: Request) -> dict[str, str]:
+    """Settings that were others when the backup was made."""
+    now = described(request.settings, request.environment)
+    told = {name: value for name, value in manifest.settings.items() if value and now.get(name) != value}
+    return {name: value for name, value in told.items() if not name.startswith("DOCQA_BACKUP_")}

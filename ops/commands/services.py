@@ -1,0 +1,51 @@
+"""`docqa ingress` and `docqa worker`: one service alone, in the foreground, on the bus of this data folder."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from contract.settings import load
+from ops.nats import address
+from ops.options import data_dir_option, environment_with, ready_file_option
+from ops.settings import UpSettings
+
+
+@click.command("ingress")
+@data_dir_option
+@ready_file_option
+def ingress(data_dir: Path | None, ready_file: Path | None) -> None:
+    """Run the ingress alone, on the Unix socket and on DOCQA_HOST:DOCQA_PORT.
+
+    Without DOCQA_NATS_URL it connects to the bus that `docqa nats` runs on the same data folder.
+    """
+    become("ingress", "ingress", data_dir, ready_file)
+
+
+@click.command("worker")
+@data_dir_option
+@ready_file_option
+def worker(data_dir: Path | None, ready_file: Path | None) -> None:
+    """Run a worker alone; several may share the queue.
+
+    Without DOCQA_NATS_URL it connects to the bus that `docqa nats` runs on the same data folder.
+    """
+    become("inference_worker", "worker", data_dir, ready_file)
+
+
+def become(module: str, role: str, data_dir: Path | None, ready_file: Path | None) -> NoReturn:
+    """Replace this process by `python -m MODULE`; raises SettingsError."""
+    environment = environment_with(DOCQA_DATA_DIR=data_dir)
+    settings = load(UpSettings, environment)
+    environment["DOCQA_UDS"] = str(settings.socket_path)
+    if not environment.get("DOCQA_NATS_URL"):
+        environment |= address.environment_for(settings.data_dir, role) or named_port(settings)
+    arguments = [sys.executable, "-m", module, *(["--ready-file", str(ready_file)] if ready_file else [])]
+    os.execve(sys.executable, arguments, environment)  # noqa: S606  # the process that a service manager watches
+
+
+def named_port(settings: UpSettings) -> dict[str, str]:
+    """Where the bus is when its data folder is another user's: the services of systemd share the port's name only."""
+    return {"DOCQA_NATS_URL": f"nats://127.0.0.1:{settings.nats_port}"} if settings.nats_port else {}

@@ -1,0 +1,60 @@
+"""`docqa smoke`: does a running system do its work? Less than a minute, and an exit status for a pipeline."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from contract.settings import load
+from ops.options import data_dir_option, environment_with, json_option, metrics_option, target_option, token_option
+from ops.settings import UpSettings
+
+
+@click.command("smoke")
+@target_option
+@token_option
+@metrics_option
+@click.option("--jobs", type=click.IntRange(1, 100), default=10, show_default=True, help="How many are asked.")
+@click.option("--check-429", is_flag=True, help="Fill the queue until one is refused, then take those back.")
+@click.option("--within", type=click.FloatRange(1, 600), default=55.0, show_default=True, help="Seconds for the whole.")
+@data_dir_option
+@json_option
+def command(
+    target: str | None,
+    token: str | None,
+    metrics: tuple[str, ...],
+    jobs: int,
+    check_429: bool,
+    within: float,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Ask a running system a few questions and see whether it does its work.
+
+    Looks at its health, asks ten sample questions, reads its metrics, waits until its queue is down again.
+    Exit status: 0 all is well, 1 it is not.
+    """
+    from ops.release.probe import Probe
+    from ops.release.smoke_steps import Plan, Step, steps
+
+    settings = load(UpSettings, environment_with(DOCQA_DATA_DIR=data_dir))
+    place = target or str(settings.socket_path)
+    secret = token or (settings.token.reveal() if settings.token else None)
+
+    async def run() -> list[Step]:
+        done: list[Step] = []
+        async with Probe(place, secret, metrics) as probe:
+            async for step in steps(probe, Plan(jobs, check_429, within)):
+                done.append(step)
+                if not as_json:
+                    click.echo(f"{'ok' if step.ok else 'FAILED':<8}{step.name:<9}{step.detail}")
+        return done
+
+    done = asyncio.run(run())
+    is_well = all(step.ok for step in done)
+    if as_json:
+        click.echo(json.dumps({"ok": is_well, "target": place, "steps": msgspec.to_builtins(done)}))
+    sys.exit(0 if is_well else 1)

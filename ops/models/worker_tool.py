@@ -1,0 +1,86 @@
+"""Runs a tuning as a child and shows how far it is. Ends it with this process, however that ends."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from contract.errors import DocQAError
+from ops.models.tuning_table import way
+from ops.supervisor import parent_death
+
+_CLEARS_UP_WITHIN_S: Final = 20.0
+
+
+def watch(arguments: list[str], *, quiet: bool) -> dict[str, Any]:
+    """What the tuning ends with: `choice` and `folder`. Raises DocQAError with its sentence."""
+    with tempfile.TemporaryFile() as words, _running(arguments, words) as lines, _progress(quiet) as progress:
+        task = progress.add_task("Looking for a choice", total=1.0)
+        for line in lines:
+            event = json.loads(line)
+            match event["event"]:
+                case "began":
+                    if not quiet:
+                        click.echo(
+                            f"Measuring how {event['model']} runs fastest here: a small one takes 2 minutes.", err=True
+                        )
+                case "trying":
+                    progress.update(task, completed=event["done"], description=way(event["candidate"]))
+                case "chosen":
+                    progress.update(task, completed=1.0, description="Done")
+                    return dict(event)
+                case "failed":
+                    raise DocQAError(event["sentence"])
+        raise DocQAError(_last(words) or "The tuning ended without a choice.")
+
+
+@contextlib.contextmanager
+def _running(arguments: list[str], words: IO[bytes]) -> Iterator[IO[bytes]]:
+    """The lines that it writes; it is ended with the block."""
+    program = [sys.executable, "-m", "inference_worker.tools.tune", *arguments]
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(parent_death.__file__), str(os.getpid()), *program],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=words,
+        # A terminal's Ctrl-C comes here first: then it is told to clear up.
+        start_new_session=True,
+    )
+    with process:
+        try:
+            assert process.stdout  # noqa: S101  # for the type checker: it is a pipe
+            yield process.stdout
+        finally:
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(_CLEARS_UP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _progress(quiet: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=quiet or not sys.stderr.isatty(),
+    )
+
+
+def _last(words: IO[bytes]) -> str:
+    words.seek(0)
+    return words.read().decode(errors="replace").strip().rpartition("\n")[2]

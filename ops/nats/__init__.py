@@ -1,0 +1,1 @@
+"""The embedded nats-server: configuration, accounts, its store, administration."""

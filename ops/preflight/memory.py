@@ -1,0 +1,75 @@
+"""The memory that the model and its slots take, against what this machine, or this unit's cgroup, has."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import psutil
+
+from contract.runtime.metrics import memory_limit_bytes
+from ops.preflight.context import Scene
+from ops.preflight.finding import Finding, failure, ok, size, warning
+
+_TIGHT_SHARE: Final = 0.9
+_STEP_TOKENS: Final = 256
+_LEAST_TOKENS: Final = 1024
+_PARTS: Final = {
+    "file_bytes": "weights",
+    "cells_bytes": "slots",
+    "step_bytes": "steps",
+    "prefix_cache_bytes": "known documents",
+    "process_bytes": "process",
+}
+
+
+def check(scene: Scene) -> list[Finding]:
+    need = scene.need
+    if sentence := need.get("sentence"):
+        return [failure("model", sentence.rstrip("."), "Mend the setting: the worker would not start.")]
+    if not need["model"]:
+        return [ok("model", f"none: the engine is {need['engine']}")]
+    free = psutil.virtual_memory().available + scene.worker_bytes
+    return [_model(scene), judge(scene, min(free, memory_limit_bytes()))]
+
+
+def _model(scene: Scene) -> Finding:
+    need = scene.need
+    if not need["context_tokens"]:
+        return warning(
+            "model",
+            f"{need['model']}: its header does not say how large its cells are",
+            "Start it once and read the worker's memory with `docqa status`.",
+        )
+    later = "" if need["is_made"] else f" (made at the first start, from {size(need['file_bytes'])})"
+    return ok(
+        "model",
+        f"{need['model']} as {need['runs_as']}{later}, {need['slots']} slots of {need['context_tokens']} tokens",
+    )
+
+
+def judge(scene: Scene, free_bytes: int) -> Finding:
+    """`free_bytes` counts what a running worker of ours holds already: it would be the one that goes."""
+    need = scene.need
+    total = need["total_bytes"]
+    detail = f"needs {size(total)} ({_parts(need)}), {size(free_bytes)} free"
+    if scene.worker_bytes:
+        detail += f" (the running worker's {size(scene.worker_bytes)} included)"
+    if total > free_bytes:
+        return failure("memory", detail, _cure(need, free_bytes))
+    if total > _TIGHT_SHARE * free_bytes:
+        return warning("memory", f"{detail}: tight", _cure(need, free_bytes))
+    return ok("memory", detail)
+
+
+def _parts(need: Mapping[str, Any]) -> str:
+    return " + ".join(f"{word} {size(need[name])}" for name, word in _PARTS.items() if need[name])
+
+
+def _cure(need: Mapping[str, Any], free_bytes: int) -> str:
+    """Smaller rows before fewer slots: few documents need them whole."""
+    tokens = need["context_tokens"]
+    fixed_bytes = need["total_bytes"] - need["cells_bytes"]
+    room = _TIGHT_SHARE * free_bytes - fixed_bytes
+    fitting = int(room * tokens / need["cells_bytes"]) // _STEP_TOKENS * _STEP_TOKENS if need["cells_bytes"] else 0
+    if fitting >= _LEAST_TOKENS:
+        return f"Set DOCQA_CONTEXT_TOKENS to {min(fitting, tokens)}, or fewer DOCQA_SLOTS."
+    return "Set fewer DOCQA_SLOTS, a smaller DOCQA_PREFIX_CACHE_MB, or name a smaller model."

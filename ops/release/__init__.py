@@ -1,0 +1,1 @@
+"""How a new release is judged: smoke test, canary, verdict."""

@@ -1,0 +1,111 @@
+"""Watches two systems side by side: looks at both, and asks both the same questions at the same moments."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from ops.release.exposition import Exposition
+from ops.release.probe import Probe
+from ops.release.smoke_steps import is_answered, sample
+from ops.release.verdict import Look, Outcome, Seen, Sent
+
+_MOST_IN_FLIGHT = 4
+"""Pairs at a time: a side that is slow must not be buried by its judge."""
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How long, how often is looked, and how many questions a minute each side is asked (0: none)."""
+
+    minutes: float
+    every_s: float
+    per_minute: float
+    longest_s: float
+
+
+class Watch:
+    """What was seen of both sides so far."""
+
+    def __init__(self, baseline: Probe, candidate: Probe, pace: Pace, tell: Callable[[str], None]) -> None:
+        self._sides = (baseline, candidate)
+        self._pace = pace
+        self._tell = tell
+        self._looks: tuple[list[Look], list[Look]] = ([], [])
+        self._pairs: list[tuple[Sent, Sent]] = []
+
+    @property
+    def seen(self) -> tuple[Seen, Seen]:
+        """Of the baseline and of the candidate."""
+        return (
+            Seen(self._looks[0], [pair[0] for pair in self._pairs]),
+            Seen(self._looks[1], [pair[1] for pair in self._pairs]),
+        )
+
+    async def run(self) -> None:
+        """Look and ask until the time is over; the last questions are waited for."""
+        until_s = time.monotonic() + 60 * self._pace.minutes
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._look_on(until_s))
+            if self._pace.per_minute:
+                tasks.create_task(self._ask_on(until_s))
+
+    async def _look_on(self, until_s: float) -> None:
+        began_s = time.monotonic()
+        while time.monotonic() < until_s:
+            looks = await asyncio.gather(*(look(side, time.monotonic() - began_s) for side in self._sides))
+            for kept, found in zip(self._looks, looks, strict=True):
+                kept.append(found)
+            self._tell(f"{max(until_s - time.monotonic(), 0):.0f} s to go: {_told(looks[0])} | {_told(looks[1])}")
+            await asyncio.sleep(min(self._pace.every_s, max(until_s - time.monotonic(), 0)))
+
+    async def _ask_on(self, until_s: float) -> None:
+        pause_s = 60 / self._pace.per_minute
+        number, asking = 0, set[asyncio.Task[None]]()
+        while time.monotonic() + pause_s < until_s:
+            asking = {task for task in asking if not task.done()}
+            if len(asking) < _MOST_IN_FLIGHT:
+                number += 1
+                asking.add(asyncio.create_task(self._ask(number)))
+            await asyncio.sleep(pause_s)
+        await asyncio.gather(*asking)
+
+    async def _ask(self, number: int) -> None:
+        # In turn first: whoever is asked first on a shared machine has a small lead.
+        order = self._sides if number % 2 else self._sides[::-1]
+        first, second = await asyncio.gather(*(self._one(side, number) for side in order))
+        self._pairs.append((first, second) if number % 2 else (second, first))
+
+    async def _one(self, side: Probe, number: int) -> Sent:
+        answer = await side.post(sample(number % 50))
+        if answer.status == 202 and (location := answer.headers.get("location")):
+            answer = await side.follow(location, answer.seconds, time.monotonic() + 2 * self._pace.longest_s)
+        return Sent(_outcome(is_answered(answer), answer.status), answer.seconds)
+
+
+def _outcome(is_good: bool, status: int) -> Outcome:
+    if is_good:
+        return "answered"
+    return "refused" if status == 429 else "failed"
+
+
+async def look(side: Probe, at_s: float) -> Look:
+    """How a side is now."""
+    health, page = await asyncio.gather(side.get("/health"), side.metrics())
+    said = health.document
+    workers = said.get("workers", [])
+    page = Exposition({}, {}) if isinstance(page, str) else page
+    own_bytes = page.values.get("process_resident_memory_bytes", 0)
+    return Look(
+        at_s=at_s,
+        is_up=health.status == 200 and said.get("status") == "healthy",
+        waiting=max(said.get("queue_depth", 0) - said.get("running", 0), 0),
+        memory_bytes=int(own_bytes + sum(worker["memory_bytes"] for worker in workers)),
+        requests=sum(page.requests.values()) if page.requests else None,
+        server_errors=page.server_errors if page.requests else None,
+        workers=tuple(sorted(worker["id"] for worker in workers)),
+    )
+
+
+def _told(look: Look) -> str:
+    return f"{'up' if look.is_up else 'DOWN'}, {look.waiting} waiting, {look.memory_bytes / 2**20:.0f} MiB"

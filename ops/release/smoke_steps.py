@@ -1,0 +1,164 @@
+"""The smoke test's steps, one after another: health, metrics, sample jobs, the queue's end, a refusal when told."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+
+from ops.release.exposition import Exposition
+from ops.release.probe import Answer, Probe
+
+_NON_ZERO: Final = ("docqa_job_queue_capacity", "process_resident_memory_bytes", "process_cpu_seconds_total")
+"""What no living ingress shows as 0."""
+
+_LOOKS_EVERY_S: Final = 0.25
+_BURST: Final = 8
+_MOST_TO_FILL: Final = 2000
+_KINDS_OF_429: Final = ("queue-full", "client-quota", "rate-limited")
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step and what came of it."""
+
+    name: str
+    ok: bool
+    detail: str
+    seconds: float = 0.0
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """How much is tried; `within_s` bounds the whole."""
+
+    jobs: int = 10
+    check_429: bool = False
+    within_s: float = 55.0
+
+
+async def steps(probe: Probe, plan: Plan) -> AsyncIterator[Step]:
+    """Run the steps; the first that fails is the last, as those after it rest on it."""
+    deadline_s = time.monotonic() + plan.within_s
+    before = await probe.get("/health")
+    todo: list[Callable[[], Awaitable[Step]]] = [
+        lambda: _health(before),
+        lambda: _jobs(probe, plan.jobs, deadline_s),
+        lambda: _metrics(probe),
+        lambda: _drains(probe, _waiting(before), deadline_s),
+    ]
+    if plan.check_429:
+        todo.append(lambda: _refuses(probe, before, deadline_s))
+        todo.append(lambda: _drains(probe, _waiting(before), deadline_s))
+    for run in todo:
+        began_s = time.monotonic()
+        step = msgspec.structs.replace(await run(), seconds=round(time.monotonic() - began_s, 3))
+        yield step
+        if not step.ok:
+            return
+
+
+def sample(number: int) -> dict[str, Any]:
+    """A small question; each has a document of its own, as real ones have."""
+    context = f"Sample {number}. The rent of flat {number} is {400 + number} euros, due on the third working day."
+    return {"query": "When is the rent due?", "context": context, "max_tokens": 16, "temperature": 0}
+
+
+async def _health(answer: Answer) -> Step:
+    status = answer.document.get("status")
+    if answer.status != 200 or status is None:
+        return Step("health", ok=False, detail=answer.words)
+    if status != "healthy":
+        why = "no worker is alive" if not answer.document.get("workers") else "see its tokens and audit"
+        return Step("health", ok=False, detail=f"{status}: {why}")
+    workers = answer.document["workers"]
+    model = (answer.document.get("model") or {}).get("name", "no model")
+    return Step("health", ok=True, detail=f"healthy, {model}, {len(workers)} worker{'s' if len(workers) != 1 else ''}")
+
+
+async def _metrics(probe: Probe) -> Step:
+    """After the jobs: then the counters of requests can't be 0 either."""
+    page = await probe.metrics()
+    if isinstance(page, str):
+        return Step("metrics", ok=False, detail=f"{page} (name the pages with --metrics, or give an admin's token)")
+    zero = [name for name in _NON_ZERO if not page.values.get(name)]
+    if not page.requests:
+        zero.append("goblin_docqa_requests_total")
+    if zero:
+        return Step("metrics", ok=False, detail=f"zero or missing: {', '.join(zero)}")
+    return Step("metrics", ok=True, detail=_shown(page))
+
+
+def _shown(page: Exposition) -> str:
+    memory_mib = page.values["process_resident_memory_bytes"] / 2**20
+    answered = f", {page.values['docqa_jobs_completed_total']:.0f} answers" if _has_worker(page) else ""
+    return f"{len(page.values)} metrics, {memory_mib:.0f} MiB, {sum(page.requests.values()):.0f} requests{answered}"
+
+
+def _has_worker(page: Exposition) -> bool:
+    return "docqa_jobs_completed_total" in page.values
+
+
+async def _jobs(probe: Probe, count: int, deadline_s: float) -> Step:
+    within_s = max(deadline_s - time.monotonic(), 1.0)
+    answers = await asyncio.gather(*(probe.ask(sample(number), within_s) for number in range(1, count + 1)))
+    bad = [answer.words for answer in answers if not is_answered(answer)]
+    if bad:
+        return Step("jobs", ok=False, detail=f"{len(bad)} of {count} were not answered: {bad[0]}")
+    slowest_s = max(answer.seconds for answer in answers)
+    return Step("jobs", ok=True, detail=f"{count} accepted and answered, the slowest in {slowest_s:.2f} s")
+
+
+def is_answered(answer: Answer) -> bool:
+    return answer.status == 200 and answer.document.get("status") == "done"
+
+
+async def _drains(probe: Probe, before: int, deadline_s: float) -> Step:
+    """Down to what waited before: others may be asking meanwhile."""
+    while True:
+        answer = await probe.get("/health")
+        if answer.status == 200 and (waiting := _waiting(answer)) <= before:
+            return Step("queue", ok=True, detail=f"drained: {waiting} waiting, as before or fewer")
+        if time.monotonic() > deadline_s:
+            said = answer.words if answer.status != 200 else f"{_waiting(answer)} still wait, {before} did before"
+            return Step("queue", ok=False, detail=said)
+        await asyncio.sleep(_LOOKS_EVERY_S)
+
+
+def _waiting(answer: Answer) -> int:
+    return max(int(answer.document.get("queue_depth", 0)) - int(answer.document.get("running", 0)), 0)
+
+
+async def _refuses(probe: Probe, health: Answer, deadline_s: float) -> Step:
+    """Fill the queue until one is refused, then take back what was put there."""
+    capacity = int(health.document["queue_capacity"])
+    most = min(4 * capacity + _BURST, _MOST_TO_FILL)
+    places: list[str] = []
+    try:
+        while len(places) < most and time.monotonic() < deadline_s:
+            numbers = range(len(places), len(places) + _BURST)
+            burst = await asyncio.gather(*(probe.post(sample(number), wait_s=0) for number in numbers))
+            places += [answer.headers["location"] for answer in burst if answer.status == 202]
+            if refused := [answer for answer in burst if answer.status == 429]:
+                return _judge_refusal(refused[0], len(places))
+            if bad := [answer for answer in burst if answer.status != 202]:
+                return Step("429", ok=False, detail=bad[0].words)
+        return Step("429", ok=False, detail=f"{len(places)} at once were all taken: the queue never filled up")
+    finally:
+        await _take_back(probe, places)
+
+
+def _judge_refusal(answer: Answer, accepted: int) -> Step:
+    kind = str(answer.document.get("type", "")).rpartition("/")[2].rpartition(":")[2]
+    if answer.retry_after_s is None or not 1 <= answer.retry_after_s <= 60:
+        told = answer.headers.get("retry-after")
+        return Step("429", ok=False, detail=f"Retry-After is {told!r} where 1 to 60 whole seconds are due")
+    if kind not in _KINDS_OF_429:
+        return Step("429", ok=False, detail=f"its type is {kind!r}, not one of {', '.join(_KINDS_OF_429)}")
+    wait_s, taken_ms = answer.retry_after_s, answer.seconds * 1000
+    detail = f"{kind} after {accepted} accepted, in {taken_ms:.0f} ms, come back in {wait_s:.0f} s"
+    return Step("429", ok=True, detail=detail)
+
+
+async def _take_back(probe: Probe, places: list[str]) -> None:
+    for start in range(0, len(places), _BURST):
+        await asyncio.gather(*(probe.delete(place) for place in places[start : start + _BURST]))

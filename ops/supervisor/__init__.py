@@ -1,0 +1,1 @@
+"""Processes started, watched and stopped: what `docqa up` does with its parts. Knows nothing of what they do."""

@@ -1,0 +1,1 @@
+"""What `docqa usage` shows: days, report, picture."""
