@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.nats_server import RunningServer
+from tests.support.nats_server import RunningServer
 
 # As the worker sets it for itself: tests that hold a model must not burn the cores of those beside them.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

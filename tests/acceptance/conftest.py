@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.stack import Options, Stack, Start, all_running, running
+from tests.support.stack import Options, Stack, Start, all_running, running
 
 
 @pytest.hookimpl(wrapper=True)

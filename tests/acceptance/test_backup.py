@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from contract import topology
-from tests.acceptance.ledger import Ledger, answered, is_running, queue_is_empty, stored_results
-from tests.acceptance.load import Load
-from tests.acceptance.stack import Stack, Start
-from tests.acceptance.waiting import eventually
+from tests.support.ledger import Ledger, answered, is_running, queue_is_empty, stored_results
+from tests.support.load import Load
+from tests.support.stack import Stack, Start
+from tests.support.waiting import eventually
 
 ACCEPTED = 40
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.processes import ROOT
-from tests.acceptance.stack import Stack
+from tests.support.processes import ROOT
+from tests.support.stack import Stack
 
 WITHIN_S = 120.0
 """Twice what a quick run may take: the machine may be busy with other tests."""

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from contract import topology
-from tests.acceptance.client import Client, problem, retry_after_s
-from tests.acceptance.ledger import Ledger, answered, is_running, stored_results
-from tests.acceptance.stack import Stack, Start
-from tests.acceptance.waiting import eventually
+from tests.support.client import Client, problem, retry_after_s
+from tests.support.ledger import Ledger, answered, is_running, stored_results
+from tests.support.stack import Stack, Start
+from tests.support.waiting import eventually
 
 AWAY_S = float(os.environ.get("ACCEPTANCE_AWAY_S", "6"))
 AT_ONCE_S = 1.0

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.processes import ROOT
-from tests.acceptance.stack import Beside, Options, Stack, Start, running
-from tests.acceptance.waiting import until
-from tests.openai_api import refuses, says, serving
+from tests.support.openai_api import refuses, says, serving
+from tests.support.processes import ROOT
+from tests.support.stack import Beside, Options, Stack, Start, running
+from tests.support.waiting import until
 
 GATE = ("--minutes", "0.08", "--every", "0.3", "--load", "300")
 
@@ -47,7 +47,7 @@ def candidate() -> Iterator[Stack]:
 def leaking(candidate: Stack) -> Iterator[Path]:
     """The socket of an ingress on the candidate's bus that loses memory."""
     uds = candidate.folder / "leaking.sock"
-    ingress = Beside(candidate, "tests.acceptance.leaking_ingress", "ingress", _here(uds))
+    ingress = Beside(candidate, "tests.support.leaking_ingress", "ingress", _here(uds))
     ingress.start()
     until(uds.exists, "the leaking ingress listens")
     yield uds

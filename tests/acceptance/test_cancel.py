@@ -3,9 +3,9 @@
 import httpx
 import pytest
 
-from tests.acceptance.client import located_id, problem
-from tests.acceptance.ledger import queue_is_empty
-from tests.acceptance.stack import Stack, Start
+from tests.support.client import located_id, problem
+from tests.support.ledger import queue_is_empty
+from tests.support.stack import Stack, Start
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 

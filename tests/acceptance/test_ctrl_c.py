@@ -4,8 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 
 from contract.bus import Bus
-from tests.acceptance.ledger import RESULTS_STREAM, Ledger, answered, dead_letters, is_running, stored_subjects
-from tests.acceptance.stack import Start
+from tests.support.ledger import RESULTS_STREAM, Ledger, answered, dead_letters, is_running, stored_subjects
+from tests.support.stack import Start
 
 JOBS = 8
 

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from tests.acceptance.client import problem
-from tests.acceptance.ledger import queue_is_empty, stored_results
-from tests.acceptance.stack import Stack, Start
+from tests.support.client import problem
+from tests.support.ledger import queue_is_empty, stored_results
+from tests.support.stack import Stack, Start
 
 DEADLINE_S = 1.0
 DELAY_S = 5.0

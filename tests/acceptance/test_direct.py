@@ -7,11 +7,11 @@ import pytest
 from nats.errors import Error as NatsError
 
 from contract.messages import Failure
-from tests.acceptance.client import Client, retry_after_s
-from tests.acceptance.direct import Publisher, add, publishing
-from tests.acceptance.ledger import Ledger, answered, dead_letters, is_running, queue_is_empty, stored_results
-from tests.acceptance.stack import Start
-from tests.acceptance.waiting import eventually
+from tests.support.client import Client, retry_after_s
+from tests.support.direct import Publisher, add, publishing
+from tests.support.ledger import Ledger, answered, dead_letters, is_running, queue_is_empty, stored_results
+from tests.support.stack import Start
+from tests.support.waiting import eventually
 
 QUEUE = 10
 FLOODERS = 20

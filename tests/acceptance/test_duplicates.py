@@ -8,9 +8,9 @@ from nats.js.errors import APIError
 from contract.bus import Bus
 from contract.messages import Answer, Query, decode_result, encode
 from contract.topology import JobName
-from tests.acceptance.ledger import queue_is_empty, stored_results
-from tests.acceptance.stack import Stack, Start
-from tests.acceptance.waiting import eventually
+from tests.support.ledger import queue_is_empty, stored_results
+from tests.support.stack import Stack, Start
+from tests.support.waiting import eventually
 
 IDS = 15
 

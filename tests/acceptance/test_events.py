@@ -11,9 +11,9 @@ import pytest
 from contract import topology
 from contract.messages import TokenEvent, encode
 from contract.topology import JobName
-from tests.acceptance.client import Client, problem
-from tests.acceptance.stack import Stack, Start
-from tests.acceptance.waiting import eventually
+from tests.support.client import Client, problem
+from tests.support.stack import Stack, Start
+from tests.support.waiting import eventually
 
 EVENTS = {"Accept": "text/event-stream"}
 

@@ -4,11 +4,11 @@ import asyncio
 from pathlib import Path
 
 from contract import topology
-from tests.acceptance.callers import Callers
-from tests.acceptance.client import problem, retry_after_s
-from tests.acceptance.ledger import queue_is_empty, stored_subjects
-from tests.acceptance.stack import Stack, Start
-from tests.acceptance.waiting import eventually
+from tests.support.callers import Callers
+from tests.support.client import problem, retry_after_s
+from tests.support.ledger import queue_is_empty, stored_subjects
+from tests.support.stack import Stack, Start
+from tests.support.waiting import eventually
 
 
 async def test_who_comes_too_often_is_refused_and_told_when_to_come_back(start: Start, tmp_path: Path) -> None:

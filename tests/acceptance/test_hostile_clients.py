@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.acceptance.stack import Stack, Start
+from tests.support.stack import Stack, Start
 
 HEAD_S = 10
 BODY_S = 30

@@ -12,10 +12,10 @@ from uuid import uuid4
 import pytest
 
 from contract import topology
-from tests.acceptance.client import Client, located_id, problem
-from tests.acceptance.ledger import stored_subjects
-from tests.acceptance.stack import Beside, Stack
-from tests.acceptance.waiting import eventually
+from tests.support.client import Client, located_id, problem
+from tests.support.ledger import stored_subjects
+from tests.support.stack import Beside, Stack
+from tests.support.waiting import eventually
 
 MEGABYTE = 2**20
 JSON = {"Content-Type": "application/json"}

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.acceptance.client import Client, located_id, problem
-from tests.acceptance.stack import Stack, Start
+from tests.support.client import Client, located_id, problem
+from tests.support.stack import Stack, Start
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import signal
 from typing import Any
 
 from contract import topology
-from tests.acceptance.client import Client, located_id
-from tests.acceptance.ledger import Ledger, answered
-from tests.acceptance.stack import Start
-from tests.acceptance.waiting import eventually
+from tests.support.client import Client, located_id
+from tests.support.ledger import Ledger, answered
+from tests.support.stack import Start
+from tests.support.waiting import eventually
 
 
 async def test_on_sigterm_every_waiting_request_gets_202_and_its_answer_later(start: Start) -> None:

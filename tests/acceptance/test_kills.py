@@ -8,10 +8,10 @@ from typing import get_args
 import pytest
 
 from contract.messages import Failure
-from tests.acceptance.ledger import Ledger, answered, is_running
-from tests.acceptance.load import Load
-from tests.acceptance.stack import Part, Stack, Start
-from tests.acceptance.waiting import eventually
+from tests.support.ledger import Ledger, answered, is_running
+from tests.support.load import Load
+from tests.support.stack import Part, Stack, Start
+from tests.support.waiting import eventually
 
 KILLS = int(os.environ.get("ACCEPTANCE_KILLS", "30"))
 ACCEPTED = 200

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.stack import Beside, Stack
-from tests.acceptance.waiting import eventually
+from tests.support.stack import Beside, Stack
+from tests.support.waiting import eventually
 
 StartIngress = Callable[..., Beside]
 

@@ -11,9 +11,9 @@ from nats.js.errors import APIError
 
 from contract.bus import Bus
 from contract.messages import Answer, Failure
-from tests.acceptance.ledger import answered, dead_letters, queue_is_empty, stored_results
-from tests.acceptance.malformed import Malformed, malformed_messages
-from tests.acceptance.stack import Start
+from tests.support.ledger import answered, dead_letters, queue_is_empty, stored_results
+from tests.support.malformed import Malformed, malformed_messages
+from tests.support.stack import Start
 
 COUNT = 1000
 IN_FLIGHT = 8

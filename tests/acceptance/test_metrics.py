@@ -4,12 +4,17 @@ from typing import Literal
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.acceptance.client import problem
-from tests.acceptance.ledger import queue_is_empty
-from tests.acceptance.stack import Stack, Start
-from tests.acceptance.waiting import eventually
-from tests.unit.test_metrics_page import rows
-from tests.unit.test_monitoring import BY_PROMETHEUS_ITSELF, expressions_of_panels, expressions_of_rules, names_in
+from tests.support.client import problem
+from tests.support.ledger import queue_is_empty
+from tests.support.stack import Stack, Start
+from tests.support.waiting import eventually
+from tests.unit.deploy.test_monitoring import (
+    BY_PROMETHEUS_ITSELF,
+    expressions_of_panels,
+    expressions_of_rules,
+    names_in,
+)
+from tests.unit.docs.test_metrics_page import rows
 
 Part = Literal["ingress", "worker"]
 

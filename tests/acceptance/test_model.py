@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.acceptance.client import Client, problem
-from tests.acceptance.stack import Stack
+from tests.support.client import Client, problem
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.model
 

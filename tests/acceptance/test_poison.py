@@ -7,10 +7,10 @@ import pytest
 
 from contract import topology
 from contract.messages import Failure
-from tests.acceptance.client import problem
-from tests.acceptance.ledger import Ledger, answered, dead_letters, is_running, starts, stored_subjects
-from tests.acceptance.stack import Stack, Start
-from tests.acceptance.waiting import eventually
+from tests.support.client import problem
+from tests.support.ledger import Ledger, answered, dead_letters, is_running, starts, stored_subjects
+from tests.support.stack import Stack, Start
+from tests.support.waiting import eventually
 
 ATTEMPTS = 3
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.acceptance.stack import Stack
+from tests.support.stack import Stack
 
 
 def preflight(stack: Stack, *arguments: str, **environment: str) -> tuple[int, dict[str, Any]]:

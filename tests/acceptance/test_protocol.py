@@ -10,11 +10,11 @@ from typing import Any
 
 import jsonschema_rs
 
-from tests.acceptance.direct import add, publishing
-from tests.acceptance.ledger import is_running, queue_is_empty, stored_results
-from tests.acceptance.processes import ROOT
-from tests.acceptance.stack import Stack, Start
-from tests.acceptance.waiting import eventually
+from tests.support.direct import add, publishing
+from tests.support.ledger import is_running, queue_is_empty, stored_results
+from tests.support.processes import ROOT
+from tests.support.stack import Stack, Start
+from tests.support.waiting import eventually
 
 PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 WITHIN_S = 90

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from contract.usage_records import BudgetDay, day_of, decode
-from tests.acceptance import direct
-from tests.acceptance.client import problem, retry_after_s
-from tests.acceptance.stack import Stack, Start
-from tests.acceptance.waiting import eventually
-from tests.integration.bus_side import result_of
-from tests.openai_api import Api, hangs, serving
+from tests.support import direct
+from tests.support.bus_side import result_of
+from tests.support.client import problem, retry_after_s
+from tests.support.openai_api import Api, hangs, serving
+from tests.support.stack import Stack, Start
+from tests.support.waiting import eventually
 
 KEY = "the-key-of-the-proxy"
 SECRETS = {

@@ -11,11 +11,11 @@ import pytest
 from nats.errors import Error as NatsError
 
 from contract.topology import JobName
-from tests.acceptance.client import Client
-from tests.acceptance.direct import Publisher, add, changed, publishers, publishing
-from tests.acceptance.ledger import queue_is_empty
-from tests.acceptance.stack import Stack, Start
-from tests.acceptance.waiting import eventually
+from tests.support.client import Client
+from tests.support.direct import Publisher, add, changed, publishers, publishing
+from tests.support.ledger import queue_is_empty
+from tests.support.stack import Stack, Start
+from tests.support.waiting import eventually
 
 ROLES = ("ingress", "worker")
 

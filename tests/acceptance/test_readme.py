@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.processes import ROOT
-from tests.acceptance.stack import Options, Stack, running
+from tests.support.processes import ROOT
+from tests.support.stack import Options, Stack, running
 
 _BLOCK = re.compile(r"<!-- tested -->\s*```(?P<kind>sh|console)\n(?P<text>.*?)```", re.DOTALL)
 TIMEOUT_S = 60

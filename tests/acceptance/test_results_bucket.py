@@ -8,7 +8,7 @@ import pytest
 
 from contract import topology
 from contract.bus import Bus
-from tests.acceptance.ledger import (
+from tests.support.ledger import (
     RESULTS_STREAM,
     STARTS_STREAM,
     Ledger,
@@ -18,8 +18,8 @@ from tests.acceptance.ledger import (
     stored_results,
     stored_subjects,
 )
-from tests.acceptance.stack import Start
-from tests.acceptance.waiting import eventually
+from tests.support.stack import Start
+from tests.support.waiting import eventually
 
 FULL_S = float(os.environ.get("ACCEPTANCE_FULL_S", "12"))
 JOBS = 10

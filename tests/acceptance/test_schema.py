@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingress.api.openapi import document
-from tests.acceptance.stack import Stack, Start
+from tests.support.stack import Stack, Start
 
 LEFT_OUT = {
     "positive_data_acceptance": (

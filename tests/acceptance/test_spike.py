@@ -5,9 +5,9 @@ import time
 
 import httpx
 
-from tests.acceptance.client import Client, problem, retry_after_s
-from tests.acceptance.ledger import Ledger, answered, dead_letters
-from tests.acceptance.stack import Start
+from tests.support.client import Client, problem, retry_after_s
+from tests.support.ledger import Ledger, answered, dead_letters
+from tests.support.stack import Start
 
 QUEUE = 10
 AT_ONCE = 50

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance import processes
-from tests.acceptance.stack import Options, Stack
+from tests.support import processes
+from tests.support.stack import Options, Stack
 
 
 @pytest.fixture

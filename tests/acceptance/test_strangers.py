@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.acceptance.client import problem
-from tests.acceptance.stack import Beside, Stack
+from tests.support.client import problem
+from tests.support.stack import Beside, Stack
 
 LOCAL = ("localhost", "localhost:8000", "127.0.0.1", "127.0.0.1:1", "[::1]:8000")
 

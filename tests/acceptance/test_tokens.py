@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.callers import Callers, with_token
-from tests.acceptance.client import Client, located_id, problem
-from tests.acceptance.stack import Options, Stack, running
-from tests.acceptance.waiting import eventually
+from tests.support.callers import Callers, with_token
+from tests.support.client import Client, located_id, problem
+from tests.support.stack import Options, Stack, running
+from tests.support.waiting import eventually
 
 AWS_KEY = "AKIA" + "Z7QJ3MNBVC2XK5LP"
 ONE_TOKEN = "the-one-of-the-settings"

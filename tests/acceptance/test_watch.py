@@ -4,8 +4,8 @@ import json
 import subprocess
 import sys
 
-from tests.acceptance.stack import Stack
-from tests.acceptance.waiting import until
+from tests.support.stack import Stack
+from tests.support.waiting import until
 
 
 def docqa(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:

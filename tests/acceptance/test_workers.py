@@ -9,10 +9,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from contract.bus import Bus
-from tests.acceptance.client import Client
-from tests.acceptance.ledger import Ledger, answered, dead_letters, is_running
-from tests.acceptance.stack import Beside, Stack, Start
-from tests.acceptance.waiting import eventually
+from tests.support.client import Client
+from tests.support.ledger import Ledger, answered, dead_letters, is_running
+from tests.support.stack import Beside, Stack, Start
+from tests.support.waiting import eventually
 
 ACK_WAIT_S = 2.0
 LONGER_THAN_ACK_WAIT_S = 2 * ACK_WAIT_S

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from tests.deploy.image import Making, being_made
+from tests.deploy.support.image import Making, being_made
 
 _IN_ORDER: Final = "test_boot"
 _OF_THE_IMAGE: Final = "test_containers"

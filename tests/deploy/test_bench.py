@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.__main__ import cli
-from tests.deploy import debian
+from tests.deploy.support import debian
 
 ENDS_WITHIN_S = 280.0
 """On a machine at rest a quick mode takes less than a minute."""

@@ -10,12 +10,12 @@ from typing import Final
 
 import pytest
 
-from tests.acceptance.client import Client, located_id
-from tests.acceptance.waiting import eventually
-from tests.deploy.deployed import CLIENTS, PREFIX, SERVICES, SOCKET, Deployed
-from tests.deploy.machine import booted
-from tests.deploy.wheels import ensure_they_fit
-from tests.page import DOCS, SYSTEMD_PAGE, commands_below
+from tests.deploy.support.deployed import CLIENTS, PREFIX, SERVICES, SOCKET, Deployed
+from tests.deploy.support.machine import booted
+from tests.deploy.support.wheels import ensure_they_fit
+from tests.support.client import Client, located_id
+from tests.support.page import DOCS, SYSTEMD_PAGE, commands_below
+from tests.support.waiting import eventually
 
 ENSURE: Final = {"ENSURE_USER": "true", "ENSURE_MODELS_DIR": "true"}
 BACK_WITHIN_S: Final = 60.0

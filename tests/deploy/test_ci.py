@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from bench.harness.free_ports import free_port
-from tests.deploy import debian
-from tests.deploy.checkers import ROOT, check
+from tests.deploy.support import debian
+from tests.deploy.support.checkers import ROOT, check
 
 CI = ROOT / "deploy" / "ci"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -167,7 +167,7 @@ class Ecs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._state = folder / "state.json"
-        (folder / "aws").symlink_to(Path(__file__).with_name("aws_stand_in.py"))
+        (folder / "aws").symlink_to(Path(__file__).parent / "support" / "aws_stand_in.py")
         # Its word about the baseline's address; of the canary it thinks well.
         (folder / "docqa").write_text('#!/bin/sh\ncase "$*" in "smoke --target site"*) exit $SITE_IS;; esac\n')
         (folder / "docqa").chmod(0o755)

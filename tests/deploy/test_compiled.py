@@ -8,9 +8,9 @@ from typing import Final
 
 import pytest
 
-from tests.deploy import debian
-from tests.deploy.deployed import PREFIX, Deployed
-from tests.deploy.machine import booted
+from tests.deploy.support import debian
+from tests.deploy.support.deployed import PREFIX, Deployed
+from tests.deploy.support.machine import booted
 
 COMPILES_WITHIN_S: Final = 3000
 ENSURE: Final = {"ENSURE_USER": "true", "ENSURE_MODELS_DIR": "true", "ENSURE_PIP_INSTALL": "true"}

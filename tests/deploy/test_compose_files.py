@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.deploy.checkers import BIN, ROOT, check
+from tests.deploy.support.checkers import BIN, ROOT, check
 
 FOLDER = ROOT / "deploy" / "compose"
 SCRIPTS = sorted(FOLDER.glob("*.sh"))

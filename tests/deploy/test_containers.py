@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from bench.harness.free_ports import free_port
-from tests.acceptance.waiting import eventually
-from tests.deploy import podman
-from tests.deploy.image import IMAGE, Making
-from tests.deploy.places import DEPLOY
+from tests.deploy.support import podman
+from tests.deploy.support.image import IMAGE, Making
+from tests.deploy.support.places import DEPLOY
+from tests.support.waiting import eventually
 
 PROJECT = "docqa-test"
 SERVICES = ("nats", "ingress", "worker", "nginx")

@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from contract.settings import KNOWN_NAMES
-from tests.acceptance import processes
-from tests.acceptance.client import Client
-from tests.acceptance.stack import Options, Stack, running
-from tests.deploy.places import ROOT
-from tests.page import DOCS, commands_below
+from tests.deploy.support.places import ROOT
+from tests.support import processes
+from tests.support.client import Client
+from tests.support.page import DOCS, commands_below
+from tests.support.stack import Options, Stack, running
 
 WAITING: Final = 3
 WITHIN_S: Final = 540

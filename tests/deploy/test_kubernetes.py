@@ -1,6 +1,6 @@
 """The manifests of deploy/kubernetes: valid, restricted, closed, and held to what the code calls things.
 
-No Kubernetes runs here: the cluster of nats-servers that they describe is tried in tests/integration/test_cluster.py.
+No Kubernetes runs here: the cluster of nats-servers that they describe is tried in tests/integration/ops/test_cluster.py.
 """
 
 import base64
@@ -17,7 +17,7 @@ import yaml  # type: ignore[import-untyped]  # its types would be one more packa
 
 from contract import topology
 from contract.settings import KNOWN_NAMES, SECRET_NAMES
-from tests.deploy.checkers import BIN, ROOT, check
+from tests.deploy.support.checkers import BIN, ROOT, check
 
 FOLDER: Final = ROOT / "deploy" / "kubernetes"
 OVERLAYS: Final = ("base", "overlays/small", "overlays/large")

@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.stack import Options, Stack, running
-from tests.acceptance.waiting import eventually
-from tests.deploy import debian
-from tests.deploy.checkers import BIN, check
-from tests.deploy.places import DEPLOY
-from tests.unit.test_monitoring import expressions_of_panels
+from tests.deploy.support import debian
+from tests.deploy.support.checkers import BIN, check
+from tests.deploy.support.places import DEPLOY
+from tests.support.stack import Options, Stack, running
+from tests.support.waiting import eventually
+from tests.unit.deploy.test_monitoring import expressions_of_panels
 
 MONITORING = DEPLOY / "monitoring"
 PROMETHEUS = MONITORING / "prometheus"

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
-from tests.acceptance.client import Client, problem, retry_after_s
-from tests.acceptance.ledger import Ledger, queue_is_empty, stored_results
-from tests.acceptance.stack import Options, Stack, running
 from tests.acceptance.test_events import EVENTS, events_of
-from tests.acceptance.waiting import eventually
-from tests.deploy import debian
-from tests.deploy.checkers import check
-from tests.deploy.front import NAME, Front, front
+from tests.deploy.support import debian
+from tests.deploy.support.checkers import check
+from tests.deploy.support.front import NAME, Front, front
+from tests.support.client import Client, problem, retry_after_s
+from tests.support.ledger import Ledger, queue_is_empty, stored_results
+from tests.support.stack import Options, Stack, running
+from tests.support.waiting import eventually
 
 QUEUE_SIZE = 10
 CLIENTS = 8

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance import processes
-from tests.acceptance.waiting import until
-from tests.deploy.checkers import check
-from tests.deploy.places import DEPLOY, SYSTEMD
+from tests.deploy.support.checkers import check
+from tests.deploy.support.places import DEPLOY, SYSTEMD
+from tests.support import processes
+from tests.support.waiting import until
 
 DEPLOYS = SYSTEMD / "deploy_units.sh"
 STARTS = DEPLOY / "bin" / "start-docqa.sh"

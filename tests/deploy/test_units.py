@@ -12,7 +12,7 @@ import pytest
 from contract.settings import KNOWN_NAMES, QueueSettings, load
 from inference_worker.settings import WorkerSettings
 from ingress.settings import IngressSettings
-from tests.deploy.places import SYSTEMD
+from tests.deploy.support.places import SYSTEMD
 
 UNITS: Final = sorted(path.name for path in SYSTEMD.iterdir() if path.suffix in (".service", ".socket", ".timer"))
 SERVICES: Final = [name for name in UNITS if name.endswith(".service")]

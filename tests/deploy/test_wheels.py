@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.deploy.wheels import BOOKWORM_PYTHON, ensure_they_fit
+from tests.deploy.support.wheels import BOOKWORM_PYTHON, ensure_they_fit
 
 
 def test_a_newer_c_library_skips_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

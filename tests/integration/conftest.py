@@ -8,7 +8,7 @@ import pytest
 from contract.bus import Bus
 from contract.settings import QueueSettings
 from inference_worker.jobs import consumer
-from tests.nats_server import RunningServer
+from tests.support.nats_server import RunningServer
 
 ACK_WAIT_S = 0.5
 

@@ -1,0 +1,1 @@
+"""Tests of contract/, with real servers."""

@@ -1,0 +1,1 @@
+"""Tests of ops/, with real servers."""

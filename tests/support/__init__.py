@@ -1,0 +1,1 @@
+"""What tests share: servers, processes, clients and callers of their own."""

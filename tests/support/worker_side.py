@@ -1,0 +1,42 @@
+"""A worker in the test's own process, with an engine that the test commands."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from contract import topology
+from contract.bus import Bus
+from inference_worker.engines.base import Engine
+from inference_worker.jobs.worker import Worker
+from inference_worker.settings import WorkerSettings
+from tests.support.bus_side import TICK_S
+from tests.support.engines import Noting
+from tests.support.nats_server import RunningServer
+from tests.support.waiting import eventually
+
+
+@contextlib.asynccontextmanager
+async def working(server: RunningServer, engine: Engine, **settings: Any) -> AsyncIterator[Worker]:
+    """A worker that takes jobs while the block runs; then it gives back what it holds."""
+    bus = Bus()
+    worker = Worker(bus, engine, WorkerSettings(engine="echo", **settings))
+    await bus.connect(server.settings_for("worker"), "worker", on_reconnect=worker.consumer.forget_pulls)
+    await bus.subscribe(topology.CANCEL_SUBJECTS, worker.consumer.cancel)
+    running = asyncio.create_task(worker.consumer.run())
+    try:
+        yield worker
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await worker.consumer.drain(0)
+        await bus.close()
+
+
+async def asked(engine: Noting, number: int = 1) -> None:
+    """Wait until the engine was asked so often."""
+
+    async def probe() -> bool:
+        return len(engine.asked) >= number
+
+    await eventually(probe, f"the engine is asked {number} times", 15, TICK_S)

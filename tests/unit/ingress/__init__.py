@@ -1,0 +1,1 @@
+"""Tests of ingress/, without a server."""

@@ -1,0 +1,101 @@
+"""The `docqa` command as a process: quick, one sentence for an error, never a traceback."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from ops import __main__ as entry
+
+COMMANDS = list(entry._COMMANDS)
+_BECOME_OTHERS = ("ingress", "worker", "bench")
+
+
+def docqa(*arguments: str, home: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    base = {name: value for name, value in os.environ.items() if not name.startswith("DOCQA_")}
+    command = [sys.executable, "-m", "ops", *arguments]
+    return subprocess.run(
+        command, env={**base, "HOME": str(home), **environment}, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_speaks_json(name: str) -> None:
+    command = entry.load_command(name)
+    assert isinstance(command, click.Command)
+    assert command.name == name
+    assert command.help
+    for leaf in command.commands.values() if isinstance(command, click.Group) else [command]:
+        assert leaf.help
+        options = {option for parameter in leaf.params for option in parameter.opts}
+        # These become another program, which speaks for itself.
+        assert ("--json" in options) != (name in _BECOME_OTHERS)
+
+
+def test_the_list_of_commands_loads_none_of_them() -> None:
+    """`docqa --help` is there at once."""
+    script = """if True:
+        import sys, ops.__main__ as entry
+        sys.argv[1:] = ["--help"]
+        try: entry.main()
+        except SystemExit: pass
+        sys.exit(bool({"nats", "httpx", "rich", "msgspec", "structlog", "asyncio"} & set(sys.modules)))
+    """
+    began = time.monotonic()
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert all(f"  {name} " in found.stdout for name in COMMANDS)
+    assert time.monotonic() - began < 3  # 0.15 s on a machine with nothing else to do
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "sentence"),
+    [
+        (["ask", "Why?"], {}, "start it with `docqa up`"),
+        (["status"], {}, "start it with `docqa up`"),
+        (["ask", "Why?", "--context-file", "nowhere.txt"], {}, "can't read nowhere.txt: No such file"),
+        (["ask", "Why?", "--target", "ftp://x"], {}, "ftp://x"),
+        (["up", "--http", "8000"], {}, "is not HOST:PORT"),
+        (["up"], {"DOCQA_SLOTZ": "1"}, "did you mean DOCQA_SLOTS?"),
+        (["up"], {"MAX_QUEUE_SIZE": "0"}, "MAX_QUEUE_SIZE"),
+        (["up"], {"DOCQA_RESULT_TTL_S": "100"}, "DOCQA_RESULT_TTL_S"),
+        (["nats"], {"DOCQA_ACK_WAIT_S": "soon"}, "DOCQA_ACK_WAIT_S"),
+        (["worker"], {"DOCQA_SLOTZ": "1"}, "did you mean DOCQA_SLOTS?"),
+        (["usage"], {}, "No bus ever ran on "),
+        (["usage"], {"COPILOT_TOKEN_BUDGET_DAILY": "much"}, "COPILOT_TOKEN_BUDGET_DAILY"),
+        (["up", "--data-dir", "/dev/null/x"], {}, "can't use /dev/null/x"),
+        (["status"], {"DOCQA_TOKEN_FILE": "/nowhere"}, "DOCQA_TOKEN_FILE: can't read /nowhere"),
+    ],
+)
+def test_an_error_is_one_sentence(
+    tmp_path: Path, arguments: list[str], environment: dict[str, str], sentence: str
+) -> None:
+    found = docqa(*arguments, home=tmp_path, **environment)
+    assert found.returncode == 1
+    assert found.stdout == ""
+    assert found.stderr.count("\n") == 1
+    assert sentence in found.stderr
+
+
+def test_a_document_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "lease.txt").write_bytes(b"Stra\xdfe")
+    found = docqa("ask", "Why?", "--context-file", str(tmp_path / "lease.txt"), home=tmp_path)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert "lease.txt is not UTF-8 text (byte 4)" in found.stderr
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["up", "--nonsense"], ["ask"], ["up", "--slots", "0"]])
+def test_wrong_usage_is_told_as_usage(tmp_path: Path, arguments: list[str]) -> None:
+    found = docqa(*arguments, home=tmp_path)
+    assert found.returncode == 2
+    assert "Traceback" not in found.stderr
+
+
+def test_a_document_given_twice_is_refused(tmp_path: Path) -> None:
+    found = docqa("ask", "Why?", "--context", "a", "--context-file", "b", home=tmp_path)
+    assert found.returncode == 2
+    assert "Give the document once" in found.stderr
