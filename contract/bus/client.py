@@ -1,4 +1,4 @@
-"""The connection to NATS: connect, publish a job, look things up. Buckets are `contract.bucket`'s."""
+"""The connection to NATS: connect, publish a job, look things up. Buckets are `contract.bus.bucket`'s."""
 
 import asyncio
 import contextlib

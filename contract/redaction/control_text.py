@@ -3,7 +3,7 @@
 Control characters go (one that ends a page or a line becomes a line's end), and so do those that turn the direction
 of writing around and those that write what nobody sees. Joiners and spaces without width, which scripts need, go only
 between two ASCII signs: there they part a word for a search, and for no reader; a soft hyphen alone stays
-(`contract.redaction.soft_hyphens`). A chat template's control token gets a
+(`contract.redaction.detectors.soft_hyphens`). A chat template's control token gets a
 space after its first sign: people read it as before, and no tokenizer takes it for its token.
 """
 

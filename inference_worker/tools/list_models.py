@@ -1,6 +1,6 @@
 """Tells which models there are and what is chosen for each, as JSON on stdout.
 
-`python -m inference_worker.tuning.list_models`, for `docqa models list`.
+`python -m inference_worker.tools.list_models`, for `docqa models list`.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Tells how much memory the worker would take as it is set: `python -m inference_worker.need`, JSON on stdout.
+"""Tells how much memory the worker would take as it is set: `python -m inference_worker.tools.memory_need`, JSON on stdout.
 
 For `docqa preflight`. Reads the model's header and the settings; loads no model.
 """
@@ -59,7 +59,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
 def main() -> int:
     """Exit status 2 with a sentence when a setting can't be used."""
-    parser = argparse.ArgumentParser(prog="python -m inference_worker.need", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m inference_worker.tools.memory_need", description=__doc__)
     parser.add_argument("--free-bytes", type=int, help="memory that the worker may count on [default: what is free]")
     arguments = parser.parse_args()
     try:

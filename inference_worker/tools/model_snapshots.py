@@ -1,4 +1,4 @@
-"""Works on snapshots of models: `python -m inference_worker.kept.run`, for `docqa models`.
+"""Works on snapshots of models: `python -m inference_worker.tools.model_snapshots`, for `docqa models`.
 
 Tells what it does as lines of JSON on stdout; the last one is `done` or `failed`.
 """

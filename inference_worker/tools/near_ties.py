@@ -1,4 +1,4 @@
-"""How close a choice between two tokens was: `python -m inference_worker.near_ties`, for `docqa bench peers`.
+"""How close a choice between two tokens was: `python -m inference_worker.tools.near_ties`, for `docqa bench peers`.
 
 Reads pairs of greedy answers to the same prompts as JSON on stdin, lets the model read what both have in common, and
 writes to stdout how far apart the two next tokens are. Float order decides between tokens that are nearly as likely.

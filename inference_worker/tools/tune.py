@@ -1,4 +1,4 @@
-"""Runs a tuning: `python -m inference_worker.tuning.tune`, for `docqa models tune`.
+"""Runs a tuning: `python -m inference_worker.tools.tune`, for `docqa models tune`.
 
 Tells what it does as lines of JSON on stdout.
 """

@@ -1,6 +1,6 @@
 """Runs one trial: a Trial as JSON on stdin, a Measurement or Failed on stdout.
 
-`python -m inference_worker.tuning.run_trial`, since llama.cpp ends the process where a file or an option is beyond it.
+`python -m inference_worker.tools.tuning_trial`, since llama.cpp ends the process where a file or an option is beyond it.
 """
 
 import contextlib

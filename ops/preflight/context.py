@@ -21,7 +21,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str]
     health: Mapping[str, Any]
     need: Mapping[str, Any]
-    """What `inference_worker.need` says; `sentence` alone when the worker would not start."""
+    """What `inference_worker.tools.memory_need` says; `sentence` alone when the worker would not start."""
     worker_bytes: int = 0
     """What the running stack's workers hold of this machine's memory."""
 

@@ -1,6 +1,6 @@
 """A real nats-server for a test: on a free port, with a store and passwords of its own, configured as the embedded one.
 
-It is not provisioned: `contract.provision` does that, or a test that wants it otherwise.
+It is not provisioned: `contract.bus.provision` does that, or a test that wants it otherwise.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Finds the values of settings that are named like secrets: `key = value` in all the ways that people write it.
 
 Environment files, YAML, JSON, INI, XML, code, shell, connection strings, and what somebody tells in a sentence.
-A name alone proves nothing: the value must look drawn (`contract.redaction.values`), and a password, which may be any
+A name alone proves nothing: the value must look drawn (`contract.redaction.detectors.secret_values`), and a password, which may be any
 word, must at least be no placeholder and no code.
 """
 

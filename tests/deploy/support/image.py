@@ -1,7 +1,7 @@
 """The project's image, made in the background from a run's first test on, on the cores that the tests leave idle.
 
 Its first build compiles for a quarter of an hour on two cores, while most other tests wait for processes of their own.
-By hand: `python -m tests.deploy.image`.
+By hand: `python -m tests.deploy.support.image`.
 """
 
 import contextlib

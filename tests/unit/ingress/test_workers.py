@@ -48,13 +48,13 @@ def announcement(worker_id: str = "a", **members: Any) -> WorkerAnnouncement:
 
 async def hear(fleet: Fleet, *announcements: WorkerAnnouncement) -> None:
     for each in announcements:
-        await workers.hear(Msg(_client=Client(), subject=f"docqa.workers.{each.id}", data=encode(each)))
+        await fleet.hear(Msg(_client=Client(), subject=f"docqa.workers.{each.id}", data=encode(each)))
 
 
 async def fleet_of(*jobs_per_s: float) -> Fleet:
-    workers = Fleet()
-    await hear(workers, *(announcement(str(n), jobs_per_s=rate) for n, rate in enumerate(jobs_per_s)))
-    return workers
+    fleet = Fleet()
+    await hear(fleet, *(announcement(str(n), jobs_per_s=rate) for n, rate in enumerate(jobs_per_s)))
+    return fleet
 
 
 async def test_without_a_worker_retry_after_is_a_minute() -> None:
@@ -87,43 +87,43 @@ async def test_retry_after_is_jobs_by_rate_rounded_up_between_a_second_and_a_min
 
 
 async def test_a_worker_is_live_for_fifteen_seconds_after_each_announcement(clock: Clock) -> None:
-    workers = Fleet()
-    await hear(workers, announcement("a"))
+    fleet = Fleet()
+    await hear(fleet, announcement("a"))
     clock.now_s += LIVE_S
-    assert [worker.id for worker in workers.live()] == ["a"]
-    await hear(workers, announcement("a", busy=3))
+    assert [worker.id for worker in fleet.live()] == ["a"]
+    await hear(fleet, announcement("a", busy=3))
     clock.now_s += LIVE_S
-    assert [worker.busy for worker in workers.live()] == [3]
+    assert [worker.busy for worker in fleet.live()] == [3]
     clock.now_s += 0.001
-    assert workers.live() == []
-    assert workers.retry_after_s(10) == 60
+    assert fleet.live() == []
+    assert fleet.retry_after_s(10) == 60
 
 
 async def test_only_the_silent_worker_expires(clock: Clock) -> None:
-    workers = Fleet()
-    await hear(workers, announcement("a", max_prompt_bytes=5000))
+    fleet = Fleet()
+    await hear(fleet, announcement("a", max_prompt_bytes=5000))
     clock.now_s += LIVE_S - 1
-    await hear(workers, announcement("b"))
+    await hear(fleet, announcement("b"))
     clock.now_s += 2
-    assert [worker.id for worker in workers.live()] == ["b"]
-    assert workers.max_prompt_bytes() == 1000
+    assert [worker.id for worker in fleet.live()] == ["b"]
+    assert fleet.max_prompt_bytes() == 1000
 
 
 async def test_a_worker_that_leaves_is_gone_at_once() -> None:
-    workers = await fleet_of(1.0, 1.0)
-    await hear(workers, announcement("1", leaving=True), announcement("never seen", leaving=True))
-    assert [worker.id for worker in workers.live()] == ["0"]
+    fleet = await fleet_of(1.0, 1.0)
+    await hear(fleet, announcement("1", leaving=True), announcement("never seen", leaving=True))
+    assert [worker.id for worker in fleet.live()] == ["0"]
 
 
 async def test_the_largest_prompt_is_that_of_the_roomiest_worker() -> None:
-    workers = Fleet()
-    assert workers.max_prompt_bytes() is None
-    await hear(workers, announcement("a", max_prompt_bytes=10), announcement("b", max_prompt_bytes=30))
-    assert workers.max_prompt_bytes() == 30
+    fleet = Fleet()
+    assert fleet.max_prompt_bytes() is None
+    await hear(fleet, announcement("a", max_prompt_bytes=10), announcement("b", max_prompt_bytes=30))
+    assert fleet.max_prompt_bytes() == 30
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b"[" * 100_000])
 async def test_what_is_no_announcement_is_passed_over(body: bytes) -> None:
-    workers = Fleet()
-    await workers.hear(Msg(_client=Client(), subject="docqa.workers.x", data=body))
-    assert workers.live() == []
+    fleet = Fleet()
+    await fleet.hear(Msg(_client=Client(), subject="docqa.workers.x", data=body))
+    assert fleet.live() == []
