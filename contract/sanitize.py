@@ -8,6 +8,7 @@ logged. It is idempotent by construction: it looks again until nothing is found.
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from itertools import pairwise, takewhile
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -25,6 +26,11 @@ _APART_CHARS: Final = 65_536
 
 _MAX_LOOKS = 8
 """A marker may set free what its secret hid, hardly ever more than once."""
+
+
+_REACH_CHARS: Final = 4096
+"""Longer secrets are private keys, which are known by how they begin."""
+_MARKER: Final = "[REDACTED:split]"
 
 
 class Sanitized(NamedTuple):
@@ -55,8 +61,10 @@ def sanitize(text: str, redactor: Redactor = BUILT_IN) -> Sanitized:
 def sanitize_question(question: Q, redactor: Redactor = BUILT_IN) -> tuple[Q, Mapping[str, int]]:
     """The question with every text that a client wrote sanitized, and the counts of all of them together.
 
+    A secret that is split over two fields which follow each other in the prompt is found too.
     Raises TooManySecretsError, and BadMessageError when nothing of the query is left.
     """
+    question = without_split_secrets(question, redactor)
     query, context = sanitize(question.query, redactor), sanitize(question.context, redactor)
     stops = [sanitize(stop, redactor) for stop in question.stop]
     counts: Counter[str] = Counter()
@@ -92,3 +100,41 @@ def _harmless(text: Text, counts: Counter[str]) -> Text:
         return text
     counts.update({kind: count for kind, count in ((CONTROL_CHARACTER, controls), (CONTROL_TOKEN, tokens)) if count})
     return _encoded(harmless)
+
+
+def without_split_secrets(question: Q, redactor: Redactor = BUILT_IN) -> Q:
+    """The question without what is a secret only where one of its fields follows another at once.
+
+    All else is as it was: the fields are still to be sanitized.
+    """
+    texts = [question.context, question.query, *question.stop]
+    before = list(texts)
+    for first, second in (*pairwise(range(len(texts))), (1, 0)):
+        texts[first], texts[second] = _parted(texts[first], texts[second], redactor)
+    if texts == before:
+        return question
+    return msgspec.structs.replace(question, context=texts[0], query=texts[1], stop=texts[2:])
+
+
+def _parted(first: str, second: str, redactor: Redactor) -> tuple[str, str]:
+    head, tail = first[:-_REACH_CHARS], first[-_REACH_CHARS:]
+    start, rest = second[:_REACH_CHARS], second[_REACH_CHARS:]
+    if not tail or not start:
+        return first, second
+    left, right, whole = (sanitize(text, redactor) for text in (tail, start, tail + start))
+    # Fewer together: what is a secret by itself is none when a word follows at once. It goes with its own field.
+    if whole.text == left.text + right.text or _found(whole) < _found(left) + _found(right):
+        return first, second
+    # What both agree on from the outside in stays; between that lies the secret.
+    kept = _alike(left.text, whole.text)
+    same = min(_alike(right.text[::-1], whole.text[::-1]), len(whole.text) - kept)
+    return head + left.text[:kept] + _MARKER, _MARKER + right.text[len(right.text) - same :] + rest
+
+
+def _alike(one: str, other: str) -> int:
+    """With how many characters both begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _found(sanitized: Sanitized) -> int:
+    return sum(sanitized.counts.values())

@@ -3,10 +3,12 @@
 Knows nothing of connections: `contract.bus` makes what is named here.
 """
 
+import hashlib
 import re
 from typing import Self
 
 import msgspec
+from uuid_utils import uuid8
 
 from contract.errors import BadNameError
 
@@ -125,3 +127,10 @@ def results_subjects(publisher: str) -> str:
 def tokens_subjects(publisher: str) -> str:
     """All token streams of one publisher."""
     return f"docqa.tokens.{publisher}.>"
+
+
+def derived_id(*parts: str) -> str:
+    """RFC 9562, version 8: the first bits of a SHA-256 of the parts (none holds a NUL)."""
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    high, middle, low = (int.from_bytes(digest[part]) for part in (slice(6), slice(6, 8), slice(8, 16)))
+    return str(uuid8(high, middle & 0xFFF, low & (2**62 - 1)))

@@ -21,15 +21,15 @@ from contract.errors import SettingsError
 from contract.runtime import logs, tasks
 from contract.runtime.files import write_atomically
 from contract.runtime.metrics import BUS_CONNECTED, show_process
+from contract.runtime.startup import tracer_from
 from contract.runtime.systemd import Notifier
-from contract.runtime.tracing import Tracer, tracer_from
+from contract.runtime.tracing import Tracer
 from inference_worker.backends import hint_for, open_backend
 from inference_worker.engines.base import Engine
-from inference_worker.health import Health
 from inference_worker.jobs.heartbeat import Announcer
 from inference_worker.jobs.worker import Worker
 from inference_worker.monitoring.status_server import StatusServer
-from inference_worker.monitoring.watchdog import Watchdog
+from inference_worker.monitoring.watchdog import Health, Watchdog
 from inference_worker.settings import WorkerSettings
 
 ROLE = "worker"

@@ -7,17 +7,15 @@ from contract.errors import SettingsError
 from inference_worker.engines.base import Engine
 from inference_worker.engines.echo import EchoEngine
 from inference_worker.engines.fallback import Fallback
-from inference_worker.engines.metering import Metered
+from inference_worker.engines.metering import Metered, UsageLedger
 from inference_worker.model_files import record
 from inference_worker.model_files.locate import locate_model
 from inference_worker.monitoring import metrics
-from inference_worker.proxy.api_client import Remote
+from inference_worker.proxy.api_client import Remote, target_of
 from inference_worker.proxy.budget import Budget
 from inference_worker.proxy.cache import AnswerCache
 from inference_worker.proxy.engine import ProxyEngine
-from inference_worker.proxy.target import target_of
 from inference_worker.settings import WorkerSettings
-from inference_worker.usage_ledger import UsageLedger
 
 log = structlog.get_logger(__name__)
 

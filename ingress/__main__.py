@@ -21,12 +21,11 @@ from contract.errors import AlreadyRunningError, BusError, SettingsError
 from contract.runtime import logs, tasks
 from contract.runtime.files import write_atomically
 from contract.runtime.metrics import show_process
+from contract.runtime.startup import tracer_from
 from contract.runtime.systemd import Notifier
-from contract.runtime.tracing import tracer_from
 from ingress.app import create_asgi
 from ingress.auth.token_watch import keep_up
-from ingress.middleware.local_host import refuse_open_doors
-from ingress.server.listeners import Listeners, address_of, count_inherited, listening
+from ingress.server.listeners import Listeners, address_of, count_inherited, listening, refuse_open_doors
 from ingress.server.server import Server
 from ingress.services import Services
 from ingress.settings import IngressSettings

@@ -1,7 +1,7 @@
 """The types of ASGI, as far as we use it, and what its scope says of a connection."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 Scope = Any
 Message = Any
@@ -22,3 +22,17 @@ def is_unix(scope: Scope) -> bool:
 def is_at(scope: Scope, address: tuple[str, int]) -> bool:
     """True for a request over the listener with this TCP address."""
     return tuple(scope.get("server") or ()) == address
+
+
+_KEY: Final = "docqa.headers"
+
+
+def add_headers(scope: Scope, headers: Mapping[str, str]) -> None:
+    """Whatever answers this request will carry these."""
+    scope[_KEY] = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+def carry_headers(scope: Scope, message: Message) -> None:
+    """Put them into the message that begins the answer."""
+    if added := scope.get(_KEY):
+        message["headers"] = [*message["headers"], *added]

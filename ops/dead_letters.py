@@ -12,10 +12,9 @@ import msgspec
 from contract import topology
 from contract.bus import Bus
 from contract.bus.client import Stored
-from contract.derived_id import derived_id
 from contract.errors import AlreadyAcceptedError, BadNameError, DocQAError, QueueFullError
 from contract.messages import DeadLetter, body_hash, encode
-from contract.topology import JobName
+from contract.topology import JobName, derived_id
 from ops.errors import TryLaterError
 
 _KEPT_HEADERS: Final = (topology.TRACE_HEADER,)

@@ -1,1 +1,1 @@
-"""What every benchmark uses: a stack under load, its processes, the queries sent and the ledger of what became of them."""
+"""What every benchmark uses: a stack under load, its processes, the queries sent, the ledger of their results."""

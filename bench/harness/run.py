@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bench import timeline
-from bench.harness import ledger, machine, promises, workload
+from bench.harness import ledger, machine, promises, sampler, workload
 from bench.harness.clock import Clock
 from bench.harness.entry_points import BusDoor, Door, HttpDoor
 from bench.harness.errors import BenchError
@@ -201,7 +200,7 @@ def result_of(benchmark: str, run: Run, found: Ledger, verdict: list[Promise], *
         "refusals": Latencies(refusal.took_s for refusal in refusals).summary(),
         "retry_after": promises.retry_after(run.queries, run.watcher.depths),
         "marks": [msgspec.to_builtins(mark) for mark in run.marks],
-        "timeline": timeline.of(run.queries, run.watcher),
+        "timeline": sampler.of(run.queries, run.watcher),
         "machine": machine.describe(),
     }
 

@@ -14,8 +14,8 @@ from bench.harness.table import Table
 from bench.peers import questions, spread
 from bench.peers.contest import Terms, absences
 from bench.peers.line_up import OURS
+from bench.peers.questions import Reply, Task
 from bench.peers.system import Contender
-from bench.task import Reply, Task
 
 LONG_TOKENS: Final = 6000
 QUICK_TOKENS: Final = 1500

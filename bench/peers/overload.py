@@ -10,8 +10,8 @@ from bench.harness.table import Table
 from bench.peers import questions
 from bench.peers.contest import Terms
 from bench.peers.line_up import LLAMA_CPP_SERVER, LLAMA_SERVER, OURS
+from bench.peers.questions import Task
 from bench.peers.system import Contender
-from bench.task import Task
 
 MAX_TOKENS: Final = 16
 QUEUE_SIZE: Final = 10

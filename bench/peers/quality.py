@@ -16,8 +16,8 @@ from bench.harness.table import Table
 from bench.peers import questions
 from bench.peers.contest import Terms, absences
 from bench.peers.line_up import AS_IS, LLAMA_SERVER
+from bench.peers.questions import Reply, Task
 from bench.peers.system import Contender
-from bench.task import Reply, Task
 
 MAX_TOKENS: Final = 48
 QUICK_QUESTIONS: Final = 8

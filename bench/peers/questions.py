@@ -4,9 +4,35 @@ import itertools
 import random
 from typing import Final
 
+import msgspec
+
 from bench.harness.dataset import Article
 from bench.harness.errors import BenchError
-from bench.task import Task
+
+NO_ANSWER: Final = 0
+"""The status of a question whose connection broke, or that was not answered in time."""
+
+
+class Task(msgspec.Struct, frozen=True):
+    """A question on a document (none: a question of general knowledge); always at temperature 0."""
+
+    query: str
+    context: str
+    max_tokens: int
+    references: tuple[str, ...] = ()
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What the client saw. `moments_s`: when pieces of the answer came, counted from the sending."""
+
+    status: int
+    took_s: float
+    text: str = ""
+    tokens: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    moments_s: tuple[float, ...] = ()
+
 
 MAX_DOCUMENT_CHARS: Final = 6000
 """An article that is much longer than the others would be a workload of its own."""

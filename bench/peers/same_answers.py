@@ -8,7 +8,7 @@ from bench.harness.table import Table
 from bench.peers import near_ties, questions
 from bench.peers.contest import Terms
 from bench.peers.line_up import OURS
-from bench.task import Reply, Task
+from bench.peers.questions import Reply, Task
 
 QUESTIONS: Final = 64
 QUICK_QUESTIONS: Final = 6

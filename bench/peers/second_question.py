@@ -9,8 +9,8 @@ from bench.harness.table import Table
 from bench.peers import questions, spread
 from bench.peers.contest import Terms, absences
 from bench.peers.line_up import LLAMA_SERVER, OURS
+from bench.peers.questions import Reply, Task
 from bench.peers.system import Contender
-from bench.task import Reply, Task
 
 MAX_TOKENS: Final = 16
 DOCUMENTS: Final = 6

@@ -12,9 +12,9 @@ from bench.harness.table import Table
 from bench.peers import questions, spread, step_share
 from bench.peers.contest import Terms, absences
 from bench.peers.line_up import AS_IS, LLAMA_CPP_SERVER, LLAMA_SERVER, OURS
+from bench.peers.questions import Reply
 from bench.peers.step_share import Steps
 from bench.peers.system import ALL_WITHIN_S, Contender
-from bench.task import Reply
 
 MAX_TOKENS: Final = 32
 SLOW_WITHIN_S: Final = 30.0

@@ -14,9 +14,8 @@ from bench.harness.errors import BenchError
 from bench.harness.free_ports import free_port
 from bench.harness.http_client import Connections, get
 from bench.harness.stack import StackOptions, running
-from bench.hearing import Hearing
-from bench.peers.dialect import Dialect, Docqa, OpenAi
-from bench.task import NO_ANSWER, Reply, Task
+from bench.peers.dialect import Dialect, Docqa, Hearing, OpenAi
+from bench.peers.questions import NO_ANSWER, Reply, Task
 
 STARTED_WITHIN_S: Final = 120.0
 STOPPED_WITHIN_S: Final = 20.0

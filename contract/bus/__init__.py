@@ -1,4 +1,4 @@
-"""The message bus as the services use it: connection, buckets, streams. Knows NATS; knows nothing of who asks or answers."""
+"""The message bus as the services use it: connection, buckets, streams. Knows NATS; knows no service."""
 
 from contract.bus.client import Bus, QueueState, connected
 

@@ -1,1 +1,1 @@
-"""Finds and replaces secrets in a text: the redactor, custom rules, control texts of models; its detectors are one file a kind."""
+"""Finds and replaces secrets in a text; the detectors are one file a kind."""

@@ -12,8 +12,7 @@ from msgspec import Meta
 
 from contract.errors import SettingsError
 from contract.redaction.detectors.pattern import options
-from contract.redaction.detectors.text import Text
-from contract.redaction.span import Span
+from contract.redaction.detectors.text import Span, Text
 
 Kind = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,39}$")]
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from contract.errors import TooManySecretsError
-from contract.redaction import phone
 from contract.redaction.custom_rules import OwnRule
 from contract.redaction.detectors import (
     assignments,
@@ -19,16 +18,15 @@ from contract.redaction.detectors import (
     url_passwords,
 )
 from contract.redaction.detectors.soft_hyphens import Joined, joined
-from contract.redaction.detectors.text import Text
+from contract.redaction.detectors.text import Span, Text
 from contract.redaction.detectors.tokens import TokenFinder
-from contract.redaction.span import Span
 
 MAX_SECRETS: Final = 1000
 """A text with more is a dump of secrets, not a document to ask about: it is refused."""
 
 Find = Callable[[Text], Iterable[Span]]
 
-OPTIONAL: Final[dict[str, Find]] = {"email": contact.find, "phone": phone.find}
+OPTIONAL: Final[dict[str, Find]] = {"email": contact.find_emails, "phone": contact.find_phones}
 """Kinds that are looked for only where a deployment asks for them."""
 
 _MARKER = re.compile(rb"\[REDACTED:[a-z0-9-]{1,40}\]")

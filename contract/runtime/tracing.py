@@ -11,12 +11,10 @@ from contextlib import AbstractContextManager
 from typing import Final, Literal, Protocol
 
 from contract import topology
-from contract.errors import SettingsError
 
 Kind = Literal["server", "producer", "consumer", "internal"]
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 class Tracer(Protocol):
@@ -50,21 +48,6 @@ class NoTracer:
 
 
 NO_TRACER: Final = NoTracer()
-
-
-def tracer_from(environment: Mapping[str, str], service: str) -> Tracer:
-    """What OpenTelemetry's own variables ask for; off without an endpoint. Raises SettingsError."""
-    endpoint = next((name for name in _ENDPOINTS if environment.get(name)), None)
-    is_disabled = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    if endpoint is None or is_disabled or environment.get("OTEL_TRACES_EXPORTER") == "none":
-        return NO_TRACER
-    try:
-        from contract.runtime.otel import OtelTracer
-    except ModuleNotFoundError:
-        raise SettingsError(
-            f"{endpoint}: traces need the extra `otel` (pip install 'goblin-docqa[otel]'), or unset it."
-        ) from None
-    return OtelTracer(service)
 
 
 def traceparent_of(headers: Mapping[str, str]) -> str | None:

@@ -1,1 +1,1 @@
-"""What answers a query: the interface that every engine has, and the small ones. Knows neither the bus nor llama.cpp."""
+"""What answers a query: the interface of every engine, and the small ones. Knows neither bus nor llama.cpp."""

@@ -4,11 +4,20 @@ Knows nothing of the bus, nor of how an engine makes its tokens.
 """
 
 from collections.abc import AsyncGenerator, Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from contract.messages import Backend, FinishReason, Query, Usage
+
+_BYTES_PER_TOKEN: Final = 4
+"""What English comes to; a job is not tokenized before it is its turn."""
+
+
+def cost_tokens(query: Query, context_tokens: int) -> int:
+    """About how many tokens a query takes: no more than the context holds, since what does not fit is not run."""
+    text_bytes = len(query.query.encode()) + len(query.context.encode())
+    return min(text_bytes // _BYTES_PER_TOKEN + query.max_tokens, context_tokens)
 
 
 class Piece(msgspec.Struct, frozen=True):

@@ -14,8 +14,6 @@ from typing import Final
 
 import msgspec
 
-from contract.messages import Query
-
 QUANTUM_TOKENS: Final = 1024
 """About one question on a document of two pages. With less, most jobs would wait for several rounds and the order be
 the same; with more, a client of small questions would run several of them in a row before the next one's turn."""
@@ -23,9 +21,6 @@ the same; with more, a client of small questions would run several of them in a 
 PATIENCE: Final = 8
 """How often a job lets one of its own client's pass. As many as usually share the model: the questions that came
 together on one document stay together, and the next such series does not pass."""
-
-_BYTES_PER_TOKEN: Final = 4
-"""What English comes to; a job is not tokenized before it is its turn."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -37,12 +32,6 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """True while the job's document is in the model's memory."""
     alone: bool = False
     """It may only run with nothing beside it."""
-
-
-def cost_tokens(query: Query, context_tokens: int) -> int:
-    """About how many tokens a query takes: no more than the context holds, since what does not fit is not run."""
-    text_bytes = len(query.query.encode()) + len(query.context.encode())
-    return min(text_bytes // _BYTES_PER_TOKEN + query.max_tokens, context_tokens)
 
 
 class Turns:

@@ -39,12 +39,11 @@ from contract.runtime import logs
 from contract.runtime.metrics import count_redactions
 from contract.runtime.tracing import NO_TRACER, Tracer, traceparent_of
 from contract.sanitize import sanitize, sanitize_apart
-from contract.seams import mended
 from contract.topology import JobName
-from inference_worker.engines.base import Completion, Engine
+from inference_worker.engines.base import Completion, Engine, cost_tokens
 from inference_worker.jobs.attempts import Starts
 from inference_worker.jobs.consumer import Consumer
-from inference_worker.jobs.fair_queue import Claim, cost_tokens
+from inference_worker.jobs.fair_queue import Claim
 from inference_worker.jobs.job import Job
 from inference_worker.jobs.outbox import Replier
 from inference_worker.jobs.slots import Batch
@@ -120,7 +119,7 @@ class Worker:
     async def _end(self, job: Job, name: JobName, starts: int) -> Result:
         """Bring the job to its stored result. Raises NewerVersionError or EngineError for another try."""
         try:
-            job.query, redacted = await sanitize_apart(mended(decode_query(job.body), self._redactor), self._redactor)
+            job.query, redacted = await sanitize_apart(decode_query(job.body), self._redactor)
             count_redactions(redacted)
             query = job.query
         except BadMessageError as error:

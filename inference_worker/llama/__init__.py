@@ -1,1 +1,1 @@
-"""Continuous batching over llama.cpp: model, scheduler, KV cache, prefixes. Knows prompts and tokens; knows no job and no bus."""
+"""Continuous batching over llama.cpp: model, scheduler, KV cache, prefixes. Knows no job and no bus."""

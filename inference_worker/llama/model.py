@@ -19,8 +19,7 @@ import numpy.typing as npt
 import structlog
 
 from contract.errors import EngineError, SettingsError
-from inference_worker.cores import available_cores
-from inference_worker.free_memory import free_bytes
+from contract.runtime.resources import available_cores, free_bytes
 from inference_worker.llama.chat_template import PromptTemplate
 from inference_worker.llama.kv_memory import DecodeError, NoRoomError
 from inference_worker.llama.kv_size import Shape, row_tokens

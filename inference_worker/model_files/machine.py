@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from inference_worker.cores import available_cores
+from contract.runtime.resources import available_cores
 
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _NAMING: Final = ("vendor_id", "model name", "CPU implementer", "CPU part")

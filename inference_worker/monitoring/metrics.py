@@ -8,8 +8,7 @@ from typing import Final, Literal, get_args
 from prometheus_client import Counter, Gauge, Histogram
 
 from contract.messages import Answer, FailureCode, Query, Usage
-from inference_worker.engines.base import Completion
-from inference_worker.jobs.fair_queue import cost_tokens
+from inference_worker.engines.base import Completion, cost_tokens
 
 Size = Literal["small", "large"]
 """The service level objective speaks of small jobs."""

@@ -12,8 +12,12 @@ from typing import Final
 
 import structlog
 
+from contract.bus import Bus
 from contract.runtime.systemd import Notifier
 from inference_worker.engines.base import Engine
+
+log = structlog.get_logger(__name__)
+
 
 STALLED_STATUS: Final = 70
 """The process's exit status; sysexits.h calls it an internal software error, and nothing else here ends with it."""
@@ -21,8 +25,6 @@ STALLED_STATUS: Final = 70
 _PERIOD_S: Final = 1.0
 _LOOKS_PER_LIMIT: Final = 4
 """At least, however short the limit is."""
-
-log = structlog.get_logger(__name__)
 
 
 class Watchdog:
@@ -69,3 +71,23 @@ class Watchdog:
         log.error("the model stands still: ending the process", stalled_s=round(stalled_s, 1), running=self._started())
         # No way out of Python ends a thread inside llama.cpp, and every orderly one would wait for it.
         os._exit(STALLED_STATUS)
+
+
+class Health:
+    """Follows the worker from the load of its model to its end."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self.watchdog: Watchdog | None = None
+        """Set once there is a model to watch."""
+        self.is_stopping = False
+
+    def hindrance(self) -> str | None:
+        """Why no job would be answered, in one sentence; None when nothing hinders."""
+        if self.is_stopping:
+            return "The worker is stopping."
+        if self.watchdog is None:
+            return "The model is being loaded."
+        if not self._bus.is_connected:
+            return "The bus is not connected."
+        return self.watchdog.hindrance(time.monotonic())

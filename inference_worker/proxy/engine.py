@@ -19,13 +19,12 @@ from contract.redaction.redactor import BUILT_IN, Redactor
 from inference_worker.engines.base import Completion, Piece
 from inference_worker.monitoring import metrics
 from inference_worker.proxy.api_client import Remote
-from inference_worker.proxy.breaker import Breaker
 from inference_worker.proxy.budget import Budget, Reservation
 from inference_worker.proxy.cache import AnswerCache
 from inference_worker.proxy.errors import ParameterError, TooLongError, TroubleError
 from inference_worker.proxy.request import Request, request_for
 from inference_worker.proxy.response_stream import Chunk, usage_of
-from inference_worker.proxy.retries import Tries
+from inference_worker.proxy.retries import Breaker, Tries
 
 _BYTES_PER_TOKEN: Final = 128
 """No vocabulary has longer tokens."""

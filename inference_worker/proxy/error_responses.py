@@ -8,8 +8,8 @@ import msgspec
 
 from contract.errors import DocQAError
 from contract.sanitize import sanitize
-from inference_worker.proxy.dialect import REFUSABLE
 from inference_worker.proxy.errors import ParameterError, TooLongError, TroubleError
+from inference_worker.proxy.request import REFUSABLE
 from inference_worker.proxy.retries import retry_after_s
 
 _PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})

@@ -2,7 +2,7 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from typing import Any, Final
 
 import msgspec
@@ -11,7 +11,19 @@ from contract.messages import Query
 from contract.redaction.redactor import BUILT_IN, Redactor
 from contract.sanitize import sanitize
 from inference_worker.engines.prompt import worded
-from inference_worker.proxy.dialect import spelled
+
+_OTHER_NAMES: Final = {"max_tokens": "max_completion_tokens"}
+_DISPENSABLE: Final = frozenset({"temperature", "top_p", "seed"})
+
+REFUSABLE: Final = _DISPENSABLE | _OTHER_NAMES.keys()
+"""Without these a question can still be asked."""
+
+
+def spelled(asked: Mapping[str, Any], refused: Set[str]) -> dict[str, Any]:
+    """What is asked, as a model wants it that refused these parameters."""
+    named = {_OTHER_NAMES.get(name, name) if name in refused else name: value for name, value in asked.items()}
+    return {name: value for name, value in named.items() if name not in refused}
+
 
 _TEMPLATE_TOKENS: Final = 512
 """More than any chat template adds to two messages, its own system prompt included."""

@@ -1,4 +1,4 @@
-"""Tells how much memory the worker would take as it is set: `python -m inference_worker.tools.memory_need`, JSON on stdout.
+"""Reports the memory that the worker takes with its settings: `python -m inference_worker.tools.memory_need`, JSON.
 
 For `docqa preflight`. Reads the model's header and the settings; loads no model.
 """
@@ -13,8 +13,7 @@ import msgspec
 
 from contract import settings
 from contract.errors import DocQAError
-from inference_worker.cores import available_cores
-from inference_worker.free_memory import free_bytes
+from contract.runtime.resources import available_cores, free_bytes
 from inference_worker.llama.kv_size import Shape, row_tokens
 from inference_worker.llama.model import library_version
 from inference_worker.llama.run_options import RunOptions

@@ -1,6 +1,6 @@
 """Runs one trial: a Trial as JSON on stdin, a Measurement or Failed on stdout.
 
-`python -m inference_worker.tools.tuning_trial`, since llama.cpp ends the process where a file or an option is beyond it.
+`python -m inference_worker.tools.tuning_trial`: a process of its own, since llama.cpp aborts on some files and options.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from contract.runtime import logs
 from inference_worker.llama.model import Model, quantize
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.tuning import quality, workload
-from inference_worker.tuning.trial import Failed, Measurement, Trial
+from inference_worker.tuning.trials import Failed, Measurement, Trial
 
 _PR_SET_PDEATHSIG = 1
 

@@ -13,7 +13,7 @@ import msgspec
 from contract.errors import DocQAError, EngineError
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files.choice import AS_IS, WORTH, Candidate, Speed, Tried, Verdict
-from inference_worker.tuning.trial import Measurement
+from inference_worker.tuning.trials import Measurement
 
 Measure = Callable[[Candidate], Measurement]
 """Judges and times one candidate; raises EngineError where it can't."""

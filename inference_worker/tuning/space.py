@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from contract.errors import SettingsError
-from inference_worker.free_memory import free_bytes
+from contract.runtime.resources import free_bytes
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files.choice import AS_IS
 from inference_worker.model_files.gguf_header import file_type

@@ -1,1 +1,1 @@
-"""The HTTP API: routes, events, health, the OpenAPI document. Knows requests and answers; the queue is `ingress.jobs`'s."""
+"""The HTTP API: routes, events, health, the OpenAPI document. The queue is the business of `ingress.jobs`."""

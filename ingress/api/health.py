@@ -1,7 +1,8 @@
 """How the ingress and what it works with are: for people, for orchestrators, for Prometheus."""
 
 import asyncio
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -12,14 +13,32 @@ from contract.errors import BusError
 from contract.runtime.metrics import BUS_CONNECTED
 from ingress import problems
 from ingress.auth.authenticate import authenticator
-from ingress.backup_status import last_backup_s
 from ingress.middleware import metrics
 from ingress.services import HttpRequest, HttpResponse, Services, services_of
 
+log = structlog.get_logger(__name__)
+
+
+FILE_NAME: Final = "backup-status.json"
+
+
+class _Status(msgspec.Struct):
+    last_success_s: float = 0.0
+
+
+_decoder = msgspec.json.Decoder(_Status)
+
+
+def last_backup_s(data_dir: Path) -> float:
+    """Seconds since 1970; 0 where no backup was made, or its note can't be read."""
+    try:
+        return _decoder.decode((data_dir / FILE_NAME).read_bytes()).last_success_s
+    except (OSError, msgspec.DecodeError):
+        return 0.0
+
+
 JSON = "application/json"
 BUS_ANSWERS_WITHIN_S = 2.0
-
-log = structlog.get_logger(__name__)
 
 
 @get("/health")

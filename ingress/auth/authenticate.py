@@ -7,10 +7,10 @@ from litestar import Request, Response
 
 from contract.token_file import Right
 from ingress import problems
+from ingress.asgi import add_headers
 from ingress.auth.caller import Caller
 from ingress.auth.keyring import Keyring
 from ingress.auth.rate_limiter import Limiter
-from ingress.headers import add_headers
 from ingress.problems import Problem
 
 Before = Callable[[Request[Any, Any, Any]], Awaitable[Response[bytes] | None]]

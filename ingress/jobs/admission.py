@@ -8,7 +8,6 @@ from uuid_utils import uuid7
 
 from contract import topology
 from contract.bus import Bus, QueueState
-from contract.derived_id import derived_id
 from contract.errors import (
     AlreadyAcceptedError,
     BusError,
@@ -24,8 +23,7 @@ from contract.redaction.redactor import Redactor
 from contract.runtime.metrics import count_redactions
 from contract.runtime.tracing import NO_TRACER, Tracer
 from contract.sanitize import sanitize_apart
-from contract.seams import mended
-from contract.topology import JobName
+from contract.topology import JobName, derived_id
 from ingress import problems
 from ingress.jobs.quota import Places, ShareUsedUpError
 from ingress.jobs.status import stored
@@ -85,7 +83,7 @@ class Admission:
     async def prepare(self, question: Question, record: Record) -> Query:
         """The question as it may travel; raises Problem when it can't fit any model there is, or is full of secrets."""
         try:
-            query, counts = await sanitize_apart(mended(Query(**_as_fields(question)), self._redactor), self._redactor)
+            query, counts = await sanitize_apart(Query(**_as_fields(question)), self._redactor)
         except TooManySecretsError as error:
             raise problems.too_many_secrets(str(error)) from None
         record.redacted(counts)

@@ -4,15 +4,11 @@ A page on another site can make a browser here send requests to us by letting it
 (DNS rebinding). Then the `Host` is that name.
 """
 
-import ipaddress
 import re
-import socket
 from typing import Final
 
-from contract.errors import SettingsError
 from ingress.asgi import App, Receive, Scope, Send, is_at, is_unix
 from ingress.problems import Problem
-from ingress.server.listeners import Listeners, address_of
 
 _LOCAL: Final = re.compile(rb"(?i:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
 
@@ -34,16 +30,6 @@ def is_local(scope: Scope) -> bool:
     """True when each `Host` that the request names, and there is one, is this machine's own."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     return bool(hosts) and all(_LOCAL.fullmatch(host) for host in hosts)
-
-
-def refuse_open_doors(listeners: Listeners) -> None:
-    """Raises SettingsError when anybody but this machine could come in without a token."""
-    for door in listeners.doors:
-        if door.family != socket.AF_UNIX and not ipaddress.ip_address(door.getsockname()[0]).is_loopback:
-            raise SettingsError(
-                f"DOCQA_HOST: {address_of(door)} is open to others and no token is set: "
-                "set DOCQA_TOKEN or DOCQA_TOKENS, or listen on 127.0.0.1."
-            )
 
 
 def misdirected() -> Problem:

@@ -5,8 +5,7 @@ import time
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, generate_latest
 
 from contract.bus import QueueState
-from ingress.asgi import App, Message, Receive, Scope, Send, is_at
-from ingress.headers import carry_headers
+from ingress.asgi import App, Message, Receive, Scope, Send, carry_headers, is_at
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

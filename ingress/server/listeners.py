@@ -6,6 +6,7 @@ stale file is replaced, a live one never. The lock belongs to the serving proces
 
 import contextlib
 import fcntl
+import ipaddress
 import os
 import socket
 import stat
@@ -169,3 +170,13 @@ def _remove_if_ours(path: Path, inode: int) -> None:
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_ino == inode:
             path.unlink()
+
+
+def refuse_open_doors(listeners: Listeners) -> None:
+    """Raises SettingsError when anybody but this machine could come in without a token."""
+    for door in listeners.doors:
+        if door.family != socket.AF_UNIX and not ipaddress.ip_address(door.getsockname()[0]).is_loopback:
+            raise SettingsError(
+                f"DOCQA_HOST: {address_of(door)} is open to others and no token is set: "
+                "set DOCQA_TOKEN or DOCQA_TOKENS, or listen on 127.0.0.1."
+            )

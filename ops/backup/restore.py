@@ -98,7 +98,7 @@ async def _into_a_running_bus(path: Path, manifest: Manifest, request: Request, 
             if name != f"KV_{topology.META_BUCKET}":
                 await stream_snapshots.delete(bus, name)
         outcome = await _fill(bus, path, manifest, request)
-        side_files.put(_files(path, manifest, request, replace=replace))
+        store_swap.put(_files(path, manifest, request, replace=replace))
         await restore_mark.note_unfinished(bus, is_unfinished=False)
     return msgspec.structs.replace(outcome, before=before)
 

@@ -4,11 +4,9 @@ Publishers' passwords are in it, so that publishers go on after a disaster; toke
 passwords of the roles are not: a new bus draws new ones.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from contract.runtime.files import make_folder, write_atomically
 from ops.nats import address
 from ops.nats.publishers import is_free_name
 from ops.settings import BackupSettings
@@ -33,10 +31,3 @@ def place_of(kind: str, settings: BackupSettings) -> Path | None:
     if kind == f"{_PUBLISHERS}{name}.json" and is_free_name(name):
         return address.publishers(settings.data_dir).path(name)
     return None
-
-
-def put(files: Mapping[Path, bytes]) -> None:
-    """Write files to their places, each readable by its owner only; raises OSError."""
-    for path, content in files.items():
-        make_folder(path.parent, 0o700)
-        write_atomically(path, content, mode=0o600)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from contract.errors import DocQAError
-from ops import model_snapshots
+from ops.models import worker_tool
 from ops.models.tuning_table import show
 from ops.models.worker_tool import watch
 from ops.options import data_dir_option, environment_with, json_option
@@ -70,7 +70,7 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
     """Show the models and how each is run."""
     environment = environment_with(DOCQA_DATA_DIR=data_dir)
     listed = _listed(environment)
-    snapshots = model_snapshots.run(["list"], environment, quiet=True)["snapshots"]
+    snapshots = worker_tool.run(["list"], environment, quiet=True)["snapshots"]
     if as_json:
         click.echo(json.dumps({"models": listed, "snapshots": snapshots}))
     else:
@@ -145,7 +145,7 @@ def _worked(
 ) -> dict[str, Any]:
     given = [text for name, value in options if value for text in (name, str(value))]
     environment = environment_with(DOCQA_DATA_DIR=data_dir)
-    return model_snapshots.run([action, *given, *flags], environment, quiet=as_json)
+    return worker_tool.run([action, *given, *flags], environment, quiet=as_json)
 
 
 def _snapshot_line(snapshot: Mapping[str, Any]) -> str:

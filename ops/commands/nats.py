@@ -8,14 +8,12 @@ from pathlib import Path
 
 import click
 
-from contract.bus import connected
-from contract.bus.provision import provision
-from contract.errors import BusError
 from contract.runtime import tasks
 from contract.runtime.systemd import Notifier
-from contract.settings import BusSettings, QueueSettings, load
+from contract.settings import BusSettings, load
 from ops.console import Console, silence_logs
 from ops.nats import disk
+from ops.nats.admin import provision_elsewhere
 from ops.nats.endpoint import door
 from ops.nats.server import STOPS_WITHIN_S, NatsServer
 from ops.options import data_dir_option, environment_with, json_option, ready_file_option
@@ -25,7 +23,6 @@ from ops.supervisor.keeper import Keeper, watch
 from ops.supervisor.ready_file import ReadyFile
 from ops.supervisor.signals import Stop
 
-_ANSWERS_WITHIN_S = 15.0
 _LOOKS_EVERY_S = 5.0
 
 
@@ -48,15 +45,6 @@ def command(data_dir: Path | None, ready_file: Path | None, as_json: bool) -> No
         click.echo(json.dumps({"nats_url": environment["DOCQA_NATS_URL"]}) if as_json else "The streams are there.")
     else:
         asyncio.run(_run(settings, notifier, ready_file, as_json))
-
-
-async def provision_elsewhere(bus_settings: BusSettings, settings: QueueSettings) -> None:
-    """Make the streams on a server that somebody else runs; raises BusError."""
-    try:
-        async with asyncio.timeout(_ANSWERS_WITHIN_S), connected(bus_settings, "admin") as bus:
-            await provision(bus, settings)
-    except TimeoutError:
-        raise BusError("DOCQA_NATS_URL: no nats-server lets the user `admin` in there within 15 s.") from None
 
 
 async def _run(settings: NatsSettings, notifier: Notifier, ready_path: Path | None, as_json: bool) -> None:

@@ -6,14 +6,15 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any, Final
 
 import click
-from rich.console import Console
+from rich import console as rich_console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from contract.errors import DocQAError
+from ops.console import Console
 from ops.models.tuning_table import way
 from ops.supervisor import parent_death
 
@@ -75,7 +76,7 @@ def _progress(quiet: bool) -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=rich_console.Console(stderr=True),
         transient=True,
         disable=quiet or not sys.stderr.isatty(),
     )
@@ -84,3 +85,26 @@ def _progress(quiet: bool) -> Progress:
 def _last(words: IO[bytes]) -> str:
     words.seek(0)
     return words.read().decode(errors="replace").strip().rpartition("\n")[2]
+
+
+def run(arguments: list[str], environment: Mapping[str, str], *, quiet: bool) -> dict[str, Any]:
+    """What the work ends with; raises DocQAError with its sentence."""
+    program = [sys.executable, "-m", "inference_worker.tools.model_snapshots", *arguments]
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(parent_death.__file__), str(os.getpid()), *program],
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with process, Console(quiet=quiet) as console:
+        for line in process.stdout or ():
+            event = json.loads(line)
+            match event.pop("event"):
+                case "working":
+                    console.work(f"{event['what'].capitalize()} {event['path']}")
+                case "done":
+                    return dict(event)
+                case "failed":
+                    raise DocQAError(event["sentence"])
+    raise DocQAError("The work on the models ended without a word: try again.")

@@ -12,14 +12,22 @@ whoever comes next, this restore or the next start of the server, does the rest.
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from contract.runtime.files import make_folder, sync_folder, write_atomically
-from ops.backup import side_files
 from ops.nats.config import STORE
+
+
+def put(files: Mapping[Path, bytes]) -> None:
+    """Write files to their places, each readable by its owner only; raises OSError."""
+    for path, content in files.items():
+        make_folder(path.parent, 0o700)
+        write_atomically(path, content, mode=0o600)
+
 
 _RESTORING: Final = "restoring-"
 _RESTORED: Final = "restored"
@@ -57,7 +65,7 @@ def finish(folder: Path) -> None:
         (restored / STORE).rename(store)
         sync_folder(folder)
     plan = msgspec.json.decode((restored / _PLAN).read_bytes(), type=dict[str, bytes])
-    side_files.put({Path(path): content for path, content in plan.items()})
+    put({Path(path): content for path, content in plan.items()})
     shutil.rmtree(folder / _REPLACED, ignore_errors=True)
     # By one rename it is done; until then all of this may be done again.
     done = restored.rename(folder / f"{_RESTORING}done")

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import psutil
 
-from contract.runtime.metrics import memory_limit_bytes
+from contract.runtime.resources import memory_limit_bytes
 from ops.preflight.context import Scene
 from ops.preflight.finding import Finding, failure, ok, size, warning
 

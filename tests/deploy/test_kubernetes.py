@@ -1,6 +1,6 @@
 """The manifests of deploy/kubernetes: valid, restricted, closed, and held to what the code calls things.
 
-No Kubernetes runs here: the cluster of nats-servers that they describe is tried in tests/integration/ops/test_cluster.py.
+No Kubernetes runs here: its cluster of nats-servers is tried in tests/integration/ops/test_cluster.py.
 """
 
 import base64

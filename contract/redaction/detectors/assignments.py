@@ -1,8 +1,8 @@
 """Finds the values of settings that are named like secrets: `key = value` in all the ways that people write it.
 
 Environment files, YAML, JSON, INI, XML, code, shell, connection strings, and what somebody tells in a sentence.
-A name alone proves nothing: the value must look drawn (`contract.redaction.detectors.secret_values`), and a password, which may be any
-word, must at least be no placeholder and no code.
+A name alone proves nothing: the value must look random (`secret_values`), and a password, which may be any word, must
+at least be no placeholder and no code.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,7 @@ from contract.errors import TooManySecretsError
 from contract.redaction.detectors import secret_values, value_extent
 from contract.redaction.detectors.pattern import Pattern
 from contract.redaction.detectors.setting_names import NEAR, REST, SPOKEN, WRITTEN, Name, Names, is_benign
-from contract.redaction.detectors.text import Refusals, Text
-from contract.redaction.span import Span
+from contract.redaction.detectors.text import Refusals, Span, Text
 
 _CLOSE = r"(?:\\{0,2}[\"'`]|[\])}]|\*{2}|</(?:key|name|string)>\s{0,8}<(?:string|value)){0,3}"
 _TYPE = (

@@ -5,7 +5,7 @@ from typing import Final
 
 from contract.redaction.detectors.number_kind import Number
 from contract.redaction.detectors.pattern import Pattern
-from contract.redaction.span import Span
+from contract.redaction.detectors.text import Span
 
 _GAP = rb"(?:[ -]|\xc2\xa0|\xe2\x80[\x90-\x93\xaf])"
 _CARD = re.compile(

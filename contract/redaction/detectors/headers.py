@@ -8,8 +8,7 @@ from contract.errors import TooManySecretsError
 from contract.redaction.detectors.pattern import Pattern
 from contract.redaction.detectors.placeholders import digits_in, is_filler, is_of_words, is_placeholder, turns_of_case
 from contract.redaction.detectors.secret_values import is_plainly_drawn
-from contract.redaction.detectors.text import Text
-from contract.redaction.span import Span
+from contract.redaction.detectors.text import Span, Text
 
 _ANY = Pattern(
     r"(?i)\b(?:bearer|basic)(?:[ \t]{1,4}|%20)[\"']?[A-Za-z0-9._~+/=-]{8}"

@@ -6,7 +6,7 @@ from typing import Final
 
 from contract.redaction.detectors.number_kind import Number
 from contract.redaction.detectors.pattern import Pattern
-from contract.redaction.span import Span
+from contract.redaction.detectors.text import Span
 
 _LENGTHS = {
     country: length

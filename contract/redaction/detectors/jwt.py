@@ -5,8 +5,7 @@ import re
 from collections.abc import Iterator
 
 from contract.redaction.detectors.pattern import Pattern
-from contract.redaction.detectors.text import Text
-from contract.redaction.span import Span
+from contract.redaction.detectors.text import Span, Text
 
 _BEGINNING = Pattern("yJ")
 # Possessive, and begun only where no such letter is before: each letter is looked at once.

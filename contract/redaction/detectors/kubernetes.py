@@ -11,8 +11,7 @@ from typing import Final
 
 from contract.redaction.detectors.pattern import Pattern
 from contract.redaction.detectors.placeholders import is_placeholder
-from contract.redaction.detectors.text import Text
-from contract.redaction.span import Span
+from contract.redaction.detectors.text import Span, Text
 
 _KIND: Final = "kubernetes-secret"
 _KIND_OF = Pattern("kind")

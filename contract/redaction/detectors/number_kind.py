@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from contract.redaction.detectors.pattern import Pattern
-from contract.redaction.span import Span
+from contract.redaction.detectors.text import Span
 
 
 class Number(NamedTuple):

@@ -9,8 +9,7 @@ from contract.redaction.detectors.iban import IBAN
 from contract.redaction.detectors.number_kind import after
 from contract.redaction.detectors.pattern import Pattern
 from contract.redaction.detectors.ssn import SSN
-from contract.redaction.detectors.text import Refusals, Text
-from contract.redaction.span import Span
+from contract.redaction.detectors.text import Refusals, Span, Text
 
 _KINDS: Final = (IBAN, CARD, SSN)
 """The middle of an account's number may pass for a card's: accounts come first."""

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from contract.redaction.detectors.text import Text
-from contract.redaction.span import Span
+from contract.redaction.detectors.text import Span, Text
 
 _BEGIN = re.compile(rb"-{4,5} ?BEGIN[ A-Z0-9_]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}")
 _WORDS = b"PRIVATE KEY"

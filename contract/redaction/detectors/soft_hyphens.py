@@ -8,8 +8,7 @@ from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import Final
 
-from contract.redaction.detectors.text import Text
-from contract.redaction.span import Span
+from contract.redaction.detectors.text import Span, Text
 
 SOFT_HYPHEN: Final = "\u00ad"
 _BYTES: Final = SOFT_HYPHEN.encode()

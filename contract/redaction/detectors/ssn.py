@@ -5,7 +5,7 @@ from typing import Final
 
 from contract.redaction.detectors.number_kind import Number
 from contract.redaction.detectors.pattern import Pattern
-from contract.redaction.span import Span
+from contract.redaction.detectors.text import Span
 
 _DASH = r"(?:-|\xe2\x80\x91| )"
 _NEAR = Pattern(rf"(?:^|[^0-9A-Za-z_.#/$-])[0-8][0-9]{{2}}{_DASH}?[0-9]{{2}}{_DASH}?[0-9]{{4}}(?:$|[^0-9A-Za-z_/-])")

@@ -7,10 +7,18 @@ every time, since a judge may read far; one that reads no further than a pattern
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from contract.redaction.detectors.pattern import Gap, Pattern, Search
-from contract.redaction.span import Span
+
+
+class Span(NamedTuple):
+    """The bytes from `start` to `end` are a secret of `kind`."""
+
+    start: int
+    end: int
+    kind: str
+
 
 REACH_BYTES: Final = 256
 """No pattern that is searched for reads more bytes than that after its beginning, nor more than one before it."""

@@ -1,6 +1,6 @@
 """Keys and tokens that show by their own form what they are: a provider's prefix, an alphabet, a length.
 
-Data only: kinds, RE2 patterns, and a filter where the form is not enough. `contract.redaction.detectors.tokens` finds them.
+Data only: kinds, RE2 patterns, and a filter where the form is not enough. `tokens` finds them.
 """
 
 import binascii

@@ -12,9 +12,8 @@ import re2
 
 from contract.redaction.detectors.pattern import Pattern, options
 from contract.redaction.detectors.placeholders import is_filler
-from contract.redaction.detectors.text import Refusals, Text
+from contract.redaction.detectors.text import Refusals, Span, Text
 from contract.redaction.detectors.token_formats import TOKENS, Token
-from contract.redaction.span import Span
 
 _OPEN_REPETITION = re.compile(r"\{(\d+),\}")
 _ENOUGH = 24

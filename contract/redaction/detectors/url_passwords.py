@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contract.redaction.detectors.pattern import Pattern
 from contract.redaction.detectors.placeholders import is_placeholder
 from contract.redaction.detectors.secret_values import is_plainly_drawn
-from contract.redaction.detectors.text import Text
-from contract.redaction.span import Span
+from contract.redaction.detectors.text import Span, Text
 
 _SIGN = Pattern("://")
 """RE2 finds three bytes ten times as fast as `in` does."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.peers.dialect import OpenAi
+from bench.peers.questions import NO_ANSWER, Task
 from bench.peers.system import Contender
-from bench.task import NO_ANSWER, Task
 
 TASK = Task("Who?", "It was Ada.", 4)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"

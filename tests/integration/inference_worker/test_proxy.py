@@ -15,12 +15,11 @@ from contract.settings import Secret
 from contract.usage_records import BudgetDay, decode
 from inference_worker.engines.base import Completion, Piece
 from inference_worker.proxy import request, retries
-from inference_worker.proxy.api_client import Remote
-from inference_worker.proxy.breaker import Breaker
+from inference_worker.proxy.api_client import Remote, target_of
 from inference_worker.proxy.budget import Budget
 from inference_worker.proxy.cache import AnswerCache
 from inference_worker.proxy.engine import ProxyEngine
-from inference_worker.proxy.target import target_of
+from inference_worker.proxy.retries import Breaker
 from tests.support.nats_server import RunningServer
 from tests.support.openai_api import (
     USAGE,

@@ -16,11 +16,10 @@ from contract.messages import Query
 from contract.usage_records import BudgetDay, day_of, decode
 from inference_worker.engines.base import Completion, Piece
 from inference_worker.model_files.locate import bundled_model
-from inference_worker.proxy.api_client import Remote
+from inference_worker.proxy.api_client import Remote, target_of
 from inference_worker.proxy.budget import Budget
 from inference_worker.proxy.engine import ProxyEngine
 from inference_worker.proxy.request import request_for
-from inference_worker.proxy.target import target_of
 from tests.support.nats_server import RunningServer
 from tests.support.waiting import until
 

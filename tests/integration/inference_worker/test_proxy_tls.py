@@ -9,10 +9,9 @@ import trustme
 
 from contract.messages import Query
 from contract.settings import Secret
-from inference_worker.proxy.api_client import Remote
+from inference_worker.proxy.api_client import Remote, target_of
 from inference_worker.proxy.errors import TroubleError
 from inference_worker.proxy.request import request_for
-from inference_worker.proxy.target import target_of
 from tests.support.openai_api import Api, serving
 
 KEY = "a-key-that-nobody-may-see"

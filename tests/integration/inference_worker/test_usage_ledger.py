@@ -9,11 +9,10 @@ import pytest
 from contract.bus import Bus
 from contract.messages import Query, Usage
 from contract.usage_records import Answers, ClientDay, decode
-from inference_worker import usage_ledger
+from inference_worker.engines import metering
 from inference_worker.engines.echo import EchoEngine
-from inference_worker.engines.metering import Metered
+from inference_worker.engines.metering import Metered, UsageLedger
 from inference_worker.proxy.cache import AnswerCache
-from inference_worker.usage_ledger import UsageLedger
 from ops.usage import days
 from tests.integration.inference_worker.test_proxy import an_answer
 from tests.support.nats_server import RunningServer
@@ -54,7 +53,7 @@ async def test_answers_are_added_up_by_day_client_and_backend_over_all_workers(w
 async def test_what_is_counted_while_the_bus_is_away_is_written_when_it_is_back(
     server: RunningServer, worker: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usage_ledger, "PERIOD_S", 0.05)
+    monkeypatch.setattr(metering, "PERIOD_S", 0.05)
     ledger = UsageLedger(worker.usage, now)
     server.stop()
     ledger.count("http.a", "local", USAGE)

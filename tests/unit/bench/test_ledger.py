@@ -7,7 +7,7 @@ import pytest
 from bench.harness.ledger import Fate, Ledger, Stored, UnansweredError, entry_of, settle
 from bench.harness.promises import broken, nothing_lost, nothing_twice
 from bench.harness.query import Query, Refusal, derived_id
-from contract import derived_id as contracts
+from contract import topology as contracts
 
 DONE = Stored("done", answer="six months")
 

@@ -17,12 +17,12 @@ from bench.peers import questions, spread
 from bench.peers.dialect import Docqa, Events, OpenAi, as_chat
 from bench.peers.line_up import AS_IS, LLAMA_CPP_SERVER, LLAMA_SERVER, OURS
 from bench.peers.quality import contains, difference, says_no
+from bench.peers.questions import Reply, Task
 from bench.peers.registry import CONTESTS, DEFAULT
 from bench.peers.same_answers import different
 from bench.peers.speed import CONTESTS as SPEED
 from bench.peers.step_share import read
 from bench.report import comparison, html, plots
-from bench.task import Reply, Task
 from inference_worker.llama.chat_template import PromptTemplate
 
 CHATML = (

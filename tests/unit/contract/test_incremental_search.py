@@ -13,9 +13,8 @@ from contract.errors import TooManySecretsError
 from contract.redaction import control_text
 from contract.redaction.custom_rules import OwnRule
 from contract.redaction.detectors.pattern import Pattern, Search
-from contract.redaction.detectors.text import REACH_BYTES, Text
+from contract.redaction.detectors.text import REACH_BYTES, Span, Text
 from contract.redaction.redactor import BUILT_IN, OPTIONAL, Redactor
-from contract.redaction.span import Span
 from contract.sanitize import sanitize
 
 ALL = Redactor(OPTIONAL, [OwnRule("name", "goblin .{0,900} lane"), OwnRule("tail", r"(?s)last words: (.*)", 1)])

@@ -9,9 +9,10 @@ from prometheus_client import REGISTRY
 
 from contract.bus import QueueState
 from contract.messages import Answer, FailureCode, Query, Timings, Usage
-from contract.runtime.metrics import ProcessCollector, count_redactions, memory_limit_bytes
+from contract.runtime.metrics import ProcessCollector, count_redactions
+from contract.runtime.resources import memory_limit_bytes
 from inference_worker.monitoring import metrics
-from ingress.backup_status import FILE_NAME, last_backup_s
+from ingress.api.health import FILE_NAME, last_backup_s
 from ingress.middleware.metrics import show_queue
 
 QUERY = Query(query="Who?", max_tokens=10)

@@ -3,8 +3,7 @@
 import pytest
 
 from contract.messages import Query
-from contract.sanitize import sanitize_question
-from contract.seams import mended
+from contract.sanitize import sanitize_question, without_split_secrets
 
 KEYS = {
     "openai": "sk-proj-aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5bC7d",
@@ -16,7 +15,7 @@ LONGEST_LEFT = 7
 
 
 def cleaned(**fields: object) -> Query:
-    query, _ = sanitize_question(mended(Query(**fields)))  # type: ignore[arg-type]  # by name
+    query, _ = sanitize_question(Query(**fields))  # type: ignore[arg-type]  # by name
     return query
 
 
@@ -53,11 +52,11 @@ def test_neither_half_of_a_secret_is_left_however_it_is_split(key: str, share: f
     ],
 )
 def test_a_question_without_secrets_stays_as_it_is(question: Query) -> None:
-    assert mended(question) is question
+    assert without_split_secrets(question) is question
 
 
 def test_a_secret_at_a_fields_edge_keeps_its_kind() -> None:
-    query, counts = sanitize_question(mended(Query(query="What is it?", context=f"It is {KEYS['aws']}")))
+    query, counts = sanitize_question(Query(query="What is it?", context=f"It is {KEYS['aws']}"))
     assert query.context.startswith("It is [REDACTED:aws")
     assert query.query == "What is it?"
     assert sum(counts.values()) == 1
@@ -66,4 +65,4 @@ def test_a_secret_at_a_fields_edge_keeps_its_kind() -> None:
 def test_only_the_edges_are_looked_at() -> None:
     key = KEYS["openai"]
     question = Query(query="Who?", context=f"{key} " + "word " * 2000)
-    assert mended(question) is question
+    assert without_split_secrets(question) is question

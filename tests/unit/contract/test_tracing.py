@@ -9,7 +9,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from contract.errors import SettingsError
 from contract.runtime.otel import OtelTracer
-from contract.runtime.tracing import NO_TRACER, new_traceparent, traceparent_of, tracer_from
+from contract.runtime.startup import tracer_from
+from contract.runtime.tracing import NO_TRACER, new_traceparent, traceparent_of
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}

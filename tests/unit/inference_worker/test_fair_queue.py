@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 
 from contract.messages import Query
-from inference_worker.jobs.fair_queue import PATIENCE, QUANTUM_TOKENS, Claim, Turns, cost_tokens
+from inference_worker.engines.base import cost_tokens
+from inference_worker.jobs.fair_queue import PATIENCE, QUANTUM_TOKENS, Claim, Turns
 
 LARGEST_TOKENS = 8 * QUANTUM_TOKENS
 OWNERS = ["http.a", "http.b", "http.c", "http.d", "alice.a"]

@@ -6,8 +6,7 @@ from typing import cast
 from contract.bus import Bus
 from contract.runtime.systemd import Notifier
 from inference_worker.engines.echo import EchoEngine
-from inference_worker.health import Health
-from inference_worker.monitoring.watchdog import Watchdog
+from inference_worker.monitoring.watchdog import Health, Watchdog
 
 
 class Line:

@@ -15,12 +15,10 @@ from contract.messages import Query
 from contract.redaction.custom_rules import OwnRule
 from contract.redaction.redactor import Redactor
 from contract.settings import Secret
-from inference_worker.proxy.api_client import Remote
-from inference_worker.proxy.breaker import FAILURES, OPEN_S, Breaker
+from inference_worker.proxy.api_client import Remote, target_of
 from inference_worker.proxy.errors import TroubleError
 from inference_worker.proxy.request import Request, request_for
-from inference_worker.proxy.retries import MOST, Tries, retry_after_s
-from inference_worker.proxy.target import target_of
+from inference_worker.proxy.retries import FAILURES, MOST, OPEN_S, Breaker, Tries, retry_after_s
 
 URL = "https://api.example.com/v1/chat/completions"
 OUTAGE = TroubleError("Down.", is_passing=True)

@@ -9,7 +9,7 @@ from contract.errors import EngineError
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files.choice import Candidate, Speed, Tried
 from inference_worker.tuning.search import Field, Search, Space, TuningError
-from inference_worker.tuning.trial import Measurement
+from inference_worker.tuning.trials import Measurement
 
 GATE_KL = 0.02
 KL = {"as-is": 0.0, "q4_0": 0.33, "q6_k": 0.014, "q8_0": 0.006}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from contract.errors import SettingsError
-from ingress.middleware.local_host import LocalHostOnly, refuse_open_doors
-from ingress.server.listeners import Listeners, tcp_listener
+from ingress.middleware.local_host import LocalHostOnly
+from ingress.server.listeners import Listeners, refuse_open_doors, tcp_listener
 
 METRICS = ("127.0.0.1", 9108)
 

@@ -1,0 +1,244 @@
+"""The thread that owns the model: plans a step, runs it, hands each sequence its tokens. asyncio's side is `engine`."""
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import structlog
+
+from contract.errors import EngineError
+from contract.messages import Usage
+from inference_worker.engines.base import Completion, Piece
+from inference_worker.llama.kv_memory import NoRoomError
+from inference_worker.llama.scheduler import Scheduler
+from inference_worker.llama.sequence import Sequence, Span
+
+if TYPE_CHECKING:
+    from inference_worker.llama.model import Model, Sampler, Saved
+
+log = structlog.get_logger(__name__)
+
+STOPPED: Final = "The engine was stopped."
+
+
+OnStep: TypeAlias = Callable[[float, float], None]
+"""Hears of a step's seconds, from its planning to its last token, and of those of them inside of llama.cpp."""
+
+
+Event: TypeAlias = Piece | Completion | EngineError
+
+
+Planned: TypeAlias = "tuple[Sequence[Sampler], Span]"
+
+
+class Ticket:
+    """One query between the two sides: its sequence for the thread, its events for the asyncio side."""
+
+    def __init__(self, sequence: "Sequence[Sampler]") -> None:
+        self.sequence = sequence
+        self.cancelled = False
+        self._loop = asyncio.get_running_loop()
+        self.context = contextvars.copy_context()
+        """Names the job in what the thread logs of it."""
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+
+    async def next_event(self) -> Piece | Completion:
+        """What was posted next; raises it when it is an error."""
+        event = await self._events.get()
+        if isinstance(event, EngineError):
+            raise event
+        return event
+
+    def post(self, event: Event) -> None:
+        """Hand an event over, from the engine's thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
+        except RuntimeError:
+            # The loop is closed: nobody waits for this answer.
+            self.cancelled = True
+
+
+class StepLoop:
+    """The thread's side: schedule, run, postprocess, for as long as there is something to answer."""
+
+    def __init__(self, model: "Model", donor_bytes: int, openings: list[list[int]], on_step: OnStep) -> None:
+        """Start the thread, which alone uses `model`'s context until `stop`.
+
+        `openings` are read once, for everybody.
+        """
+        self.tokens_generated = 0
+        self._on_step = on_step
+        self._model = model
+        self._scheduler: Scheduler[Sampler, Saved] = Scheduler(
+            model, model.rows, model.context_tokens, model.step_tokens, donor_bytes
+        )
+        self._openings = openings
+        self._tickets: dict[Sequence[Sampler], Ticket] = {}
+        self._inbox: SimpleQueue[Ticket | None] = SimpleQueue()
+        self._door = threading.Lock()
+        self._stopped = False
+        self._progress_s: float | None = None
+        self._thread = threading.Thread(target=self._main, name="engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def documents(self) -> frozenset[str]:
+        return self._scheduler.documents
+
+    @property
+    def stalled_s(self) -> float:
+        """How long there has been work without a step that came to its end; 0 when idle."""
+        since_s = self._progress_s
+        return time.monotonic() - since_s if since_s is not None else 0.0
+
+    def submit(self, ticket: Ticket) -> None:
+        """Take a ticket in, from any thread; raises EngineError once stopped."""
+        with self._door:
+            if self._stopped:
+                ticket.sequence.sampler.close()
+                raise EngineError(STOPPED)
+            self._inbox.put(ticket)
+
+    def stop(self) -> None:
+        """End after the current step; tickets that are not done get an EngineError."""
+        with self._door:
+            self._stopped = True
+            self._inbox.put(None)
+        self._thread.join()
+
+    def _main(self) -> None:
+        try:
+            self._read_openings()
+            while self._receive():
+                began_s, library_s = time.perf_counter(), self._model.library_s
+                self._step()
+                self._on_step(time.perf_counter() - began_s, self._model.library_s - library_s)
+        finally:
+            self._progress_s = None
+            self._refuse_all()
+
+    def _read_openings(self) -> None:
+        """What every prompt begins with: read before the first query comes, which also wakes the model up.
+
+        Not watched: the first step reads all weights from the disk, however long that takes.
+        """
+        for tokens in self._openings:
+            try:
+                for start in range(0, len(tokens), self._model.step_tokens):
+                    part = tokens[start : start + self._model.step_tokens]
+                    began_s = time.monotonic()
+                    self._model.decode([Span(0, start, part, wants_logits=True)])
+                    self._scheduler.pace.note(len(part), time.monotonic() - began_s)
+                self._scheduler.pin(tokens, self._model.save(0))
+            except Exception:
+                # Each query then reads it for itself: slower, and nothing else.
+                log.exception("opening failed")
+            self._model.forget(0)
+
+    def _receive(self) -> bool:
+        """Take in what was submitted, waiting when there is nothing else to do; False when it is time to stop."""
+        while not self._inbox.empty() or not self._tickets:
+            if not self._tickets:
+                self._progress_s = None
+            ticket = self._inbox.get()
+            if ticket is None:
+                return False
+            if not self._tickets:
+                self._progress_s = time.monotonic()
+            self._tickets[ticket.sequence] = ticket
+            self._scheduler.add(ticket.sequence)
+        return True
+
+    def _step(self) -> None:
+        try:
+            self._drop_cancelled()
+            batch = self._scheduler.plan(time.monotonic())
+            if batch:
+                self._postprocess(*self._run(batch))
+        except Exception:
+            # Nothing that was in the model's memory can be trusted any more.
+            log.exception("step failed", queries=len(self._scheduler.running))
+            self._model.clear()
+            self._fail(*self._scheduler.running)
+            self._scheduler.clear()
+
+    def _run(self, batch: list[Planned]) -> tuple[list[Planned], list[int]]:
+        """Run the step, without those that had to leave it for want of room."""
+        while batch:
+            began_s = time.monotonic()
+            try:
+                places = self._model.decode([span for _, span in batch])
+            except NoRoomError:
+                if not self._scheduler.relieve():
+                    raise
+                batch = [(sequence, span) for sequence, span in batch if sequence.row is not None]
+            else:
+                self._progress_s = time.monotonic()
+                self._scheduler.advance(batch, began_s, self._progress_s)
+                return batch, places
+        return [], []
+
+    def _postprocess(self, batch: list[Planned], places: list[int]) -> None:
+        for (sequence, span), place in zip(batch, places, strict=True):
+            if span.wants_logits:
+                try:
+                    self._take_token(self._tickets[sequence], place)
+                except Exception:
+                    self._tickets[sequence].context.copy().run(log.exception, "query failed")
+                    self._fail(sequence)
+
+    def _take_token(self, ticket: Ticket, place: int) -> None:
+        sequence = ticket.sequence
+        token = self._model.sample(sequence.sampler, place)
+        if self._model.ends_answer(token):
+            text = sequence.accept_end()
+        else:
+            text = sequence.accept(token, self._model.piece(token))
+            self.tokens_generated += 1
+        if text:
+            ticket.post(Piece(text))
+        if completion := _completion(sequence):
+            self._retire(sequence)
+            ticket.post(completion)
+
+    def _retire(self, sequence: "Sequence[Sampler]") -> None:
+        del self._tickets[sequence]
+        self._scheduler.remove(sequence)
+        sequence.sampler.close()
+
+    def _drop_cancelled(self) -> None:
+        for ticket in [ticket for ticket in self._tickets.values() if ticket.cancelled]:
+            self._retire(ticket.sequence)
+
+    def _fail(self, *sequences: "Sequence[Sampler]") -> None:
+        for sequence in sequences:
+            ticket = self._tickets[sequence]
+            self._retire(sequence)
+            ticket.post(EngineError())
+
+    def _refuse_all(self) -> None:
+        """Leave nobody waiting, whatever ended the thread."""
+        with self._door:
+            self._stopped = True
+        while not self._inbox.empty():
+            if ticket := self._inbox.get():
+                self._tickets[ticket.sequence] = ticket
+        for ticket in self._tickets.values():
+            ticket.sequence.sampler.close()
+            ticket.post(EngineError(STOPPED))
+
+
+def _completion(sequence: "Sequence[Sampler]") -> Completion | None:
+    if sequence.finish_reason is None:
+        return None
+    return Completion(
+        text=sequence.text,
+        finish_reason=sequence.finish_reason,
+        usage=Usage(sequence.prompt_tokens, sequence.completion_tokens, sequence.cached_tokens),
+        prefill_ms=sequence.prefill_ms,
+        decode_ms=sequence.decode_ms,
+    )
