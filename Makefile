@@ -6,51 +6,57 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.set-up
+# `make up` installs what running needs, and keeps what `make setup` installed beside it.
+INSTALLED = $(if $(wildcard $(STAMP)),dev,runtime)
+LLAMA_CPP := $(wildcard requirements/llama.cpp/*)
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
 # The first that runs and is recent enough; name another one with PYTHON=...
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$name" -c '$(SUPPORTED)' 2>/dev/null && { echo "$$name"; break; }; done)
 
-# GCC drops the stores of ggml's AMX tile configuration, and the first multiplication crashes (ggml-org/llama.cpp#26954).
-# Without AMX in the build, such a processor uses the AVX-512 kernels, which work. Other processors have no such flags.
-NO_AMX := -mno-amx-tile -mno-amx-int8 -mno-amx-bf16
-BUILD := $(if $(filter x86_64,$(shell uname -m)),$(foreach language,C CXX,\
-	--config-settings-package 'llama-cpp-python:cmake.define.CMAKE_$(language)_FLAGS=$(NO_AMX)'))
+INSTALL_PROJECT := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps \
+	--build-constraints requirements/dev.txt --editable .
 
 # With the build's settings: else uv takes llama.cpp for another package and compiles it anew to read its metadata.
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(BUILD)
+COMPILE := source requirements/llama.cpp/settings.sh && $(BIN)/uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-header "$${BUILD[@]}"
 
 .PHONY: help
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: setup
-setup: $(STAMP) ## Make .venv with everything in it (the first time compiles llama.cpp and measures the model: 7 to 10 minutes)
+setup: $(STAMP) ## Make .venv with all that tests, linters and benchmarks need
 
-$(STAMP): pyproject.toml requirements/uv.txt requirements/dev.txt
+$(RUNTIME): pyproject.toml requirements/uv.txt requirements/runtime.txt requirements/install.sh $(LLAMA_CPP)
 	@[[ -n "$(PYTHON)" ]] && "$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { \
 		echo "Goblin DocQA needs Python 3.11 to 3.14: install one, or name it with PYTHON=..." >&2; exit 1; }
-	@[[ -x $(BIN)/python ]] || { echo "Making $(VENV) with $$("$(PYTHON)" --version)"; \
+	@[[ -x $(BIN)/python ]] || { echo "1 of 3  Making $(VENV) with $$("$(PYTHON)" --version)"; \
 		"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "$(PYTHON) can't make environments: install its venv package (Debian: python3-venv)." >&2; exit 1; }; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 		echo "There is no pip in $(VENV): remove it, install pip for $(PYTHON), and run this again." >&2; exit 1; }
-	@echo "Installing uv"
+	@echo "        Installing the installer (uv)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@echo "Installing the locked packages (llama-cpp-python is compiled once: 5 to 8 minutes on two cores)"
-	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes $(BUILD) requirements/uv.txt requirements/dev.txt || { \
+	@echo "2 of 3  Installing the locked packages; llama.cpp is compiled once (about 3 minutes on two cores)"
+	@requirements/install.sh $(BIN)/python requirements/uv.txt requirements/$(INSTALLED).txt || { \
 		command -v c++ g++ clang++ >/dev/null \
 		|| echo "There is no C++ compiler: install one (Debian: g++), then run this again." >&2; exit 1; }
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	@env -u MODEL_PATH -u MODEL_NAME $(BIN)/docqa models tune \
-		|| echo "The model answers all the same, but slower; to try again: $(BIN)/docqa models tune" >&2
+	@echo "3 of 3  Installing Goblin DocQA"
+	@$(INSTALL_PROJECT)
 	@touch $@
-	@echo "Set up: make up, make test"
+
+$(STAMP): $(RUNTIME) requirements/dev.txt
+	@echo "        Installing what tests, linters and benchmarks need"
+	@requirements/install.sh $(BIN)/python requirements/uv.txt requirements/dev.txt
+	@$(INSTALL_PROJECT)
+	@touch $@
 
 .PHONY: up
-up: setup ## Run everything until Ctrl-C
+up: $(RUNTIME) ## Install what running needs, and run everything until Ctrl-C
 	@$(BIN)/docqa up
 
 # One process more than there are cores: most tests wait for other processes.
@@ -82,7 +88,7 @@ lint: setup ## Check format, code, types, import rules and spelling
 .PHONY: peers
 peers: setup ## Make .venv-peers with what `docqa bench peers` compares with (uses the llama.cpp that setup built)
 	@[[ -x .venv-peers/bin/python ]] || $(BIN)/python -m venv --without-pip .venv-peers
-	@$(BIN)/uv pip sync --quiet --python .venv-peers/bin/python --require-hashes $(BUILD) requirements/peers.txt
+	@UV=$(BIN)/uv requirements/install.sh .venv-peers/bin/python requirements/peers.txt
 
 .PHONY: redactors
 redactors: setup ## Make .venv-redactors with what `docqa bench redaction` compares with

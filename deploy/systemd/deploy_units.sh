@@ -27,8 +27,6 @@ INSTALLED=()
 
 # shellcheck source=deploy/systemd/lib/files.sh
 source "$HERE/lib/files.sh"
-# shellcheck source=deploy/systemd/lib/build.sh
-source "$HERE/lib/build.sh"
 # shellcheck source=deploy/systemd/lib/release.sh
 source "$HERE/lib/release.sh"
 # shellcheck source=deploy/systemd/lib/services.sh

@@ -4,8 +4,8 @@
 BASELINE=/run/goblinmini-docqa.sock
 CANARY_HOME=/var/lib/goblin-docqa-canary
 UNITS=$HERE/../systemd/deploy_units.sh
-# shellcheck source=deploy/systemd/lib/build.sh
-source "$HERE/../systemd/lib/build.sh"
+# shellcheck source=requirements/llama.cpp/settings.sh
+source "$HERE/../../requirements/llama.cpp/settings.sh"
 
 candidate_up() {
   local uv

@@ -54,6 +54,8 @@ install_packages() {
     sed '/^ *--hash=/d; s/ *\\$//' "$SOURCE/requirements/runtime.txt" |
       "${install[@]}" --offline --no-index --find-links "$WHEELS" --requirement - || return
   else
+    # shellcheck source=requirements/llama.cpp/settings.sh
+    source "$SOURCE/requirements/llama.cpp/settings.sh"
     "${install[@]}" --require-hashes "${BUILD[@]}" --requirement "$SOURCE/requirements/runtime.txt" || return
   fi
   "${install[@]}" "${PACKAGE:-$SOURCE}"
