@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import asyncio, logging, sys, structlog
-from contract import logs
+from contract.runtime import logs
 from contract.topology import JobName
 
 logs.configure(sys.argv[1], "worker")
