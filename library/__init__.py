@@ -1,0 +1,1 @@
+"""Documents: read, kept, found and erased. Answers are made elsewhere, from what the library hands on."""

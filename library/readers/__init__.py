@@ -1,0 +1,10 @@
+"""Makes one canonical text of a file, in a process of its own that can do nothing else.
+
+Knows file formats. Leaves redaction, sentences, indexing and keeping to others.
+"""
+
+from library.readers.limits import Limits
+from library.readers.read import read_file
+from library.readers.reading import Attachment, Heading, Hidden, Page, Progress, Reading, ReadingFailed
+
+__all__ = ["Attachment", "Heading", "Hidden", "Limits", "Page", "Progress", "Reading", "ReadingFailed", "read_file"]

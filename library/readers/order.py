@@ -1,0 +1,15 @@
+"""What a reader's process is told: its limits, and the file's names as its sender gives them."""
+
+import msgspec
+
+from library.readers.limits import Limits
+
+
+class Order(msgspec.Struct, frozen=True):
+    """The one argument of the process, as JSON. `parent` is the process id that it dies with."""
+
+    limits: Limits
+    parent: int
+    name: str = ""
+    media_type: str = ""
+    ocr: bool = False

@@ -1,0 +1,110 @@
+"""Takes the pieces of lines off a page, with their places; the only module that asks PDFium about text.
+
+PDFium's text of a page is cut at its own line ends; places are asked for at the ends of words only, since a call
+for each character would take longer than all else together.
+"""
+
+import ctypes
+import math
+import re
+from typing import Any
+
+import pypdfium2.raw as pdfium
+
+from library.readers.pdf.fragment import Fragment, Sheet
+from library.readers.pdf.visibility import Visibility
+
+_WORD = re.compile(r"[^\s\ufffe]+")
+_LINE = re.compile(r"[^\r\n\ufffe]+(\ufffe?)")
+_GAP_EM = 1.5  # wider than the space between words, also in justified lines
+_NAME_BYTES = 128
+_UNREADABLE = re.compile(r"[\ue000-\uf8ff\ufffd\x00-\x08\x0e-\x1f]")
+_UNREADABLE_SHARE = 0.3
+_OF_HYPHEN = "\ufffe"
+
+Box = tuple[float, float, float, float]  # left, bottom, right, top
+
+
+class PageText:
+    """One page's text while it is open."""
+
+    def __init__(self, page: Any) -> None:
+        self._page = page
+        self._text_page = pdfium.FPDFText_LoadPage(page)
+        self._rectangle = pdfium.FS_RECTF()
+        self._matrix = pdfium.FS_MATRIX()
+        self._name = ctypes.create_string_buffer(_NAME_BYTES)
+        self._flags = ctypes.c_int()
+
+    def close(self) -> None:
+        """Free PDFium's part."""
+        pdfium.FPDFText_ClosePage(self._text_page)
+
+    def sheet(self) -> Sheet:
+        """The page's fragments."""
+        width, height = pdfium.FPDF_GetPageWidthF(self._page), pdfium.FPDF_GetPageHeightF(self._page)
+        text = self._text()
+        visibility = Visibility(self._page, self._text_page)
+        fragments: list[Fragment] = []
+        for row, line in enumerate(_LINE.finditer(text)):
+            fragments += self._fragments(text, line, row, visibility)
+        visibility.settle()
+        unreadable = len(_UNREADABLE.findall(text))
+        return Sheet(fragments, width, height, unreadable > len(text) * _UNREADABLE_SHARE)
+
+    def _text(self) -> str:
+        """One code point for each of PDFium's characters: its own text may leave some out."""
+        count = pdfium.FPDFText_CountChars(self._text_page)
+        if count <= 0:
+            return ""
+        buffer = ctypes.create_string_buffer((count + 1) * 2)
+        written = pdfium.FPDFText_GetText(
+            self._text_page, 0, count, ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort))
+        )
+        text = buffer.raw[: max(written - 1, 0) * 2].decode("utf-16-le", "surrogatepass")
+        if len(text) == count:
+            return text
+        one = pdfium.FPDFText_GetUnicode
+        codes = (one(self._text_page, index) for index in range(count))
+        return "".join(_OF_HYPHEN if code == 2 else chr(code) if code < 0x110000 else "\ufffd" for code in codes)
+
+    def _fragments(self, text: str, line: re.Match[str], row: int, visibility: Visibility) -> list[Fragment]:
+        size, is_bold = self._font(line.start())
+        found: list[Fragment] = []
+        end = 0
+        for word in _WORD.finditer(text, line.start(), line.end()):
+            left, bottom, right, top = self._box(word.start(), word.end() - 1)
+            last = found[-1] if found else None
+            if last is None or max(left - last.right, last.left - right) > _GAP_EM * max(size, 4.0):
+                last = Fragment(word.group(), left, right, bottom, top, size, row, is_bold)
+                found.append(last)
+            else:
+                last.text += text[end : word.start()] + word.group()
+                last.left, last.right = min(left, last.left), max(right, last.right)
+                last.bottom, last.top = min(bottom, last.bottom), max(top, last.top)
+            end = word.end()
+            visibility.note(last, word.start(), len(word.group()), (left, bottom, right, top))
+        if found:
+            found[-1].is_hyphenated = bool(line[1])
+        return found
+
+    def _box(self, first: int, last: int) -> Box:
+        """Around the characters from the first to the last, as wide as their font says."""
+        box, at = self._rectangle, ctypes.byref(self._rectangle)
+        pdfium.FPDFText_GetLooseCharBox(self._text_page, first, at)
+        left, bottom, right, top = box.left, box.bottom, box.right, box.top
+        if last > first:
+            pdfium.FPDFText_GetLooseCharBox(self._text_page, last, at)
+            left, right = min(left, box.left), max(right, box.right)
+            bottom, top = min(bottom, box.bottom), max(top, box.top)
+        return left, bottom, right, top
+
+    def _font(self, index: int) -> tuple[float, bool]:
+        """Size in points as it is displayed, and whether it is bold."""
+        size = pdfium.FPDFText_GetFontSize(self._text_page, index)
+        if pdfium.FPDFText_GetMatrix(self._text_page, index, ctypes.byref(self._matrix)):
+            matrix = self._matrix
+            size *= math.sqrt(abs(matrix.a * matrix.d - matrix.b * matrix.c))
+        pdfium.FPDFText_GetFontInfo(self._text_page, index, self._name, _NAME_BYTES, ctypes.byref(self._flags))
+        name = self._name.value
+        return size, b"Bold" in name or b"Black" in name or b"bold" in name

@@ -1,0 +1,84 @@
+"""Lines that repeat at the edges of pages: heads, feet and page numbers, which would stand in the middle of sentences.
+
+A repeated line stays on the first page that has it; a line that only counts pages goes. Pure.
+"""
+
+import re
+from collections import defaultdict
+
+from library.readers.pdf.fragment import Fragment, Sheet
+
+_EDGE_SHARE = 0.13  # of the page's height, at the top and at the bottom
+_EDGE_LINES = 4
+_PLACE_POINTS = 6.0  # a head is at the same height on every page, but for rounding
+_LARGEST = 1.12  # times the body's letters
+_NUMBER = re.compile(r"\d+")
+_ROMAN = re.compile(r"[\W_]*[ivxlc]{1,7}[\W_]*", re.I)
+_COUNTS_ONLY = re.compile(r"[\W\d_]*(?:page|p|pg|seite|página|pagina|strona|стр|страница|of|von|de|di|sur|из|z|[\W\d_])*", re.I)
+_SHARE = 0.8  # of a counting line's pages, on which its number grows as the pages do
+_REPEATS = 3
+
+Key = tuple[str, bool, int]
+
+
+def without_running_heads(sheets: list[Sheet], body: float) -> list[list[Fragment]]:
+    """Each page's fragments, less what only repeats; a repeated line comes first on the page that keeps it.
+
+    `body` is the size of the body's letters: larger ones are headings, also where they repeat.
+    """
+    places = _edge_places(sheets, body)
+    dropped: set[int] = set()
+    first: dict[int, list[Fragment]] = defaultdict(list)
+    for (text, _, _), found in places.items():
+        pages = {page for page, _ in found}
+        if len(pages) < min(_REPEATS, max(2, len(sheets))):
+            continue
+        if "#" not in text:
+            page, kept = min(found, key=lambda place: place[0])
+            first[page].append(kept)
+            dropped.update(id(fragment) for _, fragment in found)
+        elif _grows(found):
+            if not _COUNTS_ONLY.fullmatch(text.replace("#", "")):
+                page, kept = min(found, key=lambda place: place[0])
+                first[page].append(kept)
+            dropped.update(id(fragment) for _, fragment in found)
+    return [
+        first.get(page, []) + [fragment for fragment in sheet.fragments if id(fragment) not in dropped]
+        for page, sheet in enumerate(sheets)
+    ]
+
+
+def _edge_places(sheets: list[Sheet], body: float) -> dict[Key, list[tuple[int, Fragment]]]:
+    """Lines near the edges by what they say (numbers aside) and where; a height between two steps counts for both."""
+    places: dict[Key, list[tuple[int, Fragment]]] = defaultdict(list)
+    for page, sheet in enumerate(sheets):
+        for is_top, edge in ((True, _edge(sheet, top=True)), (False, _edge(sheet, top=False))):
+            for fragment in edge:
+                if fragment.size > body * _LARGEST:
+                    continue
+                text = _NUMBER.sub("#", " ".join(fragment.text.split()))
+                text = "#" if _ROMAN.fullmatch(text) else text
+                places[text, is_top, round(fragment.middle / _PLACE_POINTS)].append((page, fragment))
+    return places
+
+
+def _edge(sheet: Sheet, *, top: bool) -> list[Fragment]:
+    """The outermost lines there, not further from the edge than heads are."""
+    depth = sheet.height * _EDGE_SHARE
+    if top:
+        near = [fragment for fragment in sheet.fragments if fragment.middle > sheet.height - depth]
+    else:
+        near = [fragment for fragment in sheet.fragments if fragment.middle < depth]
+    return sorted(near, key=lambda fragment: -fragment.middle if top else fragment.middle)[:_EDGE_LINES]
+
+
+def _grows(found: list[tuple[int, Fragment]]) -> bool:
+    """One of the line's numbers goes up by one from page to page, or is in Roman letters."""
+    numbers = [_NUMBER.findall(fragment.text) for _, fragment in found]
+    if not all(numbers):
+        return True
+    for position in range(min(map(len, numbers))):
+        offsets = [int(found_there[position][-9:]) - page for found_there, (page, _) in zip(numbers, found, strict=True)]
+        if max(offsets.count(offset) for offset in set(offsets)) >= _SHARE * len(offsets):
+            return True
+    return False

@@ -1,0 +1,14 @@
+"""Plain text: as it is."""
+
+from collections.abc import Iterable
+
+from library.readers.canonical import Canvas
+from library.readers.encoding import decoded
+from library.readers.formats import Enclosed
+from library.readers.source import Source
+
+
+def read(source: Source, canvas: Canvas) -> Iterable[Enclosed]:
+    """Write the text, decoded."""
+    canvas.write(decoded(source.content()))
+    return ()

@@ -1,0 +1,75 @@
+"""Shuts this process in, for good: no network, no files, no secrets, whatever the code in it is made to do.
+
+Each barrier works alone, and is set where the kernel and the user's rights permit it; `enter` returns those that hold.
+An ordinary user gets all of them; in a container that forbids namespaces, seccomp and Landlock still stand.
+Leaves limits of memory and time to limits.py.
+"""
+
+import ctypes
+import os
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from library.readers import landlock, seccomp
+from library.readers.limits import forbid_new_files
+
+_NOBODY = 65534
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_NO_NEW_PRIVS = 38
+_CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
+_CLONE_NEWIPC = 0x08000000
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when `parent` ends; at once where it has already ended."""
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def enter(parent: int) -> list[str]:
+    """Shut a reader in: from here on it computes, reads what it holds and writes to its pipes, and nothing else."""
+    held = _enter_empty_network() + _become_nobody(parent)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    held += landlock.restrict()
+    forbid_new_files()
+    held.append("no-new-files")
+    return held + seccomp.allow_computing()
+
+
+def enter_for_program(parent: int, readable: Iterable[Path], writable: Iterable[Path]) -> list[str]:
+    """Shut in a process that is about to run a program of the system: it sees `readable`, and changes `writable`."""
+    held = _enter_empty_network()
+    die_with_parent(parent)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    held += landlock.restrict(readable, writable)
+    return held + seccomp.forbid_network()
+
+
+def _enter_empty_network() -> list[str]:
+    """A network without interfaces; an ordinary user gets it inside a user namespace of their own."""
+    if libc.unshare(_CLONE_NEWNET | _CLONE_NEWIPC) == 0 or libc.unshare(
+        _CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC
+    ) == 0:
+        return ["empty-network"]
+    return []
+
+
+def _become_nobody(parent: int) -> list[str]:
+    """Root gives its rights up; capabilities go with the user id."""
+    held = []
+    if os.geteuid() == 0:
+        with suppress(OSError):
+            os.setgroups([])
+            os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+            os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+            held.append("nobody")
+    die_with_parent(parent)  # a change of user takes the signal back
+    return held
