@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from library.readers.limits import Limits
 from library.readers.reading import Heading, Hidden, HiddenReason, Page, ReadingFailed
 
-_CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0), 0xFFFE, 0xFFFF) if code not in (9, 10)}
-_CONTROLS |= dict.fromkeys((0x0B, 0x0C, 0x85), "\n")
+_CONTROLS: dict[int, str | None] = {
+    code: None for code in (*range(0x20), *range(0x7F, 0xA0), 0xFFFE, 0xFFFF) if code not in (9, 10)
+}
+_CONTROLS.update({0x0B: "\n", 0x0C: "\n", 0x85: "\n"})
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _SOFT_HYPHEN = "\u00ad"

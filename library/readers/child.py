@@ -30,12 +30,65 @@ from library.readers.recognise import recognise
 from library.readers.source import Source, open_source
 
 # Loaded from files by name when first used, which is too late inside the sandbox.
-_ENCODINGS = (
-    "ascii utf-8 utf-8-sig utf-16 utf-16-le utf-16-be utf-32 utf-32-le utf-32-be utf-7 latin-1 iso8859-15 iso8859-2 "
-    "iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-9 iso8859-10 iso8859-13 cp1250 cp1251 cp1252 "
-    "cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp437 cp850 cp866 cp874 cp932 cp936 cp949 cp950 koi8-r koi8-u "
-    "mac-roman shift_jis euc-jp iso2022-jp euc-kr gb2312 gbk gb18030 big5 hz tis-620 idna punycode quopri base64 uu"
-).split()
+_ENCODINGS = [
+    "ascii",
+    "utf-8",
+    "utf-8-sig",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "utf-32",
+    "utf-32-le",
+    "utf-32-be",
+    "utf-7",
+    "latin-1",
+    "iso8859-15",
+    "iso8859-2",
+    "iso8859-3",
+    "iso8859-4",
+    "iso8859-5",
+    "iso8859-6",
+    "iso8859-7",
+    "iso8859-8",
+    "iso8859-9",
+    "iso8859-10",
+    "iso8859-13",
+    "cp1250",
+    "cp1251",
+    "cp1252",
+    "cp1253",
+    "cp1254",
+    "cp1255",
+    "cp1256",
+    "cp1257",
+    "cp1258",
+    "cp437",
+    "cp850",
+    "cp866",
+    "cp874",
+    "cp932",
+    "cp936",
+    "cp949",
+    "cp950",
+    "koi8-r",
+    "koi8-u",
+    "mac-roman",
+    "shift_jis",
+    "euc-jp",
+    "iso2022-jp",
+    "euc-kr",
+    "gb2312",
+    "gbk",
+    "gb18030",
+    "big5",
+    "hz",
+    "tis-620",
+    "idna",
+    "punycode",
+    "quopri",
+    "base64",
+    "uu",
+]
 _PROGRESS_EVERY = 10  # pages
 
 
@@ -103,7 +156,8 @@ def _guarded(read: Reader, source: Source, canvas: Canvas, kind: Format) -> list
     except Exception as error:
         # The text of the error may quote the file: only its kind is said.
         raise ReadingFailed(
-            "damaged", f"The file is damaged, cut off or no {kind.label} ({type(error).__name__}): open and save it anew."
+            "damaged",
+            f"The file is damaged, cut off or no {kind.label} ({type(error).__name__}): open and save it anew.",
         ) from error
 
 
@@ -128,4 +182,6 @@ def _without_text(canvas: Canvas) -> ReadingFailed:
 
 
 def _too_much_memory(limits: Limits) -> str:
-    return f"Reading the file took more than {limits.memory_bytes // 1024**2:,} MiB of memory: split it or save it anew."
+    return (
+        f"Reading the file took more than {limits.memory_bytes // 1024**2:,} MiB of memory: split it or save it anew."
+    )

@@ -23,8 +23,8 @@ def decoded(data: bytes, declared: str | None = None) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace")
-    for encoding in ("utf-8", declared):
-        if encoding and (text := _as(data, encoding)) is not None:
+    for candidate in ("utf-8", declared):
+        if candidate and (text := _as(data, candidate)) is not None:
             return text
     return _guessed(data)
 

@@ -16,18 +16,16 @@ from library.readers.source import Source
 from library.readers.styles import Styles
 from library.readers.xml_events import too_deep
 
-_IGNORED = frozenset(
-    "script style template noscript head iframe object svg math canvas video audio select datalist -comment".split()
-)
-_PARAGRAPHS = frozenset(
-    "p h1 h2 h3 h4 h5 h6 table ul ol dl blockquote pre section article header footer nav aside main figure form hr"
-    " fieldset address details".split()
-)
-_LINES = frozenset("div li tr dt dd figcaption caption summary legend option thead tbody tfoot center".split())
+_HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
+_IGNORED = {"script", "style", "template", "noscript", "head", "iframe", "object", "svg", "math", "canvas"}
+_IGNORED |= {"video", "audio", "select", "datalist", "-comment"}
+_PARAGRAPHS = {*_HEADINGS, "p", "table", "ul", "ol", "dl", "blockquote", "pre", "section", "article", "header"}
+_PARAGRAPHS |= {"footer", "nav", "aside", "main", "figure", "form", "hr", "fieldset", "address", "details"}
+_LINES = {"div", "li", "tr", "dt", "dd", "figcaption", "caption", "summary", "legend", "option", "thead", "tbody"}
+_LINES |= {"tfoot", "center"}
 _CELLS = frozenset(("td", "th"))
 _NO_DATA = "h1,h2,h3,h4,h5,h6,ul,ol,table,pre,hr,section,article"
 _LISTS = frozenset(("ul", "ol"))
-_HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _MATTERS = _PARAGRAPHS | _LINES | _CELLS | {"br"}
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?([A-Za-z0-9_:.-]+)", re.I)
 # Elements whose end may not be left out: what opens more of them than it closes is as deep as their difference.

@@ -82,7 +82,9 @@ async def _read(descriptor: int, order: Order, on_progress: OnProgress | None, f
     except asyncio.IncompleteReadError:
         raise _ended_early(await process.wait(), order.limits) from None
     except msgspec.MsgspecError:
-        raise ReadingFailed("reader-crashed", "The reader's process sent what it should not: the file is suspect.") from None
+        raise ReadingFailed(
+            "reader-crashed", "The reader's process sent what it should not: the file is suspect."
+        ) from None
     finally:
         assembly.close_unless_whole()
         with contextlib.suppress(ProcessLookupError):
@@ -134,7 +136,7 @@ class _Assembly:
             case AttachmentStart(name, media_type):
                 if len(self._attachments) >= self._limits.attachments:
                     raise msgspec.ValidationError("more attachments than the limit")
-                file = tempfile.TemporaryFile(dir=self._folder)
+                file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (whoever gets the reading closes it)
                 self._attachments.append((name[:_NAME_CHARS], media_type[:_NAME_CHARS], file))
             case AttachmentPiece(data):
                 self._attach(data)

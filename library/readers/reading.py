@@ -27,7 +27,7 @@ FailureCode = Literal[
 _MAY_PASS: frozenset[FailureCode] = frozenset({"reader-crashed", "took-too-long", "too-much-memory"})
 
 
-class ReadingFailed(Exception):
+class ReadingFailed(Exception):  # noqa: N818 (an end that a document comes to, not a fault of the program)
     """A file gave no text; `sentence` says why and what to do, and holds nothing of the file's content."""
 
     def __init__(self, code: FailureCode, sentence: str) -> None:

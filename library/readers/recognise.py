@@ -54,7 +54,9 @@ def recognise(source: Source) -> Format:
     if head.lstrip().startswith(b"{\\rtf"):
         return formats.RTF
     if head.startswith(_IMAGES):
-        raise ReadingFailed("unsupported", "The file is an image or a recording, not a document: put images into a PDF.")
+        raise ReadingFailed(
+            "unsupported", "The file is an image or a recording, not a document: put images into a PDF."
+        )
     return _text(source, head)
 
 

@@ -15,6 +15,9 @@ from pathlib import Path
 from library.readers import landlock, seccomp
 from library.readers.limits import forbid_new_files
 
+# What programs of the system are made of; no user's data is there.
+PROGRAMS = tuple(map(Path, ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/fonts")))
+
 _NOBODY = 65534
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -55,9 +58,10 @@ def enter_for_program(parent: int, readable: Iterable[Path], writable: Iterable[
 
 def _enter_empty_network() -> list[str]:
     """A network without interfaces; an ordinary user gets it inside a user namespace of their own."""
-    if libc.unshare(_CLONE_NEWNET | _CLONE_NEWIPC) == 0 or libc.unshare(
-        _CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC
-    ) == 0:
+    if (
+        libc.unshare(_CLONE_NEWNET | _CLONE_NEWIPC) == 0
+        or libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0
+    ):
         return ["empty-network"]
     return []
 

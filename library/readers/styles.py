@@ -28,7 +28,11 @@ def concealed_by(style: str, ground: str = "#fff") -> HiddenReason | None:
         return "markup"
     if _length(said.get("opacity", "1")) == 0 or said.get("color") == "transparent":
         return "invisible"
-    if "font-size" in said and (_length(said["font-size"]) or 0.0) < _SMALLEST_PX and _length(said["font-size"]) is not None:
+    if (
+        "font-size" in said
+        and (_length(said["font-size"]) or 0.0) < _SMALLEST_PX
+        and _length(said["font-size"]) is not None
+    ):
         return "size"
     if _is_off_page(said):
         return "off-page"

@@ -36,7 +36,9 @@ def parse(pieces: Iterable[bytes], events: Events, depth: int) -> None:
             parser.Parse(piece, False)
         parser.Parse(b"", True)
     except expat.ExpatError as error:
-        raise ReadingFailed("damaged", "The file is damaged: a part of it is not well-formed XML; save it anew.") from error
+        raise ReadingFailed(
+            "damaged", "The file is damaged: a part of it is not well-formed XML; save it anew."
+        ) from error
 
 
 def check(pieces: Iterable[bytes], depth: int) -> None:

@@ -5,7 +5,7 @@ was written line by line across columns, and one whose order jumps about, which 
 (recursive X-Y cut: Nagy and Seth, 1984).
 """
 
-from itertools import groupby
+from itertools import groupby, pairwise
 from statistics import mean, median
 
 from library.readers.pdf.fragment import Fragment
@@ -28,7 +28,7 @@ def in_reading_order(fragments: list[Fragment]) -> list[Fragment]:
 def _is_disordered(fragments: list[Fragment]) -> bool:
     if len(fragments) < 4:
         return False
-    jumps = sum(_jumps_back(before, after) for before, after in zip(fragments, fragments[1:], strict=False))
+    jumps = sum(_jumps_back(before, after) for before, after in pairwise(fragments))
     return jumps >= 3 and jumps > _JUMPS * len(fragments)
 
 
@@ -75,7 +75,7 @@ def _run_in_order(run: list[list[Fragment]]) -> list[Fragment]:
 
 def _gutter(run: list[list[Fragment]]) -> float | None:
     """The middle of the white space that (nearly) all lines have in common; None: there is none."""
-    gaps = [(before.right, after.left) for row in run for before, after in zip(row, row[1:], strict=False)]
+    gaps = [(before.right, after.left) for row in run for before, after in pairwise(row)]
     gaps = [gap for gap in gaps if gap[0] < gap[1]]
     several = sum(len(row) > 1 for row in run)
     if not gaps:

@@ -19,9 +19,12 @@ _BOLD_HEADING_WORDS = 14
 _FAR = 1.45  # times the usual distance of lines: a new paragraph
 _INDENT_EM = 0.8
 _LEVELS = 6
-_BULLET = re.compile(r"(?:[•◦▪●○■□–—*·‣➢✓-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])\s+\S")
-_ENDS_SENTENCE = re.compile(r"[.!?:;…。!?։।؟][\"'”’»)\]]*$")
-_BEGINS_LOWER = re.compile(r"[\"'“‘«(\[]*[^\W\d_A-Z]")
+_SIGNS = "\u2022\u25e6\u25aa\u25cf\u25cb\u25a0\u25a1\u2013\u2014*\u00b7\u2023\u27a2\u2713-"
+_BULLET = re.compile(rf"(?:[{_SIGNS}]|\(?(?:\d{{1,3}}|[a-zA-Z]|[ivx]{{1,5}})[.)])\s+\S")
+_SIGN = re.compile(rf"[{_SIGNS}]\s+\S")
+_CLOSING = "\"'\u201d\u2019\u00bb)]"
+_OPENING = "\"'\u201c\u2018\u00ab(["
+_ENDS = tuple(".!?:;\u2026\u3002\uff01\uff1f\uff1b\u0589\u0964\u061f\u06d4")  # full stops of all scripts
 
 
 class Joint(Enum):
@@ -102,11 +105,22 @@ def across_pages(last: Placed | None, first: Placed) -> Joint:
     """How a page's first line follows the last one of the page before it."""
     if last is None or last.level or first.level:
         return Joint.PARAGRAPH
-    if last.fragment.is_hyphenated and _BEGINS_LOWER.match(first.fragment.text):
+    if last.fragment.is_hyphenated and goes_on_with(first.fragment.text):
         return Joint.WORD
-    if _ENDS_SENTENCE.search(last.fragment.text) or _BULLET.match(first.fragment.text):
+    if ends_sentence(last.fragment.text) or _BULLET.match(first.fragment.text):
         return Joint.PARAGRAPH
-    return Joint.SPACE if _BEGINS_LOWER.match(first.fragment.text) or last.joint is Joint.SPACE else Joint.PARAGRAPH
+    return Joint.SPACE if goes_on_with(first.fragment.text) or last.joint is Joint.SPACE else Joint.PARAGRAPH
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a line ends with a sentence's end."""
+    return text.rstrip(_CLOSING).endswith(_ENDS)
+
+
+def goes_on_with(text: str) -> bool:
+    """Whether a line may begin within a sentence: with a small letter, or in a script without capitals."""
+    first = text.lstrip(_OPENING)[:1]
+    return first.isalpha() and not first.isupper()
 
 
 def _heading_level(fragments: list[Fragment], index: int, letters: Type) -> int:
@@ -148,9 +162,9 @@ def _joint(before: Placed, after: Fragment, level: int, edge: float, letters: Ty
 
 def _joint_of_body(before: Placed, after: Fragment, edge: float, letters: Type) -> Joint:
     last, distance = before.fragment, _distance(before.fragment, after)
-    ends = bool(_ENDS_SENTENCE.search(last.text))
-    goes_on = bool(_BEGINS_LOWER.match(after.text)) and not ends
-    if _BULLET.match(after.text) and not goes_on:
+    ends = ends_sentence(last.text)
+    goes_on = goes_on_with(after.text) and not ends
+    if _SIGN.match(after.text) or (_BULLET.match(after.text) and (ends or _had_room(last, after, edge))):
         return Joint.LINE if 0 < distance < letters.leading * _FAR else Joint.PARAGRAPH
     if before.joint is Joint.CELL:
         return Joint.LINE

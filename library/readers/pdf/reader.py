@@ -50,7 +50,9 @@ def _opened(source: Source) -> Any:
         return document
     if pdfium.FPDF_GetLastError() in (_ERROR_PASSWORD, _ERROR_SECURITY):
         raise ReadingFailed("encrypted", "The document is protected by a password: save it without one.")
-    raise ReadingFailed("damaged", "The file is no whole PDF: it is cut off or damaged; send it again, or save it anew.")
+    raise ReadingFailed(
+        "damaged", "The file is no whole PDF: it is cut off or damaged; send it again, or save it anew."
+    )
 
 
 def _sheets(document: Any, count: int, canvas: Canvas) -> Iterator[Sheet]:

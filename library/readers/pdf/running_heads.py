@@ -14,7 +14,9 @@ _PLACE_POINTS = 6.0  # a head is at the same height on every page, but for round
 _LARGEST = 1.12  # times the body's letters
 _NUMBER = re.compile(r"\d+")
 _ROMAN = re.compile(r"[\W_]*[ivxlc]{1,7}[\W_]*", re.I)
-_COUNTS_ONLY = re.compile(r"[\W\d_]*(?:page|p|pg|seite|página|pagina|strona|стр|страница|of|von|de|di|sur|из|z|[\W\d_])*", re.I)
+_COUNTS_ONLY = re.compile(
+    r"[\W\d_]*(?:page|p|pg|seite|página|pagina|strona|стр|страница|of|von|de|di|sur|из|z|[\W\d_])*", re.I
+)
 _SHARE = 0.8  # of a counting line's pages, on which its number grows as the pages do
 _REPEATS = 3
 
@@ -78,7 +80,9 @@ def _grows(found: list[tuple[int, Fragment]]) -> bool:
     if not all(numbers):
         return True
     for position in range(min(map(len, numbers))):
-        offsets = [int(found_there[position][-9:]) - page for found_there, (page, _) in zip(numbers, found, strict=True)]
+        offsets = [
+            int(found_there[position][-9:]) - page for found_there, (page, _) in zip(numbers, found, strict=True)
+        ]
         if max(offsets.count(offset) for offset in set(offsets)) >= _SHARE * len(offsets):
             return True
     return False

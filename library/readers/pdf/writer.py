@@ -11,6 +11,8 @@ _WORDS = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LAST = re.compile(r"[^\W\d_]+$")
 _FIRST = re.compile(r"[^\W\d_]+")
 _HYPHENATING = frozenset(("well", "self", "ex"))
+# Chinese, Japanese and Thai letters on both sides.
+_WITHOUT_SPACES = re.compile("[\u0e00-\u0e7f\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]{2}")
 _WRITTEN = {Joint.CELL: "\t", Joint.SPACE: " ", Joint.LINE: "\n", Joint.PARAGRAPH: "\n\n", Joint.WORD: ""}
 
 
@@ -40,6 +42,8 @@ def _write(lines: list[Placed], last: Placed | None, words: set[str], canvas: Ca
 def _between(last: Placed, line: Placed, words: set[str]) -> str:
     if line.joint is Joint.WORD:
         return _hyphen(last.fragment.text, line.fragment.text, words)
+    if line.joint is Joint.SPACE and _WITHOUT_SPACES.match(last.fragment.text[-1:] + line.fragment.text[:1]):
+        return ""
     return ("-" if last.fragment.is_hyphenated else "") + _WRITTEN[line.joint]
 
 

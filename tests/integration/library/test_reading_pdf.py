@@ -15,7 +15,7 @@ from tests.integration.library.conftest import Read, Refused
 SENTENCE = "The tenant pays the rent on the first working day of each month and keeps the house in good repair. "
 
 
-def pdf(draw: Callable[[FPDF], None]) -> bytes:
+def pdf(draw: Callable[[FPDF], object]) -> bytes:
     """One page or more, in Helvetica of 11 points."""
     document = FPDF()
     document.set_font("helvetica", size=11)

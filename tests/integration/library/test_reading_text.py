@@ -19,7 +19,7 @@ JAPANESE = "借主は毎月一日に家賃を支払い、建物を良好な状�
         (GERMAN, "utf-16"),
         (GERMAN, "utf-16-le"),
         (GERMAN, "latin-1"),
-        ("Der Preis beträgt 40 € – „wie besehen“.\n", "cp1252"),
+        ("Der Preis beträgt 40 € \u2013 „wie besehen“.\n", "cp1252"),
         (RUSSIAN, "cp1251"),
         (RUSSIAN * 4, "koi8-r"),
         (CZECH * 4, "cp1250"),
