@@ -112,3 +112,13 @@ class PromptTooLongError(EngineError):
 
 class AlreadyRunningError(DocQAError):
     """Another process holds the lock."""
+
+
+class LibraryRefusedError(DocQAError):
+    """The library refused."""
+
+    def __init__(self, code: str, sentence: str, retry_after_s: int = 0) -> None:
+        """`code`: see `contract.library_messages.RefusalCode`; `retry_after_s`: 0 where trying again does not help."""
+        super().__init__(sentence)
+        self.code = code
+        self.retry_after_s = retry_after_s

@@ -87,6 +87,7 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     max_queue_size: Annotated[int, Meta(ge=1, le=1_000_000)] = field(default=10, name="MAX_QUEUE_SIZE")
     max_request_size_mb: Megabytes = field(default=1, name="MAX_REQUEST_SIZE_MB")
+    library_queue: Annotated[int, Meta(ge=1, le=100_000)] = field(default=100, name="DOCQA_LIBRARY_QUEUE")
     ack_wait_s: Annotated[float, Meta(ge=0.5, le=3600)] = field(default=30.0, name="DOCQA_ACK_WAIT_S")
     result_ttl_s: Annotated[float, Meta(ge=60, le=31_536_000)] = field(default=86_400.0, name="DOCQA_RESULT_TTL_S")
     results_max_bytes: Annotated[int, Meta(ge=1_048_576)] = field(default=2**30, name="DOCQA_RESULTS_MAX_BYTES")
@@ -132,14 +133,19 @@ KNOWN_NAMES = frozenset(
         "DOCQA_CONTEXT_TOKENS",
         "DOCQA_DATA_DIR",
         "DOCQA_DEAD_MAX_BYTES",
+        "DOCQA_DOCUMENT_MAX_MB",
         "DOCQA_DRAIN_S",
         "DOCQA_ECHO_DELAY_S",
+        "DOCQA_EMBEDDING_MODEL",
         "DOCQA_ENABLE_LOCAL_MODEL",
         "DOCQA_ENGINE",
         "DOCQA_ENV",
         "DOCQA_GPU_LAYERS",
         "DOCQA_HOST",
         "DOCQA_JOB_DEADLINE_S",
+        "DOCQA_KEEP_ORIGINALS",
+        "DOCQA_LIBRARY_MAX_MB",
+        "DOCQA_LIBRARY_QUEUE",
         "DOCQA_MAX_ATTEMPTS",
         "DOCQA_METRICS_ADDR",
         "DOCQA_MODEL_CACHE",
@@ -179,6 +185,7 @@ KNOWN_NAMES = frozenset(
         "DOCQA_TOKEN",
         "DOCQA_TOKENS",
         "DOCQA_UDS",
+        "DOCQA_VERSIONS_KEEP_DAYS",
         "MAX_QUEUE_SIZE",
         "MAX_REQUEST_SIZE_MB",
         "MODEL_NAME",

@@ -5,7 +5,7 @@ Knows nothing of connections: `contract.bus` makes what is named here.
 
 import hashlib
 import re
-from typing import Self
+from typing import Literal, Self
 
 import msgspec
 from uuid_utils import uuid8
@@ -20,6 +20,20 @@ WORKER_DURABLE = "worker"
 
 DEAD_STREAM = "DOCQA_DEAD"
 DEAD_SUBJECTS = "docqa.dead.>"
+
+IMPORTS_STREAM = "DOCQA_IMPORTS"
+IMPORTS_SUBJECTS = "docqa.imports.*.*.*.*"
+LIBRARY_DURABLE = "library"
+
+LibraryOperation = Literal[
+    "read", "search", "status", "list", "text", "original", "put", "delete", "erased", "snapshot"
+]
+LIBRARY_SUBJECTS = "docqa.library.*.*.*"
+"""Requests to the library, and its notices of what was erased."""
+ERASED_SUBJECTS = "docqa.library.erased.*.*"
+
+ROOT_SPACE = "root"
+"""The space of the files below DOCQA_ROOT; no shared space may take this name."""
 
 RESULTS_BUCKET = "DOCQA_RESULTS"
 STARTS_BUCKET = "DOCQA_STARTS"
@@ -50,6 +64,9 @@ TRACE_HEADER = "traceparent"
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _JOBS_PREFIX = "docqa.jobs."
+_IMPORTS_PREFIX = "docqa.imports."
+_LIBRARY_PREFIX = "docqa.library."
+_GENERATION = re.compile(r"[1-9][0-9]{0,15}")
 
 
 class JobName(msgspec.Struct, frozen=True):
@@ -94,6 +111,86 @@ class JobName(msgspec.Struct, frozen=True):
     @property
     def cancel_subject(self) -> str:
         return f"docqa.cancel.{self.key}"
+
+
+class ImportName(msgspec.Struct, frozen=True):
+    """Who brings in a document, under which id, as which of its generations: the highest one wins."""
+
+    publisher: str
+    client: str
+    document: str
+    generation: int
+
+    def __post_init__(self) -> None:
+        for field in ("publisher", "client"):
+            if not _NAME.fullmatch(getattr(self, field)):
+                raise BadNameError(f"The {field} must match [a-z0-9_-]{{1,64}}.")
+        if not is_canonical_uuid(self.document):
+            raise BadNameError("The document id must be a UUID in its canonical form.")
+        if not _GENERATION.fullmatch(str(self.generation)):
+            raise BadNameError("The generation must be a whole number from 1 on, of at most 16 digits.")
+
+    @classmethod
+    def from_subject(cls, subject: str) -> Self:
+        """Parse `docqa.imports.<publisher>.<client>.<document id>.<generation>`; raises BadNameError."""
+        tokens = subject.removeprefix(_IMPORTS_PREFIX).split(".")
+        if not subject.startswith(_IMPORTS_PREFIX) or len(tokens) != 4 or not _GENERATION.fullmatch(tokens[3]):
+            raise BadNameError("The subject is not docqa.imports.<publisher>.<client>.<document id>.<generation>.")
+        return cls(*tokens[:3], int(tokens[3]))
+
+    @property
+    def subject(self) -> str:
+        return f"{_IMPORTS_PREFIX}{self.publisher}.{self.client}.{self.document}.{self.generation}"
+
+    @property
+    def spool_name(self) -> str:
+        """The name of its file in the spool folder; nothing that a client wrote is part of it."""
+        return f"{self.document}.{self.generation}"
+
+
+class LibraryAddress(msgspec.Struct, frozen=True):
+    """What is asked of the library, and for which client of which publisher."""
+
+    operation: str
+    publisher: str
+    client: str
+
+    @classmethod
+    def from_subject(cls, subject: str) -> Self:
+        """Parse `docqa.library.<operation>.<publisher>.<client>`; raises BadNameError."""
+        tokens = subject.removeprefix(_LIBRARY_PREFIX).split(".")
+        if not subject.startswith(_LIBRARY_PREFIX) or len(tokens) != 3 or not all(map(is_name, tokens)):
+            raise BadNameError("The subject is not docqa.library.<operation>.<publisher>.<client>.")
+        return cls(*tokens)
+
+    @property
+    def subject(self) -> str:
+        return f"{_LIBRARY_PREFIX}{self.operation}.{self.publisher}.{self.client}"
+
+    @property
+    def space(self) -> str:
+        """The client's own space."""
+        return private_space(self.publisher, self.client)
+
+
+def private_space(publisher: str, client: str) -> str:
+    """A client's own space. The dot keeps it apart from shared spaces and `root`, whose names have none."""
+    return f"{publisher}.{client}"
+
+
+def library_of(operation: LibraryOperation, publisher: str) -> str:
+    """The subjects of one publisher's requests of one kind."""
+    return f"{_LIBRARY_PREFIX}{operation}.{publisher}.*"
+
+
+def imports_of(publisher: str) -> str:
+    """The subjects of all imports of one publisher."""
+    return f"{_IMPORTS_PREFIX}{publisher}.>"
+
+
+def imports_of_document(document: str) -> str:
+    """The subjects of all generations of one document that wait, whoever brings them in."""
+    return f"{_IMPORTS_PREFIX}*.*.{document}.*"
 
 
 def is_canonical_uuid(text: str) -> bool:

@@ -25,7 +25,7 @@ from contract.errors import (
 )
 from contract.runtime import tasks
 from contract.settings import BusSettings
-from contract.topology import JobName
+from contract.topology import ImportName, JobName
 
 REQUEST_TIMEOUT_S: Final = 2.0
 CONNECT_TIMEOUT_S: Final = 2
@@ -181,6 +181,19 @@ class Bus:
             return
         except BusError:
             # Whatever the second try met, the first one may have been stored.
+            raise OutcomeUnknownError from None
+
+    async def publish_import(self, name: ImportName, body: bytes) -> None:
+        """Store a document's import on the stream; raises what `publish_job` raises."""
+        try:
+            return await self._publish_stored(name.subject, body, {})
+        except OutcomeUnknownError:
+            log.warning("publish timed out, trying once more", document=name.document)
+        try:
+            await self._publish_stored(name.subject, body, {})
+        except AlreadyAcceptedError:
+            return
+        except BusError:
             raise OutcomeUnknownError from None
 
     async def publish_dead(self, subject: str, body: bytes, message_id: str) -> None:

@@ -56,7 +56,8 @@ async def provision(bus: Bus, settings: QueueSettings, *, amid_restore: bool = F
         for wanted in _streams(settings):
             await _reconcile(bus, wanted)
         # Creating is also updating: a changed `ack_wait` holds from the next delivery on.
-        await bus.js.add_consumer(topology.JOBS_STREAM, _worker(settings))
+        await bus.js.add_consumer(topology.JOBS_STREAM, _durable(topology.WORKER_DURABLE, settings))
+        await bus.js.add_consumer(topology.IMPORTS_STREAM, _durable(topology.LIBRARY_DURABLE, settings))
     except nats.js.errors.APIError as error:
         if error.err_code in _TOO_FEW_SERVERS:
             raise BusError(
@@ -91,7 +92,7 @@ async def _check_whole(bus: Bus) -> None:
 
 
 def _streams(settings: QueueSettings) -> list[StreamConfig]:
-    makers = (_jobs, _results, _starts, _cache, _budget, _usage, _dead, _meta, _replays)
+    makers = (_jobs, _imports, _results, _starts, _cache, _budget, _usage, _dead, _meta, _replays)
     return [make(settings) for make in makers]
 
 
@@ -112,6 +113,17 @@ def _jobs(settings: QueueSettings) -> StreamConfig:
         duplicate_window=_SHORTEST_DUPLICATE_WINDOW_S,
         storage=StorageType.FILE,
         num_replicas=settings.replicas,
+    )
+
+
+def _imports(settings: QueueSettings) -> StreamConfig:
+    """Work only: the files themselves wait in the library's spool folder."""
+    jobs = _jobs(settings)
+    return jobs.evolve(
+        name=topology.IMPORTS_STREAM,
+        subjects=[topology.IMPORTS_SUBJECTS],
+        max_msgs=settings.library_queue,
+        max_msg_size=JOB_MARGIN_BYTES,
     )
 
 
@@ -187,13 +199,13 @@ def _dead(settings: QueueSettings) -> StreamConfig:
     )
 
 
-def _worker(settings: QueueSettings) -> ConsumerConfig:
+def _durable(name: str, settings: QueueSettings) -> ConsumerConfig:
     return ConsumerConfig(
-        name=topology.WORKER_DURABLE,
-        durable_name=topology.WORKER_DURABLE,
+        name=name,
+        durable_name=name,
         ack_policy=AckPolicy.EXPLICIT,
         ack_wait=settings.ack_wait_s,
-        # Attempts are counted by the worker: what passes a max_deliver stays in a work queue for ever.
+        # Attempts are counted by who takes the work: what passes a max_deliver stays in a work queue for ever.
         max_deliver=-1,
         max_ack_pending=-1,
     )

@@ -16,6 +16,8 @@ _JOBS: Final = topology.JOBS_STREAM
 _DURABLE: Final = topology.WORKER_DURABLE
 _RESULTS: Final = topology.RESULTS_BUCKET
 _STARTS: Final = topology.STARTS_BUCKET
+_IMPORTS: Final = topology.IMPORTS_STREAM
+_LIBRARY_DURABLE: Final = topology.LIBRARY_DURABLE
 _KEPT: Final = (topology.CACHE_BUCKET, topology.BUDGET_BUCKET, topology.USAGE_BUCKET)
 """What workers keep beside results and starts."""
 _HTTP: Final = topology.HTTP_PUBLISHER
@@ -31,6 +33,10 @@ _LOCAL_API: Final = "docqa.api."
 _CANCEL: Final = topology.CANCEL_SUBJECTS.removesuffix(">")
 _CANCELS_FORGOTTEN_AFTER: Final = "1s"
 """Nobody answers a cancel: the server would keep the reply subject of each for ever, 800 bytes a time."""
+
+_PUBLISHERS_OPERATIONS: Final[tuple[topology.LibraryOperation, ...]] = ("search", "status", "list", "text", "delete")
+"""What a direct publisher may ask of the library. Files come in over HTTP or by `docqa documents`."""
+_INGRESS_OPERATIONS: Final[tuple[topology.LibraryOperation, ...]] = (*_PUBLISHERS_OPERATIONS, "original", "put")
 
 _PUBLISHERS_LIMITS: Final = MappingProxyType({"max_connections": 64, "max_subscriptions": 1024})
 """So that one publisher's mistake does not use up what the server has for all."""
@@ -54,10 +60,28 @@ _WORKER: Final = {
         f"$JS.API.DIRECT.GET.KV_{_STARTS}.>",
         f"$JS.API.DIRECT.GET.KV_{topology.META_BUCKET}.>",
         f"$JS.API.STREAM.MSG.DELETE.KV_{_STARTS}",
+        *(f"docqa.library.{operation}.>" for operation in ("read", "search", "status")),
+        "_INBOX_library.erased.>",
         *(f"$KV.{bucket}.>" for bucket in _KEPT),
         *(f"$JS.API.DIRECT.GET.KV_{bucket}.>" for bucket in _KEPT),
     ],
-    "subscribe": ["_INBOX_worker.>", topology.CANCEL_SUBJECTS, topology.ROLL_CALL_SUBJECT],
+    "subscribe": ["_INBOX_worker.>", topology.CANCEL_SUBJECTS, topology.ROLL_CALL_SUBJECT, topology.ERASED_SUBJECTS],
+}
+
+_LIBRARY: Final = {
+    "publish": [
+        topology.ERASED_SUBJECTS,
+        f"$JS.API.CONSUMER.MSG.NEXT.{_IMPORTS}.{_LIBRARY_DURABLE}",
+        f"$JS.API.CONSUMER.INFO.{_IMPORTS}.{_LIBRARY_DURABLE}",
+        f"$JS.ACK.{_IMPORTS}.{_LIBRARY_DURABLE}.>",
+        f"$JS.ACK.*.*.{_IMPORTS}.{_LIBRARY_DURABLE}.>",
+        f"$JS.API.STREAM.INFO.{_IMPORTS}",
+        f"$JS.API.DIRECT.GET.{_IMPORTS}.>",
+        f"$JS.API.DIRECT.GET.KV_{topology.META_BUCKET}.>",
+    ],
+    "subscribe": ["_INBOX_library.>", topology.LIBRARY_SUBJECTS],
+    # Who asks names the subject of the reply: the library may publish there once, and soon.
+    "allow_responses": {"max": 1, "expires": "30s"},
 }
 
 
@@ -106,6 +130,7 @@ def render(passwords: Mapping[str, str], publishers: Mapping[str, str]) -> dict[
         "users": [
             _user("admin", passwords, {"publish": [">"], "subscribe": [">"]}),
             _user("worker", passwords, _WORKER),
+            _user("library", passwords, _LIBRARY),
         ],
         "exports": [export for guest in guests for export in guest.exports()],
     }
@@ -122,6 +147,7 @@ def publisher(name: str, password: str) -> Guest:
             f"docqa.jobs.{name}.>",
             f"docqa.cancel.{name}.>",
             f"$JS.API.DIRECT.GET.KV_{_RESULTS}.$KV.{_RESULTS}.{name}.>",
+            *(topology.library_of(operation, name) for operation in _PUBLISHERS_OPERATIONS),
         ],
         streams=[topology.results_subjects(name), topology.tokens_subjects(name)],
         limits=_PUBLISHERS_LIMITS,
@@ -151,13 +177,17 @@ def _ingress(password: str) -> Guest:
             f"$JS.API.CONSUMER.INFO.{_JOBS}.{_DURABLE}",
             f"$JS.API.DIRECT.GET.{_JOBS}.docqa.jobs.{_HTTP}.>",
             f"$JS.API.DIRECT.GET.KV_{_RESULTS}.$KV.{_RESULTS}.{_HTTP}.>",
+            topology.imports_of(_HTTP),
+            f"$JS.API.STREAM.INFO.{_IMPORTS}",
+            f"$JS.API.DIRECT.GET.{_IMPORTS}.{topology.imports_of(_HTTP)}",
+            *(topology.library_of(operation, _HTTP) for operation in _INGRESS_OPERATIONS),
         ],
         streams=[topology.results_subjects(_HTTP), topology.tokens_subjects(_HTTP), topology.WORKER_SUBJECTS],
         inbox="_INBOX_ingress.>",
     )
 
 
-def _user(role: str, passwords: Mapping[str, str], rights: Mapping[str, list[str]]) -> dict[str, Any]:
+def _user(role: str, passwords: Mapping[str, str], rights: Mapping[str, Any]) -> dict[str, Any]:
     return {"user": role, "password": passwords[role], "permissions": rights}
 
 

@@ -7,7 +7,9 @@ from typing import Final
 from contract.errors import SettingsError
 from contract.runtime.files import make_folder, write_atomically
 
-ROLES: Final = ("admin", "ingress", "worker")
+ROLES: Final = ("admin", "ingress", "worker", "library")
+LATER_ROLES: Final = frozenset({"library"})
+"""Roles that a folder of passwords from before them does not hold: theirs are drawn."""
 _PASSWORD_BYTES: Final = 32
 _LEAST_CHARS: Final = 16
 
@@ -30,7 +32,9 @@ class Credentials:
         """Take the passwords that somebody else drew, one file a role; raises SettingsError."""
         make_folder(self.folder, 0o700)
         for role in ROLES:
-            write_atomically(self.path(role), _given(folder / role).encode(), mode=0o600)
+            if role not in LATER_ROLES or (folder / role).exists():
+                write_atomically(self.path(role), _given(folder / role).encode(), mode=0o600)
+        self.ensure()
 
     def path(self, role: str) -> Path:
         return self.folder / role

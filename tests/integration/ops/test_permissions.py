@@ -10,14 +10,17 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import APIError
 
-from contract import topology
-from contract.errors import BusError
-from contract.topology import JobName
+from contract import library_client, topology
+from contract.bus.client import Bus
+from contract.errors import AlreadyAcceptedError, BusError, LibraryRefusedError
+from contract.library_messages import DeleteReply, DeleteRequest, encode
+from contract.topology import ImportName, JobName
 from tests.support.bus_side import overheard
 from tests.support.nats_server import RunningServer
 from tests.support.victims import replies, settle, stand
 
 JOB = JobName("http", "tests", "00000000-0000-7000-8000-000000000001")
+IMPORT = ImportName("http", "tests", JOB.job_id, 1)
 OTHERS = JobName("alice", "tests", JOB.job_id)
 
 NOT_THE_INGRESS = [
@@ -38,6 +41,12 @@ NOT_THE_INGRESS = [
     "$JS.API.STREAM.INFO.KV_DOCQA_RESULTS",
     "$JS.API.STREAM.INFO.DOCQA_DEAD",
     "docqa.api.STREAM.PURGE.DOCQA_JOBS",
+    ImportName("alice", "tests", JOB.job_id, 1).subject,
+    "docqa.library.read.http.tests",
+    "docqa.library.erased.http.tests",
+    "docqa.library.snapshot.http.tests",
+    "docqa.library.search.alice.tests",
+    "$JS.API.CONSUMER.MSG.NEXT.DOCQA_IMPORTS.library",
 ]
 NOT_THE_WORKER = [
     JOB.subject,
@@ -46,7 +55,25 @@ NOT_THE_WORKER = [
     f"$JS.API.DIRECT.GET.DOCQA_JOBS.{JOB.subject}",
     "$JS.API.STREAM.MSG.DELETE.KV_DOCQA_RESULTS",
     "$JS.API.STREAM.MSG.DELETE.DOCQA_JOBS",
+    IMPORT.subject,
+    "docqa.library.put.http.tests",
+    "docqa.library.delete.http.tests",
+    "docqa.library.original.http.tests",
+    "docqa.library.erased.http.tests",
+    "$JS.API.CONSUMER.MSG.NEXT.DOCQA_IMPORTS.library",
 ]
+NOT_THE_LIBRARY = [
+    JOB.subject,
+    JOB.results_subject,
+    IMPORT.subject,
+    "docqa.library.read.http.tests",
+    f"$KV.DOCQA_RESULTS.{JOB.key}",
+    "$JS.API.CONSUMER.MSG.NEXT.DOCQA_JOBS.worker",
+    "$JS.API.STREAM.MSG.DELETE.DOCQA_IMPORTS",
+    "_INBOX_ingress.x",
+    "_INBOX_worker.x",
+]
+FORBIDDEN = {"ingress": NOT_THE_INGRESS, "worker": NOT_THE_WORKER, "library": NOT_THE_LIBRARY}
 ADMINS_ALONE = [
     "$JS.API.STREAM.CREATE.MINE",
     "$JS.API.STREAM.UPDATE.DOCQA_JOBS",
@@ -64,6 +91,7 @@ ADMINS_ALONE = [
 NOT_HEARD = {
     "ingress": [">", "_INBOX_worker.>", "_INBOX_admin.>", "docqa.jobs.>", "docqa.results.>", OTHERS.tokens_subject],
     "worker": [">", "_INBOX_ingress.>", "_INBOX_admin.>", "docqa.jobs.>", "docqa.results.>", "docqa.tokens.>"],
+    "library": [">", "_INBOX_ingress.>", "_INBOX_worker.>", "docqa.jobs.>", "docqa.results.>", "docqa.imports.>"],
 }
 
 
@@ -75,9 +103,9 @@ async def denied(client: Client, errors: list[str]) -> bool:
     return any("permissions violation" in error.lower() for error in errors)
 
 
-@pytest.mark.parametrize("role", ["ingress", "worker"])
+@pytest.mark.parametrize("role", FORBIDDEN)
 async def test_nobody_but_its_owner_publishes_on_a_subject(server: RunningServer, role: str) -> None:
-    forbidden = ADMINS_ALONE + (NOT_THE_INGRESS if role == "ingress" else NOT_THE_WORKER)
+    forbidden = ADMINS_ALONE + FORBIDDEN[role]
     async with server.client(role) as (client, errors):
         for subject in forbidden:
             errors.clear()
@@ -85,7 +113,7 @@ async def test_nobody_but_its_owner_publishes_on_a_subject(server: RunningServer
             assert await denied(client, errors), subject
 
 
-@pytest.mark.parametrize("role", ["ingress", "worker"])
+@pytest.mark.parametrize("role", NOT_HEARD)
 async def test_nobody_listens_to_what_is_not_meant_for_it(server: RunningServer, role: str) -> None:
     async with server.client(role) as (client, errors):
         for subject in NOT_HEARD[role]:
@@ -156,6 +184,54 @@ async def test_the_worker_can_do_its_work(server: RunningServer) -> None:
         assert counted
         await bus.starts.remove(counted.seq)
         assert (await bus.queue_state()).depth == 0
+
+
+@pytest.mark.parametrize("operation", ["search", "status", "list", "text", "original", "put", "delete"])
+async def test_the_library_answers_the_ingress(server: RunningServer, operation: topology.LibraryOperation) -> None:
+    async with server.bus("ingress") as ingress, server.bus("library") as bus:
+        await answering(bus)
+        request = DeleteRequest(document=JOB.job_id)
+        reply = await library_client.ask(ingress, operation, "http", "tests", request, DeleteReply)
+        assert reply.document == f"docqa.library.{operation}.http.tests"
+
+
+@pytest.mark.parametrize("operation", ["read", "search", "status"])
+async def test_the_library_answers_the_worker(server: RunningServer, operation: topology.LibraryOperation) -> None:
+    async with server.bus("worker") as worker, server.bus("library") as bus:
+        await answering(bus)
+        request = DeleteRequest(document=JOB.job_id)
+        reply = await library_client.ask(worker, operation, "alice", "tests", request, DeleteReply)
+        assert reply.document == f"docqa.library.{operation}.alice.tests"
+
+
+async def test_a_library_that_is_not_there_is_known_at_once(server: RunningServer) -> None:
+    async with server.bus("ingress") as ingress:
+        request = DeleteRequest(document=JOB.job_id)
+        with pytest.raises(LibraryRefusedError) as refused:
+            await library_client.ask(ingress, "status", "http", "tests", request, DeleteReply, timeout_s=60)
+        assert refused.value.code == "library-unavailable"
+
+
+async def test_the_library_takes_the_work_of_imports(server: RunningServer) -> None:
+    async with server.bus("ingress") as ingress, server.bus("library") as bus:
+        await ingress.publish_import(IMPORT, b"{}")
+        with pytest.raises(AlreadyAcceptedError):
+            await ingress.publish_import(IMPORT, b"{}")
+        pulls = await bus.js.pull_subscribe_bind(topology.LIBRARY_DURABLE, topology.IMPORTS_STREAM)
+        (message,) = await pulls.fetch(1, timeout=5)
+        assert message.subject == IMPORT.subject
+        await message.in_progress()
+        await message.ack_sync()
+
+
+async def answering(bus: Bus) -> None:
+    """Reply to all requests with their subject."""
+
+    async def answer(message: Msg) -> None:
+        await message.respond(encode(DeleteReply(document=message.subject, state="erased")))
+
+    await bus.subscribe(topology.LIBRARY_SUBJECTS, answer)
+    await bus.client.flush()
 
 
 async def test_the_ingress_reads_no_other_publishers_results(server: RunningServer) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 import inference_worker.settings
 import ingress.settings
+import library.settings
 import ops.commands.usage
 import ops.settings
 from contract.errors import SettingsError
@@ -28,6 +29,7 @@ KINDS: list[type[msgspec.Struct]] = [
     QueueSettings,
     inference_worker.settings.WorkerSettings,
     ingress.settings.IngressSettings,
+    library.settings.LibrarySettings,
     ops.settings.BackupSettings,
     ops.settings.UpSettings,
     ops.settings.NatsSettings,

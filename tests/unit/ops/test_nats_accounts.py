@@ -19,12 +19,12 @@ def accounts() -> dict[str, Any]:
 def test_the_streams_are_in_one_account_and_every_guest_has_another(accounts: dict[str, Any]) -> None:
     assert accounts.keys() == {"SYS", topology.ACCOUNT, *GUESTS}
     assert [name for name, account in accounts.items() if "jetstream" in account] == [topology.ACCOUNT]
-    assert [user["user"] for user in accounts[topology.ACCOUNT]["users"]] == ["admin", "worker"]
+    assert [user["user"] for user in accounts[topology.ACCOUNT]["users"]] == ["admin", "worker", "library"]
 
 
 def test_each_user_has_a_name_of_its_own(accounts: dict[str, Any]) -> None:
     users = [user["user"] for account in accounts.values() for user in account.get("users", [])]
-    assert sorted(users) == ["admin", "ingress", "publisher-alice", "publisher-bob", "worker"]
+    assert sorted(users) == ["admin", "ingress", "library", "publisher-alice", "publisher-bob", "worker"]
 
 
 @pytest.mark.parametrize("guest", GUESTS)
@@ -45,6 +45,7 @@ def test_all_that_a_publisher_imports_has_its_name_in_it(accounts: dict[str, Any
         f"$JS.API.DIRECT.GET.KV_DOCQA_RESULTS.$KV.DOCQA_RESULTS.{name}.>",
         f"docqa.cancel.{name}.>",
         f"docqa.jobs.{name}.>",
+        *(f"docqa.library.{operation}.{name}.*" for operation in ("delete", "list", "search", "status", "text")),
         f"docqa.results.{name}.>",
         f"docqa.tokens.{name}.>",
     ]
@@ -53,4 +54,8 @@ def test_all_that_a_publisher_imports_has_its_name_in_it(accounts: dict[str, Any
 def test_nothing_is_opened_that_would_change_or_list_a_stream(accounts: dict[str, Any]) -> None:
     services = [export["service"] for export in accounts[topology.ACCOUNT]["exports"] if "service" in export]
     calls = sorted(service for service in services if service.startswith("$JS.API.") and ".DIRECT." not in service)
-    assert calls == ["$JS.API.CONSUMER.INFO.DOCQA_JOBS.worker", "$JS.API.STREAM.INFO.DOCQA_JOBS"]
+    assert calls == [
+        "$JS.API.CONSUMER.INFO.DOCQA_JOBS.worker",
+        "$JS.API.STREAM.INFO.DOCQA_IMPORTS",
+        "$JS.API.STREAM.INFO.DOCQA_JOBS",
+    ]

@@ -1,0 +1,36 @@
+"""Asks the library over the bus. Knows how a library that is not there shows; what it answers is for the caller."""
+
+from typing import TypeVar
+
+import msgspec
+
+from contract import library_messages as messages
+from contract.bus import Bus
+from contract.errors import BusError, LibraryRefusedError, MessageTooLargeError
+from contract.topology import LibraryAddress, LibraryOperation
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+async def ask(
+    bus: Bus,
+    operation: LibraryOperation,
+    publisher: str,
+    client: str,
+    request: msgspec.Struct,
+    reply: type[T],
+    timeout_s: float = messages.TIMEOUT_S,
+) -> T:
+    """Ask for `publisher`'s `client`, wait for the reply.
+
+    Raises LibraryRefusedError with the library's code and sentence; its code is `library-unavailable` where the bus or
+    the library does not answer in time. Everything that can be asked is safe to repeat.
+    """
+    address = LibraryAddress(operation, publisher, client)
+    try:
+        body = await bus.request(address.subject, messages.encode(request), timeout_s)
+    except MessageTooLargeError:
+        raise LibraryRefusedError("bad-request", "The request is larger than the bus accepts.") from None
+    except BusError:
+        raise LibraryRefusedError("library-unavailable", "The library does not answer: try again.", 2) from None
+    return messages.decode_reply(reply, body)

@@ -1,0 +1,408 @@
+"""What is asked of the library and what it answers, and the work that brings a document in.
+
+Requests travel as NATS requests on `docqa.library.<operation>.<publisher>.<client>`; the subject says for whom, and
+nothing in a body grants anything. A reply is the operation's own Struct or a `Refusal`, at most half of the bus's
+largest message: what is longer comes in pages. Offsets count code points of a version's canonical text; `end` is
+exclusive; pages count from 1. Enumerations are plain strings, so that a reader takes values that it does not know.
+"""
+
+from typing import Annotated, Final, Literal, TypeVar, get_args
+
+import msgspec
+from msgspec import Meta
+
+from contract.derived_id import derived_id
+from contract.errors import BadMessageError, LibraryRefusedError
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+VERSION: Final = 1
+
+LIBRARY_FOLDER: Final = "library"
+"""Below the data folder: all that the library keeps."""
+SPOOL_FOLDER: Final = "spool"
+"""Below the library's folder: files that were accepted and are not read yet, named by `ImportName.spool_name`."""
+GRANTS_FILE: Final = "grants.json"
+"""Below the library's folder: see `contract.grants_file`."""
+
+TIMEOUT_S: Final = 2.0
+"""How long a caller waits for a reply."""
+
+MAX_NAME_CHARS: Final = 1024
+MAX_QUERY_CHARS: Final = 8192
+MAX_DOCUMENTS: Final = 100
+"""Documents that one request may name."""
+MAX_HITS: Final = 100
+
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS, description="A document's name.")]
+DocumentId = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+VersionId = DocumentId
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Space = Annotated[str, Meta(max_length=130, description="A shared space, `root`, or empty: the caller's own.")]
+Offset = Annotated[int, Meta(ge=0)]
+
+DocumentState = Literal["queued", "reading", "ready", "failed", "erasing", "erased"]
+"""What this version writes as a document's state."""
+RefusalCode = Literal[
+    "bad-request",
+    "document-gone",
+    "document-not-ready",
+    "library-full",
+    "library-unavailable",
+    "root-read-only",
+    "space-gone",
+]
+"""What this version writes as a refusal's code. Somebody else's document or space is `-gone`, as one that never was."""
+REFUSAL_CODES: Final = frozenset(get_args(RefusalCode))
+
+Vectors = Literal["off", "waiting", "ready"]
+"""Whether a version can be found by meaning: no embedder, not computed yet, or computed."""
+
+
+def document_id(space: str, name: str, sha256: str) -> str:
+    """The id of the document that a first upload makes; `space` is the full name, also of a client's own.
+
+    The same content under the same name in the same space is the same document; a PUT changes its content, not its id.
+    """
+    return derived_id("document", space, name, sha256)
+
+
+def version_id(sha256: str, reader: str, rules: str) -> str:
+    """The id of what `reader` makes of these bytes under these rules of redaction (names with their versions)."""
+    return derived_id("version", sha256, reader, rules)
+
+
+class ImportWork(msgspec.Struct, frozen=True, kw_only=True):
+    """Work on DOCQA_IMPORTS: the file in the spool is to become a version. The subject names all else.
+
+    The library checks the bytes against `sha256`; `media_type` and `name` are hints, the content decides.
+    """
+
+    v: int = VERSION
+    space: str
+    """Full: a client's own space is `<publisher>.<client>`."""
+    name: Name
+    sha256: Sha256
+    size_bytes: int
+    media_type: str = ""
+    parent: str = ""
+    """The document that this was attached to; empty: none."""
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """The library's refusal of a request: a code and one sentence for its user."""
+
+    refused: str
+    """One of RefusalCode, or a newer one."""
+    detail: str
+    retry_after_s: int = 0
+    """When to try again; 0: trying again does not help."""
+
+
+class Page(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page stands in the canonical text."""
+
+    number: int
+    start: int
+    end: int
+
+
+class Heading(msgspec.Struct, frozen=True, array_like=True):
+    """A heading of the canonical text; level 1 is the highest."""
+
+    level: int
+    start: int
+    end: int
+
+
+class Span(msgspec.Struct, frozen=True, array_like=True):
+    """`text[start:end]`."""
+
+    start: int
+    end: int
+
+
+class DocumentStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A document as its readers see it."""
+
+    id: str
+    space: str
+    name: str
+    state: str
+    """One of DocumentState: how far the newest generation is."""
+    generation: int
+    version: str = ""
+    """What searches find now; while a replacement is read or failed, still the one before. Empty: nothing yet."""
+    media_type: str = ""
+    size_bytes: int = 0
+    sha256: str = ""
+    pages: int = 0
+    """Of `version`; 0 where the format has none."""
+    pages_read: int = 0
+    """While reading: pages so far."""
+    pages_without_text: list[int] = []
+    characters: int = 0
+    hidden_characters: int = 0
+    """Of `characters`, those that a reader of the original does not see."""
+    redactions: dict[str, int] = {}
+    """By kind: how many were taken out of the text."""
+    vectors: str = "off"
+    """One of Vectors."""
+    code: str = ""
+    """Why it failed: a reader's code, `attempts-exhausted`, or a RefusalCode."""
+    detail: str = ""
+    """The same as one sentence."""
+    has_original: bool = False
+    parent: str = ""
+    created_ms: int = 0
+    changed_ms: int = 0
+    """Milliseconds since the epoch."""
+
+
+class StatusRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """Ask for documents by id (operation `status`)."""
+
+    documents: Annotated[list[DocumentId], Meta(min_length=1, max_length=MAX_DOCUMENTS)]
+
+
+class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Those that there are for the caller, in the order asked; one that is missing does not exist for it."""
+
+    documents: list[DocumentStatus]
+
+
+class ListRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for the documents of a space (operation `list`), in the order of their names."""
+
+    space: Space = ""
+    name: str = ""
+    """Only names that begin with this."""
+    cursor: str = ""
+    """Where the page before ended, as its reply says."""
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class ListReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a list."""
+
+    documents: list[DocumentStatus]
+    cursor: str = ""
+    """Of the next page; empty: this was the last one."""
+    total: int = 0
+    """Documents of the whole list."""
+    pages_without_text: int = 0
+    """In the whole list."""
+    spaces: list[str] = []
+    """All that the caller may read."""
+
+
+class TextRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for a document's canonical text (operations `text`, for users, and `read`, for workers)."""
+
+    document: DocumentId
+    version: str = ""
+    """Empty: the newest. A replaced one is kept for DOCQA_VERSIONS_KEEP_DAYS."""
+    page: int = 0
+    """From 1 on: only this page; 0: by offsets."""
+    start: Offset = 0
+    end: Offset | None = None
+    """None: to the end, or as far as a reply reaches."""
+
+
+class TextReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of a version's canonical text, and what is known of its parts that begin in it."""
+
+    document: str
+    version: str
+    name: str
+    space: str
+    text: str
+    start: int
+    end: int
+    characters: int
+    """Of the whole version."""
+    next: int | None = None
+    """Where to go on asking; None: all that was asked for is here."""
+    page_count: int = 0
+    pages: list[Page] = []
+    headings: list[Heading] = []
+    sentences: list[Span] = []
+    """Only for `read`."""
+    hidden: list[Span] = []
+
+
+class OriginalRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for a piece of the newest original (operation `original`), unsanitized: only for who may write the space."""
+
+    document: DocumentId
+    start: Offset = 0
+
+
+class OriginalReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes of an original from `start` on; base64 in JSON."""
+
+    name: str
+    media_type: str
+    sha256: str
+    size_bytes: int
+    start: int
+    content: bytes
+    next: int | None = None
+
+
+class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for what answers a query best (operation `search`), within what the caller may read.
+
+    At most one of `documents`, `space` and `path` is given; without any, the caller's own space is searched.
+    """
+
+    query: Annotated[str, Meta(min_length=1, max_length=MAX_QUERY_CHARS)]
+    documents: Annotated[list[DocumentId], Meta(max_length=MAX_DOCUMENTS)] = []
+    space: Space = ""
+    path: Annotated[str, Meta(max_length=MAX_NAME_CHARS)] = ""
+    """A file or a folder of `root`."""
+    limit: Annotated[int, Meta(ge=1, le=MAX_HITS)] = 10
+    hidden: bool = False
+    """True: also text that a reader of the original does not see."""
+
+
+class SentenceHit(msgspec.Struct, frozen=True, kw_only=True):
+    """A sentence of a passage that was found, and how well it answers; see `contract.evidence.rank`."""
+
+    start: int
+    end: int
+    score: float
+    coverage: float = 0.0
+    """The share of the query's words that it holds, weighted."""
+    cosine: float | None = None
+    """Its vector's similarity to the query's; None where there is no vector."""
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """A passage that was found. `page` is where it begins; 0 where the format has none."""
+
+    document: str
+    version: str
+    space: str
+    name: str
+    page: int
+    start: int
+    end: int
+    text: str
+    """`canonical text[start:end]`."""
+    score: float
+    coverage: float = 0.0
+    cosine: float | None = None
+    sentences: list[SentenceHit] = []
+    """The passage's, best first."""
+
+
+class SearchReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The best passages, best first."""
+
+    hits: list[Hit]
+    not_ready: list[str] = []
+    """Of the documents that were named, those that are still being read."""
+    vectors: bool = False
+    """Whether meaning was asked for too, or words alone."""
+
+
+class PutRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for a place for a file (operation `put`), before its spool file and its work are published.
+
+    The asker has the bytes already: `sha256` is theirs. With `document` they are its next version; without, the id
+    follows from space, name and content.
+    """
+
+    name: Name
+    sha256: Sha256
+    size_bytes: Annotated[int, Meta(ge=0)]
+    space: Space = ""
+    document: DocumentId | None = None
+    media_type: str = ""
+
+
+class PutReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do with the file. `queued`: publish it, under this id and generation (again does no harm).
+
+    `reading` and `ready`: the library has these very bytes already; drop the file.
+    """
+
+    document: str
+    generation: int
+    state: str
+    space: str
+    """Full, as ImportWork wants it."""
+    name: str
+    retry_after_s: int = 1
+    """What to tell a client if the stream refuses: when the next place will be free."""
+
+
+class DeleteRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for a document to be erased (operation `delete`)."""
+
+    document: DocumentId
+
+
+class DeleteReply(msgspec.Struct, frozen=True, kw_only=True):
+    """`erasing`: it answers nobody any more; `erased`: no file holds its text any more."""
+
+    document: str
+    state: str
+
+
+class ErasedNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """Published by the library (operation `erased`, for the space's owner): workers forget these texts, then reply."""
+
+    document: str
+    versions: list[str] = []
+
+
+class ErasedReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's word that none of its caches holds the document any more."""
+
+    worker: str
+
+
+class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for a copy of the store that a backup can take (operation `snapshot`; the administrator only)."""
+
+
+class SnapshotReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A file below the library's folder: the store as it was at one moment. The asker removes it."""
+
+    file: str
+    size_bytes: int
+
+
+_encoder = msgspec.json.Encoder()
+_refusal_decoder = msgspec.json.Decoder(Refusal)
+_MARK = b'{"refused":'
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    return _encoder.encode(message)
+
+
+def decode_request(kind: type[T], body: bytes) -> T:
+    """Decode what a caller asks, or an ImportWork; raises BadMessageError with a sentence that names the field."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        what, _, field = str(error).partition(" - at `$.")
+        raise BadMessageError(
+            f"Field `{field.rstrip('`')}`: {what[0].lower()}{what[1:]}." if field else f"{what}."
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadMessageError("The body is not JSON that can be read.") from None
+
+
+def decode_reply(kind: type[T], body: bytes) -> T:
+    """Decode the library's reply; raises LibraryRefusedError with its code and sentence where it refused."""
+    try:
+        if body.startswith(_MARK):
+            refusal = _refusal_decoder.decode(body)
+            raise LibraryRefusedError(refusal.refused, refusal.detail, refusal.retry_after_s)
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise LibraryRefusedError("library-unavailable", "The library's reply can't be read.") from None

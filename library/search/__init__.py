@@ -1,0 +1,1 @@
+"""How the library finds passages: by words, by meaning, within what a caller may read."""
