@@ -136,7 +136,8 @@ class ImportName(msgspec.Struct, frozen=True):
         tokens = subject.removeprefix(_IMPORTS_PREFIX).split(".")
         if not subject.startswith(_IMPORTS_PREFIX) or len(tokens) != 4 or not _GENERATION.fullmatch(tokens[3]):
             raise BadNameError("The subject is not docqa.imports.<publisher>.<client>.<document id>.<generation>.")
-        return cls(*tokens[:3], int(tokens[3]))
+        publisher, client, document, generation = tokens
+        return cls(publisher, client, document, int(generation))
 
     @property
     def subject(self) -> str:

@@ -1,7 +1,7 @@
 """The library's settings."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final
 
 from msgspec import Meta, field
 
@@ -43,6 +43,5 @@ class LibrarySettings(RedactionSettings, frozen=True, kw_only=True):
         return self.document_max_mb * 2**20
 
 
-Role = Literal["library"]
-ROLE: Role = "library"
+ROLE: Final = "library"
 """On the bus, in logs and metrics."""
