@@ -11,8 +11,8 @@ from typing import Annotated, Final, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
-from contract.derived_id import derived_id
 from contract.errors import BadMessageError, LibraryRefusedError
+from contract.topology import derived_id
 
 T = TypeVar("T", bound=msgspec.Struct)
 

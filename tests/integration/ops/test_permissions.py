@@ -10,7 +10,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import APIError
 
-from contract import library_client, topology
+from contract import topology
+from contract.bus import library_client
 from contract.bus.client import Bus
 from contract.errors import AlreadyAcceptedError, BusError, LibraryRefusedError
 from contract.library_messages import DeleteReply, DeleteRequest, encode

@@ -5,7 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from contract import library_messages as messages
-from contract.bus import Bus
+from contract.bus.client import Bus
 from contract.errors import BusError, LibraryRefusedError, MessageTooLargeError
 from contract.topology import LibraryAddress, LibraryOperation
 
