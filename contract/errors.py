@@ -43,6 +43,10 @@ class BusUnavailableError(BusError):
     """The bus is away: nothing was sent, and nothing will be sent later."""
 
 
+class ConnectionLostError(BusError):
+    """The connection to the bus ended for good: this process ends too, to be started again."""
+
+
 class OutcomeUnknownError(BusError):
     """The bus did not say whether it stored the job."""
 

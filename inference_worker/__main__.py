@@ -17,7 +17,7 @@ from uuid_utils import uuid7
 
 from contract import settings, topology
 from contract.bus import Bus
-from contract.errors import SettingsError
+from contract.errors import ConnectionLostError, SettingsError
 from contract.runtime import logs, tasks
 from contract.runtime.files import write_atomically
 from contract.runtime.metrics import BUS_CONNECTED, show_process
@@ -26,13 +26,15 @@ from contract.runtime.systemd import Notifier
 from contract.runtime.tracing import Tracer
 from inference_worker.backends import hint_for, open_backend
 from inference_worker.engines.base import Engine
-from inference_worker.jobs.heartbeat import Announcer
+from inference_worker.jobs.heartbeat import Heartbeat
+from inference_worker.jobs.usage_ledger import UsageLedger
 from inference_worker.jobs.worker import Worker
 from inference_worker.monitoring.status_server import StatusServer
 from inference_worker.monitoring.watchdog import Health, Watchdog
 from inference_worker.settings import WorkerSettings
 
 ROLE = "worker"
+CUT_OFF_STATUS: Final = 71
 _LOOPS_END_WITHIN_S: Final = 3.0
 """A loop that pulls takes up to two seconds for its end; one that takes longer has passed over its cancellation."""
 
@@ -40,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 
 def main() -> int:
-    """Exit status: 0 after a drain, 2 with a sentence when it can't start."""
+    """Exit status: 0 after a drain, 2 with a sentence when it can't start, 71 when it is cut off from the bus."""
     parser = argparse.ArgumentParser(prog="docqa worker", description="Answer jobs from the bus.")
     parser.add_argument("--ready-file", type=Path, help="write what runs here, as JSON, once jobs are taken")
     arguments = parser.parse_args()
@@ -54,6 +56,9 @@ def main() -> int:
     except SettingsError as error:
         print(f"docqa worker: {error}", file=sys.stderr)  # noqa: T201  # the one sentence that a start gives up with
         return 2
+    except ConnectionLostError as error:
+        log.error(str(error))  # the sentence says it all
+        return CUT_OFF_STATUS
     return 0
 
 
@@ -93,13 +98,14 @@ async def answer_jobs(
 ) -> None:
     """Load, serve, drain, close: each step once, downward. One that stands still is ended by the watchdog."""
     stop = asyncio.Event()
-    engine = await asyncio.to_thread(open_backend, loaded, bus)
-    worker = Worker(bus, engine, loaded, tracer)
-    announcer = Announcer(bus, engine, worker, str(uuid7()))
+    ledger = UsageLedger(bus.usage)
+    engine = await asyncio.to_thread(open_backend, loaded, bus, ledger.lose)
+    worker = Worker(bus, engine, loaded, tracer, ledger.count)
+    heartbeat = Heartbeat(bus, engine, worker, str(uuid7()))
     watchdog = health.watchdog = Watchdog(engine, lambda: worker.started, loaded.stall_s, notifier)
     listen_for_signals(stop, worker)
     watching = asyncio.create_task(watchdog.run(), name="watch")
-    pulling = asyncio.create_task(serve_jobs(bus, worker, announcer, loaded, on_ready), name="serve")
+    pulling = asyncio.create_task(serve_jobs(bus, worker, heartbeat, loaded, on_ready), name="serve")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     await asyncio.wait([pulling, stopping, watching], return_when=asyncio.FIRST_COMPLETED)
     health.is_stopping = True
@@ -108,9 +114,10 @@ async def answer_jobs(
     log.info("draining", held=worker.held, running=worker.busy)
     await worker.consumer.drain(loaded.drain_s)
     log.info("drained")
-    await announcer.announce(leaving=True)
+    await heartbeat.announce(leaving=True)
     # First what may still write to the bus.
     await engine.close()
+    await ledger.close()
     await bus.close()
     if watching.done():
         watching.result()
@@ -120,20 +127,21 @@ async def answer_jobs(
 
 
 async def serve_jobs(
-    bus: Bus, worker: Worker, announcer: Announcer, loaded: WorkerSettings, on_ready: Callable[[Engine], None]
+    bus: Bus, worker: Worker, heartbeat: Heartbeat, loaded: WorkerSettings, on_ready: Callable[[Engine], None]
 ) -> None:
-    """Connect, then pull and announce until cancelled; one of the two dying ends both."""
+    """Connect, then pull and announce until cancelled. One loop that ends, ends the others; raises what ended it."""
     await bus.connect(loaded, ROLE, on_reconnect=worker.consumer.forget_pulls)
     await bus.subscribe(topology.CANCEL_SUBJECTS, worker.consumer.cancel)
-    await bus.subscribe(topology.ROLL_CALL_SUBJECT, announcer.answer_roll_call)
+    await bus.subscribe(topology.ROLL_CALL_SUBJECT, heartbeat.answer_roll_call)
     loops = [
         asyncio.create_task(worker.consumer.run(), name="pull jobs"),
-        asyncio.create_task(announcer.run(), name="announce"),
+        asyncio.create_task(heartbeat.run(), name="announce"),
+        asyncio.create_task(bus.watch(), name="watch the bus"),
     ]
     # No TaskGroup: it cancels once only, and nats-py passes over a cancellation that comes while it flushes.
     try:
-        log.info("worker ready", model=announcer.engine.model_name, slots=announcer.engine.slots)
-        on_ready(announcer.engine)
+        log.info("worker ready", model=heartbeat.engine.model_name, slots=heartbeat.engine.slots)
+        on_ready(heartbeat.engine)
         await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await tasks.end(*loops, again_after_s=_LOOPS_END_WITHIN_S)

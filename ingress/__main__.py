@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 
 from contract import settings, topology
 from contract.bus import Bus
-from contract.errors import AlreadyRunningError, BusError, SettingsError
+from contract.errors import AlreadyRunningError, BusError, ConnectionLostError, SettingsError
 from contract.runtime import logs, tasks
 from contract.runtime.files import write_atomically
 from contract.runtime.metrics import show_process
@@ -31,6 +31,7 @@ from ingress.services import Services
 from ingress.settings import IngressSettings
 
 ROLE = "ingress"
+CUT_OFF_STATUS: Final = 71
 
 BUS_WITHIN_S: Final = 2.0
 """Usually milliseconds. After a restart clients wait so long for the bus before they are refused."""
@@ -39,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 def main() -> int:
-    """Exit status: 0 after a signal, 2 with a sentence when it can't start."""
+    """Exit status: 0 after a signal, 2 with a sentence when it can't start, 71 when it is cut off from the bus."""
     parser = argparse.ArgumentParser(prog="docqa ingress", description="Take questions over HTTP.")
     parser.add_argument("--ready-file", type=Path, help="write the addresses here, as JSON, once they are served")
     arguments = parser.parse_args()
@@ -48,6 +49,9 @@ def main() -> int:
     except (SettingsError, AlreadyRunningError) as error:
         print(f"docqa ingress: {error}", file=sys.stderr)  # noqa: T201  # the one sentence that a start gives up with
         return 2
+    except ConnectionLostError as error:
+        log.error(str(error))
+        return CUT_OFF_STATUS
     return 0
 
 
@@ -110,6 +114,7 @@ def start(name: str, work: Coroutine[Any, Any, None], server: Server) -> "asynci
 def work_beside(services: Services) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
     """What goes on while requests are served; the connection to the bus comes first."""
     yield "connect to the bus", connect(services)
+    yield "watch the bus", services.bus.watch()
     yield "count places", services.places.keep_counting()
     if services.tokens:
         yield "read tokens", keep_up(services.tokens, services.keyring)

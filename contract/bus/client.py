@@ -21,6 +21,7 @@ from contract.bus.stream_info import decode_page
 from contract.errors import (
     AlreadyAcceptedError,
     BusError,
+    ConnectionLostError,
     OutcomeUnknownError,
 )
 from contract.runtime import tasks
@@ -32,6 +33,8 @@ CONNECT_TIMEOUT_S: Final = 2
 RECONNECT_WAIT_S: Final = 0.25
 PING_INTERVAL_S: Final = 10
 """nats-py's default sees a half-open connection only after minutes."""
+
+WATCH_EVERY_S: Final = 1.0
 
 _JOBS_INFO = f"$JS.API.STREAM.INFO.{topology.JOBS_STREAM}"
 
@@ -83,9 +86,37 @@ class _Client(Client):
             raise nats.errors.Error(f"{host} offers no TLS: it is told no password")
         return bytes(super()._connect_command())
 
+    async def publish(
+        self, subject: str, payload: bytes = b"", reply: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """nats-py does not count the headers, and the server closes a connection over a message that is too large."""
+        if headers and len(payload) + _header_bytes(headers) > self.max_payload:
+            raise nats.errors.MaxPayloadError
+        await super().publish(subject, payload, reply, headers)
+
+    async def _process_err(self, err_msg: str) -> None:
+        """Connect anew after errors over which the server closes the connection; nats-py would close for good."""
+        if self.is_connected and "permissions violation" not in err_msg.lower():
+            error = nats.errors.Error(f"nats: {err_msg.strip()}")
+            await self._error_cb(error)
+            await self._process_op_err(error)
+        else:
+            await super()._process_err(err_msg)
+
+    @property
+    def has_given_up(self) -> bool:
+        """True when no try to connect will follow: it was closed, or the task that reconnects has ended."""
+        task = self._reconnection_task
+        return self.is_closed or (self.is_reconnecting and task is not None and task.done())
+
     def _is_encrypted(self) -> bool:
         writer: asyncio.StreamWriter = self._transport._io_writer  # type: ignore[union-attr]  # only called with one
         return writer.get_extra_info("ssl_object") is not None
+
+
+def _header_bytes(headers: dict[str, str]) -> int:
+    """The size of a message's header on the wire."""
+    return len("NATS/1.0\r\n\r\n") + sum(len(f"{key}: {value}\r\n".encode()) for key, value in headers.items())
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -101,7 +132,7 @@ class Bus:
     """One role's connection. Never buffers: what can't be sent now is not sent later."""
 
     def __init__(self) -> None:
-        self.client: Client = _Client()
+        self.client = _Client()
         self._last_error = ""
         self.js = JetStreamContext(self.client, timeout=REQUEST_TIMEOUT_S)
         self.results = Bucket(self.js, self.request, topology.RESULTS_BUCKET)
@@ -144,6 +175,13 @@ class Bus:
             disconnected_cb=_log_disconnect,
             reconnected_cb=reconnected,
         )
+
+    async def watch(self) -> None:
+        """Does not return; raises ConnectionLostError when no try to reconnect will follow."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            if self.client.has_given_up:
+                raise ConnectionLostError
 
     async def close(self) -> None:
         if not self.is_connected:

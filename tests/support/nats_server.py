@@ -8,7 +8,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,19 @@ class RunningServer:
         publisher = self.publishers.read(name)
         async with bare_client(self.url, user=publisher.user, password=publisher.password) as connection:
             yield connection
+
+    @contextlib.contextmanager
+    def wrong_password(self, role: str) -> Iterator[None]:
+        """The server knows another password for this role while the block runs; it reloads before and after."""
+        text = self._config.read_text(encoding="utf-8")
+        self._reload_with(text.replace(self.credentials.read(role), f"not-{self.credentials.read(role)}"))
+        yield
+        self._reload_with(text)
+
+    def _reload_with(self, text: str) -> None:
+        assert self._process
+        self._config.write_text(text, encoding="utf-8")
+        self._process.send_signal(signal.SIGHUP)
 
     async def provision(self) -> None:
         async with self.bus() as bus:

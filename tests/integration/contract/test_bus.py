@@ -1,6 +1,7 @@
 """The connection to a real nats-server: what is stored, what is refused, and what is not known."""
 
 import asyncio
+import contextlib
 import signal
 import time
 
@@ -9,9 +10,11 @@ from nats.js import JetStreamContext
 
 from contract import topology
 from contract.bus import Bus, QueueState
+from contract.bus import client as client_module
 from contract.errors import (
     AlreadyAcceptedError,
     BusUnavailableError,
+    ConnectionLostError,
     MessageTooLargeError,
     NotProvisionedError,
     OutcomeUnknownError,
@@ -231,3 +234,39 @@ async def test_a_dead_letter_that_is_published_twice_is_stored_once(admin: Bus) 
         await admin.publish_dead("docqa.dead.bad-name.1", b"{}", "job 17")
     await admin.publish_dead("docqa.dead.bad-name.1", b"{}", "job 18")
     assert await count(admin, topology.DEAD_STREAM) == 2
+
+
+async def test_a_connection_comes_back_after_its_password_was_wrong_for_a_while(server: RunningServer) -> None:
+    async with server.bus("worker") as bus, server.bus() as admin:
+        with server.wrong_password("worker"):
+            await eventually(lambda: _is(not bus.is_connected), "the worker is cut off", 10, TICK_S)
+        await until_connected(bus)
+        job = await publish(admin)
+        await bus.results.create(job.key, b"{}")
+        assert bus.is_connected
+
+
+async def test_a_connection_that_gave_up_ends_its_process(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "WATCH_EVERY_S", 0.01)
+    async with server.bus("worker") as bus:
+        watching = asyncio.create_task(bus.watch())
+        await bus.client.close()
+        with pytest.raises(ConnectionLostError):
+            await watching
+
+
+@pytest.mark.parametrize("below", [0, 1, 40, 200])
+async def test_a_message_about_as_large_as_the_bus_accepts_cuts_nobody_off(admin: Bus, below: int) -> None:
+    """The server counts the headers too, and closes the connection over a message that is too large."""
+    body, key = b"x" * (admin.client.max_payload - below), new_job().key
+    with contextlib.suppress(MessageTooLargeError):
+        await admin.results.create(key, body)
+    await admin.client.flush()
+    assert admin.client.stats["reconnects"] == 0
+    assert await admin.results.get(key) is None or below == 200
+
+
+async def _is(value: bool) -> bool:
+    return value

@@ -1,4 +1,4 @@
-"""Places in the batch: who runs beside whom, who comes next, and that no place is lost."""
+"""Places in the slots: who runs beside whom, who comes next, and that no place is lost."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from inference_worker.jobs.fair_queue import QUANTUM_TOKENS, Claim
-from inference_worker.jobs.slots import Batch
+from inference_worker.jobs.slots import Slots
 
 Step = tuple[Literal["enter", "suspect", "leave", "cancel", "settle"], int]
 
@@ -24,24 +24,24 @@ def claim(*, alone: bool = False, owner: str = "http.c1", cost_tokens: int = 100
 
 
 class Guest:
-    """One job on its way through the batch, in a task of its own."""
+    """One job on its way through the slots, in a task of its own."""
 
-    def __init__(self, batch: Batch, claim: Claim, on_enter: Callable[["Guest"], None]) -> None:
+    def __init__(self, slots: Slots, claim: Claim, on_enter: Callable[["Guest"], None]) -> None:
         self.claim = claim
         self.is_inside = False
         self.had_to_wait = False
         self._may_leave = asyncio.Event()
-        self.task = asyncio.create_task(self._visit(batch, on_enter))
+        self.task = asyncio.create_task(self._visit(slots, on_enter))
 
-    async def _visit(self, batch: Batch, on_enter: Callable[["Guest"], None]) -> None:
-        self.had_to_wait = await batch.enter(self.claim)
+    async def _visit(self, slots: Slots, on_enter: Callable[["Guest"], None]) -> None:
+        self.had_to_wait = await slots.enter(self.claim)
         self.is_inside = True
         on_enter(self)
         try:
             await self._may_leave.wait()
         finally:
             self.is_inside = False
-            batch.leave()
+            slots.leave()
 
     @property
     def alone(self) -> bool:
@@ -52,17 +52,17 @@ class Guest:
 
 
 class Party:
-    """A batch and all its guests, in the order of their asking."""
+    """A slots and all its guests, in the order of their asking."""
 
     def __init__(self, slots: int, owners: list[str] | None = None) -> None:
         self.slots = slots
         self.owners = owners or ["http.c1"]
-        self.batch = Batch(slots)
+        self.shared = Slots(slots)
         self.guests: list[Guest] = []
         self.entered: list[Guest] = []
 
     async def ask(self, **claimed: Any) -> Guest:
-        self.guests.append(Guest(self.batch, claim(**claimed), self._enter))
+        self.guests.append(Guest(self.shared, claim(**claimed), self._enter))
         await asyncio.sleep(0)
         return self.guests[-1]
 
@@ -91,10 +91,10 @@ class Party:
     def check(self) -> None:
         """Nobody waits who could be let in, and the count is true."""
         inside, waiting = self.inside(), self.waiting()
-        assert self.batch.running == len(inside)
+        assert self.shared.running == len(inside)
         is_full = len(inside) == self.slots or any(guest.alone for guest in inside)
         if waiting and not is_full:
-            # Only for a suspect are places left free, and only until the batch is empty.
+            # Only for a suspect are places left free, and only until the slots is empty.
             assert inside
             assert any(guest.alone for guest in waiting)
             if len(self.owners) == 1:
@@ -119,7 +119,7 @@ async def test_places_are_given_in_the_order_of_asking() -> None:
     assert party.entered == guests
 
 
-async def test_a_suspect_waits_until_the_batch_is_empty_and_lets_nobody_in_beside_it() -> None:
+async def test_a_suspect_waits_until_the_slots_is_empty_and_lets_nobody_in_beside_it() -> None:
     party = Party(4)
     neighbour = await party.ask()
     suspect = await party.ask(alone=True)
@@ -134,7 +134,7 @@ async def test_a_suspect_waits_until_the_batch_is_empty_and_lets_nobody_in_besid
     await party.empty()
 
 
-async def test_a_suspect_enters_an_empty_batch_at_once() -> None:
+async def test_a_suspect_enters_an_empty_slots_at_once() -> None:
     party = Party(4)
     suspect = await party.ask(alone=True)
     assert party.inside() == [suspect]
@@ -154,37 +154,37 @@ async def test_one_who_gives_up_waiting_holds_nobody_back() -> None:
 
 
 async def test_one_who_gives_up_at_the_moment_of_being_let_in_gives_the_place_on() -> None:
-    batch, second, third = await one_inside_and_two_waiting()
-    batch.leave()
+    slots, second, third = await one_inside_and_two_waiting()
+    slots.leave()
     second.cancel()
     assert await third
     assert second.cancelled()
-    assert batch.running == 1
+    assert slots.running == 1
 
 
 async def test_a_place_that_is_free_at_the_moment_of_a_giving_up_goes_to_the_next() -> None:
-    batch, second, third = await one_inside_and_two_waiting()
+    slots, second, third = await one_inside_and_two_waiting()
     second.cancel()
-    batch.leave()
+    slots.leave()
     assert await third
     assert second.cancelled()
-    assert batch.running == 1
+    assert slots.running == 1
 
 
-async def one_inside_and_two_waiting() -> tuple[Batch, "asyncio.Task[bool]", "asyncio.Task[bool]"]:
-    batch = Batch(1)
-    await batch.enter(claim())
-    second, third = [asyncio.create_task(batch.enter(claim())) for _ in range(2)]
+async def one_inside_and_two_waiting() -> tuple[Slots, "asyncio.Task[bool]", "asyncio.Task[bool]"]:
+    slots = Slots(1)
+    await slots.enter(claim())
+    second, third = [asyncio.create_task(slots.enter(claim())) for _ in range(2)]
     await asyncio.sleep(0)
-    return batch, second, third
+    return slots, second, third
 
 
 @pytest.mark.parametrize("alone", [False, True])
 async def test_an_enter_that_is_never_awaited_takes_no_place(alone: bool) -> None:
-    batch = Batch(1)
+    slots = Slots(1)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(batch.enter(claim(alone=alone)), 0)
-    assert batch.running == 0
+        await asyncio.wait_for(slots.enter(claim(alone=alone)), 0)
+    assert slots.running == 0
 
 
 async def test_clients_take_turns_for_the_places() -> None:
@@ -276,6 +276,6 @@ async def run_party(slots: int, owners: list[str], plan: list[Step]) -> Party:
     party.check()
     await party.empty()
     assert not [guest for guest in party.guests if guest not in party.entered and guest not in given_up]
-    assert party.batch.running == 0
-    assert not await party.batch.enter(claim(alone=True))
+    assert party.shared.running == 0
+    assert not await party.shared.enter(claim(alone=True))
     return party

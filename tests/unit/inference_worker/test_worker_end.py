@@ -44,13 +44,16 @@ class Bus:
 
     async def subscribe(self, *_: Any) -> None: ...
 
+    async def watch(self) -> None:
+        await asyncio.Event().wait()
+
 
 def serving(pulling: Loop, announcing: Loop, is_ready: asyncio.Event) -> "asyncio.Task[None]":
     bus: Any = Bus()
     worker: Any = SimpleNamespace(consumer=pulling)
-    announcer: Any = announcing
+    heartbeat: Any = announcing
     settings: Any = None
-    return asyncio.create_task(program.serve_jobs(bus, worker, announcer, settings, lambda _: is_ready.set()))
+    return asyncio.create_task(program.serve_jobs(bus, worker, heartbeat, settings, lambda _: is_ready.set()))
 
 
 @pytest.mark.parametrize("stubborn", ["pulling", "announcing"])
