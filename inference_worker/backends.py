@@ -7,14 +7,13 @@ from contract.errors import SettingsError
 from inference_worker.engines.base import Engine
 from inference_worker.engines.echo import EchoEngine
 from inference_worker.engines.fallback import Fallback
-from inference_worker.engines.metering import Metered, UsageLedger
 from inference_worker.model_files import record
 from inference_worker.model_files.locate import locate_model
 from inference_worker.monitoring import metrics
 from inference_worker.proxy.api_client import Remote, target_of
 from inference_worker.proxy.budget import Budget
 from inference_worker.proxy.cache import AnswerCache
-from inference_worker.proxy.engine import ProxyEngine
+from inference_worker.proxy.engine import LoseTokens, ProxyEngine, ignore_lost_tokens
 from inference_worker.settings import WorkerSettings
 
 log = structlog.get_logger(__name__)
@@ -57,28 +56,27 @@ def _open_llama(settings: WorkerSettings) -> Engine:
     )
 
 
-def open_backend(settings: WorkerSettings, bus: Bus) -> Engine:
+def open_backend(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens = ignore_lost_tokens) -> Engine:
     """Load what answers; blocks for as long as that takes. `bus` need not be connected yet.
 
-    Raises SettingsError with one sentence.
+    `lose_tokens` is told of tokens that the proxy may have charged for nothing. Raises SettingsError.
     """
-    ledger = UsageLedger(bus.usage)
     if settings.policy == "local":
         if settings.proxy_url:
             log.info("COPILOT_API_URL is not used: DOCQA_BACKEND does not name the proxy")
-        return Metered(open_engine(settings), ledger)
+        return open_engine(settings)
     # First what is quick to refuse.
-    proxy = _open_proxy(settings, bus, ledger)
+    proxy = _open_proxy(settings, bus, lose_tokens)
     match settings.policy:
         case "local-then-proxy":
-            return Metered(Fallback(open_engine(settings), proxy), ledger)
+            return Fallback(open_engine(settings), proxy)
         case "proxy-then-local":
-            return Metered(Fallback(proxy, open_engine(settings)), ledger)
+            return Fallback(proxy, open_engine(settings))
         case _:
-            return Metered(proxy, ledger)
+            return proxy
 
 
-def _open_proxy(settings: WorkerSettings, bus: Bus, ledger: UsageLedger) -> ProxyEngine:
+def _open_proxy(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens) -> ProxyEngine:
     target = target_of(settings.proxy_url, allow_http=settings.proxy_allow_http)
     if not settings.proxy_model:
         raise SettingsError("DOCQA_PROXY_MODEL: name the model that the proxy is to answer with.")
@@ -93,7 +91,7 @@ def _open_proxy(settings: WorkerSettings, bus: Bus, ledger: UsageLedger) -> Prox
         slots=settings.slots,
         context_tokens=settings.proxy_context_tokens,
         redactor=settings.redactor(),
-        lose_tokens=ledger.lose,
+        lose_tokens=lose_tokens,
     )
 
 

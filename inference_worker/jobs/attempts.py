@@ -1,4 +1,4 @@
-"""How often each job was started. Starts are counted, not deliveries: a drain or a reconnect is no attempt."""
+"""Counts how often each job was started. Not deliveries: a drain or a reconnect delivers again, and is no attempt."""
 
 from contract.bus.bucket import Bucket, Entry
 from contract.topology import JobName
@@ -11,18 +11,19 @@ class Starts:
         self._bucket = bucket
 
     async def of(self, job: JobName) -> int:
+        """The number of starts so far."""
         return _count(await self._bucket.get(job.key))
 
     async def add(self, job: JobName) -> int:
-        """Count one start, on disk before this returns; the number of starts so far."""
+        """Count one start, on disk before this returns. Returns the number of starts so far."""
         return await self._change(job, 1)
 
     async def take_back(self, job: JobName) -> None:
-        """Uncount a start that ended by no fault of the job's."""
+        """Uncount a start that the worker itself ended."""
         await self._change(job, -1)
 
     async def forget(self, job: JobName) -> None:
-        """Drop the count of a job that has its result."""
+        """Delete the count of a job that has its result."""
         if entry := await self._bucket.get(job.key):
             await self._bucket.remove(entry.seq)
 

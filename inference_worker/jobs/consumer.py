@@ -1,8 +1,8 @@
-"""Pulls jobs from the durable, holds them while they are served, and gives back what is not started.
+"""Pulls jobs from the durable consumer, holds them while they are served, and gives back those not started.
 
-nats-py's own `fetch` sleeps out its timeout when the server restarts, and a cancelled one can swallow a job:
-so the pull requests are made here. Each asks for as many jobs as there is room; the server answers into one
-inbox, which stays open until the last delivered job has been taken in.
+nats-py's own `fetch` blocks for its whole timeout when the server restarts, and a cancelled one can lose a delivery
+until its ack wait is over. So the pull requests are made here: each asks for as many jobs as there is room for, and
+the server answers into one inbox, which stays open until the last delivered job was taken in.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ from inference_worker.jobs.job import Job
 from inference_worker.monitoring import metrics
 
 PULL_EXPIRES_S: Final = 1.0
-"""How long the server keeps a pull request open; as long a stopping worker may have to wait for its end."""
+"""How long the server keeps a pull request open; a stopping worker may wait that long for its end."""
 BACK_OFF_S: Final = 1.0
-"""After the server said that there is no such durable, or after a job broke in an unforeseen way."""
+"""Pause after the server found no such consumer, and delay of a job that met an unexpected error."""
 
 _NEXT = f"$JS.API.CONSUMER.MSG.NEXT.{topology.JOBS_STREAM}.{topology.WORKER_DURABLE}"
 _GONE = frozenset({"404", "503"})
@@ -38,14 +38,14 @@ Serve = Callable[[Job], Awaitable[None]]
 
 
 class _Pull(msgspec.Struct, frozen=True):
-    """A pull request that the server may still answer."""
+    """A pull request that the server may still answer, until `ends_s` (monotonic)."""
 
     batch: int
     ends_s: float
 
 
 class Consumer:
-    """Keeps up to `limit` jobs held and their deliveries alive, each served by a task of its own."""
+    """Holds up to `limit` jobs, each served by a task of its own, and extends their ack waits."""
 
     def __init__(self, bus: Bus, serve: Serve, limit: int, ack_wait_s: float) -> None:
         self._bus = bus
@@ -57,7 +57,7 @@ class Consumer:
         self._inbox = ""
         self._pulls: dict[str, _Pull] = {}
         self._asked = 0
-        """How many jobs the server may still deliver, over all pulls: a delivery does not tell its own."""
+        """How many jobs the server may still deliver, over all pulls: a delivery does not name its pull."""
         self._pulled = 0
         self._not_before_s = 0.0
         self._wake = asyncio.Event()
@@ -66,16 +66,17 @@ class Consumer:
 
     @property
     def held(self) -> int:
+        """How many jobs are held, started or not."""
         return len(self._held)
 
     def oldest_waiting_s(self) -> float:
-        """The age of the oldest job that is held and not started; 0 without one."""
+        """Age in seconds of the oldest job that is held and not started; 0 if there is none."""
         waiting = [job.accepted_s for job in self._held.values() if not job.is_started]
         return max(time.time() - min(waiting), 0.0) if waiting else 0.0
 
     @property
     def started(self) -> list[str]:
-        """The subjects of those that were started."""
+        """The subjects of the started jobs."""
         return [subject for subject, job in self._held.items() if job.is_started]
 
     async def run(self) -> None:
@@ -88,14 +89,14 @@ class Consumer:
         try:
             while True:
                 await self._pull_for_room()
-                await self._rest()
+                await self._wait_a_little()
         finally:
             await self._close(subscription)
             keeping.cancel()
 
     async def drain(self, limit_s: float) -> None:
         """Give back what is not started, at once; let the rest finish for up to `limit_s`, then give it back too."""
-        await asyncio.sleep(0)  # a task that is cancelled before its first step would give nothing back
+        await asyncio.sleep(0)  # a task cancelled before its first step would not give its job back
         keeping = asyncio.create_task(self._keep_all(), name="keep deliveries alive")
         for subject, job in list(self._held.items()):
             if not job.is_started:
@@ -121,17 +122,18 @@ class Consumer:
         self._is_paused = True
 
     def resume(self) -> None:
+        """Fetch again."""
         self._is_paused = False
         self._wake.set()
 
     async def forget_pulls(self) -> None:
-        """After a reconnect: the server that was asked no longer knows of it."""
+        """After a reconnect: the server no longer knows the pulls of the former connection."""
         self._pulls.clear()
         self._asked = 0
         self._wake.set()
 
     async def cancel(self, message: Msg) -> None:
-        """Take in a hint that a job is no longer wanted."""
+        """Cancel the job that a message on `docqa.cancel.>` names, if it is held."""
         subject = f"docqa.jobs.{message.subject.removeprefix('docqa.cancel.')}"
         if job := self._held.get(subject):
             job.cancel()
@@ -151,7 +153,7 @@ class Consumer:
             self._asked += room
 
     def _drop_ended(self, now_s: float) -> None:
-        """Forget the pulls whose end was not told, oldest first; when none is left, nothing is asked for."""
+        """Forget pulls whose end was never reported, oldest first; without pulls no delivery is due."""
         if not self._asked:
             self._pulls.clear()
         while self._pulls and (oldest := next(iter(self._pulls))) and self._pulls[oldest].ends_s < now_s:
@@ -159,7 +161,7 @@ class Consumer:
         if not self._pulls:
             self._asked = 0
 
-    async def _rest(self) -> None:
+    async def _wait_a_little(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(BACK_OFF_S):
                 await self._wake.wait()
@@ -167,11 +169,11 @@ class Consumer:
 
     async def _receive(self, message: Msg) -> None:
         if message.reply.startswith("$JS.ACK."):
-            self._take_in(message)
+            self._accept(message)
         else:
             self._end_pull(message)
 
-    def _take_in(self, message: Msg) -> None:
+    def _accept(self, message: Msg) -> None:
         self._asked = max(self._asked - 1, 0)
         self._wake.set()
         if message.metadata.num_delivered > 1:
@@ -185,7 +187,7 @@ class Consumer:
         headers = status.headers or {}
         code = headers.get("Status", "")
         if code in _GONE:
-            log.warning("no jobs can be had: the bus is not provisioned", status=code)
+            log.warning("cannot pull jobs: stream or consumer is missing (run `docqa nats`)", status=code)
             self._not_before_s = time.monotonic() + BACK_OFF_S
         if pull := self._pulls.pop(status.subject, None):
             self._asked = max(self._asked - int(headers.get("Nats-Pending-Messages", pull.batch)), 0)
@@ -212,14 +214,14 @@ class Consumer:
             await asyncio.gather(*(job.keep() for job in list(self._held.values())))
 
     async def _close(self, subscription: Subscription) -> None:
-        # First the pulls end: the server loses a job that it delivers while the inbox goes, until its ack wait is over.
+        # A job delivered into a closed inbox is lost until its ack wait is over: so the pulls end first.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PULL_EXPIRES_S + 1):
                 await self._pulls_ended()
-        # drain(), not unsubscribe(): a job that is on its way is still taken in, and then given back.
+        # drain(), not unsubscribe(): a job in transit is still taken in, and then given back.
         with contextlib.suppress(nats.errors.Error, TimeoutError):
             await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py leaves it untyped
 
     async def _pulls_ended(self) -> None:
         while self._asked and self._bus.is_connected and not self._hurry.is_set():
-            await self._rest()
+            await self._wait_a_little()

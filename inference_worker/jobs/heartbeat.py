@@ -1,4 +1,4 @@
-"""Tells the ingresses every few seconds that this worker is alive, how busy it is and how fast."""
+"""Announces every few seconds that this worker is alive, how busy it is and how fast."""
 
 import asyncio
 import contextlib
@@ -20,8 +20,8 @@ PERIOD_S: Final = 5
 TICK_S: Final = 1.0
 
 
-class Announcer:
-    """Announces one worker, under the name that its id is."""
+class Heartbeat:
+    """Publishes one worker's announcements, under its id."""
 
     def __init__(self, bus: Bus, engine: Engine, worker: Worker, worker_id: str) -> None:
         self._bus = bus
@@ -39,9 +39,11 @@ class Announcer:
             seconds += 1
 
     async def answer_roll_call(self, _: Msg) -> None:
+        """Announce at once, because an ingress asked."""
         await self.announce()
 
     async def announce(self, *, leaving: bool = False) -> None:
+        """Publish the worker's state; best effort."""
         message = WorkerAnnouncement(
             id=self._id,
             model=self.engine.model_name,

@@ -1,15 +1,16 @@
-"""Stores results and tells whoever listens. The bucket is the truth; live messages are best effort."""
+"""Writes results and dead letters to the bus until they are stored, and sends live messages, which are best effort."""
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+import msgspec
 import structlog
 
 from contract import topology
 from contract.bus import Bus
-from contract.errors import BusError
+from contract.errors import BusError, MessageTooLargeError
 from contract.messages import DeadLetter, Result, TokenEvent, decode_result, encode
 from contract.topology import JobName
 
@@ -21,10 +22,10 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-class Replier:
-    """Writes to the bus what must not be lost, trying until it is written.
+class Outbox:
+    """Stores what must not be lost, trying until it is stored; what the bus refuses for good is tried once.
 
-    `on_stuck` is called when something can't be written, `on_free` when all is: nothing new is fetched in between.
+    `on_stuck` is called when something can't be stored, `on_free` when all is: nothing new is fetched in between.
     """
 
     def __init__(self, bus: Bus, on_stuck: Callable[[], None], on_free: Callable[[], None]) -> None:
@@ -34,32 +35,51 @@ class Replier:
         self._stuck: set[str] = set()
 
     async def store(self, job: JobName, result: Result) -> Result:
-        """Create the job's result; returns the one that stands, which may be another's that came first."""
+        """Create the job's result; returns what is stored, which may be another's that came first.
+
+        Raises MessageTooLargeError, and UnreadableResultError when the other's is of a newer version.
+        """
         body = encode(result)
-        entry = await self._until_written(job.key, lambda: self._bus.results.create(job.key, body))
+        entry = await self._until_stored(job.key, lambda: self._bus.results.create(job.key, body))
         return decode_result(entry.value)
 
-    async def bury(self, letter: DeadLetter, job_id: str, message_id: str) -> None:
-        """Store a dead letter. `message_id` names the job's message: trying again makes no second letter."""
-        subject, body = topology.dead_subject(letter.reason, job_id), encode(letter)
-        await self._until_written(letter.subject, lambda: self._bus.publish_dead(subject, body, message_id))
+    async def dead_letter(self, letter: DeadLetter, job_id: str, message_id: str) -> None:
+        """Store a dead letter; one that is larger than the bus accepts keeps its body's size and hash only.
+
+        `message_id` names the job's message: trying again makes no second letter.
+        """
+        subject = topology.dead_subject(letter.reason, job_id)
+
+        async def store(letter: DeadLetter) -> None:
+            body = encode(letter)
+            await self._until_stored(letter.subject, lambda: self._bus.publish_dead(subject, body, message_id))
+
+        try:
+            await store(letter)
+        except MessageTooLargeError:
+            log.warning("dead letter is larger than the bus accepts: it keeps no query", size_bytes=letter.size_bytes)
+            await store(msgspec.structs.replace(letter, query=None, headers={}))
 
     async def reply(self, job: JobName, result: Result) -> None:
-        await self._tell(job.results_subject, encode(result))
+        """Send the result to whoever waits for it now."""
+        await self._send(job.results_subject, encode(result))
 
     async def stream(self, job: JobName, event: TokenEvent) -> None:
-        await self._tell(job.tokens_subject, encode(event))
+        """Send a piece of an answer to whoever listens now."""
+        await self._send(job.tokens_subject, encode(event))
 
-    async def _tell(self, subject: str, body: bytes) -> None:
+    async def _send(self, subject: str, body: bytes) -> None:
         with contextlib.suppress(BusError):
             await self._bus.publish(subject, body)
 
-    async def _until_written(self, key: str, write: Callable[[], Awaitable[T]]) -> T:
+    async def _until_stored(self, key: str, store: Callable[[], Awaitable[T]]) -> T:
         delay_s = FIRST_RETRY_S
         try:
             while True:
                 try:
-                    return await write()
+                    return await store()
+                except MessageTooLargeError:
+                    raise
                 except BusError as error:
                     self._note_stuck(key, error)
                     await asyncio.sleep(delay_s)
@@ -69,7 +89,7 @@ class Replier:
 
     def _note_stuck(self, key: str, error: BusError) -> None:
         if key not in self._stuck:
-            log.warning("result can't be stored, trying on", job=key, reason=str(error))
+            log.warning("result can't be stored; retrying, and fetching no new jobs", job=key, reason=str(error))
             self._stuck.add(key)
             self._on_stuck()
 

@@ -1,77 +1,77 @@
-"""Who may generate now: up to `slots` jobs together, or one suspect with nothing beside it.
+"""Which jobs may generate now: up to `slots` together, or one suspect alone.
 
-A suspect is a job that was started before and has no result: it may have killed the process. Run alone,
-it can't take its neighbours' attempts with it.
+A suspect is a job that was started before and has no result: it may have crashed the process. Run alone,
+it can't use up the attempts of the jobs beside it.
 """
 
 import asyncio
 
-from inference_worker.jobs.fair_queue import Claim, Turns
+from inference_worker.jobs.fair_queue import Claim, FairQueue
 
 
-class Batch:
-    """Places for running jobs; while there are fewer than jobs, clients take turns."""
+class Slots:
+    """The slots for running jobs; while more jobs wait than slots are free, a fair queue decides."""
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._running = 0
         self._has_suspect = False
-        self._turns = Turns()
-        self._places: dict[Claim, asyncio.Future[None]] = {}
-        """Of all that wait."""
+        self._queue = FairQueue()
+        self._waiting: dict[Claim, asyncio.Future[None]] = {}
+        """Resolved when the claim gets its slot."""
         self._next: Claim | None = None
-        """A suspect whose turn it is, until the batch is empty: nobody passes it, or it would wait for ever."""
+        """A suspect whose turn it is, until no job runs: nothing overtakes it, or it would wait for ever."""
 
     @property
     def running(self) -> int:
         return self._running
 
     async def enter(self, claim: Claim) -> bool:
-        """Wait for a place; True when there was something to wait for. Every enter needs one `leave`."""
-        if not self._places and self._has_room(claim.alone):
+        """Wait for a slot; True if it had to wait. Every enter needs one `leave`."""
+        if not self._waiting and self._has_room(claim.alone):
             self._take(claim.alone)
             return False
-        place = self._places[claim] = asyncio.get_running_loop().create_future()
-        self._turns.add(claim)
-        self._let_in()
+        granted = self._waiting[claim] = asyncio.get_running_loop().create_future()
+        self._queue.add(claim)
+        self._admit()
         try:
-            await place
+            await granted
         except asyncio.CancelledError:
-            self._give_up(claim, place)
+            self._give_up(claim, granted)
             raise
         return True
 
     def leave(self) -> None:
-        """Free one place and let in who is next."""
+        """Free one slot and admit the next jobs."""
         self._running -= 1
         self._has_suspect = False
-        self._let_in()
+        self._admit()
 
-    def _give_up(self, claim: Claim, place: "asyncio.Future[None]") -> None:
-        if place.cancelled():
+    def _give_up(self, claim: Claim, granted: "asyncio.Future[None]") -> None:
+        if granted.cancelled():
             self._forget(claim)
-            self._let_in()
+            self._admit()
         else:
             self.leave()
 
-    def _let_in(self) -> None:
-        # A place is cancelled some turns of the loop before its task gives it up.
-        for gone in [claim for claim, place in self._places.items() if place.cancelled()]:
+    def _admit(self) -> None:
+        # A future is cancelled some turns of the event loop before its task gives it up.
+        for gone in [claim for claim, granted in self._waiting.items() if granted.cancelled()]:
             self._forget(gone)
         while (claim := self._choose()) and self._has_room(claim.alone):
             self._next = None
             self._take(claim.alone)
-            self._places.pop(claim).set_result(None)
+            self._waiting.pop(claim).set_result(None)
 
     def _choose(self) -> Claim | None:
-        """Who is next; nobody as long as there is no place at all, since better choices may still come."""
+        """The next claim; None while no slot is free, since a better choice may still arrive."""
         if self._next is None and self._has_room(alone=False):
-            self._next = self._turns.choose()
+            self._next = self._queue.choose()
         return self._next
 
     def _forget(self, claim: Claim) -> None:
-        self._places.pop(claim, None)
-        self._turns.remove(claim)
+        self._waiting.pop(claim, None)
+        self._queue.remove(claim)
         if self._next is claim:
             self._next = None
 

@@ -1,4 +1,4 @@
-"""How fast this worker works: completions and tokens per second over the last minute in which it had work."""
+"""Completions and tokens per second of this worker, over the last minute in which it had work."""
 
 from collections import deque
 from typing import Final
@@ -17,9 +17,9 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Throughput:
-    """Sums of the last WINDOW_S samples, one a second.
+    """Rates over the last WINDOW_S samples, one a second.
 
-    Only seconds with work count: after a quiet hour the first burst would otherwise look a minute slow.
+    Only seconds with work count: otherwise the first burst after a quiet hour would look slow for a minute.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,7 @@ class Throughput:
         self._jobs = 0
 
     def job_done(self) -> None:
+        """Count one completion."""
         self._jobs += 1
 
     def tick(self, busy_s: float, tokens: int) -> None:

@@ -35,7 +35,11 @@ _BUS_RETRY_S: Final = 0.5
 log = structlog.get_logger(__name__)
 
 LoseTokens = Callable[[str, int], None]
-"""Told the owner and the tokens of a call that came to no answer."""
+"""Takes the owner and the tokens of a call that gave no answer."""
+
+
+def ignore_lost_tokens(owner: str, tokens: int) -> None:
+    """Count nothing."""
 
 
 class ProxyEngine:
@@ -55,7 +59,7 @@ class ProxyEngine:
         context_tokens: int,
         redactor: Redactor = BUILT_IN,
         breaker: Breaker | None = None,
-        lose_tokens: LoseTokens = lambda owner, tokens: None,
+        lose_tokens: LoseTokens = ignore_lost_tokens,
     ) -> None:
         """Owns `remote` from now on, and closes it."""
         self.model_name = model

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 
 from contract.errors import EngineError, PromptTooLongError
-from contract.messages import Query
+from contract.messages import Query, Usage
 from inference_worker.engines.base import Completion, Piece
 from inference_worker.engines.echo import EchoEngine
 
@@ -94,3 +94,26 @@ class Stumbling(Noting):
             raise EngineError
         async for event in EchoEngine.generate(self, query, owner):
             yield event
+
+
+class Endless(Noting):
+    """An API that sends more than the bus accepts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters = 1_300_000
+
+    async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
+        self.asked.append(query)
+        text = "x" * self.letters
+        yield Piece(text)
+        yield Completion(
+            text=text, finish_reason="stop", usage=Usage(1, 1), prefill_ms=0, decode_ms=0, model="far", backend="proxy"
+        )
+
+
+class Broken(Noting):
+    """Has a defect outside of answering."""
+
+    def watch(self, query: Query, owner: str) -> Callable[[], bool]:
+        raise ZeroDivisionError

@@ -13,6 +13,7 @@ from contract.bus import Bus
 from contract.messages import Query
 from inference_worker import __main__ as product
 from inference_worker.engines.base import Completion, Engine, Piece
+from inference_worker.proxy.engine import LoseTokens
 from inference_worker.settings import WorkerSettings
 from tests.support.engines import Gated
 
@@ -49,10 +50,10 @@ class Standing(Gated):
 def main() -> int:
     engine = Standing(sys.argv.pop(1))
 
-    def open_standing(settings: WorkerSettings, bus: Bus) -> Engine:
+    def open_standing(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens) -> Engine:
         return engine
 
-    product.open_backend = open_standing  # type: ignore[attr-defined]
+    product.open_backend = open_standing  # type: ignore[assignment, attr-defined]
     return product.main()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from contract import topology
 from contract.bus import Bus
 from inference_worker.engines.base import Engine
-from inference_worker.jobs.worker import Worker
+from inference_worker.jobs.worker import CountUsage, Worker, ignore_usage
 from inference_worker.settings import WorkerSettings
 from tests.support.bus_side import TICK_S
 from tests.support.engines import Noting
@@ -17,10 +17,12 @@ from tests.support.waiting import eventually
 
 
 @contextlib.asynccontextmanager
-async def working(server: RunningServer, engine: Engine, **settings: Any) -> AsyncIterator[Worker]:
+async def working(
+    server: RunningServer, engine: Engine, count_usage: CountUsage = ignore_usage, **settings: Any
+) -> AsyncIterator[Worker]:
     """A worker that takes jobs while the block runs; then it gives back what it holds."""
     bus = Bus()
-    worker = Worker(bus, engine, WorkerSettings(engine="echo", **settings))
+    worker = Worker(bus, engine, WorkerSettings(engine="echo", **settings), count_usage=count_usage)
     await bus.connect(server.settings_for("worker"), "worker", on_reconnect=worker.consumer.forget_pulls)
     await bus.subscribe(topology.CANCEL_SUBJECTS, worker.consumer.cancel)
     running = asyncio.create_task(worker.consumer.run())

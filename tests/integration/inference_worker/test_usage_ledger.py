@@ -7,16 +7,18 @@ from datetime import UTC, datetime
 import pytest
 
 from contract.bus import Bus
-from contract.messages import Query, Usage
+from contract.messages import Usage
 from contract.usage_records import Answers, ClientDay, decode
-from inference_worker.engines import metering
 from inference_worker.engines.echo import EchoEngine
-from inference_worker.engines.metering import Metered, UsageLedger
+from inference_worker.jobs import usage_ledger
+from inference_worker.jobs.usage_ledger import UsageLedger
 from inference_worker.proxy.cache import AnswerCache
 from ops.usage import days
 from tests.integration.inference_worker.test_proxy import an_answer
+from tests.support.bus_side import publish, result_of
 from tests.support.nats_server import RunningServer
 from tests.support.waiting import eventually
+from tests.support.worker_side import working
 
 DAY = "2026-03-01"
 USAGE = Usage(30, 4)
@@ -53,7 +55,7 @@ async def test_answers_are_added_up_by_day_client_and_backend_over_all_workers(w
 async def test_what_is_counted_while_the_bus_is_away_is_written_when_it_is_back(
     server: RunningServer, worker: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metering, "PERIOD_S", 0.05)
+    monkeypatch.setattr(usage_ledger, "PERIOD_S", 0.05)
     ledger = UsageLedger(worker.usage, now)
     server.stop()
     ledger.count("http.a", "local", USAGE)
@@ -68,11 +70,13 @@ async def test_what_is_counted_while_the_bus_is_away_is_written_when_it_is_back(
     await ledger.close()
 
 
-async def test_a_metered_engine_counts_each_answer_for_its_owner(worker: Bus) -> None:
-    engine = Metered(EchoEngine(2), UsageLedger(worker.usage, now))
-    assert [event async for event in engine.generate(Query(query="two words"), "http.a")]
-    await engine.close()
-    assert await kept(worker, "http.a") == ClientDay(local=Answers(1, 2, 2))
+async def test_each_answer_is_counted_for_its_owner(server: RunningServer, admin: Bus, worker: Bus) -> None:
+    ledger = UsageLedger(worker.usage, now)
+    async with working(server, EchoEngine(2), count_usage=ledger.count):
+        job = await publish(admin, "two words")
+        await result_of(admin, job)
+    await ledger.close()
+    assert await kept(worker, f"{job.publisher}.{job.client}") == ClientDay(local=Answers(1, 2, 2))
 
 
 async def test_the_admin_reads_the_days_that_are_asked_for(server: RunningServer, worker: Bus) -> None:

@@ -46,7 +46,7 @@ from tests.support.bus_side import (
     settled,
     starts_are_forgotten,
 )
-from tests.support.engines import Failing, Gated, Narrow, Noting, Remembering, Stumbling, Unfinished
+from tests.support.engines import Broken, Endless, Failing, Gated, Narrow, Noting, Remembering, Stumbling, Unfinished
 from tests.support.nats_server import RunningServer
 from tests.support.waiting import eventually
 from tests.support.worker_side import asked, working
@@ -147,14 +147,14 @@ async def test_as_many_jobs_run_together_as_the_engine_has_slots(server: Running
 def entries(worker: Worker) -> list[Claim]:
     """Whose job entered the batch, in that order."""
     entered: list[Claim] = []
-    enter = worker._batch.enter
+    enter = worker._slots.enter
 
     async def noting(claim: Claim) -> bool:
         has_waited = await enter(claim)
         entered.append(claim)
         return has_waited
 
-    worker._batch.enter = noting  # type: ignore[method-assign]
+    worker._slots.enter = noting  # type: ignore[method-assign]
     return entered
 
 
@@ -170,7 +170,7 @@ async def test_clients_take_turns_among_the_jobs_that_are_held(server: RunningSe
             jobs.append(await publish(admin, job=new_job(client=client), max_tokens=QUANTUM_TOKENS - 1))
 
             async def waits() -> bool:
-                return len(worker._batch._places) == len(jobs)
+                return len(worker._slots._waiting) == len(jobs)
 
             await eventually(waits, "it waits for its place", 15, TICK_S)
         engine.gate.set()
@@ -595,3 +595,38 @@ async def test_two_workers_that_answer_one_job_leave_one_result(hasty_server: Ru
         await eventually(is_done, "the first worker is done", 15, TICK_S)
         await all_is_clean(admin, job)
         assert await result_of(admin, job) == stands
+
+
+async def test_an_answer_larger_than_the_bus_accepts_ends_as_a_failure_and_holds_up_nobody(
+    server: RunningServer, admin: Bus
+) -> None:
+    engine = Endless()
+    async with working(server, engine):
+        failure = failure_of(await result_of(admin, await publish(admin)))
+        assert (failure.code, failure.dead_letter) == ("proxy-error", False)
+        assert "more than the bus accepts" in failure.detail
+        engine.letters = 10
+        assert isinstance(await result_of(admin, await publish(admin)), Answer)
+    assert len(engine.asked) == 2
+
+
+async def test_a_job_that_always_meets_an_unexpected_error_ends_as_a_dead_letter(
+    server: RunningServer, admin: Bus
+) -> None:
+    engine = Broken()
+    async with working(server, engine, max_attempts=2):
+        job = await publish(admin)
+        failure = failure_of(await result_of(admin, job))
+        await all_is_clean(admin, job)
+    assert (failure.code, failure.attempts, failure.dead_letter) == ("engine-error", 2, True)
+
+
+async def test_a_job_whose_result_only_a_newer_version_reads_leaves_the_stream(
+    server: RunningServer, admin: Bus
+) -> None:
+    engine, job = Noting(), new_job()
+    await admin.results.create(job.key, b'{"status": "of a later version"}')
+    await publish(admin, job=job)
+    async with working(server, engine):
+        await is_gone(admin, job)
+    assert engine.asked == []

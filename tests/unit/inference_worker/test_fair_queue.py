@@ -1,4 +1,4 @@
-"""Turns among clients: whose job is next, that shares are fair, and that nobody waits for ever."""
+"""FairQueue among clients: whose job is next, that shares are fair, and that nobody waits for ever."""
 
 import itertools
 import random
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from contract.messages import Query
 from inference_worker.engines.base import cost_tokens
-from inference_worker.jobs.fair_queue import PATIENCE, QUANTUM_TOKENS, Claim, Turns
+from inference_worker.jobs.fair_queue import PATIENCE, QUANTUM_TOKENS, Claim, FairQueue
 
 LARGEST_TOKENS = 8 * QUANTUM_TOKENS
 OWNERS = ["http.a", "http.b", "http.c", "http.d", "alice.a"]
@@ -28,14 +28,14 @@ def claim(owner: str, cost_tokens: int = 100, *, is_warm: bool = False) -> Claim
     return Claim(owner=owner, cost_tokens=cost_tokens, is_warm=lambda: is_warm)
 
 
-def turns_of(*claims: Claim) -> Turns:
-    turns = Turns()
+def turns_of(*claims: Claim) -> FairQueue:
+    turns = FairQueue()
     for one in claims:
         turns.add(one)
     return turns
 
 
-def chosen(turns: Turns) -> list[Claim]:
+def chosen(turns: FairQueue) -> list[Claim]:
     """All that wait, in the order in which they are chosen."""
     return list(iter(turns.choose, None))
 
@@ -44,8 +44,8 @@ def owners_of(claims: list[Claim]) -> str:
     return "".join(one.owner for one in claims)
 
 
-class PlainTurns:
-    """Deficit round robin as one would tell it, visit by visit: what `Turns` works out in one go."""
+class PlainQueue:
+    """Deficit round robin as one would tell it, visit by visit: what `FairQueue` works out in one go."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, list[int]]] = []
@@ -76,7 +76,7 @@ class Crowd:
     """Claims that come, are chosen and go at random, checked against the rules at every step."""
 
     def __init__(self) -> None:
-        self.turns = Turns()
+        self.turns = FairQueue()
         self.waiting: dict[Claim, int] = {}
         """Each with how often its owner may still be served before it."""
         self.ends: Counter[Claim] = Counter()
@@ -181,7 +181,7 @@ def test_in_thousands_of_arrivals_too(seed: int, chosen_of_ten: int) -> None:
 @settings(max_examples=300)
 def test_the_order_is_that_of_a_plain_round_robin(plan: list[tuple[str, int] | None]) -> None:
     """Each `None` is a choice."""
-    turns, plain = Turns(), PlainTurns()
+    turns, plain = FairQueue(), PlainQueue()
     for arrival in [*plan, *[None] * len(plan)]:
         if arrival:
             turns.add(claim(*arrival))

@@ -1,8 +1,8 @@
-"""An engine whose answers are counted: for whom, by whom, how many tokens. Passes everything on as it comes."""
+"""Counts answers and tokens by day and client, in memory first; writes the sums to the bucket of usage."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,16 +10,14 @@ import structlog
 
 from contract.bus.bucket import Bucket
 from contract.errors import BusError, OutcomeUnknownError
-from contract.messages import Backend, Query, Usage
+from contract.messages import Backend, Usage
 from contract.usage_records import ClientDay, answers_of, client_key, day_of, decode, encode
-from inference_worker.engines.base import Completion, Engine, Piece
-
-log = structlog.get_logger(__name__)
-
 
 PERIOD_S: Final = 2.0
 _MOST_PENDING: Final = 10_000
-"""Days of clients that are kept while the bus is away."""
+"""How many client days are kept in memory while the bus is unavailable; further ones are not counted."""
+
+log = structlog.get_logger(__name__)
 
 
 def _now() -> datetime:
@@ -27,7 +25,7 @@ def _now() -> datetime:
 
 
 class UsageLedger:
-    """Counts in memory, and in the bucket of usage."""
+    """Sums in memory, added to the bucket every PERIOD_S while there is something to add."""
 
     def __init__(self, bucket: Bucket, now: Callable[[], datetime] = _now) -> None:
         self._bucket = bucket
@@ -37,7 +35,7 @@ class UsageLedger:
         self._has_warned = False
 
     def count(self, owner: str, backend: Backend, usage: Usage) -> None:
-        """One answer."""
+        """Count one answer for `owner` (`<publisher>.<client>`)."""
         one = answers_of(usage)
         match backend:
             case "local":
@@ -48,11 +46,11 @@ class UsageLedger:
                 self._add(owner, ClientDay(cache=one))
 
     def lose(self, owner: str, tokens: int) -> None:
-        """Tokens of the proxy's that came to no answer."""
+        """Count tokens that the proxy may have charged without giving an answer."""
         self._add(owner, ClientDay(lost_tokens=tokens))
 
     async def close(self) -> None:
-        """Write what is not written yet, if the bus is there."""
+        """Write what is pending, if the bus is available."""
         if self._writing:
             self._writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -60,7 +58,7 @@ class UsageLedger:
         await self.flush()
 
     async def flush(self) -> None:
-        """Write all that is pending; what can't be written stays."""
+        """Write what is pending; what can't be written stays pending."""
         pending, self._pending = self._pending, {}
         while pending:
             key, more = pending.popitem()
@@ -98,47 +96,4 @@ class UsageLedger:
             self._pending[key] = self._pending.get(key, ClientDay()) + counted
         if not self._has_warned:
             self._has_warned = True
-            log.warning("usage can't be written, it is kept", reason=str(error))
-
-
-class Metered:
-    """Owns the engine from its making on, and closes it."""
-
-    def __init__(self, engine: Engine, ledger: UsageLedger) -> None:
-        self._engine = engine
-        self._ledger = ledger
-        self.model_name = engine.model_name
-        self.slots = engine.slots
-
-    @property
-    def context_tokens(self) -> int:
-        return self._engine.context_tokens
-
-    @property
-    def max_prompt_bytes(self) -> int:
-        return self._engine.max_prompt_bytes
-
-    @property
-    def tokens_generated(self) -> int:
-        return self._engine.tokens_generated
-
-    @property
-    def stalled_s(self) -> float:
-        return self._engine.stalled_s
-
-    def watch(self, query: Query, owner: str) -> Callable[[], bool]:
-        """As the engine says."""
-        return self._engine.watch(query, owner)
-
-    async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
-        """As the engine yields them."""
-        async with contextlib.aclosing(self._engine.generate(query, owner)) as events:
-            async for event in events:
-                if isinstance(event, Completion):
-                    self._ledger.count(owner, event.backend, event.usage)
-                yield event
-
-    async def close(self) -> None:
-        """Close the engine, then write down what was counted last."""
-        await self._engine.close()
-        await self._ledger.close()
+            log.warning("usage can't be written; it is kept in memory", reason=str(error))
