@@ -24,7 +24,7 @@ from typing import Any, Final
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _QUESTION: Final = "How much notice must the tenant give?"
 _CONTEXT: Final = "The tenant may end this lease at any time by giving two months notice in writing."
-_STEP: Final = re.compile(r"^(\d) of \d  ")
+_STEP: Final = re.compile(r"^(Starting )?\d of \d")
 _READY: Final = "Goblin DocQA answers at"
 _WITHIN_S: Final = 3600.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")

@@ -123,6 +123,17 @@ class TokenEvent(msgspec.Struct, frozen=True):
     text: str
 
 
+class Tuning(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a worker's measuring of its model is: see `docqa models tune`."""
+
+    state: str
+    """`waiting` for an idle moment, `running`, `done`, or `failed`; readers accept others."""
+    done: float = 0.0
+    """From 0 to 1."""
+    form: str = ""
+    """What is being tried, then what was chosen: the name of a quantization, or `as-is`."""
+
+
 class WorkerAnnouncement(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker says of itself every few seconds. Rates are over the last 60 s while it was busy."""
 
@@ -137,6 +148,8 @@ class WorkerAnnouncement(msgspec.Struct, frozen=True, kw_only=True):
     context_tokens: int
     max_prompt_bytes: int
     leaving: bool = False
+    tuning: Tuning | None = None
+    """None where the model needs none."""
 
 
 class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):

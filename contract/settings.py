@@ -184,6 +184,7 @@ KNOWN_NAMES = frozenset(
         "DOCQA_THREADS",
         "DOCQA_TOKEN",
         "DOCQA_TOKENS",
+        "DOCQA_TUNE",
         "DOCQA_UDS",
         "DOCQA_VERSIONS_KEEP_DAYS",
         "MAX_QUEUE_SIZE",

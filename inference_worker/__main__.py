@@ -24,7 +24,7 @@ from contract.runtime.metrics import BUS_CONNECTED, show_process
 from contract.runtime.startup import tracer_from
 from contract.runtime.systemd import Notifier
 from contract.runtime.tracing import Tracer
-from inference_worker.backends import hint_for, open_backend
+from inference_worker.backends import hint_for, needs_tuning, open_backend
 from inference_worker.engines.base import Engine
 from inference_worker.jobs.heartbeat import Heartbeat
 from inference_worker.jobs.usage_ledger import UsageLedger
@@ -32,6 +32,7 @@ from inference_worker.jobs.worker import Worker
 from inference_worker.monitoring.status_server import StatusServer
 from inference_worker.monitoring.watchdog import Health, Watchdog
 from inference_worker.settings import WorkerSettings
+from inference_worker.tuning.idle import IdleTuning
 
 ROLE = "worker"
 CUT_OFF_STATUS: Final = 71
@@ -101,15 +102,18 @@ async def answer_jobs(
     ledger = UsageLedger(bus.usage)
     engine = await asyncio.to_thread(open_backend, loaded, bus, ledger.lose)
     worker = Worker(bus, engine, loaded, tracer, ledger.count)
-    heartbeat = Heartbeat(bus, engine, worker, str(uuid7()))
+    tuning = IdleTuning(lambda: not worker.held) if needs_tuning(loaded) else None
+    heartbeat = Heartbeat(bus, engine, worker, str(uuid7()), lambda: tuning.state if tuning else None)
     watchdog = health.watchdog = Watchdog(engine, lambda: worker.started, loaded.stall_s, notifier)
     listen_for_signals(stop, worker)
     watching = asyncio.create_task(watchdog.run(), name="watch")
     pulling = asyncio.create_task(serve_jobs(bus, worker, heartbeat, loaded, on_ready), name="serve")
+    beside = [asyncio.create_task(tuning.run(), name="tune")] if tuning else []
     stopping = asyncio.create_task(stop.wait(), name="stop")
     await asyncio.wait([pulling, stopping, watching], return_when=asyncio.FIRST_COMPLETED)
     health.is_stopping = True
     notifier.stopping()
+    await tasks.end(*beside)
     await tasks.end(pulling, again_after_s=4 * _LOOPS_END_WITHIN_S)
     log.info("draining", held=worker.held, running=worker.busy)
     await worker.consumer.drain(loaded.drain_s)

@@ -35,10 +35,16 @@ def hint_for(settings: WorkerSettings) -> str:
     return plan_model(settings).hint
 
 
+def needs_tuning(settings: WorkerSettings) -> bool:
+    """True where the model was not measured on this machine, and may be while nobody asks."""
+    return settings.tune == "idle" and bool(hint_for(settings))
+
+
 def _open_llama(settings: WorkerSettings) -> Engine:
     try:
         from inference_worker.llama.engine import LlamaEngine
         from inference_worker.llama.model import Model
+        from inference_worker.model_files import amx
         from inference_worker.model_files.plan import plan_model
     except ImportError as error:
         raise SettingsError(
@@ -49,7 +55,8 @@ def _open_llama(settings: WorkerSettings) -> Engine:
     plan = plan_model(settings)
     if plan.hint:
         log.info(plan.hint)
-    model = Model(plan.path, plan.options, settings.slots, settings.context_tokens)
+    options = amx.checked(plan.options, given, settings.model_cache)
+    model = Model(plan.path, options, settings.slots, settings.context_tokens)
     donor_bytes = settings.prefix_cache_mb * 1_000_000
     return LlamaEngine(
         model, name=plan.name, donor_bytes=donor_bytes, share_with=settings.share_prefixes, on_step=metrics.count_step

@@ -30,6 +30,7 @@ class WorkerSettings(RedactionSettings, frozen=True, kw_only=True):
     model_path: Path | None = field(default=None, name="MODEL_PATH")
     model_name: str | None = field(default=None, name="MODEL_NAME")
     model_quantization: str = field(default="auto", name="MODEL_QUANTIZATION")
+    tune: Literal["idle", "off"] = field(default="idle", name="DOCQA_TUNE")
     model_cache: Path = field(default_factory=default_model_cache, name="DOCQA_MODEL_CACHE")
     model_snapshots: Path | None = field(default=None, name="DOCQA_MODEL_SNAPSHOTS")
     model_check: Literal["fast", "full", "off"] = field(default="fast", name="DOCQA_MODEL_CHECK")

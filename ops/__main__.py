@@ -1,5 +1,6 @@
 """The `docqa` command. Knows the commands' names and how errors are told; loads only the command that is used."""
 
+import difflib
 import importlib
 import sys
 from typing import Final
@@ -64,6 +65,13 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         return load_command(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _COMMANDS and (close := difflib.get_close_matches(args[0], _COMMANDS, n=1)):
+            ctx.fail(f"There is no command {args[0]}: did you mean {close[0]}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         widest = max(map(len, _COMMANDS))

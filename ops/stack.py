@@ -84,7 +84,7 @@ class Up:
             self._console.say("Stopped.")
 
     async def _start_bus(self) -> None:
-        self._console.work("Starting the bus")
+        self._console.work(f"Starting 1 of 3: the message bus (data in {self._settings.data_dir})")
         if self._nats is None:
             await provision_elsewhere(load(BusSettings, self._environment), self._settings)
             return
@@ -93,7 +93,7 @@ class Up:
             service.settle(**address.environment_for(self._settings.data_dir, role))
 
     async def _start_services(self) -> None:
-        self._console.work("Loading the model and opening the doors")
+        self._console.work("Starting 2 of 3: the worker, which loads the model, and the ingress")
         try:
             async with asyncio.TaskGroup() as starting:
                 starting.create_task(self._keep("worker", self._worker))
@@ -105,7 +105,7 @@ class Up:
             service.settle(DOCQA_METRICS_ADDR=service.ready["metrics"])
 
     async def _wait_until_healthy(self) -> None:
-        self._console.work("Waiting until the ingress sees the worker")
+        self._console.work("Starting 3 of 3: waiting until the ingress sees the worker")
         while True:
             found = await asyncio.to_thread(health.look, self._settings.socket_path)
             if found.get("status") == "healthy":

@@ -45,8 +45,9 @@ async def part(work: Path, name: str, *arguments: str, **environment: str) -> As
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's, without the settings of some other system."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("DOCQA_")}
+    """This process's, without the settings of some other system; nothing is tuned beside what is measured."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("DOCQA_")}
+    return {**kept, "DOCQA_TUNE": "off"}
 
 
 async def _ready(ready_file: Path, process: asyncio.subprocess.Process, log: Path) -> dict[str, Any]:

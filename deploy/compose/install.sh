@@ -17,6 +17,3 @@ cd /opt/docqa/lib/python3*/site-packages
 # Beside the library, where the model's loader looks; the rest is for those who compile against llama.cpp.
 mv bin/libggml-cpu-*.so llama_cpp/lib/
 rm -rf bin include lib
-# AMX code from bookworm's GCC crashes (ggml-org/llama.cpp#26954): processors with AMX take the variant for zen4, which
-# is the same without it.
-rm llama_cpp/lib/libggml-cpu-sapphirerapids.so

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Final
 
 import psutil
@@ -11,7 +12,7 @@ from nats.aio.msg import Msg
 from contract import topology
 from contract.bus import Bus
 from contract.errors import BusError
-from contract.messages import WorkerAnnouncement, encode
+from contract.messages import Tuning, WorkerAnnouncement, encode
 from inference_worker.engines.base import Engine
 from inference_worker.jobs.worker import Worker
 from inference_worker.monitoring import metrics
@@ -23,11 +24,20 @@ TICK_S: Final = 1.0
 class Heartbeat:
     """Publishes one worker's announcements, under its id."""
 
-    def __init__(self, bus: Bus, engine: Engine, worker: Worker, worker_id: str) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        engine: Engine,
+        worker: Worker,
+        worker_id: str,
+        tuning: Callable[[], Tuning | None] = lambda: None,
+    ) -> None:
+        """`tuning` says how far the model's tuning is, if there is one."""
         self._bus = bus
         self.engine = engine
         self._worker = worker
         self._id = worker_id
+        self._tuning = tuning
         self._process = psutil.Process()
 
     async def run(self) -> None:
@@ -56,6 +66,7 @@ class Heartbeat:
             context_tokens=self.engine.context_tokens,
             max_prompt_bytes=self.engine.max_prompt_bytes,
             leaving=leaving,
+            tuning=self._tuning(),
         )
         with contextlib.suppress(BusError):
             await self._bus.publish(topology.worker_subject(self._id), encode(message))

@@ -5,6 +5,7 @@ Everything but `tokenize` and `sampler` belongs to one thread at a time. Knows n
 
 import ctypes
 import functools
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -58,6 +59,13 @@ log = structlog.get_logger(__name__)
 def library_version() -> str:
     """The release of the library that a choice was measured with."""
     return str(llama_cpp.__version__)
+
+
+def library_build() -> str:
+    """Another text for each time that the library's kernels were compiled, safe in a file's name."""
+    kernels = sorted((Path(llama_cpp.__file__).parent / "lib").glob("libggml-cpu*.so*"))
+    facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in kernels]
+    return hashlib.sha256(repr((llama_cpp.__version__, facts)).encode()).hexdigest()[:12]
 
 
 def quantize(source: Path, target: Path, kind: str) -> None:
@@ -114,7 +122,7 @@ class Model:
         self.name = path.stem
         self.rows = rows
         self.step_tokens = options.step_tokens
-        self._weights = _load_weights(path, options.gpu_layers)
+        self._weights = _load_weights(path, options)
         self._vocab = lc.llama_model_get_vocab(self._weights)
         self._vocab_size = int(lc.llama_vocab_n_tokens(self._vocab))
         self.template = self._load_template()
@@ -356,12 +364,10 @@ class _Batch:
         self._wants_logits[:count] = 1
 
 
-def _load_weights(path: Path, gpu_layers: int) -> Any:
+def _load_weights(path: Path, options: RunOptions) -> Any:
     params = lc.llama_model_default_params()
-    params.n_gpu_layers = gpu_layers
-    # GCC removes the stores of ggml's tile configuration, and the first AMX multiplication crashes the process
-    # (ggml-org/llama.cpp#26954). `make setup` builds without AMX; for any other build no weight is laid out for it.
-    params.use_extra_bufts = b"AMX_INT8 = 1" not in lc.llama_print_system_info()
+    params.n_gpu_layers = options.gpu_layers
+    params.use_extra_bufts = options.extra_buffers
     weights = lc.llama_model_load_from_file(bytes(path), params)
     if not weights:
         raise SettingsError(f"MODEL_NAME: llama.cpp can't load {path}; the log says why. Name another model.")

@@ -16,3 +16,5 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The most tokens of one pass through the model."""
     threads: int = 1
     gpu_layers: int = 0
+    extra_buffers: bool = True
+    """Lay weights out for the processor's widest instructions: AMX, or several rows at a time."""

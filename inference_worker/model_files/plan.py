@@ -44,7 +44,7 @@ def plan_model(settings: WorkerSettings) -> Plan:
         folder.clear_leftovers()
     machine = this_machine(settings.gpu_layers)
     if wanted == AUTO:
-        plan = _chosen(given, folders, machine)
+        plan = _chosen(given, folders, machine) or _untuned(given, machine, settings)
     else:
         path = given if wanted == AS_IS else _forced(wanted, folders)
         plan = Plan(path=path, name=_name(given, wanted), options=_options_for(wanted, folders, machine))
@@ -60,8 +60,8 @@ def wanted_quantization(settings: WorkerSettings) -> str:
     return wanted
 
 
-def _chosen(given: Path, folders: list[ModelFolder], machine: Machine) -> Plan:
-    """The choice whose file is there; without one the given file."""
+def _chosen(given: Path, folders: list[ModelFolder], machine: Machine) -> Plan | None:
+    """The choice whose file is there."""
     for folder in folders:
         if choice := folder.choice_for(machine):
             quantization = choice.chosen.quantization
@@ -69,19 +69,23 @@ def _chosen(given: Path, folders: list[ModelFolder], machine: Machine) -> Plan:
             if path:
                 return Plan(path=path, name=_name(given, quantization), options=choice.chosen.options)
             log.warning("the tuned file is missing or damaged", model=given.name, quantization=quantization)
-    return Plan(path=given, name=given.stem, options=default_options(machine), hint=_hint(given))
+    return None
+
+
+def _untuned(given: Path, machine: Machine, settings: WorkerSettings) -> Plan:
+    hint = _hint(given, is_tuned_when_idle=settings.tune == "idle")
+    return Plan(path=given, name=given.stem, options=default_options(machine), hint=hint)
 
 
 def _name(given: Path, quantization: str) -> str:
     return given.stem if quantization == AS_IS else f"{given.stem}-as-{quantization}"
 
 
-def _hint(given: Path) -> str:
+def _hint(given: Path, *, is_tuned_when_idle: bool) -> str:
     named = "" if given == bundled_model() else f" --model {shlex.quote(str(given))}"
-    return (
-        f"{given.name} was not measured on this machine yet and runs as it is: "
-        f"`docqa models tune{named}` finds out how it runs fastest."
-    )
+    tunes = f"`docqa models tune{named}`"
+    way_out = f"it is tuned while nobody asks; {tunes} does it now." if is_tuned_when_idle else f"{tunes} tunes it."
+    return f"{given.name} was not measured on this machine yet and runs as it is: {way_out}"
 
 
 def _forced(quantization: str, folders: list[ModelFolder]) -> Path:

@@ -10,31 +10,43 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 
 from contract import settings
 from contract.errors import DocQAError
 from contract.runtime import logs
+from contract.runtime.resources import free_bytes
 from inference_worker.llama.model import library_version
-from inference_worker.model_files.choice import Candidate, Choice
+from inference_worker.llama.run_options import RunOptions
+from inference_worker.model_files import amx
+from inference_worker.model_files.choice import AS_IS, Candidate, Choice
 from inference_worker.model_files.locate import locate_model
 from inference_worker.model_files.machine import Machine, this_machine
 from inference_worker.model_files.quantized import ModelFolder
 from inference_worker.settings import WorkerSettings
+from inference_worker.tools.background import end_with, yield_to_others
 from inference_worker.tuning import quality
 from inference_worker.tuning import space as tuning_space
-from inference_worker.tuning.search import Field, Search
+from inference_worker.tuning.journal import Journal
+from inference_worker.tuning.search import Field, Search, TuningError
 from inference_worker.tuning.trials import Trials
+
+_BESIDE_BYTES: Final = 512 * 2**20
+"""What a trial takes beside the weights."""
 
 
 def main() -> int:
     """Exit status: 0 with a choice, 2 with a sentence why there is none, 143 when it was told to stop."""
     signal.signal(signal.SIGTERM, _stop)
     logs.configure("development", "tune")
+    arguments = _arguments()
+    if arguments.background:
+        end_with(arguments.background)
+        yield_to_others()
     try:
-        run(_arguments(), os.environ)
+        run(arguments, os.environ)
     except (DocQAError, OSError) as error:
         tell("failed", sentence=_sentence(error))
         return 2
@@ -50,11 +62,29 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
     folder = ModelFolder(arguments.root or loaded.model_cache, given, library_version())
     machine = this_machine(loaded.gpu_layers)
     wants_again = arguments.again or arguments.only or arguments.without
-    found = None if wants_again else folder.choice_for(machine)
+    found = None if wants_again else _usable(folder, machine)
     if found is None:
+        if arguments.background:
+            _refuse_without_memory(given)
         quantizations = tuning_space.candidates(arguments.only, arguments.without, given, machine)
         found = choose(given, folder, quantizations, machine)
     tell("chosen", choice=found, folder=str(folder.path))
+
+
+def _refuse_without_memory(given: Path) -> None:
+    """Beside a worker that has the model in memory there must be room for another form of it; raises TuningError."""
+    needed_bytes = 2 * given.stat().st_size + _BESIDE_BYTES
+    if free_bytes() < needed_bytes:
+        raise TuningError(
+            f"There is too little memory to tune {given.name} beside the worker: stop it and run `docqa models tune`."
+        )
+
+
+def _usable(folder: ModelFolder, machine: Machine) -> Choice | None:
+    """What was chosen before, while its file is there."""
+    found = folder.choice_for(machine)
+    is_there = found and (found.chosen.quantization == AS_IS or folder.made(found.chosen.quantization))
+    return found if is_there else None
 
 
 def named_model(path: Path | None, loaded: WorkerSettings) -> Path:
@@ -66,11 +96,12 @@ def named_model(path: Path | None, loaded: WorkerSettings) -> Path:
 
 def choose(given: Path, folder: ModelFolder, quantizations: list[str], machine: Machine) -> Choice:
     """Measure, and keep the choice with the file that it needs; raises DocQAError or OSError."""
-    space = tuning_space.space(quantizations, machine)
+    space = tuning_space.space(quantizations, machine, amx.checked(RunOptions(), given, folder.path.parent))
     with folder.claimed(wait=False) as unfinished:
         tell("began", model=given.name, folder=str(folder.path), candidates=quantizations)
         trials = Trials(given, folder, unfinished)
-        field = Field(trials.measure, quality.GATE_KL)
+        journal = Journal(folder.path / f"measured-{machine.key}.jsonl", trials.measure)
+        field = Field(journal.measure, quality.GATE_KL)
         for quantization in quantizations:
             if reason := tuning_space.no_room(quantization, given, unfinished):
                 field.refuse(Candidate(quantization=quantization, options=space.start), reason)
@@ -86,6 +117,7 @@ def choose(given: Path, folder: ModelFolder, quantizations: list[str], machine: 
             measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         folder.keep_choice(made)
+        journal.end()
     return made
 
 
@@ -106,6 +138,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--without", action="append", default=[])
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--background", type=int, metavar="PID", help="yield to all others, and end with this process")
     return parser.parse_args()
 
 

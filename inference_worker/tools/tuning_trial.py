@@ -4,9 +4,6 @@
 """
 
 import contextlib
-import ctypes
-import os
-import signal
 import sys
 
 import msgspec
@@ -17,15 +14,15 @@ from contract.errors import DocQAError
 from contract.runtime import logs
 from inference_worker.llama.model import Model, quantize
 from inference_worker.llama.run_options import RunOptions
+from inference_worker.model_files.amx import has_amx
+from inference_worker.tools.background import end_with
 from inference_worker.tuning import quality, workload
 from inference_worker.tuning.trials import Failed, Measurement, Trial
-
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     trial = Trial.from_json(sys.stdin.buffer.read())
-    _end_with(trial.parent_pid)
+    end_with(trial.parent_pid)
     logs.configure("development", "trial")  # stdout is for the reply
     reply: Measurement | Failed
     try:
@@ -53,7 +50,8 @@ def run(trial: Trial) -> Measurement:
 
 def _write_reference(trial: Trial) -> None:
     """What the given file says, run in the usual way: whichever candidate comes first."""
-    options = RunOptions(threads=trial.candidate.options.threads, gpu_layers=trial.candidate.options.gpu_layers)
+    chosen = trial.candidate.options
+    options = RunOptions(threads=chosen.threads, gpu_layers=chosen.gpu_layers, extra_buffers=not has_amx())
     with contextlib.closing(Model(trial.given, options, 1, workload.ROW_TOKENS)) as model:
         said = quality.log_probabilities(_logits(model))
     part = trial.reference.with_suffix(".part.npy")
@@ -64,14 +62,6 @@ def _write_reference(trial: Trial) -> None:
 def _logits(model: Model) -> npt.NDArray[np.float32]:
     tokens = model.opening() + model.tokenize(quality.TEXT, parse_special=False)
     return model.all_logits(tokens[: quality.MOST_TOKENS])
-
-
-def _end_with(parent_pid: int) -> None:
-    """Have the kernel end this process when its parent is gone, even by kill -9."""
-    if parent_pid and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent_pid:
-            sys.exit(1)
 
 
 if __name__ == "__main__":

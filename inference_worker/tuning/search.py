@@ -1,10 +1,12 @@
 """Searches the fastest way to run a model that still says what the given file says.
 
-Greedy: quantisations first, then one option after another on the best two, then on the best one. A full grid would
-take an hour and find the same, since the options hardly depend on each other. Knows models by `measure` only.
+Greedy: quantisations first, then one option after another on the best one. A full grid would take an hour and find the
+same, since the options hardly depend on each other. A difference counts once it is beyond noise; of equals the one that
+says most exactly what the given file says is taken. Knows models by `measure` only.
 """
 
 import math
+import statistics
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
@@ -12,16 +14,17 @@ import msgspec
 
 from contract.errors import DocQAError, EngineError
 from inference_worker.llama.run_options import RunOptions
-from inference_worker.model_files.choice import AS_IS, WORTH, Candidate, Speed, Tried, Verdict
+from inference_worker.model_files.choice import AS_IS, Candidate, Speed, Tried, Verdict
+from inference_worker.tuning import noise
 from inference_worker.tuning.trials import Measurement
 
 Measure = Callable[[Candidate], Measurement]
 """Judges and times one candidate; raises EngineError where it can't."""
 
-CLOSE: Final = 1.1
-"""Candidates within this of the fastest are measured again before one of them is dropped."""
-FINAL_RUNS: Final = 2
-"""More runs of the last two, in turns: a neighbour who disturbs one of them disturbs the other as well."""
+CLOSE: Final = 1.3
+"""Candidates within this of the fastest are measured again before one is dropped: single runs err by a tenth."""
+MOST_FORMS: Final = 3
+"""As many quantisations are compared in earnest."""
 
 
 class TuningError(DocQAError):
@@ -44,8 +47,9 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def expected_runs(self) -> int:
         """About how many runs it takes, for a progress bar."""
-        again = 2 + 2 * FINAL_RUNS
-        return len(self.quantizations) + 3 * len(self.changes_of_two) + len(self.changes_of_one) + again
+        forms = min(len(self.quantizations), MOST_FORMS)
+        settling = noise.LEAST_RUNS * (forms + 1)
+        return len(self.quantizations) + (forms + 1) * len(self.changes_of_two) + len(self.changes_of_one) + settling
 
 
 class Field:
@@ -74,6 +78,21 @@ class Field:
         """Its best time for the mix; infinite where it can't be chosen."""
         return self._entries[candidate].seconds
 
+    def runs_s(self, candidate: Candidate) -> list[float]:
+        """Its times for the mix, in the order of the runs; empty where it can't be chosen."""
+        entry = self._entries[candidate]
+        return [] if entry.is_out else [speed.mix_s for speed in entry.speeds]
+
+    def kl(self, candidate: Candidate) -> float:
+        """How far it is from what the given file says, in nats; infinite where that is not known."""
+        kl = self._entries[candidate].kl
+        return math.inf if kl is None else kl
+
+    def mark_equal(self, candidates: Iterable[Candidate]) -> None:
+        """Note that these are as fast as each other, as far as can be measured."""
+        for candidate in candidates:
+            self._entries[candidate].is_equal = True
+
     def fastest(self, candidates: Iterable[Candidate] | None = None) -> list[Candidate]:
         """Those that can be chosen, the fastest first."""
         among = self._entries if candidates is None else candidates
@@ -96,7 +115,8 @@ class _Entry:
         self.speeds: list[Speed] = []
         self.verdict: Verdict | None = None
         self.reason = ""
-        self._kl: float | None = None
+        self.kl: float | None = None
+        self.is_equal = False
 
     @property
     def is_out(self) -> bool:
@@ -112,7 +132,7 @@ class _Entry:
         return self.fastest.mix_s if self.fastest and not self.is_out else math.inf
 
     def add(self, measured: Measurement, gate_kl: float) -> None:
-        self._kl = measured.kl
+        self.kl = measured.kl
         if measured.kl is not None and measured.kl > gate_kl:
             self.verdict, self.reason = "too different", f"KL above {gate_kl:g}"
         elif measured.speed:
@@ -125,7 +145,7 @@ class _Entry:
         return Tried(
             candidate=self.candidate,
             verdict=verdict,
-            kl=self._kl,
+            kl=self.kl,
             speed=self.fastest,
             runs=len(self.speeds),
             reason=self.reason,
@@ -135,7 +155,7 @@ class _Entry:
 def _verdict(entry: _Entry, chosen: _Entry) -> Verdict:
     if entry is chosen:
         return "chosen"
-    return entry.verdict or ("equal" if entry.seconds <= chosen.seconds else "slower")
+    return entry.verdict or ("equal" if entry.is_equal or entry.seconds <= chosen.seconds else "slower")
 
 
 class Search:
@@ -149,14 +169,36 @@ class Search:
 
     def best(self) -> Candidate:
         """The fastest candidate worth its trouble; raises TuningError when none could be run."""
-        leaders = self._best_quantizations()
+        forms = self._close_forms()
         for change in self._space.changes_of_two:
-            leaders = self._still_close([self._improved(leader, change) for leader in leaders])
-        best = leaders[0]
+            forms = [self._improved(form, change) for form in forms]
+        best = self._settled(forms)
         for change in self._space.changes_of_one:
             best = self._improved(best, change)
         self._try_given_file()
-        return self._settled()
+        return best
+
+    def _close_forms(self) -> list[Candidate]:
+        """The quantisations that may be the fastest, measured once each."""
+        start = [Candidate(quantization=each, options=self._space.start) for each in self._space.quantizations]
+        for candidate in start:
+            self._run(candidate)
+        fastest = self._field.fastest(start)
+        if not fastest:
+            raise TuningError(f"No candidate can be used ({self._field.reasons()}).")
+        limit_s = CLOSE * self._field.seconds(fastest[0])
+        return [each for each in fastest if self._field.seconds(each) <= limit_s][:MOST_FORMS]
+
+    def _improved(self, leader: Candidate, change: Change) -> Candidate:
+        """The leader with the change, if that is faster beyond noise."""
+        options = msgspec.structs.replace(leader.options, **change)
+        challenger = msgspec.structs.replace(leader, options=options)
+        if challenger == leader:
+            return leader
+        self._run(challenger)
+        if self._field.seconds(challenger) >= self._field.seconds(leader):
+            return leader
+        return challenger if self._equals([leader, challenger]) == [challenger] else leader
 
     def _try_given_file(self) -> None:
         """Also where it is not the fastest: MODEL_QUANTIZATION=as-is runs it with what is fastest for it."""
@@ -165,47 +207,30 @@ class Search:
             for change in self._space.changes_of_two:
                 given = self._improved(given, change)
 
-    def _best_quantizations(self) -> list[Candidate]:
-        """The two fastest, both measured twice when they are close."""
-        start = [Candidate(quantization=each, options=self._space.start) for each in self._space.quantizations]
-        for candidate in start:
-            self._run(candidate)
-        for candidate in self._still_close(self._field.fastest(start))[:3]:
-            self._run(candidate)
-        return self._still_close(self._field.fastest(start))[:2]
-
-    def _improved(self, leader: Candidate, change: Change) -> Candidate:
-        """The leader with the change, if that is faster by more than noise."""
-        options = msgspec.structs.replace(leader.options, **change)
-        challenger = msgspec.structs.replace(leader, options=options)
-        if challenger == leader:
-            return leader
-        self._run(challenger)
-        if not self._is_faster(challenger, leader):
-            return leader
-        # The leader was measured a while ago, maybe in noisier times.
-        self._run(leader)
-        return challenger if self._is_faster(challenger, leader) else leader
-
-    def _is_faster(self, challenger: Candidate, leader: Candidate) -> bool:
-        return self._field.seconds(challenger) <= WORTH * self._field.seconds(leader)
-
-    def _still_close(self, candidates: list[Candidate]) -> list[Candidate]:
-        fastest = self._field.fastest(candidates)
-        if not fastest:
+    def _settled(self, forms: list[Candidate]) -> Candidate:
+        """Of the forms that are as fast as the fastest one, the one that says most exactly what the given file says."""
+        equals = self._equals(forms)
+        if not equals:
             raise TuningError(f"No candidate can be used ({self._field.reasons()}).")
-        return [each for each in fastest if self._field.seconds(each) <= CLOSE * self._field.seconds(fastest[0])]
+        self._field.mark_equal(equals)
+        return min(equals, key=lambda each: (self._field.kl(each), self._trouble(each)))
 
-    def _settled(self) -> Candidate:
-        """The last two in turns; then, among equals, the quantisation that is preferred, run in the usual way."""
-        # Both, however far apart: the fastest of many runs is faster than the fastest of one.
-        last = self._field.fastest()[:2]
-        for _ in range(FINAL_RUNS):
-            for candidate in last:
+    def _equals(self, candidates: list[Candidate]) -> list[Candidate]:
+        """Run all in turns until each is slower than the fastest beyond noise, or as fast; those that are as fast."""
+        left, turns_s = list(candidates), {each: list[float]() for each in candidates}
+        while len(left) > 1:
+            for candidate in left:
                 self._run(candidate)
-        fastest = self._still_close(self._field.fastest())
-        equals = [each for each in fastest if not self._is_faster(fastest[0], each)]
-        return min(equals, key=self._trouble)
+                turns_s[candidate] += self._field.runs_s(candidate)[-1:]
+            left = [each for each in left if self._field.runs_s(each)]
+            if not left:
+                break
+            fastest = min(left, key=lambda each: statistics.median(turns_s[each]))
+            found = {each: noise.compare(turns_s[each], turns_s[fastest]) for each in left if each != fastest}
+            left = [each for each in left if found.get(each) != "slower"]
+            if "unclear" not in found.values():
+                break
+        return left
 
     def _trouble(self, candidate: Candidate) -> tuple[int, int]:
         usual, options = msgspec.structs.asdict(self._space.start), msgspec.structs.asdict(candidate.options)

@@ -8,9 +8,12 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from contract.errors import SettingsError
 from contract.runtime.resources import free_bytes
 from inference_worker.llama.run_options import RunOptions
+from inference_worker.model_files.amx import has_amx
 from inference_worker.model_files.choice import AS_IS
 from inference_worker.model_files.gguf_header import file_type
 from inference_worker.model_files.machine import Machine
@@ -26,6 +29,7 @@ _KIND_BY_FILE_TYPE: Final[dict[int | None, str]] = {1: "f16", 2: "q4_0", 7: "q8_
 _LEAST_BITS: Final = 4.5
 """Taken for all other files: what is made of them may turn out smaller than expected, never larger by much."""
 
+USUAL: Final = RunOptions()
 _MEMORY_SHARE: Final = 0.5
 _DISK_SHARE: Final = 0.8
 _STEPS_TOKENS: Final = (128, 512)
@@ -46,15 +50,16 @@ def candidates(only: Collection[str], without: Collection[str], given: Path, mac
     return chosen
 
 
-def space(quantizations: list[str], machine: Machine) -> Space:
-    """All that is tried: see `Search`."""
-    start = RunOptions(threads=machine.cores, gpu_layers=machine.gpu_layers)
+def space(quantizations: list[str], machine: Machine, usual: RunOptions = USUAL) -> Space:
+    """All that is tried, from the `usual` options on: see `Search`."""
+    start = msgspec.structs.replace(usual, threads=machine.cores, gpu_layers=machine.gpu_layers)
     fewer = {machine.cores // 2, machine.cores - 1} - {0, machine.cores}
     changes: list[Change] = [
         {"kv_layout": "unified"},
         *([{"kv_type": "bf16"}] if machine.multiplies_bf16 else []),
         *({"step_tokens": tokens} for tokens in _STEPS_TOKENS),
         *({"threads": threads} for threads in sorted(fewer, reverse=True)),
+        *([{"extra_buffers": False}] if usual.extra_buffers and has_amx() else []),
         *([{"gpu_layers": 0}] if machine.gpu_layers else []),
     ]
     return Space(

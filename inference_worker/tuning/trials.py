@@ -1,6 +1,6 @@
 """Runs trials, each in a process of its own with a time limit, and keeps the files that they make.
 
-Knows nothing of what is tried in which order (`tuning`) or how it is measured (`run_trial`).
+Knows nothing of what is tried in which order (`search`) or how it is measured (`tools.tuning_trial`).
 """
 
 import os
@@ -12,8 +12,11 @@ from typing import Final
 import msgspec
 
 from contract.errors import EngineError
+from inference_worker.llama.model import quantize
 from inference_worker.model_files.choice import AS_IS, Candidate, Speed
 from inference_worker.model_files.quantized import ModelFolder
+from inference_worker.tuning import shipped_kl
+from inference_worker.tuning.quality import GATE_KL
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +70,14 @@ class Trials:
         self._folder = folder
         self._unfinished = unfinished
         self.limit_s = limit_s
-        self._judged: dict[tuple[object, ...], float | None] = {}
+        self._judged: dict[shipped_kl.Said, float | None] = dict(shipped_kl.of(folder.given_sha256))
 
     def measure(self, candidate: Candidate) -> Measurement:
         """Judge and time one candidate; raises TrialError with why that could not be done."""
         said_by = _what_is_said_depends_on(candidate)
+        known_kl = self._judged.get(said_by)
+        if known_kl is not None and known_kl > GATE_KL:
+            return Measurement(kl=known_kl)
         trial = Trial(
             candidate=candidate,
             given=self._given,
@@ -91,9 +97,12 @@ class Trials:
         return msgspec.structs.replace(measured, kl=kl)
 
     def keep(self, quantization: str) -> None:
-        """Move a candidate's file to where the worker finds it; raises OSError."""
+        """Move a candidate's file to where the worker finds it; raises OSError or EngineError."""
         file = self.file_of(quantization)
         if file.parent == self._unfinished:
+            if not file.exists():
+                # What was measured before an interruption was not made again.
+                quantize(self._given, file, quantization)
             self._folder.keep_made(file, quantization)
 
     def file_of(self, quantization: str) -> Path:
@@ -112,7 +121,7 @@ class Trials:
                 timeout=self.limit_s,
                 check=False,
                 # The worker runs like this; and threads that spin while they wait would be measured as working.
-                env={**os.environ, "OMP_WAIT_POLICY": "passive"},
+                env={**os.environ, "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"},
             )
         except subprocess.TimeoutExpired:
             raise TrialError(f"It took longer than {self.limit_s:.0f} s.") from None
@@ -125,7 +134,7 @@ class Trials:
                 (self._unfinished / f"{quantization}{suffix}").unlink(missing_ok=True)
 
 
-def _what_is_said_depends_on(candidate: Candidate) -> tuple[object, ...]:
+def _what_is_said_depends_on(candidate: Candidate) -> shipped_kl.Said:
     """Candidates that are alike in this compute the same numbers, but for their last digits."""
     options = candidate.options
     return candidate.quantization, options.flash_attention, options.kv_type, options.gpu_layers

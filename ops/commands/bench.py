@@ -2,8 +2,15 @@
 
 import os
 import sys
+from importlib.util import find_spec
+from typing import Final
 
 import click
+
+from contract.errors import DocQAError
+
+_NEEDED: Final = "hdrh"
+"""Of the extra `bench`."""
 
 
 @click.command(
@@ -12,4 +19,6 @@ import click
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
     """Measure the system from outside."""
+    if not find_spec(_NEEDED):
+        raise DocQAError("The benchmarks need more than running does: `make setup`, or install goblin-docqa[bench].")
     os.execv(sys.executable, [sys.executable, "-m", "bench", *arguments])  # noqa: S606  # the bench takes over

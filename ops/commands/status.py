@@ -10,6 +10,7 @@ import click
 from contract.errors import DocQAError
 from contract.settings import load
 from ops.client import Client
+from ops.models import tuning_progress
 from ops.options import data_dir_option, environment_with, json_option, target_option
 from ops.settings import UpSettings
 
@@ -40,5 +41,10 @@ def _table(health: Mapping[str, Any]) -> str:
 def _worker(worker: Mapping[str, Any]) -> str:
     return (
         f"{worker['id']}: {worker['busy']} of {worker['slots']} slots busy, {worker['jobs_per_s']:.1f} jobs/s, "
-        f"{worker['tokens_per_s']:.1f} tokens/s, {worker['memory_bytes'] / 2**20:.0f} MiB"
+        f"{worker['tokens_per_s']:.1f} tokens/s, {worker['memory_bytes'] / 2**20:.0f} MiB{_tuning(worker)}"
     )
+
+
+def _tuning(worker: Mapping[str, Any]) -> str:
+    words = tuning_progress.in_words(worker)
+    return f", {words}" if words else ""

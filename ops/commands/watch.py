@@ -10,6 +10,7 @@ import click
 
 from contract.settings import load
 from ops.client import Client
+from ops.models import tuning_progress
 from ops.options import data_dir_option, environment_with, json_option, target_option
 from ops.settings import UpSettings
 
@@ -95,7 +96,13 @@ def _drawn(look: Mapping[str, Any]) -> "RenderableType":
         facts.add_row("queue", f"{depth} of {capacity}, {look['running']} running")
         facts.add_row("", ProgressBar(total=capacity, completed=depth, width=40))
     facts.add_row("per second", ", ".join(f"{value:g} {_word(name)}" for name, value in look["rates"].items()))
-    return Group(facts, _workers(look.get("workers", [])))
+    workers = look.get("workers", [])
+    facts.add_row("model", words) if (words := _tuning(workers)) else None
+    return Group(facts, _workers(workers))
+
+
+def _tuning(workers: list[dict[str, Any]]) -> str:
+    return "; ".join(filter(None, map(tuning_progress.in_words, workers)))
 
 
 def _workers(workers: list[dict[str, Any]]) -> "RenderableType":

@@ -18,6 +18,7 @@ from inference_worker.model_files.choice import AS_IS, Candidate, Choice, Tried
 from inference_worker.model_files.locate import locate_model
 from inference_worker.model_files.machine import this_machine
 from inference_worker.model_files.quantized import ModelFolder
+from inference_worker.tuning import shipped_kl
 from inference_worker.tuning.quality import GATE_KL
 from inference_worker.tuning.trials import Trials
 
@@ -36,7 +37,11 @@ def candidate(quantization: str) -> Candidate:
 
 
 @pytest.mark.slow
-def test_the_gate_holds_the_form_that_says_the_same_and_drops_the_one_that_does_not(folder: ModelFolder) -> None:
+def test_the_gate_holds_the_form_that_says_the_same_and_drops_the_one_that_does_not(
+    folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = shipped_kl.of(folder.given_sha256)
+    monkeypatch.setattr(shipped_kl, "of", lambda given_sha256: {})
     before = hashlib.sha256(GIVEN.read_bytes()).hexdigest()
     with folder.claimed() as unfinished:
         trials = Trials(GIVEN, folder, unfinished)
@@ -45,10 +50,12 @@ def test_the_gate_holds_the_form_that_says_the_same_and_drops_the_one_that_does_
         trials.keep("q8_0")
     assert given.kl == pytest.approx(0, abs=1e-5)
     assert near.kl is not None
-    assert 0.001 < near.kl < GATE_KL
+    assert near.kl == pytest.approx(shipped["q8_0", False, "f16", 0], rel=0.2)
+    assert near.kl < GATE_KL
     assert near.speed
     assert near.speed.mix_s > 0
     assert far.kl is not None
+    assert far.kl == pytest.approx(shipped["q4_0", False, "f16", 0], rel=0.2)
     assert far.kl > 10 * GATE_KL
     assert far.speed is None
     assert [path.suffix for path in sorted(folder.path.iterdir())] == [".gguf", ".sha256", ""]

@@ -1,10 +1,13 @@
 """Who answers, as the settings say."""
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from contract.bus import Bus
 from contract.errors import SettingsError
-from inference_worker.backends import hint_for, open_backend
+from inference_worker.backends import hint_for, needs_tuning, open_backend
 from inference_worker.engines.base import Engine
 from inference_worker.engines.echo import EchoEngine
 from inference_worker.settings import WorkerSettings
@@ -66,3 +69,20 @@ def test_settings_that_leave_nobody_to_answer_contradict_each_other() -> None:
 
 def test_where_the_proxy_alone_answers_no_model_is_looked_for() -> None:
     assert hint_for(WorkerSettings(backend="proxy")) == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_tuned"),
+    [
+        ({}, True),
+        ({"tune": "off"}, False),
+        ({"engine": "echo"}, False),
+        ({"model_quantization": "as-is"}, False),
+        ({"backend": "proxy", "proxy_url": "http://localhost/v1"}, False),
+    ],
+)
+def test_a_model_that_was_not_measured_here_is_tuned_when_idle(
+    settings: dict[str, object], is_tuned: bool, tmp_path: Path
+) -> None:
+    elsewhere = WorkerSettings(model_cache=tmp_path / "cache", data_dir=tmp_path / "data")
+    assert needs_tuning(msgspec.structs.replace(elsewhere, **settings)) == is_tuned

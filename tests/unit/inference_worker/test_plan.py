@@ -71,7 +71,9 @@ def test_without_a_choice_the_given_file_runs_at_once_and_a_hint_names_the_comma
 
 def test_the_bundled_model_is_tuned_without_naming_it(settings: WorkerSettings) -> None:
     found = plan_model(changed(settings, model_path=None, model_name=None))
-    assert "`docqa models tune` finds out" in found.hint
+    assert "it is tuned while nobody asks; `docqa models tune` does it now" in found.hint
+    off = plan_model(changed(settings, model_path=None, model_name=None, tune="off"))
+    assert off.hint.endswith("runs as it is: `docqa models tune` tunes it.")
 
 
 def test_a_choice_is_what_runs(settings: WorkerSettings) -> None:

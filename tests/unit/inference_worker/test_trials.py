@@ -8,7 +8,8 @@ import pytest
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files.choice import AS_IS, Candidate
 from inference_worker.model_files.quantized import ModelFolder
-from inference_worker.tuning.trials import TrialError, Trials
+from inference_worker.tuning import shipped_kl
+from inference_worker.tuning.trials import Measurement, TrialError, Trials
 
 CANDIDATE = Candidate(quantization=AS_IS, options=RunOptions())
 
@@ -57,10 +58,22 @@ def test_what_a_failed_trial_made_is_removed(trials: Trials, in_its_place: Path,
 def test_what_is_said_is_judged_once_for_candidates_that_differ_in_speed_alone(
     trials: Trials, in_its_place: Path, tmp_path: Path
 ) -> None:
-    reply = '{"type":"Measurement","kl":0.5,"speed":{"prefill_tokens_per_s":1,"decode_tokens_per_s":1,"mix_s":1}}'
+    reply = '{"type":"Measurement","kl":0.01,"speed":{"prefill_tokens_per_s":1,"decode_tokens_per_s":1,"mix_s":1}}'
     in_its_place.write_text(f"#!/bin/sh\ncat >> {tmp_path}/asked\necho '{reply}'\n")
     for tokens in (128, 256):
         candidate = Candidate(quantization=AS_IS, options=RunOptions(step_tokens=tokens))
-        assert trials.measure(candidate).kl == 0.5
+        assert trials.measure(candidate).kl == 0.01
     asked = (tmp_path / "asked").read_text()
     assert asked.count('"judge":true') == asked.count('"judge":false') == 1
+
+
+def test_a_form_that_is_known_to_say_other_things_is_not_even_made(
+    tmp_path: Path, in_its_place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_its_place.write_text(f"#!/bin/sh\ncat >> {tmp_path}/asked\nexit 1\n")
+    given = tmp_path / "Tiny.gguf"
+    given.write_bytes(b"GGUF\x03")
+    monkeypatch.setattr(shipped_kl, "of", lambda given_sha256: {("q4_0", False, "f16", 0): 0.37})
+    trials = Trials(given, ModelFolder(tmp_path / "cache", given, "1.0"), tmp_path)
+    assert trials.measure(Candidate(quantization="q4_0", options=RunOptions(threads=2))) == Measurement(kl=0.37)
+    assert not (tmp_path / "asked").exists()

@@ -88,6 +88,13 @@ def test_a_document_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     assert "lease.txt is not UTF-8 text (byte 4)" in found.stderr
 
 
+def test_a_mistyped_command_is_answered_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    mistyped = "a" + "ks"  # in two parts for the spelling checker
+    found = docqa(mistyped, "What?", home=tmp_path)
+    assert found.returncode == 2
+    assert f"There is no command {mistyped}: did you mean ask?" in found.stderr
+
+
 @pytest.mark.parametrize("arguments", [["nonsense"], ["up", "--nonsense"], ["ask"], ["up", "--slots", "0"]])
 def test_wrong_usage_is_told_as_usage(tmp_path: Path, arguments: list[str]) -> None:
     found = docqa(*arguments, home=tmp_path)

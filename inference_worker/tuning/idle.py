@@ -1,0 +1,107 @@
+"""Tunes the worker's model while nobody asks: a process of low priority, ended as soon as a question comes.
+
+Knows when the worker is idle and how far the tuning says it is; what is tried is the tool's own. What was measured
+before a question came is kept, so that the next idle moment goes on from there.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from contract.messages import Tuning
+
+IDLE_FOR_S: Final = 10.0
+"""So long nobody asks before it begins, or goes on: questions come in groups."""
+_LOOKS_EVERY_S: Final = 0.1
+_LOGS_EVERY: Final = 0.1
+"""Of the whole: a line in the log for each tenth."""
+TOOL: Final = (sys.executable, "-m", "inference_worker.tools.tune", "--background")
+
+log = structlog.get_logger(__name__)
+
+
+class IdleTuning:
+    """One tuning, from the first idle moment to its end, however often it is interrupted."""
+
+    def __init__(
+        self, is_idle: Callable[[], bool], tool: tuple[str, ...] = TOOL, idle_for_s: float = IDLE_FOR_S
+    ) -> None:
+        self.state = Tuning(state="waiting")
+        self._is_idle = is_idle
+        self._tool = tool
+        self._idle_for_s = idle_for_s
+        self._logged = -1.0
+
+    async def run(self) -> None:
+        """Returns once there is a choice, or a reason why there will be none."""
+        while self.state.state in ("waiting", "running"):
+            await self._until_idle()
+            try:
+                await self._tune_while_idle()
+            except OSError as error:
+                self._fail(f"It can't be started: {error.strerror}.")
+
+    async def _until_idle(self) -> None:
+        idle_s = 0.0
+        while idle_s < self._idle_for_s:
+            await asyncio.sleep(_LOOKS_EVERY_S)
+            idle_s = idle_s + _LOOKS_EVERY_S if self._is_idle() else 0.0
+
+    async def _tune_while_idle(self) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *self._tool,
+            str(os.getpid()),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        following = asyncio.create_task(self._follow(process), name="follow the tuning")
+        try:
+            while not following.done() and self._is_idle():
+                await asyncio.wait([following], timeout=_LOOKS_EVERY_S)
+        finally:
+            # First, so that the end that is made here is not taken for its own.
+            was_interrupted = following.cancel()
+            # All of its session at once: at its priority it would take long to end in an orderly way.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+        if was_interrupted:
+            self.state = msgspec.structs.replace(self.state, state="waiting")
+        else:
+            following.result()
+
+    async def _follow(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout  # noqa: S101  # for the type checker: it is a pipe
+        async for line in process.stdout:
+            self._take(json.loads(line))
+        if self.state.state in ("waiting", "running"):
+            self._fail("The tuning ended without a choice.")
+
+    def _take(self, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "trying":
+                form, done = event["candidate"]["quantization"], event["done"]
+                self.state = Tuning(state="running", done=done, form=form)
+                if done >= self._logged + _LOGS_EVERY:
+                    self._logged = done
+                    log.info("tuning the model while idle", tries=form, done=f"{done:.0%}")
+            case "chosen":
+                form = event["choice"]["chosen"]["quantization"]
+                self.state = Tuning(state="done", done=1.0, form=form)
+                log.info("the model is tuned: the next start runs it like this", form=form)
+            case "failed":
+                self._fail(event["sentence"])
+
+    def _fail(self, reason: str) -> None:
+        self.state = Tuning(state="failed")
+        log.warning("the model can't be tuned and runs as it is", reason=reason)
