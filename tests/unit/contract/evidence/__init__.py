@@ -1,0 +1,1 @@
+"""Evidence: sentences, words, ranking, quotes, support."""
