@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.nats_server import RunningServer
 
 # As the worker sets it for itself: tests that hold a model must not burn the cores of those beside them.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# A busy machine is no fault of what is tried: no test of a property fails for being slow.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 
 @pytest.fixture
