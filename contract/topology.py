@@ -51,6 +51,8 @@ REPLAYS_BUCKET = "DOCQA_REPLAYS"
 """Under a dead letter's sequence: the id under which it was replayed."""
 
 CANCEL_SUBJECTS = "docqa.cancel.>"
+RESULTS_SUBJECTS = "docqa.results.>"
+TOKENS_SUBJECTS = "docqa.tokens.>"
 WORKER_SUBJECTS = "docqa.workers.>"
 ROLL_CALL_SUBJECT = "docqa.workers"
 """Published by an ingress that has just connected: every worker answers with its announcement."""
@@ -63,9 +65,14 @@ TRACE_HEADER = "traceparent"
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_JOBS_PREFIX = "docqa.jobs."
-_IMPORTS_PREFIX = "docqa.imports."
-_LIBRARY_PREFIX = "docqa.library."
+_JOBS_PREFIX = JOBS_SUBJECTS.removesuffix("*.*.*")
+_DEAD_PREFIX = DEAD_SUBJECTS.removesuffix(">")
+_CANCEL_PREFIX = CANCEL_SUBJECTS.removesuffix(">")
+_RESULTS_PREFIX = RESULTS_SUBJECTS.removesuffix(">")
+_TOKENS_PREFIX = TOKENS_SUBJECTS.removesuffix(">")
+_WORKERS_PREFIX = WORKER_SUBJECTS.removesuffix(">")
+_IMPORTS_PREFIX = IMPORTS_SUBJECTS.removesuffix("*.*.*.*")
+_LIBRARY_PREFIX = LIBRARY_SUBJECTS.removesuffix("*.*.*")
 _GENERATION = re.compile(r"[1-9][0-9]{0,15}")
 
 
@@ -102,15 +109,15 @@ class JobName(msgspec.Struct, frozen=True):
 
     @property
     def results_subject(self) -> str:
-        return f"docqa.results.{self.key}"
+        return _RESULTS_PREFIX + self.key
 
     @property
     def tokens_subject(self) -> str:
-        return f"docqa.tokens.{self.key}"
+        return _TOKENS_PREFIX + self.key
 
     @property
     def cancel_subject(self) -> str:
-        return f"docqa.cancel.{self.key}"
+        return _CANCEL_PREFIX + self.key
 
 
 class ImportName(msgspec.Struct, frozen=True):
@@ -209,22 +216,42 @@ def jobs_of(publisher: str) -> str:
     return f"{_JOBS_PREFIX}{publisher}."
 
 
+def jobs_subjects(publisher: str) -> str:
+    """All jobs of one publisher."""
+    return f"{_JOBS_PREFIX}{publisher}.>"
+
+
+def cancel_subjects(publisher: str) -> str:
+    """All cancels of one publisher's jobs."""
+    return f"{_CANCEL_PREFIX}{publisher}.>"
+
+
+def cancelled_job(cancel_subject: str) -> str:
+    """The subject of the job that a message on `docqa.cancel.<publisher>.<client>.<job id>` cancels."""
+    return _JOBS_PREFIX + cancel_subject.removeprefix(_CANCEL_PREFIX)
+
+
+def key_of_result(results_subject: str) -> str:
+    """The key `<publisher>.<client>.<job id>` of the job whose live result came on this subject."""
+    return results_subject.removeprefix(_RESULTS_PREFIX)
+
+
 def dead_subject(reason: str, job_id: str) -> str:
-    return f"docqa.dead.{reason}.{job_id}"
+    return f"{_DEAD_PREFIX}{reason}.{job_id}"
 
 
 def worker_subject(worker_id: str) -> str:
-    return f"docqa.workers.{worker_id}"
+    return _WORKERS_PREFIX + worker_id
 
 
 def results_subjects(publisher: str) -> str:
     """All live results of one publisher."""
-    return f"docqa.results.{publisher}.>"
+    return f"{_RESULTS_PREFIX}{publisher}.>"
 
 
 def tokens_subjects(publisher: str) -> str:
     """All token streams of one publisher."""
-    return f"docqa.tokens.{publisher}.>"
+    return f"{_TOKENS_PREFIX}{publisher}.>"
 
 
 def derived_id(*parts: str) -> str:

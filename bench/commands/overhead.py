@@ -19,6 +19,7 @@ from uuid_utils import uuid7
 from bench.harness import machine
 from bench.harness.http_client import Outcome, closed_loop, post
 from bench.harness.processes import folder, part
+from contract.topology import HTTP_PUBLISHER, JobName
 
 ROUNDS: Final = 3
 IN_FLIGHT: Final = 16
@@ -96,7 +97,7 @@ async def _raw_publishes(bus: dict[str, Any]) -> float:
 
     async def publisher() -> None:
         for _ in left:
-            await stream.publish(f"docqa.jobs.http.raw.{uuid7()}", BODY)
+            await stream.publish(JobName(HTTP_PUBLISHER, "raw", str(uuid7())).subject, BODY)
 
     started_s = time.perf_counter()
     await asyncio.gather(*(publisher() for _ in range(IN_FLIGHT)))

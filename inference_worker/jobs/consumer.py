@@ -134,7 +134,7 @@ class Consumer:
 
     async def cancel(self, message: Msg) -> None:
         """Cancel the job that a message on `docqa.cancel.>` names, if it is held."""
-        subject = f"docqa.jobs.{message.subject.removeprefix('docqa.cancel.')}"
+        subject = topology.cancelled_job(message.subject)
         if job := self._held.get(subject):
             job.cancel()
 

@@ -12,11 +12,9 @@ import structlog
 
 from contract.bus import Bus
 from contract.errors import BusError, DocQAError
-from contract.topology import HTTP_PUBLISHER, JobName
+from contract.topology import HTTP_PUBLISHER, JobName, key_of_result
 
 RECOUNTS_EVERY_S: Final = 10.0
-
-_RESULTS_PREFIX: Final = f"docqa.results.{HTTP_PUBLISHER}."
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +71,7 @@ class Places:
     def hear(self, subject: str) -> None:
         """A result was sent on this subject."""
         if self.is_counting:
-            name = subject.removeprefix(_RESULTS_PREFIX)
+            name = key_of_result(subject).removeprefix(f"{HTTP_PUBLISHER}.")
             self._ended.add(name)
             self.free(*_split(name))
 

@@ -15,11 +15,9 @@ from nats.aio.msg import Msg
 from contract.bus import Bus
 from contract.errors import BusError
 from contract.messages import Result, decode_result
-from contract.topology import JobName
+from contract.topology import JobName, key_of_result
 
 log = structlog.get_logger(__name__)
-
-_RESULTS_PREFIX = "docqa.results."
 
 
 class Reply:
@@ -75,7 +73,7 @@ class Replies:
 
     async def hear(self, message: Msg) -> None:
         """Take in one live result from the bus."""
-        self._wake(message.subject.removeprefix(_RESULTS_PREFIX), message.data)
+        self._wake(key_of_result(message.subject), message.data)
 
     async def look_up_all(self) -> None:
         """Read the bucket for everyone who waits: replies sent while the bus was away are lost."""

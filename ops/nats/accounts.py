@@ -43,8 +43,8 @@ _PUBLISHERS_LIMITS: Final = MappingProxyType({"max_connections": 64, "max_subscr
 
 _WORKER: Final = {
     "publish": [
-        "docqa.results.>",
-        "docqa.tokens.>",
+        topology.RESULTS_SUBJECTS,
+        topology.TOKENS_SUBJECTS,
         topology.DEAD_SUBJECTS,
         topology.WORKER_SUBJECTS,
         f"$KV.{_RESULTS}.>",
@@ -144,8 +144,8 @@ def publisher(name: str, password: str) -> Guest:
         user=publisher_user(name),
         password=password,
         services=[
-            f"docqa.jobs.{name}.>",
-            f"docqa.cancel.{name}.>",
+            topology.jobs_subjects(name),
+            topology.cancel_subjects(name),
             f"$JS.API.DIRECT.GET.KV_{_RESULTS}.$KV.{_RESULTS}.{name}.>",
             *(topology.library_of(operation, name) for operation in _PUBLISHERS_OPERATIONS),
         ],
@@ -165,8 +165,8 @@ def _ingress(password: str) -> Guest:
         user="ingress",
         password=password,
         services=[
-            f"docqa.jobs.{_HTTP}.>",
-            f"docqa.cancel.{_HTTP}.>",
+            topology.jobs_subjects(_HTTP),
+            topology.cancel_subjects(_HTTP),
             topology.ROLL_CALL_SUBJECT,
             # A cancel, a hang-up and a deadline are failures that the ingress itself stores.
             f"$KV.{_RESULTS}.{_HTTP}.>",
@@ -175,7 +175,7 @@ def _ingress(password: str) -> Guest:
             f"$KV.{topology.CACHE_BUCKET}.{topology.EVERYBODY}.*",
             f"$JS.API.STREAM.INFO.{_JOBS}",
             f"$JS.API.CONSUMER.INFO.{_JOBS}.{_DURABLE}",
-            f"$JS.API.DIRECT.GET.{_JOBS}.docqa.jobs.{_HTTP}.>",
+            f"$JS.API.DIRECT.GET.{_JOBS}.{topology.jobs_subjects(_HTTP)}",
             f"$JS.API.DIRECT.GET.KV_{_RESULTS}.$KV.{_RESULTS}.{_HTTP}.>",
             topology.imports_of(_HTTP),
             f"$JS.API.STREAM.INFO.{_IMPORTS}",

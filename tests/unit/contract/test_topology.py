@@ -103,3 +103,11 @@ def test_the_other_subjects_are_spelled_as_published() -> None:
     assert topology.worker_subject(JOB_ID) == f"docqa.workers.{JOB_ID}"
     assert topology.results_subjects("http") == "docqa.results.http.>"
     assert topology.tokens_subjects("http") == "docqa.tokens.http.>"
+    assert topology.jobs_subjects("http") == "docqa.jobs.http.>"
+    assert topology.cancel_subjects("http") == "docqa.cancel.http.>"
+
+
+def test_a_cancel_and_a_live_result_name_their_job() -> None:
+    job = JobName("http", "alice", JOB_ID)
+    assert topology.cancelled_job(job.cancel_subject) == job.subject
+    assert topology.key_of_result(job.results_subject) == job.key
