@@ -1,10 +1,14 @@
-"""A lock that lives as long as a process: flock on a file that names the process."""
+"""A lock that ends with its process: flock on a file that contains the process id.
+
+The file stays after the lock is released: removing it would let two processes lock two files of one name.
+"""
 
 import asyncio
 import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +25,15 @@ class FileLock:
         self.path = path
         self._descriptor: int | None = None
 
-    def acquire(self) -> None:
-        """Raises AlreadyRunningError when another process holds it, OSError when its file can't be written."""
+    def acquire(self, *, wait: bool = False) -> None:
+        """Take the lock; with `wait`, block until it is free.
+
+        Raises AlreadyRunningError when another process holds it, OSError when its file can't be written.
+        """
         make_folder(self.path.parent, 0o700)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             raise AlreadyRunningError from None
@@ -34,12 +41,12 @@ class FileLock:
         try:
             self.name(os.getpid())
         except OSError:
-            # A full disk: an open descriptor would keep the lock from everybody, this process included.
+            # On a full disk, an open descriptor would keep the lock from every process, this one included.
             self.release()
             raise
 
     async def acquire_within(self, patience_s: float) -> bool:
-        """Ask for it again and again; False when nobody gave it up in time."""
+        """Retry for `patience_s` seconds; False when the lock was not released in time."""
         deadline = time.monotonic() + patience_s
         while True:
             with contextlib.suppress(AlreadyRunningError):
@@ -51,13 +58,13 @@ class FileLock:
 
     @property
     def descriptor(self) -> int:
-        """For a process that inherits the lock; raises ValueError while it is not held."""
+        """The file descriptor to hand to a process that inherits the lock; raises ValueError while it is not held."""
         if self._descriptor is None:
             raise ValueError(f"{self.path} is not locked")
         return self._descriptor
 
     def name(self, pid: int) -> None:
-        """Write down who holds the lock."""
+        """Write the holder's process id into the file."""
         os.truncate(self.descriptor, 0)
         os.pwrite(self.descriptor, f"{pid}\n".encode(), 0)
 
@@ -69,7 +76,25 @@ class FileLock:
             return None
 
     def release(self) -> None:
-        """Give it up here; a process that inherited it goes on holding it. The file stays: removing it races."""
+        """Release it in this process; a process that inherited it keeps holding it."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+@contextlib.contextmanager
+def locked(path: Path, refusal: str, *, wait: bool = False) -> Iterator[None]:
+    """Hold the lock on `path` for the time of a block.
+
+    Without `wait`, raises AlreadyRunningError when another process holds it: with the sentence `refusal`, in which
+    `{holder}` stands for that process's id. Raises OSError when the file can't be written.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(wait=wait)
+    except AlreadyRunningError:
+        raise AlreadyRunningError(refusal.replace("{holder}", str(lock.holder() or "unknown"))) from None
+    try:
+        yield
+    finally:
+        lock.release()

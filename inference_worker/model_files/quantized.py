@@ -9,7 +9,6 @@ One folder for each given file and release of the library:
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from contract.errors import AlreadyRunningError
 from contract.runtime.files import make_folder, write_atomically
+from contract.runtime.lock import locked
 from inference_worker.model_files import choice
 from inference_worker.model_files.choice import Choice
 from inference_worker.model_files.file_hash import sha256_of
@@ -79,8 +79,8 @@ class ModelFolder:
         Without `wait` it raises AlreadyRunningError when another process holds it.
         """
         make_folder(self.path)
-        with (self.path / "lock").open("ab") as lock:
-            _lock(lock.fileno(), wait)
+        busy = "Another process is tuning this model: wait until it has ended."
+        with locked(self.path / "lock", busy, wait=wait):
             # Only the holder writes there: what is found was left by one that was killed.
             unfinished = self._unfinished
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -107,10 +107,3 @@ class ModelFolder:
 
 def _sums(path: Path) -> Path:
     return path.with_suffix(".sha256")
-
-
-def _lock(descriptor: int, wait: bool) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise AlreadyRunningError("Another process is tuning this model: wait until it has ended.") from None

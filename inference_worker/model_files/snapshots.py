@@ -6,7 +6,6 @@
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,8 +15,9 @@ from typing import Final
 
 import msgspec
 
-from contract.errors import AlreadyRunningError, DocQAError
+from contract.errors import DocQAError
 from contract.runtime.files import make_folder, sync_folder, write_atomically
+from contract.runtime.lock import locked
 from inference_worker.model_files import record
 from inference_worker.model_files.file_copy import Way, place
 from inference_worker.model_files.gguf_header import metadata
@@ -153,11 +153,7 @@ class ModelSnapshots:
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
         make_folder(self.root, 0o700)
-        with (self.root / ".lock").open("ab") as lock:
-            try:
-                fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise AlreadyRunningError(f"Another process is at work in {self.root}: wait for it.") from None
+        with locked(self.root / ".lock", f"Another process is at work in {self.root}: wait until it has ended."):
             self._sweep()
             try:
                 yield

@@ -5,7 +5,6 @@ stale file is replaced, a live one never. The lock belongs to the serving proces
 """
 
 import contextlib
-import fcntl
 import ipaddress
 import os
 import socket
@@ -17,6 +16,7 @@ from typing import Final
 import msgspec
 
 from contract.errors import AlreadyRunningError, SettingsError
+from contract.runtime.lock import locked
 from ingress.settings import IngressSettings
 
 BACKLOG: Final = 2048
@@ -97,25 +97,15 @@ def unix_listener(path: Path) -> Iterator[socket.socket]:
 
 @contextlib.contextmanager
 def held_lock(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path` for the time of a block; raises AlreadyRunningError naming the holder.
+    """Hold the ingress's lock on `path` for the time of a block.
 
-    Raises SettingsError where there can be no lock.
+    Raises AlreadyRunningError that names the holder, and SettingsError where the lock can't be opened.
     """
-    try:
-        file = path.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"DOCQA_UDS: can't open the lock {path}: {error.strerror}.") from None
-    with file:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise AlreadyRunningError(f"Another ingress (process {holder}) holds {path}: stop it first.") from None
-        # The file stays: removing it would let two processes lock two different files of one name.
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+            held.enter_context(locked(path, f"Another ingress (process {{holder}}) holds {path}: stop it first."))
+        except OSError as error:
+            raise SettingsError(f"DOCQA_UDS: can't open the lock {path}: {error.strerror}.") from None
         yield
 
 
