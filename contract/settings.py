@@ -82,6 +82,12 @@ class RedactionSettings(BusSettings, frozen=True, kw_only=True):
         return Redactor(kinds, rules) if kinds or rules else BUILT_IN
 
 
+class ServiceSettings(RedactionSettings, frozen=True, kw_only=True):
+    """What every service that runs for long has."""
+
+    environment: Environment = field(default="development", name="DOCQA_ENV")
+
+
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `docqa nats` makes of the bus: its bounds and how long it keeps what."""
 

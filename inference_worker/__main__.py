@@ -1,8 +1,6 @@
 """Run the worker: load the model, connect to the bus, take jobs until a signal, drain."""
 
-import argparse
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -15,13 +13,12 @@ import structlog
 import uvloop
 from uuid_utils import uuid7
 
-from contract import settings, topology
+from contract import topology
 from contract.bus import Bus
-from contract.errors import ConnectionLostError, SettingsError
-from contract.runtime import logs, tasks
+from contract.runtime import tasks
 from contract.runtime.files import write_atomically
-from contract.runtime.metrics import BUS_CONNECTED, show_process
-from contract.runtime.startup import tracer_from
+from contract.runtime.metrics import BUS_CONNECTED
+from contract.runtime.startup import prepared, run_service
 from contract.runtime.systemd import Notifier
 from contract.runtime.tracing import Tracer
 from inference_worker.backends import hint_for, needs_tuning, open_backend
@@ -35,7 +32,6 @@ from inference_worker.settings import WorkerSettings
 from inference_worker.tuning.idle import IdleTuning
 
 ROLE = "worker"
-CUT_OFF_STATUS: Final = 71
 _LOOPS_END_WITHIN_S: Final = 3.0
 """A loop that pulls takes up to two seconds for its end; one that takes longer has passed over its cancellation."""
 
@@ -44,32 +40,18 @@ log = structlog.get_logger(__name__)
 
 def main() -> int:
     """Exit status: 0 after a drain, 2 with a sentence when it can't start, 71 when it is cut off from the bus."""
-    parser = argparse.ArgumentParser(prog="docqa worker", description="Answer jobs from the bus.")
-    parser.add_argument("--ready-file", type=Path, help="write what runs here, as JSON, once jobs are taken")
-    arguments = parser.parse_args()
     # OpenMP reads these once, when llama.cpp is loaded. Left alone, its threads spin at the end of every operation, and
     # wait for each other ten times longer as soon as another process wants a core; without any spinning, one answer
     # is made at less than half the speed. A thousand rounds are some microseconds.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    try:
-        run(os.environ, arguments.ready_file)
-    except SettingsError as error:
-        print(f"docqa worker: {error}", file=sys.stderr)  # noqa: T201  # the one sentence that a start gives up with
-        return 2
-    except ConnectionLostError as error:
-        log.error(str(error))  # the sentence says it all
-        return CUT_OFF_STATUS
-    return 0
+    return run_service(ROLE, "Answer jobs from the bus.", lambda ready_file: run(os.environ, ready_file))
 
 
 def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
     """Work until SIGTERM or SIGINT, then drain."""
-    loaded = settings.load(WorkerSettings, environment)
-    logs.configure(loaded.environment, ROLE)
-    show_process(ROLE)
     notifier = Notifier.from_environment(environment, os.getpid())
-    with contextlib.closing(tracer_from(environment, ROLE)) as tracer:
+    with prepared(WorkerSettings, ROLE, environment) as (loaded, tracer):
         uvloop.run(work(loaded, ready_file, notifier, tracer))
 
 

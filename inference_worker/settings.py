@@ -8,10 +8,9 @@ from msgspec import Meta, field
 from contract.errors import SettingsError
 from contract.settings import (
     CacheSeconds,
-    Environment,
-    RedactionSettings,
     Seconds,
     Secret,
+    ServiceSettings,
     default_data_dir,
     default_model_cache,
 )
@@ -20,10 +19,9 @@ Policy = Literal["local", "proxy", "local-then-proxy", "proxy-then-local"]
 """Who answers; the second one where the first one can't."""
 
 
-class WorkerSettings(RedactionSettings, frozen=True, kw_only=True):
+class WorkerSettings(ServiceSettings, frozen=True, kw_only=True):
     """How the worker takes jobs and which engine answers them."""
 
-    environment: Environment = field(default="development", name="DOCQA_ENV")
     enable_local_model: bool = field(default=True, name="DOCQA_ENABLE_LOCAL_MODEL")
     engine: Literal["llama", "echo"] = field(default="llama", name="DOCQA_ENGINE")
     echo_delay_s: Annotated[float, Meta(ge=0, le=3600)] = field(default=0.0, name="DOCQA_ECHO_DELAY_S")

@@ -1,6 +1,5 @@
 """Run the ingress: read the settings, open the listeners, serve until a signal."""
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -15,13 +14,12 @@ import structlog
 import uvloop
 from nats.aio.msg import Msg
 
-from contract import settings, topology
+from contract import topology
 from contract.bus import Bus
-from contract.errors import AlreadyRunningError, BusError, ConnectionLostError, SettingsError
-from contract.runtime import logs, tasks
+from contract.errors import BusError
+from contract.runtime import tasks
 from contract.runtime.files import write_atomically
-from contract.runtime.metrics import show_process
-from contract.runtime.startup import tracer_from
+from contract.runtime.startup import prepared, run_service
 from contract.runtime.systemd import Notifier
 from ingress.app import create_asgi
 from ingress.auth.token_watch import keep_up
@@ -31,7 +29,6 @@ from ingress.services import Services
 from ingress.settings import IngressSettings
 
 ROLE = "ingress"
-CUT_OFF_STATUS: Final = 71
 
 BUS_WITHIN_S: Final = 2.0
 """Usually milliseconds. After a restart clients wait so long for the bus before they are refused."""
@@ -41,29 +38,16 @@ log = structlog.get_logger(__name__)
 
 def main() -> int:
     """Exit status: 0 after a signal, 2 with a sentence when it can't start, 71 when it is cut off from the bus."""
-    parser = argparse.ArgumentParser(prog="docqa ingress", description="Take questions over HTTP.")
-    parser.add_argument("--ready-file", type=Path, help="write the addresses here, as JSON, once they are served")
-    arguments = parser.parse_args()
-    try:
-        run(os.environ, arguments.ready_file)
-    except (SettingsError, AlreadyRunningError) as error:
-        print(f"docqa ingress: {error}", file=sys.stderr)  # noqa: T201  # the one sentence that a start gives up with
-        return 2
-    except ConnectionLostError as error:
-        log.error(str(error))
-        return CUT_OFF_STATUS
-    return 0
+    return run_service(ROLE, "Take questions over HTTP.", lambda ready_file: run(os.environ, ready_file))
 
 
 def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
     """Serve until SIGTERM or SIGINT."""
-    loaded = settings.load(IngressSettings, environment)
-    logs.configure(loaded.environment, ROLE)
-    show_process(ROLE)
-    if loaded.root:
-        log.warning("DOCQA_ROOT is reserved and not used yet")
-    tracer = tracer_from(environment, ROLE)
-    with contextlib.closing(tracer), listening(loaded, count_inherited(environment, os.getpid())) as listeners:
+    with contextlib.ExitStack() as stack:
+        loaded, tracer = stack.enter_context(prepared(IngressSettings, ROLE, environment))
+        if loaded.root:
+            log.warning("DOCQA_ROOT is reserved and not used yet")
+        listeners = stack.enter_context(listening(loaded, count_inherited(environment, os.getpid())))
         if loaded.token is None and loaded.tokens is None:
             refuse_open_doors(listeners)
         services = Services.of(loaded, Bus(), tracer)

@@ -6,16 +6,15 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from contract.rate import Rate
-from contract.settings import Environment, Megabytes, RedactionSettings, Seconds, Secret, default_data_dir
+from contract.settings import Megabytes, Seconds, Secret, ServiceSettings, default_data_dir
 from contract.token_file import Share
 
 MAX_SOCKET_PATH_BYTES = 107
 
 
-class IngressSettings(RedactionSettings, frozen=True, kw_only=True):
+class IngressSettings(ServiceSettings, frozen=True, kw_only=True):
     """Where the ingress listens, whom it believes and how long it waits."""
 
-    environment: Environment = field(default="development", name="DOCQA_ENV")
     uds: Path = field(default_factory=lambda: default_data_dir() / "docqa.sock", name="DOCQA_UDS")
     host: str = field(default="127.0.0.1", name="DOCQA_HOST")
     port: Annotated[int, Meta(ge=0, le=65_535)] = field(default=8000, name="DOCQA_PORT")

@@ -1,16 +1,63 @@
-"""What a service does at its start: reads what the environment asks for beside its settings."""
+"""The start that all services share: the command line, settings, logs, metrics and traces; not what they then do."""
 
-from collections.abc import Mapping
-from typing import Final
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final, TypeVar
 
-from contract.errors import SettingsError
+import structlog
+
+from contract import settings
+from contract.errors import AlreadyRunningError, ConnectionLostError, SettingsError
+from contract.runtime import logs
+from contract.runtime.metrics import show_process
 from contract.runtime.tracing import NO_TRACER, Tracer
+from contract.settings import ServiceSettings
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
+CUT_OFF_STATUS: Final = 71
+"""Of a service that ended because its connection to the bus is over for good: started again, it connects anew."""
+
+log = structlog.get_logger(__name__)
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def run_service(role: str, description: str, run: Callable[[Path | None], None]) -> int:
+    """Parse the command line and call `run` with the path of the ready file, which may be None.
+
+    Returns the exit status: 0 after a signal, 2 with a sentence on stderr when the service can't start, and
+    CUT_OFF_STATUS when it was cut off from the bus.
+    """
+    parser = argparse.ArgumentParser(prog=f"docqa {role}", description=description)
+    parser.add_argument("--ready-file", type=Path, help="write addresses and process id here, as JSON, once ready")
+    arguments = parser.parse_args()
+    try:
+        run(arguments.ready_file)
+    except (SettingsError, AlreadyRunningError) as error:
+        print(f"docqa {role}: {error}", file=sys.stderr)  # noqa: T201  # the one sentence that a start gives up with
+        return 2
+    except ConnectionLostError as error:
+        log.error(str(error))  # the sentence says it all
+        return CUT_OFF_STATUS
+    return 0
+
+
+@contextlib.contextmanager
+def prepared(kind: type[S], role: str, environment: Mapping[str, str]) -> Iterator[tuple[S, Tracer]]:
+    """The service's settings and its tracer, with logs and process metrics set up; raises SettingsError."""
+    loaded = settings.load(kind, environment)
+    logs.configure(loaded.environment, role)
+    show_process(role)
+    with contextlib.closing(tracer_from(environment, role)) as tracer:
+        yield loaded, tracer
+
 
 def tracer_from(environment: Mapping[str, str], service: str) -> Tracer:
-    """What OpenTelemetry's own variables ask for; off without an endpoint. Raises SettingsError."""
+    """The tracer that OpenTelemetry's own variables ask for; off without an endpoint. Raises SettingsError."""
     endpoint = next((name for name in _ENDPOINTS if environment.get(name)), None)
     is_disabled = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
     if endpoint is None or is_disabled or environment.get("OTEL_TRACES_EXPORTER") == "none":
