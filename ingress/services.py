@@ -9,7 +9,6 @@ from contract.bus import Bus
 from contract.messages import Query
 from contract.runtime.tracing import NO_TRACER, Tracer
 from contract.token_file import TokensFile
-from ingress.api.preference import Preference
 from ingress.auth.caller import Caller
 from ingress.auth.keyring import Keyring
 from ingress.auth.token_watch import TokensOnDisk
@@ -55,10 +54,6 @@ class Services(msgspec.Struct, frozen=True):
             audit_log=AuditLog(target_of(settings.audit_log)) if settings.audit_log else None,
             tracer=tracer,
         )
-
-    def wait_s(self, preference: Preference) -> float:
-        longest_s = self.settings.sync_wait_s
-        return longest_s if preference.wait_s is None else min(preference.wait_s, longest_s)
 
     def deadline_s(self, query: Query) -> float:
         longest_s = self.settings.job_deadline_s

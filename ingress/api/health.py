@@ -1,13 +1,13 @@
 """How the ingress and what it works with are: for people, for orchestrators, for Prometheus."""
 
 import asyncio
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import structlog
 from litestar import Response, Router, get
 
+from contract import backup_status
 from contract.bus import QueueState
 from contract.errors import BusError
 from contract.runtime.metrics import BUS_CONNECTED
@@ -17,24 +17,6 @@ from ingress.middleware import metrics
 from ingress.services import HttpRequest, HttpResponse, Services, services_of
 
 log = structlog.get_logger(__name__)
-
-
-FILE_NAME: Final = "backup-status.json"
-
-
-class _Status(msgspec.Struct):
-    last_success_s: float = 0.0
-
-
-_decoder = msgspec.json.Decoder(_Status)
-
-
-def last_backup_s(data_dir: Path) -> float:
-    """Seconds since 1970; 0 where no backup was made, or its note can't be read."""
-    try:
-        return _decoder.decode((data_dir / FILE_NAME).read_bytes()).last_success_s
-    except (OSError, msgspec.DecodeError):
-        return 0.0
 
 
 JSON = "application/json"
@@ -127,7 +109,7 @@ async def show_metrics(request: HttpRequest) -> HttpResponse:
     services = services_of(request)
     BUS_CONNECTED.set(services.bus.is_connected)
     metrics.WORKERS.set(len(services.fleet.live()))
-    metrics.BACKUP.set(last_backup_s(services.settings.data_dir))
+    metrics.BACKUP.set(backup_status.read(services.settings.data_dir).last_success_s)
     try:
         await queue_state(services)
     except (BusError, TimeoutError):

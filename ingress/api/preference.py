@@ -38,6 +38,10 @@ class Preference(msgspec.Struct, frozen=True):
         """True when the client will ask for the result again: then its hang-up is no cancel."""
         return self.respond_async or self.key is not None
 
+    def longest_wait_s(self, limit_s: float) -> float:
+        """How long to wait for the answer, in seconds: what the client prefers, `limit_s` at most."""
+        return limit_s if self.wait_s is None else min(self.wait_s, limit_s)
+
     @property
     def waits(self) -> bool:
         return not self.respond_async or self.wait_s is not None

@@ -87,7 +87,7 @@ async def _wait(
     preference: Preference,
     sha256: str,
 ) -> HttpResponse:
-    wait_s, deadline_s = services.wait_s(preference), services.deadline_s(asked.query)
+    wait_s, deadline_s = preference.longest_wait_s(services.settings.sync_wait_s), services.deadline_s(asked.query)
     waiting = result_of(services.bus, reply, asked.job, wait_s=wait_s, deadline_s=deadline_s, sha256=sha256)
     try:
         with services.tracer.span("wait", asked.trace):

@@ -13,8 +13,9 @@ from typing import Any, Final
 import click
 import msgspec
 
+from contract import backup_status
+from contract.backup_status import BackupStatus
 from contract.errors import DocQAError
-from contract.runtime.files import write_atomically
 from contract.settings import load
 from ops.backup import archive
 from ops.backup.archive import Manifest
@@ -27,9 +28,6 @@ from ops.backup.trial import try_out
 from ops.console import Console, silence_logs
 from ops.options import data_dir_option, environment_with, json_option
 from ops.settings import BackupSettings
-
-STATUS: Final = "backup-status.json"
-"""In the data folder: when a backup last came to its end, for whoever watches that."""
 
 _HOOK_FAILED: Final = "The backup is at {path}, but what was to take it elsewhere failed (status {code}): {hook}"
 
@@ -227,8 +225,8 @@ def _hooked(request: Request, path: Path) -> int:
 
 
 def _note_success(settings: BackupSettings, path: Path) -> None:
-    status = {"last_success_s": int(time.time()), "file": str(path), "bytes": path.stat().st_size}
-    write_atomically(settings.data_dir / STATUS, json.dumps(status).encode() + b"\n")
+    status = BackupStatus(int(time.time()), str(path), path.stat().st_size)
+    backup_status.write(settings.data_dir, status)
 
 
 def _pruned(request: Request) -> list[str]:

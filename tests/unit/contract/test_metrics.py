@@ -7,12 +7,12 @@ import psutil
 import pytest
 from prometheus_client import REGISTRY
 
+from contract import backup_status
 from contract.bus import QueueState
 from contract.messages import Answer, FailureCode, Query, Timings, Usage
 from contract.runtime.metrics import ProcessCollector, count_redactions
 from contract.runtime.resources import memory_limit_bytes
 from inference_worker.monitoring import metrics
-from ingress.api.health import FILE_NAME, last_backup_s
 from ingress.middleware.metrics import show_queue
 
 QUERY = Query(query="Who?", max_tokens=10)
@@ -185,5 +185,5 @@ def test_the_memory_limit_is_the_tightest_of_the_control_groups_or_the_machine_s
 )
 def test_the_last_backup_is_read_from_its_note(tmp_path: Path, note: str | None, seconds: float) -> None:
     if note is not None:
-        (tmp_path / FILE_NAME).write_text(note)
-    assert last_backup_s(tmp_path) == seconds
+        (tmp_path / backup_status.FILE_NAME).write_text(note)
+    assert backup_status.read(tmp_path).last_success_s == seconds
