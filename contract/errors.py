@@ -1,4 +1,4 @@
-"""One tree of errors. A class's docstring is the sentence that its user reads when none is given."""
+"""The project's exceptions, in one tree. A class's docstring is its default message."""
 
 from datetime import datetime
 from typing import Literal
@@ -40,7 +40,7 @@ class BusError(DocQAError):
 
 
 class BusUnavailableError(BusError):
-    """The bus is away: nothing was sent, and nothing will be sent later."""
+    """The message bus is unavailable: nothing was sent, and nothing will be sent later."""
 
 
 class ConnectionLostError(BusError):
@@ -48,7 +48,7 @@ class ConnectionLostError(BusError):
 
 
 class OutcomeUnknownError(BusError):
-    """The bus did not say whether it stored the job."""
+    """The bus did not confirm whether it stored the job."""
 
 
 class QueueFullError(BusError):
@@ -71,11 +71,11 @@ class EngineError(DocQAError):
     """The engine could not answer this query."""
 
     code: Literal["engine-error", "proxy-error", "budget-exhausted"] = "engine-error"
-    """Of the failure that it becomes."""
+    """The code of the failure that is stored for it."""
     is_passing: bool = True
-    """Another attempt may do."""
+    """True if another attempt may succeed."""
     is_replayable: bool = True
-    """Where no attempt does, a dead letter is kept."""
+    """True if a dead letter is kept once all attempts have failed."""
 
 
 class ProxyError(EngineError):
@@ -90,13 +90,13 @@ class ProxyError(EngineError):
 
 
 class BudgetExhaustedError(EngineError):
-    """The day's tokens for the proxy are used up."""
+    """The proxy's token budget for today is used up."""
 
     code = "budget-exhausted"
     is_passing = False
 
     def __init__(self, sentence: str, resets_at: datetime | None) -> None:
-        """`resets_at`: when there are tokens again; None where waiting would not help."""
+        """`resets_at`: when the budget is renewed; None where waiting would not help."""
         super().__init__(sentence)
         self.resets_at = resets_at
 

@@ -1,6 +1,6 @@
-"""The messages on the bus and over HTTP, as Structs with one typed encoder and decoder each.
+"""The messages on the bus and over HTTP, as Structs with one typed decoder each.
 
-Limits stand on the fields, so that the ingress, the worker and the published schemas share them.
+Limits are declared on the fields, so that the ingress, the worker and the published schemas share them.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ Backend = Literal["local", "proxy", "cache"]
 
 
 class Question(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a client asks: a question, the document that answers it, and how to generate."""
+    """A client's request: a question, the document to answer it from, and how to generate the answer."""
 
     query: Annotated[str, Meta(min_length=1, description="The question.")]
     context: Annotated[str, Meta(description="The document to answer from.")] = ""
@@ -45,7 +45,7 @@ class Question(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
 
 
 class Query(Question, kw_only=True, forbid_unknown_fields=False, omit_defaults=False):
-    """A question as it travels on the bus: unknown fields are ignored, a newer `v` is given back."""
+    """A question on the bus: unknown fields are ignored; a worker gives a newer `v` back to the queue."""
 
     v: Annotated[int, Meta(ge=1, description="Version of the message.")] = VERSION
 
@@ -59,7 +59,7 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Timings(msgspec.Struct, frozen=True):
-    """Milliseconds: waiting in the queue, reading the prompt, making tokens, all together."""
+    """Milliseconds: waiting in the queue, reading the prompt, generating tokens, in total."""
 
     queued_ms: float
     prefill_ms: float
@@ -116,7 +116,7 @@ Result = Answer | Failure
 
 
 class TokenEvent(msgspec.Struct, frozen=True):
-    """A piece of an answer as it is made. `index` counts from 0 within one attempt."""
+    """A piece of an answer, sent as it is generated. `index` counts from 0 within one attempt."""
 
     attempt: int
     index: int
@@ -135,7 +135,7 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerAnnouncement(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker says of itself every few seconds. Rates are over the last 60 s while it was busy."""
+    """A worker's state, published every few seconds. Rates are averages over its busy time in the last 60 s."""
 
     id: str
     model: str
@@ -153,7 +153,7 @@ class WorkerAnnouncement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A job that could not be answered: sanitized, with all that a replay needs."""
+    """A job that could not be answered: sanitized, with everything a replay needs."""
 
     v: int = VERSION
     subject: str
@@ -177,7 +177,7 @@ _result_decoder: msgspec.json.Decoder[Result] = msgspec.json.Decoder(Answer | Fa
 _token_decoder = msgspec.json.Decoder(TokenEvent)
 _announcement_decoder = msgspec.json.Decoder(WorkerAnnouncement)
 _encoder = msgspec.json.Encoder()
-_PLACE = re.compile(r"(?P<what>.*) - at `\$\.(?P<field>[^`]*)`", re.DOTALL)
+_LOCATION = re.compile(r"(?P<what>.*) - at `\$\.(?P<field>[^`]*)`", re.DOTALL)
 
 
 def encode(message: msgspec.Struct) -> bytes:
@@ -202,7 +202,7 @@ def decode_query(body: bytes) -> Query:
 
 
 def decode_result(body: bytes) -> Result:
-    """Decode what is stored; raises UnreadableResultError, which is nobody's bad request."""
+    """Decode a stored result; raises UnreadableResultError, since no client sent it."""
     try:
         return _decode(_result_decoder, body)
     except BadMessageError:
@@ -231,7 +231,7 @@ def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
 
 
 def _sentence(message: str) -> str:
-    """Put msgspec's "<what> - at `$.<field>`" the way a reader looks for it: the field first."""
-    if place := _PLACE.fullmatch(message):
-        return f"Field `{place['field']}`: {place['what'][0].lower()}{place['what'][1:]}."
+    """Rewrite msgspec's "<what> - at `$.<field>`" with the field first."""
+    if location := _LOCATION.fullmatch(message):
+        return f"Field `{location['field']}`: {location['what'][0].lower()}{location['what'][1:]}."
     return f"{message}." if message.startswith("Field ") else f"The body: {message[0].lower()}{message[1:]}."

@@ -1,4 +1,4 @@
-"""How often somebody may come: a count in a window, written `100/minute`. Knows nothing of who counts."""
+"""A request rate: a count in a time window, written `100/minute`. Knows nothing of who enforces it."""
 
 import re
 from typing import Final
@@ -7,11 +7,11 @@ _WINDOWS_S: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 _FORM: Final = re.compile(r"([1-9][0-9]{0,5})/(second|minute|hour|day)")
 
 MAX_COUNT: Final = 10_000
-"""Each request of a window is remembered: this bounds what one client costs."""
+"""A limiter remembers each request of a window, so this bounds the memory per client."""
 
 
 class Rate:
-    """`count` requests in `window_s` seconds; raises ValueError for a text that says no such thing."""
+    """`count` requests in `window_s` seconds, parsed from a text; raises ValueError."""
 
     def __init__(self, text: str) -> None:
         found = _FORM.fullmatch(text)

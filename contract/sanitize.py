@@ -1,8 +1,8 @@
-"""Takes secrets and personal data out of a text and leaves a typed marker in their place.
+"""Replaces secrets and personal data in a text by typed markers, and makes control text harmless.
 
-One pure function, used at the ingress before a text reaches the bus and again at the worker, since a direct
-publisher's text has not passed the ingress. What is found is found by `contract.redaction`; nothing of it is kept or
-logged. It is idempotent by construction: it looks again until nothing is found.
+Pure; used at the ingress before a text reaches the bus and again at the worker, since a direct publisher's text has
+not passed the ingress. `contract.redaction` finds the secrets; none is kept or logged. Idempotent by construction: it
+repeats the search until nothing is found.
 """
 
 import asyncio
@@ -22,32 +22,32 @@ from contract.redaction.redactor import BUILT_IN, Redactor
 Q = TypeVar("Q", bound=Question)
 
 _APART_CHARS: Final = 65_536
-"""From this length a text is looked through on a thread: others are served meanwhile."""
+"""From this length on, a text is sanitized on a thread, so that the event loop keeps serving."""
 
-_MAX_LOOKS = 8
-"""A marker may set free what its secret hid, hardly ever more than once."""
+_MAX_PASSES = 8
+"""Replacing one secret can expose another; one extra pass almost always suffices."""
 
 
 _REACH_CHARS: Final = 4096
-"""Longer secrets are private keys, which are known by how they begin."""
+"""Longer secrets are private keys, which are recognised by their first line."""
 _MARKER: Final = "[REDACTED:split]"
 
 
 class Sanitized(NamedTuple):
-    """A text without its secrets, and how many of each kind were taken out or made harmless."""
+    """A text without its secrets, and the number of replacements by kind."""
 
     text: str
     counts: Mapping[str, int]
 
 
 def sanitize(text: str, redactor: Redactor = BUILT_IN) -> Sanitized:
-    """Replace every secret's value in `text` by `[REDACTED:<kind>]`; all else stays as it is.
+    """Replace every secret's value in `text` by `[REDACTED:<kind>]`; everything else is unchanged.
 
     Control characters and a chat template's control tokens are made harmless. Raises TooManySecretsError.
     """
     counts: Counter[str] = Counter()
     looked = _encoded(text)
-    for _ in range(_MAX_LOOKS):
+    for _ in range(_MAX_PASSES):
         if not is_harmless(looked):
             looked = _harmless(looked, counts)
         spans = redactor.find(looked)
@@ -59,9 +59,9 @@ def sanitize(text: str, redactor: Redactor = BUILT_IN) -> Sanitized:
 
 
 def sanitize_question(question: Q, redactor: Redactor = BUILT_IN) -> tuple[Q, Mapping[str, int]]:
-    """The question with every text that a client wrote sanitized, and the counts of all of them together.
+    """The question with all its texts sanitized, and the counts of replacements by kind.
 
-    A secret that is split over two fields which follow each other in the prompt is found too.
+    A secret split over two fields that are adjacent in the prompt is found too.
     Raises TooManySecretsError, and BadMessageError when nothing of the query is left.
     """
     question = without_split_secrets(question, redactor)
@@ -94,7 +94,7 @@ def _decoded(text: Text) -> str:
 
 
 def _harmless(text: Text, counts: Counter[str]) -> Text:
-    """A text that steers nothing; what was changed is counted. Also a marker may bring one sign beside another."""
+    """The text without control text; changes are counted. Needed in each pass: a marker can form a new token."""
     harmless, controls, tokens = make_harmless(_decoded(text))
     if not controls and not tokens:
         return text
@@ -103,36 +103,36 @@ def _harmless(text: Text, counts: Counter[str]) -> Text:
 
 
 def without_split_secrets(question: Q, redactor: Redactor = BUILT_IN) -> Q:
-    """The question without what is a secret only where one of its fields follows another at once.
+    """The question without secrets that exist only where two of its fields are joined.
 
-    All else is as it was: the fields are still to be sanitized.
+    Nothing else is changed: the fields are still to be sanitized.
     """
     texts = [question.context, question.query, *question.stop]
     before = list(texts)
     for first, second in (*pairwise(range(len(texts))), (1, 0)):
-        texts[first], texts[second] = _parted(texts[first], texts[second], redactor)
+        texts[first], texts[second] = _without_split_secret(texts[first], texts[second], redactor)
     if texts == before:
         return question
     return msgspec.structs.replace(question, context=texts[0], query=texts[1], stop=texts[2:])
 
 
-def _parted(first: str, second: str, redactor: Redactor) -> tuple[str, str]:
+def _without_split_secret(first: str, second: str, redactor: Redactor) -> tuple[str, str]:
     head, tail = first[:-_REACH_CHARS], first[-_REACH_CHARS:]
     start, rest = second[:_REACH_CHARS], second[_REACH_CHARS:]
     if not tail or not start:
         return first, second
     left, right, whole = (sanitize(text, redactor) for text in (tail, start, tail + start))
-    # Fewer together: what is a secret by itself is none when a word follows at once. It goes with its own field.
+    # Fewer when joined: a secret may stop being one when a word follows directly. Its own field's pass redacts it.
     if whole.text == left.text + right.text or _found(whole) < _found(left) + _found(right):
         return first, second
-    # What both agree on from the outside in stays; between that lies the secret.
-    kept = _alike(left.text, whole.text)
-    same = min(_alike(right.text[::-1], whole.text[::-1]), len(whole.text) - kept)
+    # Keep the common beginning and end; the split secret is between them.
+    kept = _common_length(left.text, whole.text)
+    same = min(_common_length(right.text[::-1], whole.text[::-1]), len(whole.text) - kept)
     return head + left.text[:kept] + _MARKER, _MARKER + right.text[len(right.text) - same :] + rest
 
 
-def _alike(one: str, other: str) -> int:
-    """With how many characters both begin."""
+def _common_length(one: str, other: str) -> int:
+    """The length of their common beginning, in characters."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 

@@ -1,4 +1,4 @@
-"""Fills frozen Structs from the environment and refuses what it does not know.
+"""Loads settings from the environment into frozen Structs and refuses unknown names.
 
 A setting is a Struct's field whose encoded name is the variable's: `msgspec.field(name="DOCQA_SLOTS")`.
 Knows the names of all services' settings, since one file of variables serves them all.
@@ -22,7 +22,7 @@ from contract.redaction.redactor import BUILT_IN, OPTIONAL, Redactor
 
 
 class Secret:
-    """A text that shows itself only when asked: never in a log, a traceback or a repr."""
+    """A secret text that never appears in a log, a traceback or a repr; `reveal` returns it."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -42,12 +42,12 @@ CacheSeconds = Annotated[float, Meta(ge=1, le=604_800)]
 
 
 def default_data_dir() -> Path:
-    """Where a user's own data lives when no setting says otherwise."""
+    """The default folder for a user's data."""
     return Path("~/.local/share/goblin-docqa").expanduser()
 
 
 def default_model_cache() -> Path:
-    """Where the files made of models are kept: for all data folders of a user, since they can be made again."""
+    """The default folder for files derived from models; shared by a user's data folders, since they can be rebuilt."""
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(caches).expanduser() / "goblin-docqa" / "models"
 
@@ -60,18 +60,18 @@ class BusSettings(msgspec.Struct, frozen=True, kw_only=True):
     nats_ca: Path | None = field(default=None, name="DOCQA_NATS_CA")
 
     def tls_context(self) -> ssl.SSLContext | None:
-        """What to connect with; None: without TLS. Raises SettingsError where that would show the password."""
+        """The TLS context, None without TLS; raises SettingsError where that would expose the password."""
         return tls.tls_context(self.nats_url, self.nats_ca)
 
 
 class RedactionSettings(BusSettings, frozen=True, kw_only=True):
-    """What a service that sees texts takes out of them, beyond what is always taken."""
+    """What a service redacts beyond the kinds that are always redacted."""
 
     redact: str | None = field(default=None, name="DOCQA_REDACT")
     redaction_rules: Path | None = field(default=None, name="DOCQA_REDACTION_RULES")
 
     def redactor(self) -> Redactor:
-        """Compiled; raises SettingsError for a kind that there is not, and for a rule, with its line."""
+        """The compiled redactor; raises SettingsError for an unknown kind or an invalid rule, with its line."""
         kinds = set((self.redact or "").replace(",", " ").split())
         for kind in sorted(kinds - OPTIONAL.keys()):
             known = " and ".join(f"`{name}`" for name in OPTIONAL)
@@ -83,13 +83,13 @@ class RedactionSettings(BusSettings, frozen=True, kw_only=True):
 
 
 class ServiceSettings(RedactionSettings, frozen=True, kw_only=True):
-    """What every service that runs for long has."""
+    """Settings of every long-running service."""
 
     environment: Environment = field(default="development", name="DOCQA_ENV")
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `docqa nats` makes of the bus: its bounds and how long it keeps what."""
+    """The bounds and lifetimes of the streams that `docqa nats` sets up."""
 
     max_queue_size: Annotated[int, Meta(ge=1, le=1_000_000)] = field(default=10, name="MAX_QUEUE_SIZE")
     max_request_size_mb: Megabytes = field(default=1, name="MAX_REQUEST_SIZE_MB")
@@ -224,10 +224,10 @@ def load(kind: type[S], environment: Mapping[str, str]) -> S:
     except msgspec.ValidationError as error:
         raise SettingsError(_sentence(str(error))) from None
     if isinstance(loaded, BusSettings):
-        # A service may connect in the background: what can't be right is told at its start.
+        # A service may connect in the background, so a wrong address is reported here.
         loaded.tls_context()
     if isinstance(loaded, RedactionSettings):
-        # Told at the start too, before a model is loaded.
+        # Invalid rules are reported at the start, before a model is loaded.
         loaded.redactor()
     return loaded
 
@@ -258,7 +258,7 @@ def _read(name: str, path: Path) -> str:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise SettingsError(f"{name}: can't read {path}: {reason}.") from None
     if not text:
-        # Taken as "not set", an empty file would open what it should lock.
+        # Treated as "not set", an empty file would disable the protection it is meant to give.
         raise SettingsError(f"{name}: {path} is empty.")
     return text
 

@@ -1,6 +1,6 @@
-"""How the bus is reached: on this machine as it is, elsewhere under TLS, with a certificate that names the host.
+"""Decides how to connect to the bus: plain on this machine, under TLS with a verified host name elsewhere.
 
-Pure, but for the file of the certificate authority. `contract.bus` connects.
+Pure except for reading the certificate authority's file. `contract.bus` connects.
 """
 
 import ipaddress
@@ -15,12 +15,12 @@ _SCHEMES: Final = ("nats", "tls")
 
 
 def servers(urls: str) -> list[str]:
-    """The servers of one bus, as DOCQA_NATS_URL names them: one, or a cluster's with commas between them."""
+    """The servers in DOCQA_NATS_URL: one, or a cluster's separated by commas."""
     return [url.strip() for url in urls.split(",")]
 
 
 def tls_context(urls: str, ca: Path | None) -> ssl.SSLContext | None:
-    """What to connect to the servers with; None on this machine, where TLS is not needed.
+    """The TLS context for the servers; None on this machine, where TLS is not needed.
 
     Raises SettingsError with a sentence: passwords and documents go to another machine under TLS or not at all.
     """
@@ -42,7 +42,7 @@ def tls_context(urls: str, ca: Path | None) -> ssl.SSLContext | None:
 
 
 def is_loopback(host: str | None) -> bool:
-    """True for a host that is this machine, whatever a name server says."""
+    """True for a loopback address or `localhost`; asks no name server."""
     if host == "localhost":
         return True
     try:
@@ -66,6 +66,6 @@ def _trusting(ca: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as error:
-        # An SSLError is an OSError too, and its text names lines of OpenSSL.
+        # An SSLError is an OSError too, but its text is OpenSSL's own.
         reason = "not a certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
         raise SettingsError(f"DOCQA_NATS_CA: can't use {ca}: {reason}.") from None

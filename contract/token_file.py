@@ -1,7 +1,7 @@
 """Bearer tokens and the file that lists them: the ingress reads it, `docqa tokens` writes it.
 
-The file holds a token's SHA-256 only. A token is 256 random bits, which no list of guesses holds: a slow
-or salted hash would cost every request and gain nothing.
+The file holds a token's SHA-256 only. A token has 256 random bits and can't be guessed, so a slow or salted hash would
+slow down every request and gain nothing.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from contract.rate import Rate
 from contract.topology import is_name
 
 PREFIX: Final = "dq_"
-"""By this a scanner that finds a leaked token knows what it found; `contract.sanitize` has a rule for it."""
+"""A prefix by which secret scanners, and this project's redaction, recognise a leaked token."""
 
 MAX_PER_NAME: Final = 2
 """Enough for a rotation: the new one is in use before the old one is revoked."""
@@ -37,15 +37,15 @@ class TokensFileError(DocQAError):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What one token allows. Two of a name are the same client, who sees the jobs of both."""
+    """One token's client, rights and limits. Two tokens of a name belong to the same client and share its jobs."""
 
     name: str
     sha256: Sha256
     rights: tuple[Right, ...] = ("query",)
     share: Share | None = None
-    """Of the queue's places; None: as DOCQA_CLIENT_SHARE says."""
+    """Share of the queue's slots; None: DOCQA_CLIENT_SHARE."""
     rate: Rate | None = None
-    """None: as DOCQA_RATE_LIMIT says."""
+    """None: DOCQA_RATE_LIMIT."""
     created: Moment
     expires: Moment | None = None
 
@@ -55,7 +55,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def shown(self) -> str:
-        """Its first digits: enough to tell two tokens apart, of no use to who has only them."""
+        """The first digits of its hash: enough to distinguish tokens, useless for authentication."""
         return self.sha256[:_SHOWN_DIGITS]
 
     def is_expired(self, now: datetime | None = None) -> bool:
@@ -63,7 +63,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class TokensFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All tokens, in the order in which they were made."""
+    """All tokens, in order of creation."""
 
     v: Literal[1] = 1
     tokens: tuple[Token, ...] = ()
@@ -80,17 +80,17 @@ _decoder = msgspec.json.Decoder(TokensFile, dec_hook=lambda kind, value: kind(va
 
 
 def new_token() -> str:
-    """A token to be shown once."""
+    """A new random token, to be shown once."""
     return PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
 
 
 def digest_of(token: bytes) -> bytes:
-    """What is kept and compared in a token's place."""
+    """The hash that is stored and compared instead of the token."""
     return hashlib.sha256(token).digest()
 
 
 def decode(content: bytes) -> TokensFile:
-    """Raises TokensFileError with a sentence that quotes nothing but a name and a place."""
+    """Parse the file; raises TokensFileError with a sentence that quotes only a name and a location."""
     try:
         return _decoder.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -98,7 +98,7 @@ def decode(content: bytes) -> TokensFile:
 
 
 def encode(file: TokensFile) -> bytes:
-    """As JSON for people to read too."""
+    """Format the file as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(file, enc_hook=_plain)) + b"\n"
 
 

@@ -1,6 +1,6 @@
-"""Every subject, stream, bucket and header name, spelled once, and the names that may become part of one.
+"""Every subject, stream, bucket and header name, spelled once, and the rules for names inside them.
 
-Knows nothing of connections: `contract.bus` makes what is named here.
+Knows nothing of connections: `contract.bus` creates what is named here.
 """
 
 import hashlib
@@ -38,24 +38,24 @@ ROOT_SPACE = "root"
 RESULTS_BUCKET = "DOCQA_RESULTS"
 STARTS_BUCKET = "DOCQA_STARTS"
 CACHE_BUCKET = "DOCQA_CACHE"
-"""The proxy's answers, by a hash of all that was asked."""
+"""The proxy's answers, keyed by a hash of the whole question."""
 EVERYBODY = "ALL.ALL"
-"""In the place of an owner in the cache's keys, where answers are shared: no publisher's name has capitals."""
+"""The owner in the cache's keys where answers are shared: no publisher's name has capitals."""
 BUDGET_BUCKET = "DOCQA_BUDGET"
-"""What the proxy may still cost today."""
+"""The proxy's token budget by day."""
 USAGE_BUCKET = "DOCQA_USAGE"
-"""What was asked and answered, by day and client."""
+"""Usage by day and client."""
 META_BUCKET = "DOCQA_META"
-"""What is known of the store itself: when it was restored."""
+"""Facts about the store itself: when it was restored."""
 REPLAYS_BUCKET = "DOCQA_REPLAYS"
-"""Under a dead letter's sequence: the id under which it was replayed."""
+"""The id under which a dead letter was replayed, keyed by its sequence."""
 
 CANCEL_SUBJECTS = "docqa.cancel.>"
 RESULTS_SUBJECTS = "docqa.results.>"
 TOKENS_SUBJECTS = "docqa.tokens.>"
 WORKER_SUBJECTS = "docqa.workers.>"
 ROLL_CALL_SUBJECT = "docqa.workers"
-"""Published by an ingress that has just connected: every worker answers with its announcement."""
+"""Published by an ingress that has just connected: each worker answers with its announcement."""
 
 HTTP_PUBLISHER = "http"
 """The ingress's name as a publisher; no direct publisher may take it."""
@@ -77,7 +77,7 @@ _GENERATION = re.compile(r"[1-9][0-9]{0,15}")
 
 
 class JobName(msgspec.Struct, frozen=True):
-    """Who published a job, for which client, under which id: all that names it anywhere on the bus."""
+    """A job's publisher, client and id, which together name it everywhere on the bus."""
 
     publisher: str
     client: str
@@ -100,7 +100,7 @@ class JobName(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """The key of its result and of its count of starts."""
+        """The key of its result and of its count of starts in their buckets."""
         return f"{self.publisher}.{self.client}.{self.job_id}"
 
     @property
@@ -207,12 +207,12 @@ def is_canonical_uuid(text: str) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """True for what may stand as a publisher or a client in a subject."""
+    """True for a valid name of a publisher or a client."""
     return _NAME.fullmatch(text) is not None
 
 
 def jobs_of(publisher: str) -> str:
-    """What the subjects of all jobs of one publisher begin with."""
+    """The prefix of the subjects of all jobs of one publisher."""
     return f"{_JOBS_PREFIX}{publisher}."
 
 

@@ -1,4 +1,4 @@
-"""What is counted of questions and answers, and how it is kept: by day and client, and the proxy's budget by day.
+"""Usage counters and how they are stored: answers by day and client, and the proxy's budget by day.
 
 Workers write it, `docqa usage` reads it. Pure. A day is a day in UTC.
 """
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Answers(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Answers of one kind, and the tokens that their prompts and they themselves have."""
+    """Number of answers of one backend, with the tokens of their prompts and completions."""
 
     answers: int = 0
     prompt_tokens: int = 0
@@ -33,13 +33,13 @@ class Answers(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ClientDay(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one client was answered in one day, by who answered."""
+    """One client's answers in one day, by backend."""
 
     local: Answers = Answers()
     proxy: Answers = Answers()
     cache: Answers = Answers()
     lost_tokens: int = 0
-    """What calls of the proxy are counted to have cost that came to no answer."""
+    """Tokens charged for proxy calls that returned no answer."""
 
     def __add__(self, other: "ClientDay") -> "ClientDay":
         return ClientDay(
@@ -51,31 +51,31 @@ class ClientDay(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class BudgetDay(msgspec.Struct, frozen=True, kw_only=True):
-    """The proxy's tokens of one day: what was charged, and what calls that have not ended may be charged at most."""
+    """The proxy's tokens of one day: those charged, and the most that unfinished calls may be charged."""
 
     limit_tokens: int | None = None
-    """What it was when a call was last let in; None: without a limit."""
+    """The limit when a call was last admitted; None: no limit."""
     charged_tokens: int = 0
     reserved_tokens: int = 0
 
     @property
     def used_tokens(self) -> int:
-        """A call that never ends, since its worker was killed, counts as what it may have cost at most."""
+        """A call that never ends, because its worker was killed, counts with the most it may have cost."""
         return self.charged_tokens + self.reserved_tokens
 
 
 def answers_of(usage: Usage) -> Answers:
-    """One answer."""
+    """The counters for one answer."""
     return Answers(1, usage.prompt_tokens, usage.completion_tokens)
 
 
 def day_of(moment: datetime) -> str:
-    """The day in UTC, as keys begin with it."""
+    """The day in UTC as YYYY-MM-DD, with which keys begin."""
     return moment.astimezone(UTC).date().isoformat()
 
 
 def end_of(day: str) -> datetime:
-    """When a day is over, in UTC."""
+    """The end of a day, in UTC."""
     return datetime.combine(date.fromisoformat(day) + timedelta(days=1), time(), UTC)
 
 
@@ -89,7 +89,7 @@ def encode(kept: ClientDay | BudgetDay) -> bytes:
 
 
 def decode(value: bytes | None, kind: type[T]) -> T:
-    """What is kept; nothing, or what can't be read, is a day on which nothing was."""
+    """Decode a stored record; a missing or unreadable one counts as an empty day."""
     try:
         return msgspec.json.decode(value, type=kind) if value else kind()
     except msgspec.DecodeError:

@@ -23,7 +23,7 @@ from contract.runtime.startup import prepared, run_service
 from contract.runtime.systemd import Notifier
 from ingress.app import create_asgi
 from ingress.auth.token_watch import keep_up
-from ingress.server.listeners import Listeners, address_of, count_inherited, listening, refuse_open_doors
+from ingress.server.listeners import Listeners, address_of, count_inherited, listening, refuse_open_listeners
 from ingress.server.server import Server
 from ingress.services import Services
 from ingress.settings import IngressSettings
@@ -31,7 +31,7 @@ from ingress.settings import IngressSettings
 ROLE = "ingress"
 
 BUS_WITHIN_S: Final = 2.0
-"""Usually milliseconds. After a restart clients wait so long for the bus before they are refused."""
+"""How long connections wait at the start for the bus, which usually takes milliseconds, before they get 503."""
 
 log = structlog.get_logger(__name__)
 
@@ -49,35 +49,35 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
             log.warning("DOCQA_ROOT is reserved and not used yet")
         listeners = stack.enter_context(listening(loaded, count_inherited(environment, os.getpid())))
         if loaded.token is None and loaded.tokens is None:
-            refuse_open_doors(listeners)
+            refuse_open_listeners(listeners)
         services = Services.of(loaded, Bus(), tracer)
         uvloop.run(serve(services, listeners, ready_file, Notifier.from_environment(environment, os.getpid())))
 
 
 async def serve(services: Services, listeners: Listeners, ready_file: Path | None, notifier: Notifier) -> None:
-    """Connect to the bus in the background; give it a moment, then serve: without the bus we say so."""
-    beside: list[asyncio.Task[None]] = []
+    """Connect to the bus in the background, wait BUS_WITHIN_S for it, then serve; without the bus, requests get 503."""
+    background: list[asyncio.Task[None]] = []
 
     async def until_connected() -> None:
-        await asyncio.wait(beside[:1], timeout=BUS_WITHIN_S)
+        await asyncio.wait(background[:1], timeout=BUS_WITHIN_S)
 
     app = create_asgi(services, metrics_address(listeners))
     server = Server(app, services.replies.release, notifier, until_connected)
     with audit_kept(services):
-        beside += [start(name, work, server) for name, work in work_beside(services)]
+        background += [start(name, work, server) for name, work in background_work(services)]
         if ready_file:
             write_atomically(ready_file, json.dumps(describe(listeners)).encode())
         await server.serve_on(listeners.all)
-        await tasks.end(*beside)
+        await tasks.end(*background)
     await services.bus.close()
-    for task in beside:
+    for task in background:
         if task.done() and not task.cancelled():
             task.result()
 
 
 @contextlib.contextmanager
 def audit_kept(services: Services) -> Iterator[None]:
-    """Keep the audit log for the time of a block, where one is wanted; raises SettingsError."""
+    """Keep the audit log open for the time of a block, if one is configured; raises SettingsError."""
     if services.audit_log is None:
         yield
         return
@@ -89,47 +89,47 @@ def audit_kept(services: Services) -> Iterator[None]:
 
 
 def start(name: str, work: Coroutine[Any, Any, None], server: Server) -> "asyncio.Task[None]":
-    """Do this beside serving. If it fails the whole ends: nothing would be accepted, or a revoked token stay good."""
+    """Run this beside serving. If it fails the ingress stops: it would accept nothing, or honour a revoked token."""
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(lambda ended: server.stop() if not ended.cancelled() and ended.exception() else None)
     return task
 
 
-def work_beside(services: Services) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
-    """What goes on while requests are served; the connection to the bus comes first."""
+def background_work(services: Services) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
+    """Names and coroutines that run while requests are served; the connection to the bus comes first."""
     yield "connect to the bus", connect(services)
     yield "watch the bus", services.bus.watch()
-    yield "count places", services.places.keep_counting()
+    yield "count queue slots", services.quota.keep_counting()
     if services.tokens:
         yield "read tokens", keep_up(services.tokens, services.keyring)
 
 
 async def connect(services: Services) -> None:
-    """Connect and listen to what workers say; runs once, the connection mends itself later."""
+    """Connect and subscribe to results and announcements; runs once, the connection restores itself later."""
     bus = services.bus
 
     async def catch_up() -> None:
-        await call_the_roll(bus)
+        await request_announcements(bus)
         await services.replies.look_up_all()
-        await services.places.recount_if_counting()
+        await services.quota.recount_if_counting()
 
-    async def hear_result(message: Msg) -> None:
-        services.places.hear(message.subject)
-        await services.replies.hear(message)
+    async def on_result(message: Msg) -> None:
+        services.quota.on_result(message.subject)
+        await services.replies.on_message(message)
 
     await bus.connect(services.settings, ROLE, on_reconnect=catch_up)
-    await bus.subscribe(topology.results_subjects(topology.HTTP_PUBLISHER), hear_result)
-    await bus.subscribe(topology.WORKER_SUBJECTS, services.fleet.hear)
-    await call_the_roll(bus)
+    await bus.subscribe(topology.results_subjects(topology.HTTP_PUBLISHER), on_result)
+    await bus.subscribe(topology.WORKER_SUBJECTS, services.fleet.on_message)
+    await request_announcements(bus)
     log.info("bus connected")
 
 
-async def call_the_roll(bus: Bus) -> None:
-    """Ask all workers to announce themselves now, not within seconds."""
+async def request_announcements(bus: Bus) -> None:
+    """Ask all workers to announce themselves now, instead of at their next interval."""
     try:
         await bus.publish(topology.ROLL_CALL_SUBJECT, b"")
     except BusError as error:
-        log.warning("no roll call", error=str(error))
+        log.warning("workers not asked for announcements", error=str(error))
 
 
 def metrics_address(listeners: Listeners) -> tuple[str, int]:
@@ -138,7 +138,7 @@ def metrics_address(listeners: Listeners) -> tuple[str, int]:
 
 
 def describe(listeners: Listeners) -> dict[str, object]:
-    """What the ready file says."""
+    """The content of the ready file."""
     return {
         "pid": os.getpid(),
         "http": listeners.address(socket.AF_INET) or listeners.address(socket.AF_INET6),

@@ -19,12 +19,12 @@ from ingress.services import Services
 
 
 def create_asgi(services: Services, metrics_address: tuple[str, int]) -> App:
-    """The ingress as it is served: the application, and what every request passes before it and after."""
+    """The ingress as it is served: the application inside its middleware."""
     app: App = create_app(services)
     if services.keyring.anybody:
         app = LocalHostOnly(app, metrics_address)
     if services.audit_log:
-        # The audit alone wants to know where a request came from.
+        # Only the audit log needs the client's address.
         app = Forwarded(Audited(app, services.audit_log))
     return Counted(app, metrics_address)
 
@@ -37,8 +37,8 @@ def create_app(services: Services) -> Litestar:
         exception_handlers={
             problems.Problem: problems.on_problem,
             BadMessageError: problems.on_bad_message,
-            BusUnavailableError: problems.on_bus_away,
-            NotProvisionedError: problems.on_bus_away,
+            BusUnavailableError: problems.on_bus_unavailable,
+            NotProvisionedError: problems.on_bus_unavailable,
             HTTPException: problems.on_http_exception,
             Exception: problems.on_unexpected,
         },

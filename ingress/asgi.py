@@ -1,4 +1,4 @@
-"""The types of ASGI, as far as we use it, and what its scope says of a connection."""
+"""ASGI's types, as far as they are used here, and what its scope says about a connection."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -13,7 +13,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 def is_unix(scope: Scope) -> bool:
     """True for a request over the Unix socket.
 
-    By the server's own address: uvicorn leaves the client's out for a TCP connection that broke, too.
+    Read from the server's address: uvicorn leaves out the client's for a broken TCP connection too.
     """
     server = scope.get("server")
     return server is None or server[1] is None
@@ -28,11 +28,11 @@ _KEY: Final = "docqa.headers"
 
 
 def add_headers(scope: Scope, headers: Mapping[str, str]) -> None:
-    """Whatever answers this request will carry these."""
+    """Add headers to whatever response this request gets."""
     scope[_KEY] = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 def carry_headers(scope: Scope, message: Message) -> None:
-    """Put them into the message that begins the answer."""
+    """Put the collected headers into the message that starts the response."""
     if added := scope.get(_KEY):
         message["headers"] = [*message["headers"], *added]

@@ -32,7 +32,7 @@ _FAILURES = {
 
 
 class Problem(Exception):  # noqa: N818  # RFC 9457 calls it a problem
-    """What goes wrong between a client and us; becomes the response."""
+    """A request that can't be fulfilled, and why; becomes the response."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Problem(Exception):  # noqa: N818  # RFC 9457 calls it a problem
         )
 
     async def send(self, send: Send) -> None:
-        """The same without Litestar, for what is refused before it."""
+        """Send it without Litestar, for requests that are refused before it."""
         body = msgspec.json.encode(self.body)
         headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **self.headers}
         encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
@@ -65,9 +65,9 @@ class Problem(Exception):  # noqa: N818  # RFC 9457 calls it a problem
 
 
 def queue_full(capacity: int, retry_after_s: int, has_worker: bool) -> Problem:
-    detail = f"All {capacity} places in the queue are taken: come back in {retry_after_s} s."
+    detail = f"All {capacity} places in the queue are taken: try again in {retry_after_s} s."
     if not has_worker:
-        detail += " No worker is alive at the moment."
+        detail += " No worker is running at the moment."
     return Problem(
         429, "queue-full", "The queue is full", detail, headers={"Retry-After": str(retry_after_s)}, capacity=capacity
     )
@@ -85,8 +85,8 @@ def forbidden(client: str, right: str) -> Problem:
     return Problem(
         403,
         "forbidden",
-        "This token may not do that",
-        f"The token of {client} does not have the right `{right}`: ask with one that has it.",
+        "This token lacks a right",
+        f"The token of {client} does not have the right `{right}`: use one that has it.",
         headers={"WWW-Authenticate": 'Bearer realm="docqa", error="insufficient_scope"'},
     )
 
@@ -96,7 +96,7 @@ def rate_limited(count: int, window_s: int, retry_after_s: int) -> Problem:
         429,
         "rate-limited",
         "Too many requests",
-        f"You may come {count} times in {window_s} s: come back in {retry_after_s} s.",
+        f"The limit is {count} requests in {window_s} s: try again in {retry_after_s} s.",
         headers={"Retry-After": str(retry_after_s)},
         limit=count,
         window_s=window_s,
@@ -109,7 +109,7 @@ def share_used_up(places: int, capacity: int, retry_after_s: int) -> Problem:
         "client-quota",
         "Your share of the queue is used up",
         f"All {places} places that you may take of the queue's {capacity} are taken by jobs of yours: "
-        f"come back in {retry_after_s} s.",
+        f"try again in {retry_after_s} s.",
         headers={"Retry-After": str(retry_after_s)},
         places=places,
         capacity=capacity,
@@ -120,7 +120,7 @@ def bus_unavailable(detail: str | None = None) -> Problem:
     return Problem(
         503,
         "bus-unavailable",
-        "The bus is away",
+        "The message bus is unavailable",
         detail or "The job was not accepted and will not be: send it again in a few seconds.",
         headers={"Retry-After": "5"},
     )
@@ -182,7 +182,7 @@ def no_such_job() -> Problem:
 
 
 def failed(failure: Failure) -> Problem:
-    """The problem that a waiting client gets for a job that ended without an answer."""
+    """The problem for a client that waits for a job that ended in a failure."""
     status, title = _FAILURES[failure.code]
     members = msgspec.to_builtins(failure)
     for name in ("status", "code", "detail", "body_sha256"):
@@ -204,12 +204,12 @@ def on_bad_message(_: Request[Any, Any, Any], error: BadMessageError) -> Respons
     return Problem(400, "bad-request", "The request can't be understood", str(error)).response()
 
 
-def on_bus_away(_: Request[Any, Any, Any], error: BusUnavailableError | NotProvisionedError) -> Response[bytes]:
+def on_bus_unavailable(_: Request[Any, Any, Any], error: BusUnavailableError | NotProvisionedError) -> Response[bytes]:
     return bus_unavailable().response()
 
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """What Litestar itself refuses, in our form."""
+    """Litestar's own refusals, as problem details."""
     match error:
         case NotFoundException():
             problem = Problem(404, "not-found", "Nothing is here", f"There is nothing at {request.url.path}.")
@@ -226,6 +226,8 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
 
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """A defect of ours: logged with its traceback, shown without."""
+    """A defect in this service: logged with its traceback, reported without it."""
     request.app.state.log.error("unexpected error", path=request.url.path, exc_info=error)
-    return Problem(500, "internal-error", "Something went wrong here", "This is our defect, not yours.").response()
+    return Problem(
+        500, "internal-error", "Internal error", "This is a defect of the service: its log has the details."
+    ).response()

@@ -1,4 +1,4 @@
-"""What the handlers work with: made once at the start, found again from each request."""
+"""The objects that handlers share: made once at the start, reached from each request."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from ingress.auth.caller import Caller
 from ingress.auth.keyring import Keyring
 from ingress.auth.token_watch import TokensOnDisk
 from ingress.jobs.admission import Admission
-from ingress.jobs.quota import Places
+from ingress.jobs.quota import Quota
 from ingress.jobs.replies import Replies
 from ingress.jobs.workers import Fleet
 from ingress.middleware.audit_log import AuditLog, target_of
@@ -24,13 +24,13 @@ HttpResponse = Response[Any]
 
 
 class Services(msgspec.Struct, frozen=True):
-    """All of one ingress; made by `Services.of`."""
+    """All shared objects of one ingress; made by `Services.of`."""
 
     settings: IngressSettings
     bus: Bus
     fleet: Fleet
     replies: Replies
-    places: Places
+    quota: Quota
     admission: Admission
     keyring: Keyring
     tokens: TokensOnDisk | None
@@ -40,15 +40,15 @@ class Services(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, settings: IngressSettings, bus: Bus, tracer: Tracer = NO_TRACER) -> "Services":
         """Raises SettingsError when the file of tokens can't be read."""
-        fleet, places = Fleet(), Places(bus)
+        fleet, quota = Fleet(), Quota(bus)
         tokens = TokensOnDisk(settings.tokens) if settings.tokens else None
         return cls(
             settings=settings,
             bus=bus,
             fleet=fleet,
             replies=Replies(bus),
-            places=places,
-            admission=Admission(bus, fleet, places, settings.max_body_bytes, settings.redactor(), tracer),
+            quota=quota,
+            admission=Admission(bus, fleet, quota, settings.max_body_bytes, settings.redactor(), tracer),
             keyring=Keyring(settings, tokens.read_first() if tokens else TokensFile()),
             tokens=tokens,
             audit_log=AuditLog(target_of(settings.audit_log)) if settings.audit_log else None,
@@ -61,6 +61,6 @@ class Services(msgspec.Struct, frozen=True):
 
 
 def services_of(request: HttpRequest) -> Services:
-    """What the application was made with. Not injected: an injected argument costs as much as publishing a job."""
+    """The services of the request's application. Not injected: an injected argument costs as much as a publish."""
     services: Services = request.app.state.services
     return services

@@ -1,4 +1,4 @@
-"""A key-value bucket on the bus: what stands under a key, and which write it was."""
+"""A key-value bucket on the bus: the value of a key, and the sequence of its write."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
@@ -13,18 +13,18 @@ from contract.bus.stream_info import decode_page
 from contract.errors import BusError
 
 Request: TypeAlias = Callable[[str, bytes], Awaitable[bytes]]
-"""Asks what listens on a subject; raises BusError."""
+"""Sends a request to a subject and returns the reply; raises BusError."""
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A key's value, and the sequence that names this very write."""
+    """A key's value, and the sequence that identifies this write."""
 
     value: bytes
     seq: int
 
 
 class Bucket:
-    """A key-value bucket, addressed by its subjects: no binding call, so it works before the bus is there."""
+    """A key-value bucket, addressed by its subjects: it needs no lookup first, so it can be made before connecting."""
 
     def __init__(self, js: JetStreamContext, request: Request, name: str) -> None:
         self._js = js
@@ -42,7 +42,7 @@ class Bucket:
         return Entry(message.data or b"", message.seq or 0)
 
     async def create(self, key: str, value: bytes) -> Entry:
-        """Write the key once. Returns what stands there, whoever wrote it; raises BusError."""
+        """Write the key if it has no value. Returns its entry, from this write or an earlier one; raises BusError."""
         if seq := await self.swap(key, value, last_seq=0):
             return Entry(value, seq)
         if entry := await self.get(key):
@@ -65,12 +65,12 @@ class Bucket:
         return stored.seq
 
     async def put(self, key: str, value: bytes) -> int:
-        """Write the key whatever stands there. Returns this write's sequence; raises BusError."""
+        """Write the key, replacing any value. Returns this write's sequence; raises BusError."""
         with translated_errors():
             return (await self._js.publish(self._subject(key), value)).seq
 
     async def remove(self, seq: int) -> None:
-        """Remove one write from the disk, if it is there, with no marker left behind; raises BusError."""
+        """Delete one write and overwrite it on the disk, if it exists, leaving no marker; raises BusError."""
         with translated_errors():
             try:
                 await self._js.delete_msg(self._stream, seq)
@@ -79,7 +79,7 @@ class Bucket:
                     raise
 
     async def keys(self) -> list[str]:
-        """All keys, for who may look at the stream; raises BusError."""
+        """All keys; needs the right to read the stream's info. Raises BusError."""
         prefix, found = self._subject(""), set[str]()
         while True:
             question = msgspec.json.encode({"subjects_filter": f"{prefix}>", "offset": len(found)})
@@ -89,7 +89,10 @@ class Bucket:
                 return sorted(found)
 
     async def clear(self, keys: str) -> int:
-        """Remove all keys of a form, as in `*.alice.>`, for who may purge the stream; how many. Raises BusError."""
+        """Remove all keys that match a pattern such as `*.alice.>`, and return how many.
+
+        Needs the right to purge the stream; raises BusError.
+        """
         question = msgspec.json.encode({"filter": self._subject(keys)})
         answer = await self._request(f"$JS.API.STREAM.PURGE.{self._stream}", question)
         return decode_page(answer).purged

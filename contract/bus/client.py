@@ -1,4 +1,4 @@
-"""The connection to NATS: connect, publish a job, look things up. Buckets are `contract.bus.bucket`'s."""
+"""The connection to NATS: connect, publish jobs, look up messages. Buckets are in `contract.bus.bucket`."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ REQUEST_TIMEOUT_S: Final = 2.0
 CONNECT_TIMEOUT_S: Final = 2
 RECONNECT_WAIT_S: Final = 0.25
 PING_INTERVAL_S: Final = 10
-"""nats-py's default sees a half-open connection only after minutes."""
+"""nats-py's default would detect a half-open connection only after minutes."""
 
 WATCH_EVERY_S: Final = 1.0
 
@@ -44,9 +44,9 @@ Hook = Callable[[], Awaitable[None]]
 
 
 class QueueState(msgspec.Struct, frozen=True):
-    """The stream of jobs: what its bound counts (`depth`), the bound, and what was handed to workers.
+    """The stream of jobs: messages on it (`depth`), its bound (`capacity`), and what was delivered to workers.
 
-    `pending`: what no worker has; `oldest_s`: when the stream took its oldest job (wall clock), None when empty.
+    `pending`: not delivered yet; `oldest_s`: when its oldest job was stored (Unix seconds), None when empty.
     """
 
     depth: int
@@ -58,7 +58,7 @@ class QueueState(msgspec.Struct, frozen=True):
 
     @property
     def stuck(self) -> int:
-        """Jobs that are on the stream, but neither pending nor held: the durable never looks at them again."""
+        """Jobs on the stream that are neither pending nor delivered: the consumer will never deliver them."""
         return max(self.depth - self.pending - self.running, 0)
 
 
@@ -70,20 +70,20 @@ class WaitingJob(msgspec.Struct, frozen=True):
 
 
 class JobsOnStream(msgspec.Struct, frozen=True):
-    """One publisher's jobs that wait or run, as `<client>.<job id>`, and the stream's bound."""
+    """One publisher's waiting and running jobs, as `<client>.<job id>`, and the stream's bound."""
 
     capacity: int
     names: frozenset[str]
 
 
 class _Client(Client):
-    """nats-py's own believes a server that offers no TLS, and goes wherever a server sends it."""
+    """nats-py's client, but it sends no password to a server that offers no TLS, wherever it was redirected to."""
 
     def _connect_command(self) -> bytes:
-        """What begins each connection, password and all; raises nats.errors.Error before it is shown to anybody."""
+        """The first command of each connection, with the password; raises nats.errors.Error instead of exposing it."""
         host = self._current_server.uri.hostname if self._current_server else None
         if not self._is_encrypted() and ("tls" in self.options or not tls.is_loopback(host)):
-            raise nats.errors.Error(f"{host} offers no TLS: it is told no password")
+            raise nats.errors.Error(f"{host} offers no TLS: the password is not sent to it")
         return bytes(super()._connect_command())
 
     async def publish(
@@ -120,7 +120,7 @@ def _header_bytes(headers: dict[str, str]) -> int:
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """A message as its stream keeps it; `time_s` is when it came, by the wall clock."""
+    """A message as its stream keeps it; `time_s` is when it was stored (Unix seconds, the server's clock)."""
 
     subject: str
     seq: int
@@ -129,7 +129,7 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Bus:
-    """One role's connection. Never buffers: what can't be sent now is not sent later."""
+    """One role's connection. It never buffers: a message that can't be sent now is not sent later."""
 
     def __init__(self) -> None:
         self.client = _Client()
@@ -148,9 +148,9 @@ class Bus:
         return self.client.is_connected
 
     async def connect(self, settings: BusSettings, role: str, on_reconnect: Hook | None = None) -> None:
-        """Connect as `role`, trying until the bus is there. Later breaks are mended for ever.
+        """Connect as `role`, retrying until the bus is available; reconnect for ever after that.
 
-        Raises SettingsError, before anything is sent, where the password would go to another machine without TLS.
+        Raises SettingsError, before anything is sent, where the password would be sent to another machine without TLS.
         """
 
         async def reconnected() -> None:
@@ -185,13 +185,13 @@ class Bus:
 
     async def close(self) -> None:
         if not self.is_connected:
-            # Ends of subscriptions, noted for the next connection: nats-py would write them to the one that is gone.
+            # Unsubscribes queued for the next connection: nats-py would write them to the closed one.
             self.client._pending, self.client._pending_data_size = [], 0
-        # Not drain(): it raises while disconnected, and nothing is buffered that it could save. RuntimeError: uvloop's
-        # word for a connection that was lost and is not missed yet.
+        # Not drain(): it raises while disconnected, and there is no buffer to save. uvloop raises RuntimeError for a
+        # connection that was lost and not noticed yet.
         with contextlib.suppress(nats.errors.Error, OSError, asyncio.TimeoutError, RuntimeError):
             await self.client.close()
-        # Cancelled in the moment of a try to reconnect, it would go on trying, and open what was closed.
+        # Cancelled during an attempt to reconnect, nats-py would go on and open a new connection.
         await tasks.end(self.client._reconnection_task)
 
     async def publish(self, subject: str, body: bytes) -> None:
@@ -200,14 +200,14 @@ class Bus:
             await self.client.publish(subject, body)
 
     async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> None:
-        """Call `callback` for every message; the subscription outlives reconnects."""
+        """Call `callback` for every message; the subscription survives reconnects."""
         await self.client.subscribe(subject, cb=callback)
 
     async def publish_job(self, job: JobName, body: bytes, headers: dict[str, str]) -> None:
         """Store a job on the stream.
 
         Raises QueueFullError, AlreadyAcceptedError or BusUnavailableError, where nothing was stored by this call,
-        and OutcomeUnknownError when the bus did not say, after a second try under the same id.
+        and OutcomeUnknownError when the bus did not confirm, after a second try under the same id.
         """
         try:
             return await self._publish_stored(job.subject, body, headers)
@@ -218,7 +218,7 @@ class Bus:
         except AlreadyAcceptedError:
             return
         except BusError:
-            # Whatever the second try met, the first one may have been stored.
+            # Whatever happened to the second try, the first one may have been stored.
             raise OutcomeUnknownError from None
 
     async def publish_import(self, name: ImportName, body: bytes) -> None:
@@ -244,10 +244,10 @@ class Bus:
             return bytes((await self.client.request(subject, body, timeout=timeout_s)).data)
 
     async def queue_state(self) -> QueueState:
-        """Ask the stream and its durable how things stand; raises BusError."""
+        """The state of the stream and its consumer; raises BusError."""
         with translated_errors():
             reply, consumer = await asyncio.gather(
-                # Not by nats-py, which drops when the first message was stored.
+                # Not by nats-py, which drops the time of the first message.
                 self.request(_JOBS_INFO, b""),
                 self.js.consumer_info(topology.JOBS_STREAM, topology.WORKER_DURABLE),
             )
@@ -269,12 +269,12 @@ class Bus:
             question = {"subjects_filter": f"{prefix}>", "offset": len(names)}
             page = decode_page(await self.request(_JOBS_INFO, msgspec.json.encode(question)))
             names.update(subject.removeprefix(prefix) for subject in page.state.subjects)
-            # A job that goes between two pages makes one shorter than it was: an empty one ends it too.
+            # A job that leaves between two pages makes the total too large: an empty page ends it too.
             if not page.state.subjects or len(names) >= page.total:
                 return JobsOnStream(page.config.max_msgs, frozenset(names))
 
     async def find_job(self, job: JobName) -> WaitingJob | None:
-        """A job that waits or runs, else None; raises BusError."""
+        """A job that is waiting or running, else None; raises BusError."""
         with translated_errors():
             try:
                 message = await self.js.get_msg(topology.JOBS_STREAM, subject=job.subject, direct=True)
@@ -303,10 +303,10 @@ class Bus:
                 return False
 
     async def _log_error(self, error: Exception) -> None:
-        # nats-py calls this for every try to reconnect: one line per kind of trouble is enough.
+        # nats-py calls this for every attempt to reconnect: log each kind of error once.
         text = str(error) or type(error).__name__
         if text != self._last_error:
-            log.warning("bus trouble", error=text)
+            log.warning("bus error", error=text)
             self._last_error = text
 
     async def _publish_stored(self, subject: str, body: bytes, headers: dict[str, str]) -> None:

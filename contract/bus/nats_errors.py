@@ -1,4 +1,4 @@
-"""What nats-py raises, turned into the project's own errors: callers know stored, refused, away and unknown."""
+"""Translates nats-py's exceptions into the project's: stored, refused, unavailable or unknown."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from contract.errors import (
 
 NO_MESSAGE: Final = 10057
 WRONG_LAST_SEQUENCE: Final = (10071, 10164)
-"""Codes of nats-server that their callers expect."""
+"""Error codes of nats-server that callers handle themselves."""
 
 _STORE_FAILED = 10077
 _STREAM_NOT_FOUND = 10059
@@ -29,7 +29,7 @@ _MESSAGE_TOO_LARGE = 10054
 
 @contextlib.contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn what nats-py raises into the project's errors."""
+    """Raise the project's exceptions in place of nats-py's."""
     try:
         yield
     except (nats.js.errors.NoStreamResponseError, nats.errors.NoRespondersError):
@@ -37,7 +37,7 @@ def translated_errors() -> Iterator[None]:
     except nats.js.errors.APIError as error:
         raise _from_api_error(error) from None
     except TimeoutError:
-        # Also nats.errors.TimeoutError; a denied permission looks the same and shows in the log only.
+        # Also nats.errors.TimeoutError; a denied permission looks the same, and only the log shows it.
         raise OutcomeUnknownError from None
     except nats.errors.MaxPayloadError:
         raise MessageTooLargeError from None

@@ -32,14 +32,14 @@ BUDGET_TTL_S: Final = 8 * 86_400
 """A day's count is needed until the last call that began in it has ended; `docqa usage` shows a week."""
 USAGE_TTL_S: Final = 92 * 86_400
 USAGE_MAX_BYTES: Final = 64 * 2**20
-"""Some 200,000 days of clients; the oldest go first."""
+"""About 200,000 client-days; the oldest are dropped first."""
 
 DEAD_TTL_S: Final = 7 * 86_400
 DEAD_DUPLICATES_S: Final = 120
-"""A dead letter is published until it is stored, under one `Nats-Msg-Id`."""
+"""A dead letter is published again until it is stored, always under the same `Nats-Msg-Id`."""
 
 _SHORTEST_DUPLICATE_WINDOW_S: Final = 0.1
-"""The least that the server takes: nobody sends `Nats-Msg-Id` there."""
+"""The shortest that the server accepts: no message there has a `Nats-Msg-Id`."""
 
 _FIXED: Final = ("retention", "storage", "max_msgs_per_subject", "discard_new_per_subject")
 """Never changed on a stream that exists: tightening a limit per subject deletes waiting jobs silently."""
@@ -48,14 +48,14 @@ _TOO_FEW_SERVERS: Final = (10005, 10074)
 
 
 async def provision(bus: Bus, settings: QueueSettings, *, amid_restore: bool = False) -> None:
-    """Create or reconcile all that the services rely on; raises BusError with a sentence."""
+    """Create or update everything that the services rely on; raises BusError."""
     _check_version(bus)
     if not amid_restore:
         await _check_whole(bus)
     try:
         for wanted in _streams(settings):
             await _reconcile(bus, wanted)
-        # Creating is also updating: a changed `ack_wait` holds from the next delivery on.
+        # Creating also updates: a changed `ack_wait` applies from the next delivery on.
         await bus.js.add_consumer(topology.JOBS_STREAM, _durable(topology.WORKER_DURABLE, settings))
         await bus.js.add_consumer(topology.IMPORTS_STREAM, _durable(topology.LIBRARY_DURABLE, settings))
     except nats.js.errors.APIError as error:
@@ -102,7 +102,7 @@ def _jobs(settings: QueueSettings) -> StreamConfig:
         subjects=[topology.JOBS_SUBJECTS],
         retention=RetentionPolicy.WORK_QUEUE,
         discard=DiscardPolicy.NEW,
-        # Lowering this keeps what waits already. No max_bytes: with discard=new it has an open report of loss.
+        # Lowering this keeps waiting jobs. No max_bytes: with discard=new there is an open bug report of lost messages.
         max_msgs=settings.max_queue_size,
         max_bytes=-1,
         max_age=0,
@@ -128,7 +128,7 @@ def _imports(settings: QueueSettings) -> StreamConfig:
 
 
 def _results(settings: QueueSettings) -> StreamConfig:
-    # As nats-py makes a bucket, so that every client can read it as one.
+    # Configured like nats-py's buckets, so that every client can read it as one.
     return _bucket(topology.RESULTS_BUCKET, settings, max_bytes=settings.results_max_bytes, deny_delete=True)
 
 
@@ -139,7 +139,7 @@ def _starts(settings: QueueSettings) -> StreamConfig:
 
 def _cache(settings: QueueSettings) -> StreamConfig:
     bucket = _bucket(topology.CACHE_BUCKET, settings, max_bytes=settings.cache_max_bytes, deny_delete=False)
-    # Full, it lets its oldest keys go: an answer can be made again.
+    # When full it drops its oldest keys: an answer can be generated again.
     return bucket.evolve(max_age=settings.cache_ttl_s, discard=DiscardPolicy.OLD)
 
 
@@ -229,7 +229,7 @@ async def _reconcile(bus: Bus, wanted: StreamConfig) -> None:
 
 
 def _changes(current: StreamConfig, wanted: StreamConfig) -> dict[str, Any]:
-    """The fields that `wanted` names and `current` has otherwise; None and False are the same to the server."""
+    """The fields of `wanted` that differ in `current`; None and False are the same to the server."""
     pairs = {name: (getattr(current, name), value) for name, value in vars(wanted).items() if value is not None}
     return {name: value for name, (found, value) in pairs.items() if (found or False) != (value or False)}
 

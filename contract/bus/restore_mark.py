@@ -1,7 +1,7 @@
-"""The mark that a restore leaves: from when on the deadlines of the jobs that it brought back count.
+"""The mark that a restore leaves, from which the deadlines of restored jobs count.
 
-The bus keeps a message's time over a restore, and a job's deadline counts from it: without the mark whatever waited in
-a backup would be too late at once.
+A message keeps its time over a restore, and a job's deadline counts from it: without the mark all jobs that waited in
+a backup would be past their deadline at once.
 """
 
 from typing import Final
@@ -16,13 +16,13 @@ _UNFINISHED: Final = "restoring"
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """A restore: when it was (wall clock), and the last sequence that the stream of jobs had in the backup."""
+    """A restore: its time (Unix seconds), and the last sequence of the stream of jobs in the backup."""
 
     at_s: float
     jobs_last_seq: int
 
     def counts_from_s(self, accepted_s: float, stream_seq: int) -> float:
-        """From when a job's deadline counts; `accepted_s` is when the stream stored it."""
+        """The time from which a job's deadline counts; `accepted_s` is when the stream stored it."""
         return max(accepted_s, self.at_s) if stream_seq <= self.jobs_last_seq else accepted_s
 
 
@@ -31,7 +31,7 @@ async def read(bus: Bus) -> Restored | None:
     try:
         entry = await bus.meta.get(_KEY)
     except NotProvisionedError:
-        # A bus that an older version set up: it was not restored by this one.
+        # A bus set up by an older version has no such bucket: it was never restored by this one.
         return None
     return msgspec.json.decode(entry.value, type=Restored) if entry else None
 
@@ -42,7 +42,7 @@ async def write(bus: Bus, mark: Restored) -> None:
 
 
 async def is_unfinished(bus: Bus) -> bool:
-    """True when a restore of a running bus was broken off: its streams are not those that it had. Raises BusError."""
+    """True when a restore of a running bus was interrupted, so that its streams are incomplete. Raises BusError."""
     try:
         entry = await bus.meta.get(_UNFINISHED)
     except NotProvisionedError:

@@ -1,4 +1,4 @@
-"""What a stream says of itself: its bound, what is on it, and the subjects."""
+"""A stream's info: its bound, its state and its subjects."""
 
 from datetime import datetime
 
@@ -18,28 +18,28 @@ class _State(msgspec.Struct):
     subjects: dict[str, int] = {}
 
 
-class _Trouble(msgspec.Struct):
+class _ApiError(msgspec.Struct):
     code: int = 0
     err_code: int = 0
     description: str = ""
 
 
 class StreamPage(msgspec.Struct):
-    """A part of the stream's info: it lists at most 100,000 subjects at a time."""
+    """One page of a stream's info: the server lists at most 100,000 subjects a page."""
 
     config: _Limits = msgspec.field(default_factory=_Limits)
     state: _State = msgspec.field(default_factory=_State)
     total: int = 0
     purged: int = 0
-    error: _Trouble | None = None
+    error: _ApiError | None = None
 
 
 _page_decoder = msgspec.json.Decoder(StreamPage)
 
 
 def decode_page(reply: bytes) -> StreamPage:
-    """A reply of the stream's info or purge; raises BusError for what it refuses."""
-    # Not by nats-py, which builds a whole info of Python objects: a long queue has a long list.
+    """Decode the reply to an info or purge request; raises BusError when it is an error."""
+    # Not by nats-py, which builds Python objects for everything: a long queue has many subjects.
     page = _page_decoder.decode(reply)
     if page.error:
         with translated_errors():

@@ -1,4 +1,4 @@
-"""How every service logs: JSON lines on stderr in production, readable in a terminal. Never a query's text."""
+"""Logging for every service: JSON lines on stderr in production, readable text otherwise; never a query's text."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ from contract.topology import JobName
 
 
 def configure(environment: Environment, service: str) -> None:
-    """Send structlog's and the libraries' records to stderr in one form."""
+    """Send structlog's and other libraries' records to stderr in one format."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -33,7 +33,7 @@ def configure(environment: Environment, service: str) -> None:
 
 
 def about_job(job: JobName, traceparent: str | None) -> None:
-    """Name the job in every line that this task, and those that it starts, write from now on."""
+    """Add the job to every later log line of this task and of the tasks that it starts."""
     named = {"job": job.key, "client": job.client}
     structlog.contextvars.bind_contextvars(**named, **({"traceparent": traceparent} if traceparent else {}))
 

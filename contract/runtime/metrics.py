@@ -1,4 +1,4 @@
-"""What every service shows to Prometheus: its own process, its connection, and what more than one of them counts.
+"""Prometheus metrics that every service exposes: its process, its bus connection, and counters they share.
 
 Names that operators already have dashboards on are kept, with the prefix `goblin_docqa_`.
 """
@@ -13,26 +13,26 @@ from prometheus_client.registry import Collector
 
 from contract.runtime.resources import memory_limit_bytes
 
-# Each counter would otherwise show a second series with its birthday.
+# Each counter would otherwise have a second series with its creation time.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-BUS_CONNECTED = Gauge("docqa_bus_connected", "1 while the connection to the bus stands.")
+BUS_CONNECTED = Gauge("docqa_bus_connected", "1 while connected to the bus.")
 REDACTIONS = Counter("docqa_redactions_total", "Secrets taken out of texts, by kind; every attempt counts.", ["kind"])
 
 
 def count_redactions(counts: Mapping[str, int]) -> None:
-    """Add what the sanitizer took out of one question."""
+    """Count the redactions of one question."""
     for kind, count in counts.items():
         REDACTIONS.labels(kind).inc(count)
 
 
 def show_process(service: str) -> None:
-    """Show this process' memory, processor time, limit and version from now on; once per process."""
+    """Export this process's memory, CPU time, memory limit and version; call it once per process."""
     REGISTRY.register(ProcessCollector(service))
 
 
 class ProcessCollector(Collector):
-    """Looks at the process only when somebody asks."""
+    """Reads the process's figures when they are scraped."""
 
     def __init__(self, service: str) -> None:
         self._service = service
@@ -46,7 +46,7 @@ class ProcessCollector(Collector):
         used.add_metric(["vms"], memory.vms)
         yield used
         yield CounterMetricFamily(
-            "goblin_docqa_process_cpu_seconds", "Processor time of this process.", value=times.user + times.system
+            "goblin_docqa_process_cpu_seconds", "CPU time of this process.", value=times.user + times.system
         )
         yield GaugeMetricFamily(
             "docqa_memory_limit_bytes", "The most memory that this process may use.", value=memory_limit_bytes()

@@ -1,4 +1,4 @@
-"""Spans by OpenTelemetry, sent over OTLP/HTTP. The only file that imports it: the extra `otel` need not be there.
+"""Records spans with OpenTelemetry and sends them over OTLP/HTTP. The only importer of the optional extra `otel`.
 
 Endpoint, headers, sampling and batching are OpenTelemetry's own variables, read by its SDK.
 """
@@ -28,7 +28,7 @@ _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
 class OtelTracer:
-    """Makes spans with explicit parents: nothing depends on which task or thread runs."""
+    """Records spans with explicit parents, independent of the running task or thread."""
 
     def __init__(self, service: str, exporter: SpanExporter | None = None) -> None:
         """Sends to the endpoint that the environment names, unless another `exporter` is given."""
@@ -39,7 +39,7 @@ class OtelTracer:
 
     @contextlib.contextmanager
     def span(self, name: str, parent: str | None, kind: Kind = "internal", **attributes: str) -> Iterator[str]:
-        """An error's kind is noted, never its text."""
+        """Record a span; an error's class is noted, never its text."""
         span = self._start(name, parent, kind)
         for key, value in attributes.items():
             span.set_attribute(key.replace("_", "."), value)

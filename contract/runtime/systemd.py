@@ -1,4 +1,4 @@
-"""Tells the service manager how the process is (sd_notify(3)); says nothing where none listens."""
+"""Reports the process's state to the service manager (sd_notify(3)); does nothing without one."""
 
 import contextlib
 import math
@@ -7,16 +7,16 @@ from collections.abc import Mapping
 
 
 class Notifier:
-    """Sends single words to the socket that the service manager named. Best effort: it never waits and never raises."""
+    """Sends notifications to the service manager's socket. Best effort: it never blocks and never raises."""
 
     def __init__(self, address: str = "", watchdog_s: float = math.inf) -> None:
-        """`address`: a path, or `@` and an abstract name. `watchdog_s`: how soon a sign of life is missed."""
+        """`address`: a path, or `@` and an abstract name. `watchdog_s`: the manager's watchdog timeout."""
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self.watchdog_s = watchdog_s
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], pid: int) -> "Notifier":
-        """What systemd set; a watchdog that is meant for another process is not ours to feed."""
+        """From systemd's variables; a watchdog set for another process is ignored."""
         limit_us = environment.get("WATCHDOG_USEC", "")
         is_ours = environment.get("WATCHDOG_PID", str(pid)) == str(pid)
         has_limit = is_ours and limit_us.isdecimal() and int(limit_us) > 0
@@ -26,7 +26,7 @@ class Notifier:
         self._say(b"READY=1")
 
     def alive(self) -> None:
-        """A sign of life, where one is waited for."""
+        """Reset the watchdog, if there is one."""
         if self.watchdog_s < math.inf:
             self._say(b"WATCHDOG=1")
 

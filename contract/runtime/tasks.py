@@ -1,4 +1,4 @@
-"""How tasks are ended for sure. Knows nothing of what they do."""
+"""Ends asyncio tasks reliably. Knows nothing of what they do."""
 
 import asyncio
 from typing import Any, Final
@@ -7,10 +7,10 @@ _AGAIN_AFTER_S: Final = 0.2
 
 
 async def end(*tasks: "asyncio.Task[Any] | None", again_after_s: float = _AGAIN_AFTER_S) -> None:
-    """Cancel tasks until they have ended, however they do; `again_after_s` is what each may take for its last steps.
+    """Cancel tasks again every `again_after_s` seconds until all have ended, in whatever way.
 
-    Once is not enough: nats-py passes over a cancellation that comes while it flushes, and so does `asyncio.wait_for`
-    before Python 3.12 where what it waited for ended in the same moment. A loop that tries for ever goes on after it.
+    Once is not enough: nats-py swallows a cancellation that comes while it flushes, and so does `asyncio.wait_for`
+    before Python 3.12 when its awaitable ends in the same moment. A loop that retries for ever then goes on.
     """
     left = {task for task in tasks if task and not task.done()}
     while left:
@@ -20,8 +20,8 @@ async def end(*tasks: "asyncio.Task[Any] | None", again_after_s: float = _AGAIN_
 
 
 async def end_others() -> None:
-    """End all tasks of this loop but the one that asks: for the last line of a program.
+    """End all tasks of this loop except the current one: for the end of a program.
 
-    `asyncio.run` cancels what is left once, and waits for ever where that was passed over.
+    `asyncio.run` cancels the remaining tasks once, and waits for ever if one swallowed that.
     """
     await end(*asyncio.all_tasks() - {asyncio.current_task()})

@@ -1,6 +1,6 @@
-"""Where a query's time goes, from the HTTP request to its reply: W3C trace contexts, and who records the spans.
+"""Traces of a query from the HTTP request to its reply: W3C trace contexts, and who records the spans.
 
-Knows no OpenTelemetry: without the extra `otel`, or with nothing configured, contexts are handed on, and that is all.
+Does not import OpenTelemetry: without the extra `otel`, or unconfigured, contexts are only passed on.
 """
 
 import contextlib
@@ -18,22 +18,22 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f
 
 
 class Tracer(Protocol):
-    """Makes spans. A context is a `traceparent`; None begins a trace of its own."""
+    """Records spans. A context is a `traceparent`; None starts a new trace."""
 
     def span(
         self, name: str, parent: str | None, kind: Kind = "internal", **attributes: str
     ) -> AbstractContextManager[str]:
-        """A span for the time of a block, and the context for what happens inside."""
+        """Record a span for the time of a block; yields the context for spans inside it."""
 
     def record(self, name: str, parent: str | None, start_s: float, end_s: float) -> None:
-        """A span that is over, by the wall clock."""
+        """Record a span that has ended; times in Unix seconds."""
 
     def close(self) -> None:
-        """Send what was not sent yet; takes a few seconds at most."""
+        """Send unsent spans; takes a few seconds at most."""
 
 
 class NoTracer:
-    """Hands contexts on, so that the lines of a query can be found in every service's log."""
+    """Passes contexts on without recording, so that a query's lines can be found in every service's log."""
 
     def span(
         self, name: str, parent: str | None, kind: Kind = "internal", **attributes: str
@@ -51,12 +51,12 @@ NO_TRACER: Final = NoTracer()
 
 
 def traceparent_of(headers: Mapping[str, str]) -> str | None:
-    """The trace context that a request or a message came with, if it is one."""
+    """The trace context in the headers of a request or a message, if it is valid."""
     context = headers.get(topology.TRACE_HEADER, "")
     return context if _TRACEPARENT.fullmatch(context) else None
 
 
 def new_traceparent() -> str:
-    """A context that nobody records."""
+    """A new context for a trace that is not recorded."""
     drawn = os.urandom(24).hex()
     return f"00-{drawn[:32]}-{drawn[32:]}-00"

@@ -1,7 +1,7 @@
 """An answer as server-sent events: one per piece as it is made, then the result.
 
-`token` carries a piece, `restart` says that an attempt begins anew (what came before is void), `result` and `error`
-end the stream; `accepted` ends it when the ingress stops first, and says where the result will be.
+`token` carries a piece, `restart` starts a new attempt (discard what came before), `result` and `error` end the
+stream; `accepted` ends it when the ingress stops first, and says where the result will be.
 """
 
 import asyncio
@@ -30,30 +30,30 @@ class Tokens:
     def __init__(self, bus: Bus, job: JobName) -> None:
         self._bus = bus
         self._job = job
-        # Bounded by the answer's length: the engine makes no more pieces than `max_tokens`.
+        # Bounded by the answer: an engine sends at most `max_tokens` pieces.
         self._queue: asyncio.Queue[TokenEvent] = asyncio.Queue()
         self._attempt: int | None = None
         self.text = ""
 
     async def __aenter__(self) -> "Tokens":
-        self._subscription = await self._bus.client.subscribe(self._job.tokens_subject, cb=self._hear)
+        self._subscription = await self._bus.client.subscribe(self._job.tokens_subject, cb=self._on_message)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._bus.is_connected:
             await self._subscription.unsubscribe()
 
-    async def _hear(self, message: Msg) -> None:
+    async def _on_message(self, message: Msg) -> None:
         self._queue.put_nowait(decode_token(message.data))
 
     async def until(self, ending: "asyncio.Future[Result | None]") -> AsyncIterator[ServerSentEventMessage]:
-        """Yield events until `ending` is done and its answer's text is all told."""
+        """Yield events until `ending` is done and the whole text of its answer was sent."""
         while not ending.done():
             piece = asyncio.ensure_future(self._queue.get())
             both: list[asyncio.Future[Any]] = [piece, ending]
             await asyncio.wait(both, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
             if piece.done():
-                for event in self._told(piece.result()):
+                for event in self._events_for(piece.result()):
                     yield event
                 continue
             piece.cancel()
@@ -68,11 +68,11 @@ class Tokens:
             try:
                 piece = await asyncio.wait_for(self._queue.get(), last_s - time.monotonic())
             except TimeoutError:
-                return  # nobody told them: the result holds the whole text
-            for event in self._told(piece):
+                return  # pieces were lost: the result holds the whole text
+            for event in self._events_for(piece):
                 yield event
 
-    def _told(self, piece: TokenEvent) -> list[ServerSentEventMessage]:
+    def _events_for(self, piece: TokenEvent) -> list[ServerSentEventMessage]:
         events = []
         if self._attempt not in (None, piece.attempt):
             events.append(_event("restart", {"attempt": piece.attempt}))
@@ -84,7 +84,7 @@ class Tokens:
 
 
 def last_event(job: JobName, location: str, result: Result | None) -> ServerSentEventMessage:
-    """What ends the stream."""
+    """The event that ends the stream."""
     match result:
         case Answer():
             return ServerSentEventMessage(event="result", data=encode(public(result)).decode())
@@ -97,7 +97,7 @@ def last_event(job: JobName, location: str, result: Result | None) -> ServerSent
 async def primed(
     events: AsyncGenerator[ServerSentEventMessage, None],
 ) -> AsyncIterator[ServerSentEventMessage]:
-    """Run `events` up to its first event, so that what it raises before is still an HTTP response."""
+    """Run `events` up to its first event, so that an exception before it still becomes an HTTP response."""
     first = await anext(events)
 
     async def rest() -> AsyncIterator[ServerSentEventMessage]:

@@ -1,4 +1,4 @@
-"""How the ingress and what it works with are: for people, for orchestrators, for Prometheus."""
+"""Health of the ingress and of what it depends on: for people, orchestrators and Prometheus."""
 
 import asyncio
 from typing import Any
@@ -25,16 +25,16 @@ BUS_ANSWERS_WITHIN_S = 2.0
 
 @get("/health")
 async def health(request: HttpRequest) -> HttpResponse:
-    """How the whole stands: the queue, the model, the workers, and what guards the door."""
+    """Status of the whole: queue, model, workers, access control."""
     services = services_of(request)
     workers = services.fleet.live()
     try:
         queue = await queue_state(services)
     except (BusError, TimeoutError):
-        unhealthy = {"status": "unhealthy", "detail": "The bus is away.", "workers": workers}
+        unhealthy = {"status": "unhealthy", "detail": "The message bus is unavailable.", "workers": workers}
         return Response(msgspec.json.encode(unhealthy), status_code=503, media_type=JSON)
     body = {
-        "status": "healthy" if workers and not troubles(services) else "degraded",
+        "status": "healthy" if workers and not errors(services) else "degraded",
         "queue_depth": queue.depth,
         "running": queue.running if workers else 0,
         "queue_capacity": queue.capacity,
@@ -52,10 +52,10 @@ async def queue_state(services: Services) -> QueueState:
     return await asyncio.wait_for(services.admission.queue_state(), BUS_ANSWERS_WITHIN_S)
 
 
-def troubles(services: Services) -> list[str]:
-    """What is wrong beside the bus and the workers."""
-    found = (services.tokens and services.tokens.trouble, services.audit_log and services.audit_log.trouble)
-    return [trouble for trouble in found if trouble]
+def errors(services: Services) -> list[str]:
+    """What is wrong apart from the bus and the workers."""
+    found = (services.tokens and services.tokens.error, services.audit_log and services.audit_log.error)
+    return [error for error in found if error]
 
 
 def model_of(services: Services) -> dict[str, Any] | None:
@@ -65,7 +65,7 @@ def model_of(services: Services) -> dict[str, Any] | None:
 
 
 def rate_limit(services: Services) -> dict[str, Any]:
-    """The policy for a client whose token says nothing else."""
+    """The default policy, for clients whose token sets no other."""
     rate = services.settings.rate_limit
     policy: dict[str, Any] = {"enabled": services.keyring.limits_rates, "client_share": services.settings.client_share}
     return policy | ({"limit": rate.count, "window_s": rate.window_s} if rate else {})
@@ -74,17 +74,17 @@ def rate_limit(services: Services) -> dict[str, Any]:
 def tokens(services: Services) -> dict[str, Any]:
     if services.keyring.anybody:
         return {"status": "off"}
-    return _status(services.tokens.trouble if services.tokens else None)
+    return _status(services.tokens.error if services.tokens else None)
 
 
 def audit(services: Services) -> dict[str, Any]:
     if services.audit_log is None:
         return {"status": "off"}
-    return _status(services.audit_log.trouble) | {"lost": services.audit_log.lost}
+    return _status(services.audit_log.error) | {"lost": services.audit_log.lost}
 
 
-def _status(trouble: str | None) -> dict[str, Any]:
-    return {"status": "failing", "detail": trouble} if trouble else {"status": "ok"}
+def _status(error: str | None) -> dict[str, Any]:
+    return {"status": "failing", "detail": error} if error else {"status": "ok"}
 
 
 @get("/health/live")
@@ -95,11 +95,11 @@ async def live() -> HttpResponse:
 
 @get("/health/ready")
 async def ready(request: HttpRequest) -> HttpResponse:
-    """The process can take questions: the bus is there and has its stream."""
+    """The process can accept questions: the bus is available and has its stream."""
     try:
         await queue_state(services_of(request))
     except (BusError, TimeoutError):
-        raise problems.bus_unavailable("The bus is away: no question can be taken.") from None
+        raise problems.bus_unavailable("The message bus is unavailable: no question can be accepted.") from None
     return Response(b'{"status":"ready"}', media_type=JSON)
 
 
@@ -113,13 +113,13 @@ async def show_metrics(request: HttpRequest) -> HttpResponse:
     try:
         await queue_state(services)
     except (BusError, TimeoutError):
-        log.warning("queue's state is not known, its metrics are the last ones")
-    # Set by hand: as a media type the charset would be there twice.
+        log.warning("queue state unknown: its metrics keep their last values")
+    # Set as a header: as a media type, Litestar would repeat the charset.
     return Response(metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
 def create_health(services: Services) -> Router:
-    """The routes that say how things are; the health is for everybody."""
+    """The health and metrics routes; health needs no token."""
     authenticate = authenticator(services.keyring, "admin")
 
     async def may_read(request: HttpRequest) -> HttpResponse | None:

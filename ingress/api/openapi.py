@@ -19,7 +19,7 @@ _REFERENCES: Final = "#/components/schemas/{name}"
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """A job that is on the stream; its result will be at `location`."""
+    """A job that was accepted; its result will be at `location`."""
 
     id: str
     status: Literal["queued"]
@@ -36,7 +36,7 @@ class ProblemDetails(msgspec.Struct, frozen=True):
 
 
 def document(version: str) -> dict[str, Any]:
-    """The whole description, self-contained."""
+    """The whole OpenAPI document, self-contained."""
     _, schemas = msgspec.json.schema_components(
         (Question, Answer, Failure, Unfinished, Accepted, ProblemDetails), ref_template=_REFERENCES
     )
@@ -46,9 +46,9 @@ def document(version: str) -> dict[str, Any]:
         "paths": {
             "/api/query": {"post": _ask()},
             "/api/jobs/{job_id}": {"get": _read_job(), "delete": _delete_job()},
-            "/health": {"get": _open("How the whole stands", 200, 503, kind="object")},
+            "/health": {"get": _open("Status of the whole system", 200, 503, kind="object")},
             "/health/live": {"get": _open("The process serves requests", 200, kind="object")},
-            "/health/ready": {"get": _open("The process can take questions", 200, kind="object", refusals=(503,))},
+            "/health/ready": {"get": _open("The process can accept questions", 200, kind="object", refusals=(503,))},
             "/metrics": {"get": _metrics()},
             "/schema": {"get": _open("This description", 200, kind="object")},
         },
@@ -83,7 +83,7 @@ def _ask() -> dict[str, Any]:
 def _read_job() -> dict[str, Any]:
     return {
         "operationId": "read_job",
-        "summary": "Where a job of this client's own stands, and its result",
+        "summary": "Status and result of one of this client's jobs",
         "security": _SECURITY,
         "parameters": [_JOB_ID],
         "responses": {

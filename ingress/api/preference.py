@@ -1,4 +1,4 @@
-"""How a client wants its answer: what the headers Prefer, Accept and Idempotency-Key say."""
+"""How a client wants its answer: parses the headers Prefer, Accept and Idempotency-Key."""
 
 import re
 from typing import Any, Final
@@ -26,7 +26,7 @@ class Preference(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, request: Request[Any, Any, Any]) -> "Preference":
-        """Raises Problem for a key that can't be one; a preference that is not understood is passed over."""
+        """Raises Problem for an invalid key; unknown preferences are ignored."""
         headers = request.headers
         wishes = _members(headers, "prefer")
         waits = [float(wait[1]) for wish in wishes if (wait := _WAIT.fullmatch(wish))]
@@ -34,8 +34,8 @@ class Preference(msgspec.Struct, frozen=True):
         return cls("respond-async" in wishes, waits[0] if waits else None, EVENT_STREAM in accepts, _key(headers))
 
     @property
-    def comes_back(self) -> bool:
-        """True when the client will ask for the result again: then its hang-up is no cancel."""
+    def returns_later(self) -> bool:
+        """True when the client can ask for the result later: then a hang-up does not cancel the job."""
         return self.respond_async or self.key is not None
 
     def longest_wait_s(self, limit_s: float) -> float:

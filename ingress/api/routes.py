@@ -1,4 +1,4 @@
-"""The HTTP routes of the API. Each handler reads downward: understand, admit, wait, answer."""
+"""The HTTP routes of the API. Each handler has four steps: parse, admit, wait, answer."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ from ingress.services import HttpRequest, HttpResponse, Services, services_of
 
 JSON: Final = "application/json"
 CLIENT_CLOSED_REQUEST: Final = 499
-"""nginx's number for a client that hung up: it shows in the metrics only."""
+"""nginx's status for a client that hung up; it is seen in metrics only."""
 
 
 @post("/query", status_code=200)
@@ -43,7 +43,7 @@ async def ask(request: HttpRequest) -> HttpResponse:
     try:
         return await _ask(request, services_of(request))
     except Problem as problem:
-        # Refusing must stay cheap when it happens most: Litestar's way from an exception to its handler is long.
+        # Refusals must stay cheap under overload, and Litestar's exception handling is slow.
         return problem.response()
 
 
@@ -61,13 +61,13 @@ async def _answer(request: HttpRequest, services: Services, preference: Preferen
         return ServerSentEvent(events, headers={"Location": location_of(asked.job.job_id), "X-Accel-Buffering": "no"})
     with services.replies.expect(asked.job) as reply:
         admitted = await services.admission.submit(asked)
-        if admitted.stands or not preference.waits:
-            return respond(asked.job, admitted.stands)
+        if admitted.stored_result or not preference.waits:
+            return respond(asked.job, admitted.stored_result)
         return await _wait(request, services, reply, asked, preference, admitted.sha256)
 
 
 async def understand(request: HttpRequest, services: Services, preference: Preference, trace: str) -> Asked:
-    """Read what is asked; raises Problem or BadMessageError."""
+    """Parse and sanitize the question; raises Problem or BadMessageError."""
     record = record_of(request.scope)
     body = await request.body()
     record.asked(len(body))
@@ -93,7 +93,7 @@ async def _wait(
         with services.tracer.span("wait", asked.trace):
             return respond(asked.job, await unless_hung_up(request.receive, waiting))
     except HungUpError:
-        if not preference.comes_back:
+        if not preference.returns_later:
             await end(services.bus, asked.job, "cancelled", "The client hung up.", sha256)
         return Response(b"", status_code=CLIENT_CLOSED_REQUEST)
 
@@ -101,13 +101,13 @@ async def _wait(
 async def _events(
     services: Services, asked: Asked, preference: Preference
 ) -> AsyncGenerator[ServerSentEventMessage, None]:
-    """All events of one job; what goes wrong before the first one is raised as a Problem."""
+    """All events of one job; an error before the first one is raised as a Problem."""
     job = asked.job
     with services.replies.expect(job) as reply:
         async with Tokens(services.bus, job) as tokens:
             admitted = await services.admission.submit(asked)
-            if admitted.stands:
-                yield last_event(job, location_of(job.job_id), admitted.stands)
+            if admitted.stored_result:
+                yield last_event(job, location_of(job.job_id), admitted.stored_result)
                 return
             asked.record.ended("hung-up")
             deadline_s = services.deadline_s(asked.query)
@@ -125,14 +125,14 @@ async def _events(
                 services.tracer.record("wait", asked.trace, started_s, time.time())
                 if not ending.done():
                     ending.cancel()
-                    if not preference.comes_back:
-                        # Shielded: the hang-up that ends this stream must not end its consequence.
+                    if not preference.returns_later:
+                        # Shielded: the hang-up that cancels this stream must not cancel the job's cancellation.
                         cancelling = end(services.bus, job, "cancelled", "The client hung up.", admitted.sha256)
                         await asyncio.shield(asyncio.ensure_future(cancelling))
 
 
 def require_json(request: HttpRequest) -> None:
-    """Refuse what does not say that it is JSON, before its body is read."""
+    """Refuse a request whose Content-Type is not JSON, before its body is read."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != JSON:
         raise Problem(
@@ -145,7 +145,7 @@ def require_json(request: HttpRequest) -> None:
 
 
 def ending_of(result: Result | None) -> Decision:
-    """What an event stream ended with."""
+    """The audit log's decision for the end of an event stream."""
     match result:
         case Answer():
             return "answered"
@@ -156,7 +156,7 @@ def ending_of(result: Result | None) -> Decision:
 
 
 def respond(job: JobName, result: Result | None) -> HttpResponse:
-    """200 with an answer, the problem that a failure is, 202 when there is nothing yet."""
+    """200 with an answer, a problem for a failure, 202 while there is no result."""
     match result:
         case Answer():
             return Response(encode(jobs.public(result)), media_type=JSON)
@@ -174,12 +174,12 @@ def accepted(job: JobName) -> HttpResponse:
 
 @route("/jobs/{job_id:str}", http_method=["GET", "DELETE"], status_code=200)
 async def one_job(request: HttpRequest, job_id: FromPath[str]) -> HttpResponse:
-    """One handler for both methods: Litestar's OPTIONS would know the first of two only."""
+    """One handler for both methods: with two, Litestar's OPTIONS would list the first only."""
     return await (delete_job if request.method == "DELETE" else read_job)(request, job_id)
 
 
 async def read_job(request: HttpRequest, job_id: str) -> HttpResponse:
-    """Where a job of this client's own stands, and its result."""
+    """Status and result of one of this client's jobs."""
     with _bus_answers():
         status = await jobs.status_of(services_of(request).bus, own_job(request, job_id))
     if status is None:
@@ -198,7 +198,7 @@ async def delete_job(request: HttpRequest, job_id: str) -> HttpResponse:
 
 
 def own_job(request: HttpRequest, job_id: str) -> JobName:
-    """The job of this client's own with this id; raises Problem for what is no id."""
+    """This client's job with this id; raises Problem for an invalid id."""
     if not is_canonical_uuid(job_id):
         raise problems.no_such_job()
     record_of(request.scope).named(job_id)
@@ -214,7 +214,7 @@ def _bus_answers() -> Iterator[None]:
 
 
 def create_api(services: Services) -> Router:
-    """The routes for those who may ask."""
-    # Not a guard: Litestar copies the whole route handler for each call of one.
+    """The routes that need the right `query`."""
+    # Not a guard: Litestar copies the whole route handler for each call of a guard.
     may_ask = authenticator(services.keyring, "query", Limiter())
     return Router("/api", route_handlers=[ask, one_job], before_request=may_ask)

@@ -1,4 +1,4 @@
-"""Whether a request may be handled: who asks, with which right, how often."""
+"""Decides whether a request may be handled: by its caller, the caller's rights and rate."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,16 +17,16 @@ Before = Callable[[Request[Any, Any, Any]], Awaitable[Response[bytes] | None]]
 
 
 def authenticator(keyring: Keyring, right: Right, limiter: Limiter | None = None) -> Before:
-    """What runs before a handler: names the caller as the request's user, or answers in the handler's place."""
+    """A hook that runs before a handler: it sets the caller as the request's user, or returns a refusal."""
 
-    # A function, since Litestar makes deep copies of objects: a copied keyring would never hear of a change.
+    # A function, since Litestar deep-copies objects: a copied keyring would never see a change.
     # Async although it awaits nothing: Litestar would run it on a thread.
     async def authenticate(request: Request[Any, Any, Any]) -> Response[bytes] | None:
         caller = keyring.anybody or caller_of(request, keyring)
         if caller is None:
             return problems.unauthorized(has_token="authorization" in request.headers).response()
         request.scope["user"] = caller
-        # Returned, not raised: Litestar's way from an exception to its handler is long.
+        # Returned, not raised: Litestar's exception handling is slow.
         refusal = problems.forbidden(caller.client, right) if right not in caller.rights else None
         if limiter and not refusal:
             refusal = exceeded(request, caller, limiter)
@@ -43,7 +43,7 @@ def caller_of(request: Request[Any, Any, Any], keyring: Keyring) -> Caller | Non
 
 
 def exceeded(request: Request[Any, Any, Any], caller: Caller, limiter: Limiter) -> Problem | None:
-    """Count the request against its caller's rate, and say on the answer how things stand."""
+    """Count the request against its caller's rate, and add the rate-limit headers to the response."""
     if caller.rate is None:
         return None
     quota = limiter.take(caller.client, caller.rate)

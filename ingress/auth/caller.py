@@ -1,4 +1,4 @@
-"""Who asks: what the rest of the ingress knows of a client."""
+"""A client as the rest of the ingress sees it."""
 
 from typing import Final
 
@@ -8,18 +8,18 @@ from contract.rate import Rate
 from contract.token_file import Right
 
 ANONYMOUS: Final = "local"
-"""The client that everybody is where no token is set."""
+"""The client of every request where no token is set."""
 NAMED: Final = "default"
 """The client behind DOCQA_TOKEN."""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """A client, and what it may do and take."""
+    """A client, its rights and limits."""
 
     client: str
     rights: tuple[Right, ...] = ("query", "admin")
     share: float = 1.0
-    """Of the queue's places; 1 is no limit."""
+    """Share of the queue's slots; 1 is no limit."""
     rate: Rate | None = None
     token: str | None = None
-    """The first digits of the token's SHA-256: which of two was used."""
+    """The first digits of the token's SHA-256, to tell two tokens of a client apart in the audit log."""

@@ -1,4 +1,4 @@
-"""The tokens that open the door, and to whom: DOCQA_TOKEN, the file of tokens, or none at all."""
+"""Maps tokens to callers: DOCQA_TOKEN, the file of tokens, or everybody where neither is set."""
 
 import hmac
 import math
@@ -31,20 +31,20 @@ class Keyring:
             digest = digest_of(settings.token.reveal().encode())
             self._own = _by_digest([_Key(digest, self._caller(NAMED), math.inf)])
         self.anybody: Caller | None = None
-        """Set where no token is needed: everybody is this caller."""
+        """Set where no token is needed: every request has this caller."""
         if settings.token is None and settings.tokens is None:
             self.anybody = self._caller(ANONYMOUS)
         if file:
             self.replace(file)
 
     def replace(self, file: TokensFile) -> None:
-        """From now on, these tokens and no others that a file has listed."""
+        """Replace all tokens that came from a file."""
         self._listed = _by_digest([self._key(token) for token in file.tokens])
 
     def find(self, token: bytes) -> Caller | None:
         """The caller behind a token that is known and has not expired."""
         digest = digest_of(token)
-        # Looked up by its hash, which nobody can steer: how long it takes tells nothing of a token that is known.
+        # Looked up by its hash, which a client can't choose: the time taken reveals nothing about known tokens.
         found = self._listed.get(digest[:_FOUND_BY_BYTES]) or self._own.get(digest[:_FOUND_BY_BYTES])
         if found is None or not hmac.compare_digest(found.digest, digest) or found.expires_s <= time.time():
             return None

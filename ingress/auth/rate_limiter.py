@@ -1,8 +1,8 @@
-"""How often each client may come: a moving window a client and rate, in memory.
+"""Limits each client's request rate: one sliding window for each client and rate, in memory.
 
 Not the `limits` library: measured in the application it added 15 to 35 µs to a request, for a thread that it starts
 up to a hundred times a second to forget old entries, and refusing is to cost little. With its headers this takes 2 µs.
-Bounded: a window remembers its rate's count of moments at most, and windows that are over are forgotten.
+Bounded: a window keeps as many timestamps as its rate's count at most, and expired windows are dropped.
 """
 
 import math
@@ -17,11 +17,11 @@ from ingress import problems
 from ingress.problems import Problem
 
 POLICY: Final = "default"
-"""The policy's name in the headers: there is one a client."""
+"""The policy's name in the headers; there is one for each client."""
 
 
 class Quota(msgspec.Struct, frozen=True):
-    """Where a client stands after a request: `reset_s` seconds until it may come once more than now."""
+    """A client's rate after a request: `remaining` requests now, one more in `reset_s` seconds."""
 
     rate: Rate
     is_exceeded: bool
@@ -45,7 +45,7 @@ class Limiter:
 
     def __init__(self) -> None:
         self._windows: dict[tuple[str, int, int], deque[float]] = {}
-        """By client, count and seconds, since two tokens of a client may have two rates: when it came, oldest first."""
+        """Request times, oldest first, by client, count and window: two tokens of a client may have two rates."""
 
     def take(self, client: str, rate: Rate) -> Quota:
         """Count one request; one that exceeds the rate is not counted."""

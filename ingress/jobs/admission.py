@@ -1,5 +1,7 @@
-"""Puts a question on the bus, or says why not. Only the stream decides that the queue is full."""
+"""Publishes a question as a job, or refuses it with a reason. Only the stream decides that the queue is full."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -25,20 +27,20 @@ from contract.runtime.tracing import NO_TRACER, Tracer
 from contract.sanitize import sanitize_apart
 from contract.topology import JobName, derived_id
 from ingress import problems
-from ingress.jobs.quota import Places, ShareUsedUpError
+from ingress.jobs.quota import Quota, ShareUsedUpError
 from ingress.jobs.status import stored
 from ingress.jobs.workers import Fleet
 from ingress.middleware import metrics
 from ingress.middleware.audit import UNKEPT, Record
 
 _TRIES: Final = 2
-"""A job that was already there may leave without a trace (an operator's hand) between two looks, hardly twice."""
+"""A duplicate may be purged by an operator between publish and lookup; retry once."""
 
 log = structlog.get_logger(__name__)
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A question that may be published: its name, what it may take, and the record of its request."""
+    """A question to publish: its job's name, its client's share of the queue, and the audit record."""
 
     job: JobName
     query: Query
@@ -49,20 +51,20 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """A job that the stream took, or had, or that ended before: then `stands` is its result."""
+    """A job that the stream accepted, now or earlier; `stored_result` is set when it has ended already."""
 
     sha256: str
-    stands: Result | None = None
+    stored_result: Result | None = None
 
 
 class Admission:
-    """The way of a question from a client to the stream."""
+    """Takes a question from a client to the stream."""
 
     def __init__(
         self,
         bus: Bus,
         fleet: Fleet,
-        places: Places,
+        quota: Quota,
         max_body_bytes: int,
         redactor: Redactor,
         tracer: Tracer = NO_TRACER,
@@ -71,7 +73,7 @@ class Admission:
         self._redactor = redactor
         self._tracer = tracer
         self._fleet = fleet
-        self._places = places
+        self._quota = quota
         self._max_body_bytes = max_body_bytes
         self._queue: QueueState | None = None
 
@@ -81,7 +83,7 @@ class Admission:
         return JobName(topology.HTTP_PUBLISHER, client, job_id)
 
     async def prepare(self, question: Question, record: Record) -> Query:
-        """The question as it may travel; raises Problem when it can't fit any model there is, or is full of secrets."""
+        """The sanitized question; raises Problem when it fits no live worker's model, or holds too many secrets."""
         try:
             query, counts = await sanitize_apart(Query(**_as_fields(question)), self._redactor)
         except TooManySecretsError as error:
@@ -97,31 +99,35 @@ class Admission:
         return query
 
     async def submit(self, asked: Asked) -> Admitted:
-        """Store the job. Raises Problem when it was refused or its fate is unknown.
+        """Store the job. Raises Problem when it was refused, or when the bus did not say whether it was stored.
 
         A keyed job is stored once: a retry finds its result or the job itself. Raises Problem for a reused key.
         """
         job, body = asked.job, encode(asked.query)
         sha256 = body_hash(body)
-        if asked.is_keyed and (stands := await self._ended_before(job, sha256)):
-            return Admitted(sha256, stands)
+        if asked.is_keyed:
+            with _problems_instead(problems.bus_unavailable()):
+                stored_result = await self._stored_result(job, sha256)
+            if stored_result:
+                return Admitted(sha256, stored_result)
         for _ in range(_TRIES):
             if admitted := await self._admit(asked, body, sha256):
                 return admitted
         raise problems.outcome_unknown(job.job_id, location_of(job.job_id))
 
     async def _admit(self, asked: Asked, body: bytes, sha256: str) -> Admitted | None:
-        """One try. None: the job was there already, and a look later neither it nor its result. Raises Problem."""
+        """One try; None when the stream refused a duplicate that has gone by now, without a result. Raises Problem."""
         job = asked.job
         try:
             with self._tracer.span("publish", asked.trace, "producer", docqa_job=job.key) as trace:
                 await self._publish(asked, body, _headers(sha256, trace))
         except AlreadyAcceptedError:
-            return await self._told(job, sha256)
+            with _problems_instead(problems.outcome_unknown(job.job_id, location_of(job.job_id))):
+                return await self._accepted_before(job, sha256)
         except QueueFullError:
             raise await self._refusal() from None
         except MessageTooLargeError:
-            # A marker may be longer than the secret that it stands for.
+            # A redaction marker may be longer than the secret that it replaces.
             raise problems.body_too_large(len(body), self._max_body_bytes) from None
         except (BusUnavailableError, NotProvisionedError):
             raise problems.bus_unavailable() from None
@@ -134,57 +140,43 @@ class Admission:
         job = asked.job
         if asked.share >= 1:
             return await self._bus.publish_job(job, body, headers)
-        await self._take_place(job, asked.share)
+        await self._take_slot(job, asked.share)
         try:
             await self._bus.publish_job(job, body, headers)
         except (QueueFullError, MessageTooLargeError, BusUnavailableError, NotProvisionedError):
-            self._places.free(job.client, job.job_id)
+            self._quota.free(job.client, job.job_id)
             raise
         finally:
-            self._places.settle(job)
+            self._quota.settle(job)
 
-    async def _take_place(self, job: JobName, share: float) -> None:
+    async def _take_slot(self, job: JobName, share: float) -> None:
         try:
-            await self._places.take(job, share)
+            await self._quota.take(job, share)
         except ShareUsedUpError as error:
-            retry_after_s = self._fleet.retry_after_s(error.places)
-            raise problems.share_used_up(error.places, error.capacity, retry_after_s) from None
+            retry_after_s = self._fleet.retry_after_s(error.slots)
+            raise problems.share_used_up(error.slots, error.capacity, retry_after_s) from None
         except BusError:
-            # Nothing was sent: that the places can't be counted is no unknown outcome.
+            # Nothing was sent yet, so the outcome is known: not accepted.
             raise problems.bus_unavailable() from None
 
     async def queue_state(self) -> QueueState:
-        """How the queue stands now; raises BusError."""
+        """The queue's state now; raises BusError."""
         self._queue = await self._bus.queue_state()
         metrics.show_queue(self._queue, sum(worker.busy for worker in self._fleet.live()))
         return self._queue
 
-    async def _ended_before(self, job: JobName, sha256: str) -> Result | None:
-        """An earlier try's result; raises Problem."""
-        try:
-            return await self._standing(job, sha256)
-        except BusError:
-            # Nothing was sent by this try: that its result can't be read is no unknown outcome.
-            raise problems.bus_unavailable() from None
-
-    async def _told(self, job: JobName, sha256: str) -> Admitted | None:
-        """What an accepted job has come to, if anything is left of it; raises Problem."""
-        try:
-            return await self._found(job, sha256)
-        except BusError:
-            raise problems.outcome_unknown(job.job_id, location_of(job.job_id)) from None
-
-    async def _found(self, job: JobName, sha256: str) -> Admitted | None:
-        """An earlier try's job, on the stream or ended by now; None when there is neither."""
+    async def _accepted_before(self, job: JobName, sha256: str) -> Admitted | None:
+        """An earlier try's job, waiting or ended; None when there is neither. Raises BusError, and Problem."""
         message = await self._bus.find_job(job)
         if message is None:
-            stands = await self._standing(job, sha256)
-            return Admitted(sha256, stands) if stands else None
+            result = await self._stored_result(job, sha256)
+            return Admitted(sha256, result) if result else None
         if message.body_sha256 != sha256:
             raise problems.key_reused()
         return Admitted(sha256)
 
-    async def _standing(self, job: JobName, sha256: str) -> Result | None:
+    async def _stored_result(self, job: JobName, sha256: str) -> Result | None:
+        """The job's result; raises BusError, and Problem when it answers another body."""
         result = await stored(self._bus, job)
         if result and result.body_sha256 not in (sha256, msgspec.UNSET):
             raise problems.key_reused()
@@ -197,9 +189,18 @@ class Admission:
                 queue = await self.queue_state()
             except BusError:
                 return problems.bus_unavailable()
-        # The stream has just said that it is full: its bound is the depth, or more where it was lowered.
+        # The stream has just refused: a depth below the capacity is stale, one above it means a lowered bound.
         depth = max(queue.capacity, queue.depth)
         return problems.queue_full(queue.capacity, self._fleet.retry_after_s(depth), bool(self._fleet.live()))
+
+
+@contextlib.contextmanager
+def _problems_instead(problem: problems.Problem) -> Iterator[None]:
+    """Raise `problem` for any BusError. Before anything was sent, that is no unknown outcome."""
+    try:
+        yield
+    except BusError:
+        raise problem from None
 
 
 def location_of(job_id: str) -> str:

@@ -1,8 +1,8 @@
-"""Which places of the queue each client holds, so that no one client takes them all.
+"""Limits each client to its share of the queue's slots, so that no one client takes them all.
 
-Knows nothing of a full queue: only the stream says that. A job holds its place from just before it is
-published until its result is heard. A reply may be lost, and another ingress may have published: so all is
-counted anew from the stream's own list when it is first needed, after a reconnect and every few seconds.
+Only the stream decides that the queue is full; this module does not know it. A job holds its slot from just before
+it is published until its result arrives. A live result may be lost, and another ingress may publish too: so jobs are
+counted anew from the stream's own list when a count is first needed, after a reconnect and every few seconds.
 """
 
 import asyncio
@@ -20,79 +20,79 @@ log = structlog.get_logger(__name__)
 
 
 class ShareUsedUpError(DocQAError):
-    """The client holds all places that it may."""
+    """The client's jobs hold all slots of the queue that its share allows."""
 
-    def __init__(self, places: int, capacity: int) -> None:
+    def __init__(self, slots: int, capacity: int) -> None:
         super().__init__()
-        self.places = places
+        self.slots = slots
         self.capacity = capacity
 
 
-class Places:
-    """Each client's jobs by id, and of each whether the bus has answered for it."""
+class Quota:
+    """Each client's jobs by id, with whether the bus has confirmed or refused each."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._capacity: int | None = None
         self._held: dict[str, dict[str, bool]] = {}
         self._ended: set[str] = set()
-        """Heard since the last count began: such a job may be on the stream for a moment yet."""
+        """Jobs whose result arrived since the last count began; they may stay on the stream for a moment longer."""
         self._counting = asyncio.Lock()
 
     @property
     def is_counting(self) -> bool:
-        """False until a client that has a share has come: until then nothing is counted."""
+        """False until the first client with a limited share asks: until then nothing is counted."""
         return self._capacity is not None
 
     async def take(self, job: JobName, share: float) -> None:
-        """Hold a place for a job that is about to be published; one that holds a place needs no second.
+        """Hold a slot for a job that is about to be published; a job that already holds one takes no second.
 
-        Raises ShareUsedUpError, or BusError where nothing has been counted yet and nothing can be.
+        Raises ShareUsedUpError, or BusError when the first count fails.
         """
         capacity = await self._counted_capacity()
         own = self._held.get(job.client, {})
-        places = max(int(capacity * share), 1)
-        if len(own) >= places and job.job_id not in own:
-            raise ShareUsedUpError(places, capacity)
+        slots = max(int(capacity * share), 1)
+        if len(own) >= slots and job.job_id not in own:
+            raise ShareUsedUpError(slots, capacity)
         self._hold(job.client, job.job_id, is_settled=False)
 
     def settle(self, job: JobName) -> None:
-        """The bus has answered for this job, or never will: from now on the stream knows best."""
+        """The publish of this job is over: from now on the stream's own list counts."""
         if job.job_id in self._held.get(job.client, {}):
             self._hold(job.client, job.job_id, is_settled=True)
 
     def free(self, client: str, job_id: str) -> None:
-        """The job was not taken, or has ended."""
+        """Release the slot of a job that was not accepted, or has ended."""
         own = self._held.get(client, {})
         own.pop(job_id, None)
         if not own:
             self._held.pop(client, None)
 
-    def hear(self, subject: str) -> None:
-        """A result was sent on this subject."""
+    def on_result(self, subject: str) -> None:
+        """Release the slot of the job whose live result came on this subject."""
         if self.is_counting:
             name = key_of_result(subject).removeprefix(f"{HTTP_PUBLISHER}.")
             self._ended.add(name)
             self.free(*_split(name))
 
     async def recount(self) -> None:
-        """Hold what is on the stream, and what the bus has not answered for; raises BusError."""
+        """Hold slots for the jobs on the stream and those being published; raises BusError."""
         async with self._counting:
             await self._recount()
 
     async def keep_counting(self) -> None:
-        """Count anew every few seconds; does not return."""
+        """Count anew every RECOUNTS_EVERY_S seconds; does not return."""
         while True:
             await asyncio.sleep(RECOUNTS_EVERY_S)
             await self.recount_if_counting()
 
     async def recount_if_counting(self) -> None:
-        """Count anew where a count is kept; a bus that is away leaves it as it was."""
+        """Count anew if a count is kept; if the bus is unavailable, keep the last count."""
         try:
             if self.is_counting:
                 await self.recount()
         except BusError as error:
-            log.warning("places not counted", error=str(error))
+            log.warning("queue slots not counted", error=str(error))
 
     async def _counted_capacity(self) -> int:
         if self._capacity is None:

@@ -1,6 +1,6 @@
-"""Who waits for which result. Live replies from the bus wake the waiting; the results bucket is the truth.
+"""Requests that wait for results. Live results from the bus wake them; the results bucket is authoritative.
 
-A live reply can be missed (the bus was away, the ingress was busy): so the bucket is read after each
+A live result can be missed (the bus was unavailable, the ingress was busy): so the bucket is read after each
 reconnect, and once more before a wait ends without a result.
 """
 
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class Reply:
-    """One waiting request's hold on one job's result."""
+    """One request that waits for one job's result."""
 
     def __init__(self, bus: Bus, job: JobName, live: "asyncio.Future[bytes | None]") -> None:
         self._bus = bus
@@ -30,13 +30,13 @@ class Reply:
 
     @property
     def is_released(self) -> bool:
-        """True when the ingress is asked to stop: then nothing more comes by this way."""
+        """True once the ingress is stopping: then this reply receives nothing more."""
         return self._live.done() and self._live.result() is None
 
     async def within(self, seconds: float) -> Result | None:
-        """The job's result, or None when it is not there in time or the ingress is asked to stop."""
+        """The job's result, or None when it does not arrive in time or the ingress is stopping."""
         with contextlib.suppress(TimeoutError):
-            # Shielded: a wait that ends leaves the future for the next one.
+            # Shielded: a wait that times out leaves the future usable for the next one.
             if body := await asyncio.wait_for(asyncio.shield(self._live), seconds):
                 return decode_result(body)
         return await self._stored()
@@ -50,7 +50,7 @@ class Reply:
 
 
 class Replies:
-    """All waiting requests of this ingress, by job."""
+    """All waiting requests of this ingress, by job key."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -59,7 +59,7 @@ class Replies:
 
     @contextlib.contextmanager
     def expect(self, job: JobName) -> Iterator[Reply]:
-        """Listen for a job's result from now on. Enter before publishing: a fast answer is not missed."""
+        """Listen for a job's result from now on. Enter before publishing, so that a fast answer is not missed."""
         live: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         if self._is_released:
             live.set_result(None)
@@ -71,23 +71,23 @@ class Replies:
             if not self._waiting[job.key]:
                 del self._waiting[job.key]
 
-    async def hear(self, message: Msg) -> None:
-        """Take in one live result from the bus."""
+    async def on_message(self, message: Msg) -> None:
+        """Receive one live result from the bus."""
         self._wake(key_of_result(message.subject), message.data)
 
     async def look_up_all(self) -> None:
-        """Read the bucket for everyone who waits: replies sent while the bus was away are lost."""
+        """Read the bucket for all waiting requests: live results sent while the bus was unavailable are lost."""
         for key in list(self._waiting):
             try:
                 entry = await self._bus.results.get(key)
             except BusError:
-                log.warning("results can't be read", job=key)
+                log.warning("results not read: the bus is unavailable", job=key)
                 return
             if entry:
                 self._wake(key, entry.value)
 
     def release(self) -> None:
-        """Let every waiting request go, now and from now on: the ingress is about to stop."""
+        """End all waits, present and future, without a result: the ingress is stopping."""
         self._is_released = True
         for key in list(self._waiting):
             self._wake(key, None)

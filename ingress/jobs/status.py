@@ -1,4 +1,4 @@
-"""One job from the outside: where it stands, how it is cancelled, how its result is erased."""
+"""One job as a client sees it: its status, how it is cancelled, how its result is erased."""
 
 from typing import Literal
 
@@ -22,14 +22,14 @@ class Unfinished(msgspec.Struct, frozen=True):
 
 
 def public(result: Result) -> Result:
-    """A result as clients see it: without what only those on the bus need."""
+    """A result as clients see it: without the fields that only services on the bus need."""
     result = msgspec.structs.replace(result, body_sha256=msgspec.UNSET)
     return msgspec.structs.replace(result, cache_key=msgspec.UNSET) if isinstance(result, Answer) else result
 
 
 async def status_of(bus: Bus, job: JobName) -> Result | Unfinished | None:
-    """The job's result, else where it stands, else None; raises BusError."""
-    # It may end between the two looks: a result that is there counts, whenever it is seen.
+    """The job's result, else its status while unfinished, else None; raises BusError."""
+    # The job may end between the two lookups, so the result is read once more.
     return await stored(bus, job) or await unfinished(bus, job) or await stored(bus, job)
 
 
@@ -40,7 +40,7 @@ async def stored(bus: Bus, job: JobName) -> Result | None:
 
 
 async def unfinished(bus: Bus, job: JobName) -> Unfinished | None:
-    """Where a job stands that is on the stream; raises BusError."""
+    """The status of a job that is on the stream; raises BusError."""
     message = await bus.find_job(job)
     if message is None:
         return None
@@ -49,16 +49,17 @@ async def unfinished(bus: Bus, job: JobName) -> Unfinished | None:
 
 
 async def cancel_or_erase(bus: Bus, job: JobName) -> Result | None:
-    """Cancel a job that has not ended, erase the result of one that has; what stands then, or None for no such job.
+    """Cancel a job that has not ended, erase the result of one that has.
 
-    Raises BusError. The first result stands: cancelling a job that ends at this moment erases its result.
+    Returns the result stored then, or None for no such job; raises BusError. The first result counts: cancelling a
+    job that ends at the same moment erases its result.
     """
     if await stored(bus, job) is None:
         if await bus.find_job(job) is None and await stored(bus, job) is None:
             return None
-        stands = await end(bus, job, "cancelled", CANCELLED)
-        if isinstance(stands, Failure) and stands.code == "cancelled":
-            return stands
+        result = await end(bus, job, "cancelled", CANCELLED)
+        if isinstance(result, Failure) and result.code == "cancelled":
+            return result
     return await _erase(bus, job)
 
 
@@ -66,14 +67,14 @@ async def _erase(bus: Bus, job: JobName) -> Failure:
     erased = Failure(id=job.job_id, code="erased", detail=ERASED)
     while True:
         entry = await bus.results.get(job.key)
-        # First: who is told that the bus did not answer asks again, as long as the key is there.
+        # The cache goes first: a client that gets an error here retries, and the result still holds the cache's key.
         await _empty_cache(bus, entry)
         if await bus.results.swap(job.key, encode(erased), entry.seq if entry else 0):
             return erased
 
 
 async def _empty_cache(bus: Bus, entry: Entry | None) -> None:
-    """Take the answer out of the proxy's cache too, where the same question would bring it back."""
-    stands = decode_result(entry.value) if entry else None
-    if isinstance(stands, Answer) and stands.cache_key:
-        await bus.cache.put(stands.cache_key, b"")
+    """Remove the answer from the proxy's cache too, from where the same question would return it."""
+    result = decode_result(entry.value) if entry else None
+    if isinstance(result, Answer) and result.cache_key:
+        await bus.cache.put(result.cache_key, b"")

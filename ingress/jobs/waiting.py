@@ -1,4 +1,4 @@
-"""Waiting for a job: until its result, its deadline, the end of the client's patience, or its hang-up."""
+"""Waits for a job: until its result, its deadline, the end of the client's wait, or its hang-up."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ Receive = Callable[[], Awaitable[Any]]
 
 
 class HungUpError(Exception):
-    """The client has gone: there is nobody to answer."""
+    """The client closed the connection: there is no one to answer."""
 
 
 async def result_of(
@@ -31,20 +31,23 @@ async def result_of(
 
 
 async def end(bus: Bus, job: JobName, code: FailureCode, detail: str, sha256: str | None = None) -> Result | None:
-    """End a job from here; returns what stands, which may be an answer that was faster. None: the bus is away."""
+    """Store a failure as the job's result and cancel the job.
+
+    Returns the stored result, which is an answer if that came first; None when the bus is unavailable.
+    """
     failure = Failure(id=job.job_id, code=code, detail=detail)
     if sha256:
         failure = Failure(id=job.job_id, code=code, detail=detail, body_sha256=sha256)
     try:
-        stands = await bus.results.create(job.key, encode(failure))
+        stored_result = await bus.results.create(job.key, encode(failure))
         await bus.publish(job.cancel_subject, b"")
     except BusError:
         return None
-    return decode_result(stands.value)
+    return decode_result(stored_result.value)
 
 
 async def unless_hung_up(receive: Receive, waiting: Awaitable[T]) -> T:
-    """What `waiting` returns; raises HungUpError when the client goes first. Call it after the body was read."""
+    """The result of `waiting`; raises HungUpError if the client hangs up first. Call it after the body was read."""
     wait, hang_up = asyncio.ensure_future(waiting), asyncio.ensure_future(_hang_up(receive))
     try:
         await asyncio.wait({wait, hang_up}, return_when=asyncio.FIRST_COMPLETED)

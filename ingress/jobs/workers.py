@@ -1,4 +1,4 @@
-"""The workers that are alive, as far as their announcements tell, and how fast they work."""
+"""The live workers and their speed, as known from their announcements."""
 
 import math
 import time
@@ -23,35 +23,35 @@ class Fleet:
     """Keeps each worker's last announcement."""
 
     def __init__(self) -> None:
-        self._heard: dict[str, tuple[float, WorkerAnnouncement]] = {}
+        self._announced: dict[str, tuple[float, WorkerAnnouncement]] = {}
         self._live: list[WorkerAnnouncement] = []
         self._live_until_s = -math.inf
 
-    async def hear(self, message: Msg) -> None:
-        """Take in one announcement from the bus."""
+    async def on_message(self, message: Msg) -> None:
+        """Record one announcement from the bus."""
         try:
             worker = decode_announcement(message.data)
         except BadMessageError as error:
             log.warning("unreadable announcement", error=str(error))
             return
         if worker.leaving:
-            self._heard.pop(worker.id, None)
+            self._announced.pop(worker.id, None)
         else:
-            self._heard[worker.id] = (time.monotonic(), worker)
+            self._announced[worker.id] = (time.monotonic(), worker)
         self._live_until_s = -math.inf
 
     def live(self) -> list[WorkerAnnouncement]:
-        """The workers heard within the last LIVE_S seconds, oldest name first."""
+        """The workers that announced themselves within the last LIVE_S seconds, ordered by id."""
         now_s = time.monotonic()
-        # Asked for every question, and the same until somebody announces itself or falls silent.
+        # Called for every question; the list changes only when a worker announces itself or misses its announcements.
         if now_s > self._live_until_s:
-            self._heard = {name: heard for name, heard in self._heard.items() if heard[0] >= now_s - LIVE_S}
-            self._live = sorted((worker for _, worker in self._heard.values()), key=lambda worker: worker.id)
-            self._live_until_s = min((at_s for at_s, _ in self._heard.values()), default=now_s) + LIVE_S
+            self._announced = {name: seen for name, seen in self._announced.items() if seen[0] >= now_s - LIVE_S}
+            self._live = sorted((worker for _, worker in self._announced.values()), key=lambda worker: worker.id)
+            self._live_until_s = min((at_s for at_s, _ in self._announced.values()), default=now_s) + LIVE_S
         return self._live
 
     def retry_after_s(self, jobs: int) -> int:
-        """Whole seconds until a place for a new job is likely, with `jobs` waiting or running."""
+        """Whole seconds until a slot for a new job is likely to be free, with `jobs` waiting or running."""
         workers = self.live()
         if not workers:
             return LONGEST_RETRY_S

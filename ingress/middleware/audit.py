@@ -1,6 +1,6 @@
-"""What the audit log says of each request to the API: who, what, what became of it. Never a word of its text.
+"""Makes the audit log's lines for requests to the API: who, what, with which outcome. Never any of their text.
 
-A question that is accepted has a line at once, and another one when its client was answered or left.
+An accepted question has a line at once, and another one when its client was answered or hung up.
 """
 
 import ipaddress
@@ -28,9 +28,9 @@ _DECISIONS: Final[Mapping[tuple[str, int], Decision]] = {
     ("DELETE", 202): "cancelled",
 }
 _JOB_ENDED: Final = frozenset(get_args(FailureCode)) - {"prompt-too-long", "too-many-secrets"}
-"""Problems of a job that was accepted, by an earlier try perhaps; these two may be refused at the door too."""
+"""Problems of an accepted job; those two can also be refusals before acceptance."""
 _OUTSIDE_THE_API: Final = (401, 403, 421)
-"""Refusals that are told wherever they happen."""
+"""Statuses of refusals that are logged outside the API too."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,13 +53,13 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Record:
-    """What is noted of a request on its way. This one forgets it: nobody keeps a log."""
+    """Receives what is known of a request on its way; this one drops it, for use without an audit log."""
 
     def asked(self, size_bytes: int) -> None:
-        """The body has come."""
+        """The body was read."""
 
     def redacted(self, counts: Mapping[str, int]) -> None:
-        """So many secrets of each kind were taken out."""
+        """Secrets were redacted, counted by kind."""
 
     def named(self, job_id: str) -> None:
         """The request is about this job."""
@@ -68,7 +68,7 @@ class Record:
         """The job is on the stream."""
 
     def ended(self, decision: Decision) -> None:
-        """What became of the request, where its status does not say."""
+        """Sets the outcome where the response's status does not show it."""
 
 
 UNKEPT: Final = Record()
@@ -81,7 +81,7 @@ def record_of(scope: Scope) -> Record:
 
 
 class _Kept(Record):
-    """Becomes lines of the audit log."""
+    """Writes lines to the audit log."""
 
     def __init__(self, log: AuditLog, scope: Scope) -> None:
         self._log = log
@@ -109,25 +109,25 @@ class _Kept(Record):
     def ended(self, decision: Decision) -> None:
         self._decision = decision
 
-    def close(self, told: "_Told") -> None:
+    def close(self, response: "_Response") -> None:
         """The request is over."""
         route = self._scope.get("path_template", "")
-        decision = self._decision or self._decide(told)
-        if not route.startswith("/api/") and told.status not in _OUTSIDE_THE_API:
+        decision = self._decision or self._decide(response)
+        if not route.startswith("/api/") and response.status not in _OUTSIDE_THE_API:
             return
-        # That it was accepted is written already.
+        # The line for "accepted" is written already.
         if decision != "accepted" or not self._is_accepted:
-            self._write(decision, told)
+            self._write(decision, response)
 
-    def _decide(self, told: "_Told") -> Decision:
-        if told.problem == "outcome-unknown":
+    def _decide(self, response: "_Response") -> Decision:
+        if response.problem == "outcome-unknown":
             return "unknown"
-        if told.problem:
-            return "failed" if self._is_accepted or told.problem in _JOB_ENDED else "refused"
-        return _DECISIONS.get((self._scope["method"], told.status), "hung-up" if not told.status else "refused")
+        if response.problem:
+            return "failed" if self._is_accepted or response.problem in _JOB_ENDED else "refused"
+        return _DECISIONS.get((self._scope["method"], response.status), "hung-up" if not response.status else "refused")
 
-    def _write(self, decision: Decision, told: "_Told | None" = None) -> None:
-        told = told or _Told()
+    def _write(self, decision: Decision, response: "_Response | None" = None) -> None:
+        response = response or _Response()
         caller = self._scope.get("user")
         line = Line(
             time=datetime.now(UTC),
@@ -137,19 +137,19 @@ class _Kept(Record):
             method=self._scope["method"],
             route=self._scope.get("path_template") or "unmatched",
             decision=decision,
-            status=told.status,
-            type=told.problem,
+            status=response.status,
+            type=response.problem,
             job=self._job,
             request_bytes=self._request_bytes,
-            response_bytes=told.size_bytes,
+            response_bytes=response.size_bytes,
             redactions=self._redactions,
             ms=round((time.monotonic() - self._started_s) * 1000, 1),
         )
         self._log.write(msgspec.json.encode(line) + b"\n")
 
 
-class _Told:
-    """What the client was told: the log reads our own answers, so that none is missed."""
+class _Response:
+    """What was sent to the client, read from the ASGI messages so that no answer is missed."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -157,7 +157,7 @@ class _Told:
         self.problem: str | None = None
         self._is_problem = False
 
-    def hear(self, message: Message) -> None:
+    def on_message(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self._is_problem = (b"content-type", MEDIA_TYPE.encode()) in message["headers"]
@@ -175,7 +175,7 @@ _problem_decoder = msgspec.json.Decoder(_ProblemType)
 
 
 class Audited:
-    """Wraps an ASGI app and writes down what it does for whom."""
+    """Wraps an ASGI app and logs each request with its outcome."""
 
     def __init__(self, app: App, log: AuditLog) -> None:
         self._app = app
@@ -184,21 +184,21 @@ class Audited:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        record, told = _Kept(self._log, scope), _Told()
+        record, response = _Kept(self._log, scope), _Response()
         scope[_KEY] = record
 
-        async def heard_send(message: Message) -> None:
-            told.hear(message)
+        async def observed_send(message: Message) -> None:
+            response.on_message(message)
             await send(message)
 
         try:
-            await self._app(scope, receive, heard_send)
+            await self._app(scope, receive, observed_send)
         finally:
-            record.close(told)
+            record.close(response)
 
 
 def _address(scope: Scope) -> str | None:
-    """Where the client is, if that is an address: a proxy's header may say anything."""
+    """The client's address, if it is one: a proxy's header may contain anything."""
     client = scope.get("client")
     try:
         return str(ipaddress.ip_address(client[0])) if client else None

@@ -1,6 +1,6 @@
-"""Where the audit's lines go: a file that is rotated, the journal, or stderr; written by a thread of its own.
+"""Writes the audit log's lines to a rotated file, the journal or stderr, on a thread of its own.
 
-Knows nothing of what the lines say. Bounded: what comes faster than it can be written is counted as lost.
+Knows nothing of the lines' content. Bounded: lines that come faster than they can be written are counted as lost.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ OLDER_FILES: Final = 5
 MOST_WAITING: Final = 10_000
 GATHERS_FOR_S: Final = 0.02
 FAILING_FOR_S: Final = 60.0
-"""A loss is shown at least for this long."""
+"""How long a loss is reported at least."""
 
 _ENDS_WITHIN_S: Final = 5.0
 _JOURNAL: Final = "/run/systemd/journal/socket"
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 class Target(Protocol):
-    """Takes whole lines; raises OSError."""
+    """Where lines are written; takes whole lines, raises OSError."""
 
     def open(self) -> None: ...
 
@@ -41,19 +41,19 @@ class Target(Protocol):
 
 
 class AuditLog:
-    """Lines on their way to a target. `trouble` says why the last ones did not arrive."""
+    """Queues lines for a target. `error` says why lines were lost lately."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        # Not a Queue, whose lock the two threads would wait for.
+        # Not a Queue, whose lock both threads would contend for.
         self._waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="audit log", daemon=True)
         self._lost_at_s = -FAILING_FOR_S
-        self._trouble: str | None = None
+        self._error: str | None = None
         self.lost = 0
 
     def start(self) -> None:
-        """Raises SettingsError when nothing can be written: an audit that is wanted is there from the start."""
+        """Raises SettingsError when the target can't be written: a configured audit log is complete from the start."""
         try:
             self._target.open()
         except OSError as error:
@@ -61,20 +61,20 @@ class AuditLog:
         self._thread.start()
 
     def write(self, line: bytes) -> None:
-        """Take a line, without waiting."""
+        """Queue a line, without waiting."""
         if self._waiting.qsize() >= MOST_WAITING:
             return self._lose(1, "more lines came than could be written")
         self._waiting.put(line)
 
     def close(self) -> None:
-        """Write what waits, within a few seconds."""
+        """Write the queued lines, within a few seconds."""
         self._waiting.put(None)
         self._thread.join(_ENDS_WITHIN_S)
 
     @property
-    def trouble(self) -> str | None:
-        """Why lines are lost, or were within the last minute."""
-        return self._trouble if time.monotonic() - self._lost_at_s < FAILING_FOR_S else None
+    def error(self) -> str | None:
+        """Why lines were lost within the last FAILING_FOR_S seconds, else None."""
+        return self._error if time.monotonic() - self._lost_at_s < FAILING_FOR_S else None
 
     def _run(self) -> None:
         is_open = True
@@ -84,9 +84,9 @@ class AuditLog:
             self._write([line for line in waiting if line is not None])
 
     def _next(self) -> list[bytes | None]:
-        """What waits, once something does; None among it is the end."""
+        """Waits for lines and returns all that are queued; None among them is the end."""
         waiting = [self._waiting.get()]
-        # Not one by one: each waking of this thread takes time from the one that serves.
+        # Not one by one: each wake-up of this thread takes time from the serving thread.
         time.sleep(GATHERS_FOR_S)
         with contextlib.suppress(queue.Empty):
             while len(waiting) < MOST_WAITING:
@@ -100,15 +100,15 @@ class AuditLog:
             self._lose(len(lines), error.strerror or str(error))
 
     def _lose(self, count: int, reason: str) -> None:
-        if self.trouble is None:
+        if self.error is None:
             log.error("audit lines are lost", reason=reason)
         self.lost += count
         metrics.AUDIT_LOST.inc(count)
-        self._trouble, self._lost_at_s = reason, time.monotonic()
+        self._error, self._lost_at_s = reason, time.monotonic()
 
 
 class RotatedFile:
-    """A file for its owner only, renamed to `.1` when it has grown large. Made anew when somebody else renames it."""
+    """A file readable by its owner only, renamed to `.1` when it has grown large; reopened when it was renamed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -129,7 +129,7 @@ class RotatedFile:
         self._append(content)
 
     def _append(self, content: bytes) -> None:
-        # After a write that stopped in the middle, the next line begins on its own.
+        # After a write that failed midway, start the next line on a new line.
         rest = memoryview(b"\n" + content if self._is_torn else content)
         self._is_torn = True
         while rest:
@@ -161,13 +161,13 @@ class RotatedFile:
 
 
 class Stderr:
-    """Beside the log, for whoever collects both."""
+    """Standard error, mixed with the service's own log."""
 
     def open(self) -> None:
         pass
 
     def write(self, lines: list[bytes]) -> None:
-        # Line by line: a short write to a pipe is not torn by the log's own.
+        # Line by line: a short write to a pipe is not interleaved with the log's own.
         for line in lines:
             os.write(_STDERR, line)
 
@@ -199,7 +199,7 @@ class Journal:
         try:
             self._connected().send(entry)
         except OSError:
-            # A journald that was restarted has a new socket.
+            # A restarted journald has a new socket.
             self.open()
             self._connected().send(entry)
 
@@ -210,7 +210,7 @@ class Journal:
 
 
 def target_of(setting: str) -> Target:
-    """What DOCQA_AUDIT_LOG names."""
+    """The target that DOCQA_AUDIT_LOG names."""
     match setting:
         case "stderr":
             return Stderr()

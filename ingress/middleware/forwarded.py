@@ -1,4 +1,4 @@
-"""Whom a request came from, when a proxy brought it: `X-Forwarded-*`, believed from the Unix socket only."""
+"""The client's address behind a proxy: `X-Forwarded-*`, trusted on the Unix socket only."""
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -10,7 +10,7 @@ class Forwarded:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        # To believe "*" by itself would believe anybody on TCP too.
+        # Without the check of the socket, "*" would trust every client on TCP too.
         self._believing = ProxyHeadersMiddleware(app, trusted_hosts="*")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

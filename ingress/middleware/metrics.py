@@ -9,7 +9,7 @@ from ingress.asgi import App, Message, Receive, Scope, Send, carry_headers, is_a
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""Method names come from clients: all others are counted as OTHER."""
+"""Methods counted by name; clients choose method names, so all others are counted as OTHER."""
 
 QUEUE_LENGTH = Gauge("docqa_job_queue_length", "Jobs on the stream, waiting and running.")
 QUEUE_CAPACITY = Gauge("docqa_job_queue_capacity", "The most jobs that the stream takes.")
@@ -17,10 +17,8 @@ JOBS_RUNNING = Gauge("docqa_jobs_running", "Those of the jobs on the stream that
 INFERENCE_QUEUE = Gauge("goblin_docqa_inference_queue_length", "Jobs on the stream that wait for the model.")
 OLDEST_JOB = Gauge("docqa_oldest_job_age_seconds", "Age of the oldest job on the stream; 0 without one.")
 STUCK = Gauge("docqa_stuck_messages", "Jobs on the stream that no worker will be given.")
-WORKERS = Gauge("docqa_workers_live", "Workers heard within the last 15 s.")
-BACKUP = Gauge(
-    "docqa_backup_last_success_timestamp_seconds", "When the last backup was whole, by the wall clock; 0: never."
-)
+WORKERS = Gauge("docqa_workers_live", "Workers that announced themselves within the last 15 s.")
+BACKUP = Gauge("docqa_backup_last_success_timestamp_seconds", "Unix time of the last complete backup; 0: never.")
 _OPEN = "docqa.metrics_are_open"
 _NOWHERE = "/only-metrics-are-here"
 
@@ -40,7 +38,7 @@ def exposition() -> bytes:
 
 
 def show_queue(queue: QueueState, working: int) -> None:
-    """How the queue stands, with so many of its jobs in the workers' models."""
+    """Set the queue's gauges; `working` is how many of its jobs the workers are answering."""
     QUEUE_LENGTH.set(queue.depth)
     QUEUE_CAPACITY.set(queue.capacity)
     JOBS_RUNNING.set(queue.running)
@@ -50,12 +48,12 @@ def show_queue(queue: QueueState, working: int) -> None:
 
 
 def are_open(scope: Scope) -> bool:
-    """True on the metrics address: who listens there decides who may read."""
+    """True on the metrics address, whose readers the operator chooses by where it listens."""
     return _OPEN in scope
 
 
 class Counted:
-    """Wraps an ASGI app, counts its answers and gives them the headers that the way in has named.
+    """Wraps an ASGI app, counts its responses and adds the headers that `asgi.add_headers` has collected.
 
     On the metrics address it serves the metrics only.
     """

@@ -1,6 +1,6 @@
-"""uvicorn's HTTP protocol with bounds: on the time of a head, a body and a write, and on a head's size.
+"""uvicorn's HTTP protocol with limits: time for a head, a body and a write, and a head's size.
 
-nginx in front has bounds of its own; a client on the socket itself meets these.
+nginx in front has limits of its own; a client that connects to the socket directly meets these.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from ingress.problems import MEDIA_TYPE, Problem
 
 HEAD_WITHIN_S: Final = 10.0
 REQUEST_WITHIN_S: Final = 30.0
-FIRST_WORD_WITHIN_S: Final = 1.0
-"""Once the server stops: whoever connected a moment before gets this long to begin."""
+FIRST_BYTE_WITHIN_S: Final = 1.0
+"""While the server stops: a client that has just connected has this long to send its first byte."""
 WRITE_WITHIN_S: Final = 30.0
-"""A client that takes nothing of a full buffer for this long has gone, whatever its connection says."""
+"""A client that reads nothing from a full buffer for this long counts as gone, even if its connection is open."""
 MAX_HEAD_BYTES: Final = 32_768
 MAX_HEADERS: Final = 100
 
@@ -30,7 +30,7 @@ NOT_HTTP = Problem(400, "bad-request", "The request can't be understood", "This 
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes what takes too long and refuses what is too large, before the application hears of it."""
+    """Closes connections that are too slow and refuses heads that are too large, before the application sees them."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -53,7 +53,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        # The parser tells of a header when it is whole: one that never ends is counted here.
+        # The parser reports a header once it is complete: one that never ends is counted here.
         if self._is_in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
@@ -86,11 +86,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._reading.cancel()
 
     def shutdown(self) -> None:
-        """The server stops. A client that has just connected may be sending: it gets its last answer."""
+        """The server stops. A client that has just connected may be sending a request: it still gets its answer."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None and not self.transport.is_closing():
             self._is_last = True
-            self._expect_within(FIRST_WORD_WITHIN_S)
+            self._expect_within(FIRST_BYTE_WITHIN_S)
         else:
             super().shutdown()
 

@@ -1,6 +1,6 @@
-"""The sockets that the ingress serves, and the lock that makes it the only one that does.
+"""The sockets that the ingress serves, and the lock that allows one ingress per Unix socket.
 
-An inherited socket (systemd's activation) is served as it is. Otherwise the Unix socket is made here: a
+A socket inherited from systemd's socket activation is served as it is. Otherwise the Unix socket is made here: a
 stale file is replaced, a live one never. The lock belongs to the serving process and ends with it.
 """
 
@@ -24,40 +24,40 @@ _FIRST_INHERITED_FD = 3
 
 
 class Listeners(msgspec.Struct, frozen=True):
-    """Open, listening sockets: where questions come in, and the one that shows metrics only."""
+    """Open, listening sockets: those of the API, and the one that serves metrics only."""
 
-    doors: list[socket.socket]
+    api: list[socket.socket]
     metrics: socket.socket
 
     @property
     def all(self) -> list[socket.socket]:
-        return [*self.doors, self.metrics]
+        return [*self.api, self.metrics]
 
     def address(self, family: socket.AddressFamily) -> str | None:
-        """The address of the first door of this family, as text."""
-        return next((address_of(door) for door in self.doors if door.family == family), None)
+        """The address of the first API socket of this family, as text."""
+        return next((address_of(listener) for listener in self.api if listener.family == family), None)
 
 
 @contextlib.contextmanager
 def listening(settings: IngressSettings, inherited: int) -> Iterator[Listeners]:
-    """Open all sockets, or take `inherited` ones, for the time of a block.
+    """Open all sockets, or use `inherited` many from systemd for the API, for the time of a block.
 
     Raises AlreadyRunningError or SettingsError.
     """
     with contextlib.ExitStack() as stack:
         if inherited:
             fds = range(_FIRST_INHERITED_FD, _FIRST_INHERITED_FD + inherited)
-            doors = [stack.enter_context(socket.socket(fileno=fd)) for fd in fds]
+            api = [stack.enter_context(socket.socket(fileno=fd)) for fd in fds]
         else:
-            doors = [
+            api = [
                 stack.enter_context(unix_listener(settings.uds)),
                 stack.enter_context(tcp_listener(settings.host, settings.port, "DOCQA_PORT")),
             ]
         metrics_host, metrics_port = split_address(settings.metrics_addr, "DOCQA_METRICS_ADDR")
         metrics = stack.enter_context(tcp_listener(metrics_host, metrics_port, "DOCQA_METRICS_ADDR"))
-        for open_socket in (*doors, metrics):
+        for open_socket in (*api, metrics):
             open_socket.setblocking(False)
-        yield Listeners(doors, metrics)
+        yield Listeners(api, metrics)
 
 
 def count_inherited(environment: Mapping[str, str], pid: int) -> int:
@@ -72,7 +72,7 @@ def count_inherited(environment: Mapping[str, str], pid: int) -> int:
 
 @contextlib.contextmanager
 def unix_listener(path: Path) -> Iterator[socket.socket]:
-    """Listen on `path`, group-readable, under a lock beside it; the file goes when the block ends."""
+    """Listen on `path`, accessible to the group, under a lock beside it; the file is removed when the block ends."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -152,7 +152,7 @@ def _remove_if_stale(path: Path) -> None:
             path.unlink()
             return
         except OSError as error:
-            raise SettingsError(f"DOCQA_UDS: {path} is there and can't be tried: {error.strerror}.") from None
+            raise SettingsError(f"DOCQA_UDS: {path} is there and can't be probed: {error.strerror}.") from None
     raise AlreadyRunningError(f"Another process serves {path}: stop it first.")
 
 
@@ -162,11 +162,11 @@ def _remove_if_ours(path: Path, inode: int) -> None:
             path.unlink()
 
 
-def refuse_open_doors(listeners: Listeners) -> None:
-    """Raises SettingsError when anybody but this machine could come in without a token."""
-    for door in listeners.doors:
-        if door.family != socket.AF_UNIX and not ipaddress.ip_address(door.getsockname()[0]).is_loopback:
+def refuse_open_listeners(listeners: Listeners) -> None:
+    """Raises SettingsError when another machine could connect without a token."""
+    for listener in listeners.api:
+        if listener.family != socket.AF_UNIX and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
             raise SettingsError(
-                f"DOCQA_HOST: {address_of(door)} is open to others and no token is set: "
+                f"DOCQA_HOST: {address_of(listener)} is reachable from other machines and no token is set: "
                 "set DOCQA_TOKEN or DOCQA_TOKENS, or listen on 127.0.0.1."
             )

@@ -1,6 +1,6 @@
-"""uvicorn, made to stop the way this service must: everyone who waits is let go first, and `serve` returns.
+"""uvicorn, with the shutdown that this service needs: waiting requests are answered first, and `serve` returns.
 
-The service manager hears when requests are served, that the loop which serves them goes round, and when it stops.
+The service manager is notified when requests are served, regularly while the event loop runs, and on shutdown.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from contract.runtime.systemd import Notifier
 from ingress.server.bounded_protocol import BoundedProtocol
 
 GRACE_S: Final = 10
-"""After this, what is still open when the process stops is cut."""
+"""Connections still open this long after the shutdown began are closed."""
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _TICKS_PER_S: Final = 10
-"""How often uvicorn's main loop goes round."""
+"""How often uvicorn's main loop calls on_tick."""
 
 
 class Server(uvicorn.Server):
-    """Serves until a signal; calls `on_exit` when one comes, before connections are waited for."""
+    """Serves until a signal, then calls `on_exit` before it waits for open connections."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Server(uvicorn.Server):
         notifier: Notifier,
         until_useful: Callable[[], Awaitable[object]],
     ) -> None:
-        """`until_useful` is awaited before the first connection is taken; it must end soon, come what may."""
+        """`until_useful` is awaited before the first connection is accepted; it must always end soon."""
         super().__init__(
             uvicorn.Config(
                 app,  # type: ignore[arg-type]  # uvicorn's type is its own protocol of ASGI
@@ -56,7 +56,7 @@ class Server(uvicorn.Server):
         self._alive_every = max(1, int(min(notifier.watchdog_s / 2, 1.0) * _TICKS_PER_S))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        # The sockets listen already: who connects meanwhile waits in their queue, and is not refused.
+        # The sockets listen already: clients that connect meanwhile wait in the backlog and are not refused.
         await self._until_useful()
         await super().startup(sockets)
         self._notifier.ready()

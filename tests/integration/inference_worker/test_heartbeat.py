@@ -12,7 +12,7 @@ from inference_worker.jobs import heartbeat as heartbeat_module
 from inference_worker.jobs.heartbeat import Heartbeat
 from inference_worker.jobs.worker import Worker
 from inference_worker.settings import WorkerSettings
-from ingress.__main__ import call_the_roll
+from ingress.__main__ import request_announcements
 from ingress.jobs.workers import Fleet
 from tests.support.bus_side import TICK_S, overheard, settled
 from tests.support.nats_server import RunningServer
@@ -46,8 +46,8 @@ async def test_a_roll_call_is_answered_at_once_and_a_worker_that_leaves_is_gone(
         heartbeat = heartbeat_on(worker_bus)
         await worker_bus.subscribe(topology.ROLL_CALL_SUBJECT, heartbeat.answer_roll_call)
         await settled(worker_bus)
-        await ingress_bus.subscribe(topology.WORKER_SUBJECTS, fleet.hear)
-        await call_the_roll(ingress_bus)
+        await ingress_bus.subscribe(topology.WORKER_SUBJECTS, fleet.on_message)
+        await request_announcements(ingress_bus)
 
         async def has(number: int) -> bool:
             return len(fleet.live()) == number

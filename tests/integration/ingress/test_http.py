@@ -78,7 +78,7 @@ class Ingress:
             max_prompt_bytes=2**30,
         )
         said = encode(msgspec.structs.replace(plain, **members))
-        await self.services.fleet.hear(Msg(_client=self.services.bus.client, data=said))
+        await self.services.fleet.on_message(Msg(_client=self.services.bus.client, data=said))
 
 
 def services_with(**settings: Any) -> Services:

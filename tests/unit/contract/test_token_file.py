@@ -132,8 +132,8 @@ def test_a_file_that_cant_be_read_any_more_is_told_once_and_forgotten_when_it_ca
     path.unlink() if trouble == "gone" else path.write_bytes(b"{")
     for _ in range(3):
         assert tokens.read_if_changed() is None
-        assert tokens.trouble
-    assert capsys.readouterr().out.count("those read before stand") == 1
+        assert tokens.error
+    assert capsys.readouterr().out.count("those read before stay in force") == 1
     path.write_bytes(written({}, {"name": "bob"}))
     assert tokens.read_if_changed()
-    assert tokens.trouble is None
+    assert tokens.error is None

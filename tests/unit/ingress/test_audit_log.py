@@ -71,20 +71,20 @@ def test_lines_arrive_in_order_and_all_of_them_by_the_end(shelf: Shelf) -> None:
         log.write(line)
     log.close()
     assert shelf.lines == lines
-    assert (log.lost, log.trouble) == (0, None)
+    assert (log.lost, log.error) == (0, None)
 
 
 def test_what_cant_be_written_is_counted_and_told(log: AuditLog, shelf: Shelf) -> None:
     before, shelf.error = lost_in_metrics(), FULL
     log.write(b"lost\n")
     until(lambda: log.lost)
-    assert log.trouble == "No space left on device"
+    assert log.error == "No space left on device"
     assert lost_in_metrics() == before + 1
     shelf.error = None
     log.write(b"kept\n")
     until(lambda: shelf.lines)
     assert shelf.lines == [b"kept\n"]
-    assert log.trouble, "a loss is shown for a while"
+    assert log.error, "a loss is shown for a while"
 
 
 def test_trouble_is_told_for_a_while_after_it_ended(
@@ -92,9 +92,9 @@ def test_trouble_is_told_for_a_while_after_it_ended(
 ) -> None:
     shelf.error = FULL
     log.write(b"lost\n")
-    until(lambda: log.trouble)
+    until(lambda: log.error)
     monkeypatch.setattr(audit_log, "FAILING_FOR_S", 0.0)
-    assert log.trouble is None
+    assert log.error is None
     assert log.lost == 1
 
 
@@ -106,7 +106,7 @@ def test_what_comes_faster_than_it_can_be_written_is_bounded(
     for _ in range(2 * most + 10):
         log.write(b"x\n")
     assert log.lost >= 10
-    assert log.trouble == "more lines came than could be written"
+    assert log.error == "more lines came than could be written"
     shelf.may_write.set()
     until(lambda: len(shelf.lines) + log.lost == 2 * most + 10)
 

@@ -101,7 +101,7 @@ def test_a_lock_lasts_as_long_as_its_block(folder: Path) -> None:
     lock.write_text("a longer text than any process id")
     for _ in range(2):
         with held_lock(lock):
-            assert lock.read_text() == str(os.getpid())
+            assert lock.read_text() == f"{os.getpid()}\n"
 
 
 def test_where_a_folder_or_a_lock_cant_be_made_the_sentence_names_the_setting(folder: Path) -> None:
@@ -136,7 +136,7 @@ def test_both_doors_and_the_metrics_are_open_and_tell_where(path: Path) -> None:
         host, port = str(listeners.address(socket.AF_INET)).split(":")
         for address in ((host, int(port)), listeners.metrics.getsockname()):
             socket.create_connection(address, timeout=5).close()
-        assert listeners.all == [*listeners.doors, listeners.metrics]
+        assert listeners.all == [*listeners.api, listeners.metrics]
         assert not [one for one in listeners.all if one.getblocking()]
         assert listeners.address(socket.AF_INET6) is None
     assert not path.exists()

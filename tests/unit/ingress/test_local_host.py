@@ -8,7 +8,7 @@ import pytest
 
 from contract.errors import SettingsError
 from ingress.middleware.local_host import LocalHostOnly
-from ingress.server.listeners import Listeners, refuse_open_doors, tcp_listener
+from ingress.server.listeners import Listeners, refuse_open_listeners, tcp_listener
 
 METRICS = ("127.0.0.1", 9108)
 
@@ -69,17 +69,17 @@ async def test_on_the_unix_socket_and_the_metrics_address_any_name_will_do(serve
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
 def test_doors_on_the_loopback_may_be_open(host: str) -> None:
     with tcp_listener(host, 0, "DOCQA_PORT") as door, tcp_listener("0.0.0.0", 0, "DOCQA_METRICS_ADDR") as metrics:
-        refuse_open_doors(Listeners([door], metrics))
+        refuse_open_listeners(Listeners([door], metrics))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_a_door_to_others_stops_the_start_in_one_sentence(host: str) -> None:
     door, metrics = tcp_listener(host, 0, "DOCQA_PORT"), tcp_listener("127.0.0.1", 0, "DOCQA_METRICS_ADDR")
     with door, metrics, pytest.raises(SettingsError, match=r"^DOCQA_HOST: .* no token is set"):
-        refuse_open_doors(Listeners([door], metrics))
+        refuse_open_listeners(Listeners([door], metrics))
 
 
 def test_a_unix_socket_is_no_door_to_others() -> None:
     one, other = socket.socketpair(socket.AF_UNIX)
     with one, other:
-        refuse_open_doors(Listeners([one], other))
+        refuse_open_listeners(Listeners([one], other))

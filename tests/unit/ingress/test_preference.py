@@ -21,7 +21,7 @@ def prefer(*values: str) -> Preference:
 def test_without_headers_the_client_waits_as_long_as_the_settings_say() -> None:
     assert prefer() == Preference()
     assert prefer().waits
-    assert not prefer().comes_back
+    assert not prefer().returns_later
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_prefer_is_a_list_and_what_is_not_understood_is_passed_over(
 def test_who_wants_an_answer_at_once_waits_only_when_a_wait_is_named() -> None:
     assert not prefer("respond-async").waits
     assert prefer("respond-async, wait=3").waits
-    assert prefer("respond-async").comes_back
+    assert prefer("respond-async").returns_later
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_events_are_sent_to_who_accepts_them_by_name(accept: str, events: bool) 
     assert preference(("accept", accept)).events is events
 
 
-def test_a_key_makes_the_client_one_who_comes_back() -> None:
+def test_a_key_makes_the_client_one_who_returns_later() -> None:
     keyed = preference(("idempotency-key", "8e03978e-40d5-43dd-bc93-6894a57f9324"))
     assert keyed.key == "8e03978e-40d5-43dd-bc93-6894a57f9324"
-    assert keyed.comes_back
+    assert keyed.returns_later
     assert keyed.waits
 
 

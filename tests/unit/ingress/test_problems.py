@@ -56,7 +56,7 @@ def test_a_full_queue_says_when_to_come_back_and_whether_anybody_works() -> None
     problem = problems.queue_full(10, 60, has_worker=False)
     assert problem.headers == {"Retry-After": "60"}
     assert (problem.status, body_of(problem)["type"], body_of(problem)["capacity"]) == (429, "queue-full", 10)
-    assert "No worker is alive" in str(problem)
+    assert "No worker is running" in str(problem)
     assert "No worker" not in str(problems.queue_full(10, 3, has_worker=True))
 
 

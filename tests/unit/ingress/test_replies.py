@@ -70,24 +70,24 @@ async def waiting(reply: Reply) -> "asyncio.Task[Failure | None]":
 async def test_a_live_reply_wakes_who_waits_for_it_and_nobody_else(replies: Replies, shelf: Shelf) -> None:
     with replies.expect(job(1)) as first, replies.expect(job(2)) as second:
         one, two = await waiting(first), await waiting(second)
-        await replies.hear(live_result(1))
+        await replies.on_message(live_result(1))
         assert await one == result(1)
         assert not two.done()
-        await replies.hear(live_result(2))
+        await replies.on_message(live_result(2))
         assert await two == result(2)
     assert shelf.looks == []
 
 
 async def test_a_reply_that_comes_before_the_wait_is_not_missed(replies: Replies) -> None:
     with replies.expect(job(1)) as reply:
-        await replies.hear(live_result(1))
+        await replies.on_message(live_result(1))
         assert await reply.within(LONG_S) == result(1)
 
 
 async def test_all_who_wait_for_one_job_are_woken(replies: Replies) -> None:
     with replies.expect(job(1)) as first, replies.expect(job(1)) as second:
         tasks = [await waiting(first), await waiting(second)]
-        await replies.hear(live_result(1))
+        await replies.on_message(live_result(1))
         assert await asyncio.gather(*tasks) == [result(1), result(1)]
 
 
@@ -121,7 +121,7 @@ async def test_release_lets_everyone_go_now_and_from_now_on(replies: Replies, sh
 
 async def test_who_has_a_result_is_not_released(replies: Replies) -> None:
     with replies.expect(job(1)) as reply:
-        await replies.hear(live_result(1))
+        await replies.on_message(live_result(1))
         replies.release()
         assert not reply.is_released
         assert await reply.within(LONG_S) == result(1)
@@ -150,10 +150,10 @@ async def test_a_look_up_while_the_bus_is_away_leaves_everyone_waiting(replies: 
 async def test_a_reply_that_nobody_waits_for_any_more_is_passed_over(replies: Replies, shelf: Shelf) -> None:
     with replies.expect(job(1)) as reply:
         assert await reply.within(0) is None
-        await replies.hear(live_result(1))
-        await replies.hear(live_result(1))
+        await replies.on_message(live_result(1))
+        await replies.on_message(live_result(1))
         assert await reply.within(0) == result(1)
-    await replies.hear(live_result(1))
+    await replies.on_message(live_result(1))
     shelf.looks.clear()
     await replies.look_up_all()
     assert shelf.looks == []

@@ -48,7 +48,7 @@ def announcement(worker_id: str = "a", **members: Any) -> WorkerAnnouncement:
 
 async def hear(fleet: Fleet, *announcements: WorkerAnnouncement) -> None:
     for each in announcements:
-        await fleet.hear(Msg(_client=Client(), subject=f"docqa.workers.{each.id}", data=encode(each)))
+        await fleet.on_message(Msg(_client=Client(), subject=f"docqa.workers.{each.id}", data=encode(each)))
 
 
 async def fleet_of(*jobs_per_s: float) -> Fleet:
@@ -125,5 +125,5 @@ async def test_the_largest_prompt_is_that_of_the_roomiest_worker() -> None:
 @pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b"[" * 100_000])
 async def test_what_is_no_announcement_is_passed_over(body: bytes) -> None:
     fleet = Fleet()
-    await fleet.hear(Msg(_client=Client(), subject="docqa.workers.x", data=body))
+    await fleet.on_message(Msg(_client=Client(), subject="docqa.workers.x", data=body))
     assert fleet.live() == []
