@@ -5,12 +5,14 @@ Limits are declared on the fields, so that the ingress, the worker and the publi
 
 import hashlib
 import re
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from contract import lenient
 from contract.errors import BadMessageError, NewerVersionError, UnreadableResultError
 
 T = TypeVar("T")
@@ -23,6 +25,11 @@ MAX_STOP_CHARS: Final = 256
 StopString = Annotated[str, Meta(min_length=1, max_length=MAX_STOP_CHARS)]
 FinishReason = Literal["stop", "length"]
 Backend = Literal["local", "proxy", "cache"]
+
+
+def _open(*values: str) -> Meta:
+    """Describes an enumeration that may grow: a reader carries on values that a newer version added."""
+    return Meta(description=f"{', '.join(values)}; newer versions may add others.", examples=list(values))
 
 
 class Question(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -72,11 +79,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag=
 
     id: str
     answer: str
-    finish_reason: FinishReason
+    finish_reason: Annotated[str, _open(*get_args(FinishReason))]
     model: str
     usage: Usage
     timings: Timings
-    backend: Backend = "local"
+    backend: Annotated[str, _open(*get_args(Backend))] = "local"
     body_sha256: str | UnsetType = UNSET
     cache_key: Annotated[str, Meta(description="Where the proxy's cache keeps the same answer.")] | UnsetType = UNSET
 
@@ -100,7 +107,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag
     """A job that ended without an answer, and why; `dead_letter` says that it can be replayed."""
 
     id: str
-    code: FailureCode
+    code: Annotated[str, _open(*get_args(FailureCode))]
     detail: str
     attempts: int = 0
     dead_letter: bool = False
@@ -157,7 +164,7 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     v: int = VERSION
     subject: str
-    reason: FailureCode
+    reason: Annotated[str, _open(*get_args(FailureCode))]
     detail: str
     attempts: int
     headers: dict[str, str]
@@ -176,6 +183,7 @@ _question_decoder = msgspec.json.Decoder(Question)
 _result_decoder: msgspec.json.Decoder[Result] = msgspec.json.Decoder(Answer | Failure)
 _token_decoder = msgspec.json.Decoder(TokenEvent)
 _announcement_decoder = msgspec.json.Decoder(WorkerAnnouncement)
+_any_decoder: "msgspec.json.Decoder[Any]" = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 _LOCATION = re.compile(r"(?P<what>.*) - at `\$\.(?P<field>[^`]*)`", re.DOTALL)
 
@@ -191,14 +199,14 @@ def body_hash(body: bytes) -> str:
 
 def decode_question(body: bytes) -> Question:
     """Decode what an HTTP client sent; raises BadMessageError with a sentence that names the field."""
-    return _decode(_question_decoder, body)
+    return _decode_as_written(_question_decoder, body, Question)
 
 
 def decode_query(body: bytes) -> Query:
     """Decode a job's body; raises NewerVersionError before anything else, then BadMessageError."""
-    if _decode(_versioned_decoder, body).v > VERSION:
+    if _decode(_versioned_decoder, body.removeprefix(lenient.BYTE_ORDER_MARK)).v > VERSION:
         raise NewerVersionError
-    return _decode(_query_decoder, body)
+    return _decode_as_written(_query_decoder, body, Query)
 
 
 def decode_result(body: bytes) -> Result:
@@ -217,9 +225,23 @@ def decode_announcement(body: bytes) -> WorkerAnnouncement:
     return _decode(_announcement_decoder, body)
 
 
-def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
+def _decode_as_written(decoder: "msgspec.json.Decoder[T]", body: bytes, kind: type[T]) -> T:
+    """Decode strictly, which is fast, and only where that fails as `contract.lenient` allows."""
     try:
         return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        fields = _decode(_any_decoder, body.removeprefix(lenient.BYTE_ORDER_MARK))
+    return _checked(lambda: msgspec.convert(lenient.normalized(fields) if isinstance(fields, dict) else fields, kind))
+
+
+def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
+    return _checked(lambda: decoder.decode(body))
+
+
+def _checked(decode: Callable[[], T]) -> T:
+    """What `decode` returns; raises BadMessageError with a sentence in place of msgspec's errors."""
+    try:
+        return decode()
     except msgspec.ValidationError as error:
         raise BadMessageError(_sentence(str(error))) from None
     except msgspec.DecodeError as error:

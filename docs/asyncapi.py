@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from contract import topology
+from contract import lenient, topology
 from contract.messages import (
     VERSION,
     Answer,
@@ -280,13 +280,15 @@ _HEADERS: Final = {
 def _components() -> dict[str, Any]:
     kinds = [message.kind for message in MESSAGES]
     _, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
-    return components
+    return {name: lenient.schema(part) if name == "Query" else part for name, part in components.items()}
 
 
 def _schema(name: str, kind: Any) -> dict[str, Any]:
     schema = msgspec.json.schema(kind)
     # A keyword of OpenAPI's, not of JSON Schema's; the constant `status` of each says the same.
     schema.pop("discriminator", None)
+    if "Query" in schema.get("$defs", {}):
+        schema["$defs"]["Query"] = lenient.schema(schema["$defs"]["Query"])
     return {"$schema": _DRAFT, "$id": f"urn:goblin-docqa:{VERSION}:{name}", **schema}
 
 

@@ -183,7 +183,8 @@ def no_such_job() -> Problem:
 
 def failed(failure: Failure) -> Problem:
     """The problem for a client that waits for a job that ended in a failure."""
-    status, title = _FAILURES[failure.code]
+    # A newer worker may store codes that this version does not know.
+    status, title = _FAILURES.get(failure.code, (500, "The job failed"))
     members = msgspec.to_builtins(failure)
     for name in ("status", "code", "detail", "body_sha256"):
         members.pop(name, None)

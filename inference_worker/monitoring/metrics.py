@@ -101,7 +101,7 @@ def count_answer(answer: Answer, age_s: float) -> None:
     DURATION.labels(size_of(answer.usage)).observe(max(age_s, 0))
 
 
-def count_failure(code: FailureCode, query: Query | None, age_s: float) -> None:
+def count_failure(code: str, query: Query | None, age_s: float) -> None:
     """A job ended without an answer, `age_s` after the stream took it."""
     FAILED.inc()
     FAILURES.labels(code).inc()
@@ -146,7 +146,7 @@ def count_proxy_tokens(tokens: int) -> None:
     _PROXY_TOKENS_GOBLIN.inc(tokens)
 
 
-def _is_our_fault(code: FailureCode, age_s: float) -> bool:
+def _is_our_fault(code: str, age_s: float) -> bool:
     """A client may want its answer sooner than we promise: such a deadline says nothing of us."""
     if code == "deadline-exceeded":
         return age_s >= SMALL_WITHIN_S

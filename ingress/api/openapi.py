@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 from litestar import Response, get
 
+from contract import lenient
 from contract.messages import Answer, Failure, Question
 from ingress.api.preference import EVENT_STREAM, MAX_KEY_CHARS
 from ingress.jobs.status import Unfinished
@@ -40,6 +41,7 @@ def document(version: str) -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(
         (Question, Answer, Failure, Unfinished, Accepted, ProblemDetails), ref_template=_REFERENCES
     )
+    schemas["Question"] = lenient.schema(schemas["Question"])
     return {
         "openapi": "3.1.0",
         "info": {"title": "Goblin DocQA", "version": version, "license": {"name": "MIT", "identifier": "MIT"}},

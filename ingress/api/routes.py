@@ -62,7 +62,7 @@ async def _answer(request: HttpRequest, services: Services, preference: Preferen
     with services.replies.expect(asked.job) as reply:
         admitted = await services.admission.submit(asked)
         if admitted.stored_result or not preference.waits:
-            return respond(asked.job, admitted.stored_result)
+            return respond(asked, admitted.stored_result)
         return await _wait(request, services, reply, asked, preference, admitted.sha256)
 
 
@@ -91,7 +91,7 @@ async def _wait(
     waiting = result_of(services.bus, reply, asked.job, wait_s=wait_s, deadline_s=deadline_s, sha256=sha256)
     try:
         with services.tracer.span("wait", asked.trace):
-            return respond(asked.job, await unless_hung_up(request.receive, waiting))
+            return respond(asked, await unless_hung_up(request.receive, waiting))
     except HungUpError:
         if not preference.returns_later:
             await end(services.bus, asked.job, "cancelled", "The client hung up.", sha256)
@@ -107,6 +107,7 @@ async def _events(
         async with Tokens(services.bus, job) as tokens:
             admitted = await services.admission.submit(asked)
             if admitted.stored_result:
+                asked.record.ended(ending_of(admitted.stored_result))
                 yield last_event(job, location_of(job.job_id), admitted.stored_result)
                 return
             asked.record.ended("hung-up")
@@ -155,15 +156,16 @@ def ending_of(result: Result | None) -> Decision:
             return "accepted"
 
 
-def respond(job: JobName, result: Result | None) -> HttpResponse:
+def respond(asked: Asked, result: Result | None) -> HttpResponse:
     """200 with an answer, a problem for a failure, 202 while there is no result."""
+    asked.record.ended(ending_of(result))
     match result:
         case Answer():
             return Response(encode(jobs.public(result)), media_type=JSON)
         case Failure():
             return problems.failed(result).response()
         case None:
-            return accepted(job)
+            return accepted(asked.job)
 
 
 def accepted(job: JobName) -> HttpResponse:

@@ -7,11 +7,10 @@ import ipaddress
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import msgspec
 
-from contract.messages import FailureCode
 from ingress.asgi import App, Message, Receive, Scope, Send
 from ingress.middleware.audit_log import AuditLog
 from ingress.problems import MEDIA_TYPE
@@ -27,8 +26,6 @@ _DECISIONS: Final[Mapping[tuple[str, int], Decision]] = {
     ("DELETE", 200): "erased",
     ("DELETE", 202): "cancelled",
 }
-_JOB_ENDED: Final = frozenset(get_args(FailureCode)) - {"prompt-too-long", "too-many-secrets"}
-"""Problems of an accepted job; those two can also be refusals before acceptance."""
 _OUTSIDE_THE_API: Final = (401, 403, 421)
 """Statuses of refusals that are logged outside the API too."""
 
@@ -123,7 +120,7 @@ class _Kept(Record):
         if response.problem == "outcome-unknown":
             return "unknown"
         if response.problem:
-            return "failed" if self._is_accepted or response.problem in _JOB_ENDED else "refused"
+            return "failed" if self._is_accepted else "refused"
         return _DECISIONS.get((self._scope["method"], response.status), "hung-up" if not response.status else "refused")
 
     def _write(self, decision: Decision, response: "_Response | None" = None) -> None:

@@ -70,12 +70,12 @@ def refusal_of(body: Any) -> str:
 
 WRONG_VALUES: dict[str, list[Any]] = {
     "query": [None, 5, [], {}, True, ""],
-    "context": [None, 7, ["a"], {}],
-    "max_tokens": [0, -1, 32_769, 10**30, "many", 1.5, None],
-    "temperature": [-0.1, 2.1, "hot", None],
-    "top_p": [0, 1.1, "all", None],
+    "context": [7, ["a"], {}],
+    "max_tokens": [0, -1, 32_769, 10**30, 1e300, "many", "128", 1.5, True],
+    "temperature": [-0.1, 2.1, "hot"],
+    "top_p": [0, 1.1, "all"],
     "seed": [-1, 2**32, 2**70, "x", 0.5],
-    "stop": ["x", ["x"] * 9, {}, None],
+    "stop": ["", "x" * 257, ["x"] * 9, {}, 5],
     "deadline_s": [0, -1, 86_401, "soon"],
 }
 
@@ -84,12 +84,57 @@ WRONG_VALUES: dict[str, list[Any]] = {
     ("field", "value"), [(field, value) for field, values in WRONG_VALUES.items() for value in values]
 )
 def test_a_wrong_value_is_refused_in_a_sentence_that_begins_with_its_field(field: str, value: Any) -> None:
-    assert refusal_of({"query": "Who?"} | {field: value}).startswith(f"Field `{field}`: ")
+    assert refusal_of({"query": "Who?"} | {field: value}).startswith((f"Field `{field}`: ", f"Field `{field}[0]`: "))
 
 
 @pytest.mark.parametrize("stop", ["", "x" * 257, 5, None])
 def test_a_wrong_element_is_named_with_its_place(stop: Any) -> None:
     assert refusal_of({"query": "Who?", "stop": ["fine", stop]}).startswith("Field `stop[1]`: expected ")
+
+
+@pytest.mark.parametrize("field", [name for name in Question.__struct_fields__ if name != "query"])
+def test_an_optional_field_takes_null_as_if_it_were_left_out(field: str) -> None:
+    body = json.dumps({"query": "Who?", field: None}).encode()
+    assert decode_question(body) == Question(query="Who?")
+    assert decode_query(body) == Query(query="Who?")
+
+
+def test_one_stop_string_needs_no_list() -> None:
+    assert decode_question(b'{"query":"Who?","stop":"END"}') == Question(query="Who?", stop=["END"])
+
+
+@pytest.mark.parametrize(("number", "whole"), [("128.0", 128), ("1.28e2", 128), ("1E0", 1)])
+def test_a_whole_float_is_a_whole_number(number: str, whole: int) -> None:
+    body = b'{"query":"Who?","max_tokens":%b,"seed":7.0}' % number.encode()
+    for question in (decode_question(body), decode_query(body)):
+        assert (question.max_tokens, question.seed) == (whole, 7)
+        assert isinstance(question.max_tokens, int)
+
+
+@pytest.mark.parametrize("body", [b'{"query":"Who?"}', b'{"query":"Who?","stop":null}'])
+def test_a_byte_order_mark_is_passed_over(body: bytes) -> None:
+    assert decode_question(b"\xef\xbb\xbf" + body) == Question(query="Who?")
+    assert decode_query(b"\xef\xbb\xbf" + body) == Query(query="Who?")
+
+
+def test_a_byte_order_mark_inside_of_a_text_stays() -> None:
+    assert decode_question('{"query":"\ufeffWho?"}'.encode()).query == "\ufeffWho?"
+
+
+def test_values_that_a_newer_version_added_to_an_enumeration_are_carried_on() -> None:
+    done = b"""{"status":"done","id":"1","answer":"Yes.","finish_reason":"tool","model":"m","backend":"quote",
+        "usage":{"prompt_tokens":1,"completion_tokens":1},"answer_from":"both",
+        "timings":{"queued_ms":1,"prefill_ms":1,"decode_ms":1,"total_ms":3}}"""
+    answer = decode_result(done)
+    assert isinstance(answer, Answer)
+    assert (answer.finish_reason, answer.backend) == ("tool", "quote")
+    failure = decode_result(b'{"status":"failed","id":"1","code":"document-gone","detail":"It was removed."}')
+    assert isinstance(failure, Failure)
+    assert failure.code == "document-gone"
+    letter = DeadLetter(
+        subject="s", reason="document-gone", detail="d", attempts=1, headers={}, size_bytes=1, sha256="0"
+    )
+    assert msgspec.json.decode(encode(letter), type=DeadLetter).reason == "document-gone"
 
 
 @pytest.mark.parametrize("query", [" ", "\n\t", "\u00a0\u2003"])

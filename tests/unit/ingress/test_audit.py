@@ -94,7 +94,8 @@ async def test_a_request_has_a_line(method: str, status: int, decision: str) -> 
         ("prompt-too-long", 413, [], ["refused"]),
         ("prompt-too-long", 413, ["accepted"], ["accepted", "failed"]),
         ("deadline-exceeded", 504, ["accepted"], ["accepted", "failed"]),
-        ("cancelled", 409, [], ["failed"]),
+        ("cancelled", 409, ["failed"], ["failed"]),
+        ("a-code-of-a-newer-worker", 500, ["failed"], ["failed"]),
     ],
 )
 async def test_a_problem_is_told_by_its_type(kind: str, status: int, notes: list[str], decisions: list[str]) -> None:
