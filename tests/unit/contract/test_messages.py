@@ -7,7 +7,7 @@ from typing import Any, get_args
 import hypothesis.strategies as st
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from contract.errors import BadMessageError, NewerVersionError, UnreadableResultError
 from contract.messages import (
@@ -228,7 +228,7 @@ def test_bytes_of_any_kind_are_read_or_refused_and_nothing_else(body: bytes) -> 
             decode(body)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*Query.__struct_fields__, "other"]), json_values))
 def test_objects_with_any_values_are_read_or_refused_with_a_full_stop(fields: dict[str, Any]) -> None:
     try:
