@@ -20,15 +20,15 @@ trap finish EXIT
 
 # A terminal gets one line that changes, anything else a line now and then.
 report() {
-  local pause_s=20 start='' end='\n' done total
+  local pause_s=20 start='' end='\n' compiled total
   [[ ! -t 1 ]] || { pause_s=1 start='\r' end=''; }
   until [[ -s $SKBUILD_BUILD_DIR/.ninja_log ]]; do sleep 1; done
   total=$(grep -c '^build .*: C\(XX\)\?_COMPILER_' "$SKBUILD_BUILD_DIR/build.ninja")
   while [[ -e $SKBUILD_BUILD_DIR/.ninja_log ]]; do
-    done=$(grep -c '\.o\s' "$SKBUILD_BUILD_DIR/.ninja_log" || true)
+    compiled=$(grep -c '\.o\s' "$SKBUILD_BUILD_DIR/.ninja_log" || true)
     printf "${start}    compiling llama.cpp: %3d of %d files, %d:%02d${end}" \
-      "$done" "$total" $((SECONDS / 60)) $((SECONDS % 60))
-    [[ $done -lt $total ]] || break
+      "$compiled" "$total" $((SECONDS / 60)) $((SECONDS % 60))
+    [[ $compiled -lt $total ]] || break
     sleep "$pause_s"
   done
   printf '\n'
