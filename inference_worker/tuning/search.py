@@ -23,6 +23,8 @@ Measure = Callable[[Candidate], Measurement]
 
 CLOSE: Final = 1.3
 """Candidates within this of the fastest are measured again before one is dropped: single runs err by a tenth."""
+PROMISING: Final = 0.97
+"""A change whose first run takes more than this part of the usual time is not run again."""
 MOST_FORMS: Final = 3
 """As many quantisations are compared in earnest."""
 
@@ -48,7 +50,7 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
     def expected_runs(self) -> int:
         """About how many runs it takes, for a progress bar."""
         forms = min(len(self.quantizations), MOST_FORMS)
-        settling = noise.LEAST_RUNS * (forms + 1)
+        settling = noise.LEAST_RUNS * (forms + 3)
         return len(self.quantizations) + (forms + 1) * len(self.changes_of_two) + len(self.changes_of_one) + settling
 
 
@@ -77,6 +79,10 @@ class Field:
     def seconds(self, candidate: Candidate) -> float:
         """Its best time for the mix; infinite where it can't be chosen."""
         return self._entries[candidate].seconds
+
+    def typical_s(self, candidate: Candidate) -> float:
+        """The median of its times for the mix; infinite where it can't be chosen."""
+        return statistics.median(self.runs_s(candidate) or [math.inf])
 
     def runs_s(self, candidate: Candidate) -> list[float]:
         """Its times for the mix, in the order of the runs; empty where it can't be chosen."""
@@ -196,7 +202,7 @@ class Search:
         if challenger == leader:
             return leader
         self._run(challenger)
-        if self._field.seconds(challenger) >= self._field.seconds(leader):
+        if self._field.typical_s(challenger) > PROMISING * self._field.typical_s(leader):
             return leader
         return challenger if self._equals([leader, challenger]) == [challenger] else leader
 
