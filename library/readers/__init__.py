@@ -4,7 +4,20 @@ Knows file formats. Leaves redaction, sentences, indexing and keeping to others.
 """
 
 from library.readers.limits import Limits
+from library.readers.programs import Programs, installed
 from library.readers.read import read_file
 from library.readers.reading import Attachment, Heading, Hidden, Page, Progress, Reading, ReadingFailed
 
-__all__ = ["Attachment", "Heading", "Hidden", "Limits", "Page", "Progress", "Reading", "ReadingFailed", "read_file"]
+__all__ = [
+    "Attachment",
+    "Heading",
+    "Hidden",
+    "Limits",
+    "Page",
+    "Programs",
+    "Progress",
+    "Reading",
+    "ReadingFailed",
+    "installed",
+    "read_file",
+]

@@ -41,6 +41,7 @@ class Canvas:
         self.headings: list[Heading] = []
         self.hidden: list[Hidden] = []
         self.pages_without_text: list[int] = []
+        self.has_images = False  # on pages without text
         self.length = 0
         self._pieces: list[str] = []
         self._tail = "\n\n"  # as if lines stood before: no text begins with empty ones
@@ -92,14 +93,18 @@ class Canvas:
         """What is written inside is a heading."""
         start = self.length
         yield
-        if span := self._span(start):
-            self.headings.append(Heading(*span, level=min(max(level, 1), 6)))
+        self.mark_heading_from(start, level)
 
     def mark_heading(self, start: int, end: int, level: int, *, goes_on: bool = False) -> None:
         """Mark a span that was written as a heading, or as the rest of the last one."""
         if goes_on and self.headings:
             start = self.headings.pop().start
         self.headings.append(Heading(start, end, level))
+
+    def mark_heading_from(self, start: int, level: int) -> None:
+        """Mark what was written from there on as a heading; nothing, where that is white space."""
+        if span := self._span(start):
+            self.headings.append(Heading(*span, level=min(max(level, 1), 6)))
 
     @contextmanager
     def concealed(self, reason: HiddenReason) -> Iterator[None]:
@@ -123,6 +128,10 @@ class Canvas:
         """What is written inside is one page."""
         start = self.length
         yield
+        self.mark_page(start, label, ocr=ocr)
+
+    def mark_page(self, start: int, label: str = "", *, ocr: bool = False) -> None:
+        """What was written from there on is one page."""
         self.pages.append(Page(start, self.length, label, ocr))
         if not self._span(start):
             self.pages_without_text.append(len(self.pages))

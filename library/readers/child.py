@@ -6,6 +6,7 @@ Knows nothing of who asked; leaves every format to its own module.
 import codecs
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -97,7 +98,7 @@ def main(argument: str) -> int:
     order = msgspec.json.decode(argument, type=Order)
     pipe = sys.stdout.buffer
     sandbox.die_with_parent(order.parent)
-    bounds.apply(order.limits, "program" if order.ocr else "reader")
+    bounds.apply(order.limits, "program" if order.tesseract else "reader")
     try:
         _read(order, pipe)
     except ReadingFailed as failure:
@@ -110,7 +111,7 @@ def main(argument: str) -> int:
 
 
 def _read(order: Order, pipe: BinaryIO) -> None:
-    source = open_source(sys.stdin.fileno(), order.name, order.media_type)
+    source = open_source(sys.stdin.fileno(), order.name, order.media_type, order.tesseract)
     kind = recognise(source)
     read = reader_of(kind)  # imported from files, so before they are out of reach
     held = _shut_in(order)
@@ -118,7 +119,7 @@ def _read(order: Order, pipe: BinaryIO) -> None:
     attachments = _guarded(read, source, canvas, kind)
     text = canvas.finish()
     if not text.strip() and not attachments:
-        raise _without_text(canvas)
+        raise _without_text(canvas, is_recognised=bool(order.tesseract))
     for start in range(0, len(text), PIECE_BYTES // 4):
         send(pipe, TextPiece(text[start : start + PIECE_BYTES // 4]))
     for attachment in attachments:
@@ -135,6 +136,7 @@ def _read(order: Order, pipe: BinaryIO) -> None:
             canvas.hidden,
             canvas.pages_without_text,
             held,
+            canvas.has_images,
         ),
     )
 
@@ -142,8 +144,8 @@ def _read(order: Order, pipe: BinaryIO) -> None:
 def _shut_in(order: Order) -> list[str]:
     for encoding in _ENCODINGS:
         codecs.lookup(encoding)
-    if order.ocr:
-        return sandbox.enter_for_program(order.parent, sandbox.PROGRAMS, ())
+    if order.tesseract:
+        return sandbox.enter_for_program(order.parent, (*sandbox.PROGRAMS, Path(order.tesseract).parent), ())
     return sandbox.enter(order.parent)
 
 
@@ -169,16 +171,18 @@ def _progress(pipe: BinaryIO) -> Callable[[int, int], None]:
     return progress
 
 
-def _without_text(canvas: Canvas) -> ReadingFailed:
+def _without_text(canvas: Canvas, *, is_recognised: bool) -> ReadingFailed:
     if not canvas.pages:
         return ReadingFailed("no-text", "The document holds no text.")
     count = len(canvas.pages)
     pages = "its one page is an image or empty" if count == 1 else f"its {count:,} pages are images or empty"
-    return ReadingFailed(
-        "no-text",
-        f"The document has no text: {pages}. To have images read, install tesseract (Debian: tesseract-ocr) and its"
-        " languages on the machine of the library, with DOCQA_OCR=auto.",
+    remedy = (
+        "Character recognition found none either."
+        if is_recognised
+        else "To have images read, install tesseract (Debian: tesseract-ocr) and its languages on the machine of the"
+        " library, with DOCQA_OCR=auto."
     )
+    return ReadingFailed("no-text", f"The document has no text: {pages}. {remedy}")
 
 
 def _too_much_memory(limits: Limits) -> str:

@@ -44,6 +44,7 @@ class Finished(msgspec.Struct, frozen=True, array_like=True, tag="finished"):
     hidden: list[Hidden]
     pages_without_text: list[int]
     sandbox: list[str]
+    has_images: bool  # on pages without text
 
 
 class Failed(msgspec.Struct, frozen=True, array_like=True, tag="failed"):

@@ -12,4 +12,4 @@ class Order(msgspec.Struct, frozen=True):
     parent: int
     name: str = ""
     media_type: str = ""
-    ocr: bool = False
+    tesseract: str = ""  # its path: images are read by it; empty: they are not read

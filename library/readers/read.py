@@ -1,6 +1,6 @@
-"""Reads a file in a process of its own: starts it, takes its frames, and ends it, whatever it does.
+"""Reads a file: strictly shut in first; with a program of the system where that is what it takes and it is there.
 
-Knows no format. The process gets the open file, an empty environment and nothing else; its word is checked.
+Knows no format; each reading is a process of its own (reader_process.py).
 """
 
 import asyncio
@@ -9,32 +9,21 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
-from library.readers.frames import (
-    AttachmentPiece,
-    AttachmentStart,
-    Failed,
-    Finished,
-    Frame,
-    TextPiece,
-    receive,
-)
+from library.readers import convert
 from library.readers.limits import Limits
 from library.readers.order import Order
-from library.readers.reading import Attachment, Progress, Reading, ReadingFailed
+from library.readers.programs import Programs
+from library.readers.reader_process import ENVIRONMENT, NAME_CHARS, OnProgress, Outcome, run_reader
+from library.readers.reading import Reading, ReadingFailed
 
 _DEFAULTS = Limits()
-_BUFFER_BYTES = 1024 * 1024
-_ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
-_SENTENCE_CHARS = 400
-_NAME_CHARS = 1000
-
-OnProgress = Callable[[Progress], None]
+_NO_PROGRAMS = Programs()
+_OCR_TIMES = 10  # as long as other reading may an image's take
+_LOWEST = 19
 
 
 async def read_file(
@@ -45,154 +34,101 @@ async def read_file(
     limits: Limits = _DEFAULTS,
     on_progress: OnProgress | None = None,
     attachments_in: Path | None = None,
+    programs: Programs = _NO_PROGRAMS,
 ) -> Reading:
     """The canonical text of a regular file, given by its path or by a descriptor that is open for reading.
 
     `name` and `media_type` are the sender's claims; they matter only where kinds of text look alike. Attachments
-    are written to unnamed files in `attachments_in` (None: the system's folder for such files).
+    are written to unnamed files in `attachments_in` (None: the system's folder for such files). `programs` says
+    what of the system may be used (`programs.installed()`): tesseract for pages without text, LibreOffice for DOC.
     Raises ReadingFailed, and OSError where the path can't be opened. Cancelled, it ends the process.
     """
     descriptor = file if isinstance(file, int) else os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    order = Order(limits, os.getpid(), name[-NAME_CHARS:], media_type[:NAME_CHARS])
     try:
-        order = Order(limits, os.getpid(), name[-_NAME_CHARS:], media_type[:_NAME_CHARS])
-        return await _read(descriptor, order, on_progress, attachments_in)
+        return await _read(descriptor, order, on_progress, attachments_in, programs)
     finally:
         if not isinstance(file, int):
             os.close(descriptor)
 
 
-async def _read(descriptor: int, order: Order, on_progress: OnProgress | None, folder: Path | None) -> Reading:
+async def _read(
+    descriptor: int, order: Order, on_progress: OnProgress | None, folder: Path | None, programs: Programs
+) -> Reading:
+    outcome: Outcome | ReadingFailed
+    try:
+        outcome = await run_reader(descriptor, order, on_progress, folder)
+    except ReadingFailed as failure:
+        outcome = failure
+    match outcome:
+        case Outcome(reading, has_images):
+            if not (has_images and programs.tesseract):
+                return reading
+        case ReadingFailed(code="program-missing") if programs.soffice:
+            return await _converted(descriptor, order, on_progress, folder, programs.soffice)
+        case ReadingFailed(code="no-text") if programs.tesseract:
+            pass
+        case ReadingFailed():
+            raise outcome
+    return await _recognised(descriptor, order, on_progress, folder, programs.tesseract, outcome)
+
+
+async def _recognised(
+    descriptor: int,
+    order: Order,
+    on_progress: OnProgress | None,
+    folder: Path | None,
+    tesseract: Path,
+    without: Outcome | ReadingFailed,
+) -> Reading:
+    """Once more with the program; where it fails over its work, what was read without it is not lost."""
+    limits = order.limits
+    patient = msgspec.structs.replace(
+        limits, cpu_s=limits.cpu_s * _OCR_TIMES, wall_s=limits.wall_s * _OCR_TIMES, niceness=_LOWEST
+    )
+    order = msgspec.structs.replace(order, limits=patient, tesseract=str(tesseract))
+    try:
+        return (await run_reader(descriptor, order, on_progress, folder)).reading
+    except ReadingFailed:
+        if isinstance(without, ReadingFailed):
+            raise
+        return without.reading
+
+
+async def _converted(
+    descriptor: int, order: Order, on_progress: OnProgress | None, folder: Path | None, soffice: Path
+) -> Reading:
+    """Through a DOCX in a folder of its own, which is gone afterwards."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as working:
+        conversion = convert.Conversion(order.limits, order.parent, soffice, Path(working))
+        await _convert(descriptor, conversion)
+        result = Path(working) / convert.RESULT
+        try:
+            made = os.open(result, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            raise ReadingFailed("damaged", "LibreOffice could not read the document: save it as DOCX.") from None
+        try:
+            return (await run_reader(made, order, on_progress, folder)).reading
+        finally:
+            os.close(made)
+
+
+async def _convert(descriptor: int, conversion: convert.Conversion) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-B", "-X", "utf8", "-m", "library.readers", msgspec.json.encode(order)),
+        *(sys.executable, "-I", "-B", "-m", "library.readers.convert", msgspec.json.encode(conversion)),
         stdin=descriptor,
-        stdout=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
-        env=_ENVIRONMENT,
+        env=ENVIRONMENT,
         cwd="/",
         start_new_session=True,
-        limit=_BUFFER_BYTES,
     )
-    assembly = _Assembly(order.limits, on_progress, folder)
     try:
-        async with asyncio.timeout(order.limits.wall_s):
-            await assembly.take(process)
-        return assembly.reading()
+        async with asyncio.timeout(conversion.limits.wall_s):
+            await process.wait()
     except TimeoutError:
-        raise ReadingFailed("took-too-long", _too_long(order.limits.wall_s)) from None
-    except asyncio.IncompleteReadError:
-        raise _ended_early(await process.wait(), order.limits) from None
-    except msgspec.MsgspecError:
-        raise ReadingFailed(
-            "reader-crashed", "The reader's process sent what it should not: the file is suspect."
-        ) from None
+        raise ReadingFailed("took-too-long", "LibreOffice took too long over the document: save it as DOCX.") from None
     finally:
-        assembly.close_unless_whole()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await asyncio.shield(process.wait())
-
-
-def _too_long(seconds: float) -> str:
-    return f"Reading the file took longer than {seconds:.0f} seconds: split it or save it anew."
-
-
-def _ended_early(status: int, limits: Limits) -> ReadingFailed:
-    if status == -signal.SIGXCPU:
-        return ReadingFailed("took-too-long", _too_long(limits.cpu_s))
-    how = f"signal {-status}" if status < 0 else f"status {status}"
-    return ReadingFailed("reader-crashed", f"The reader's process ended over this file ({how}): save it anew.")
-
-
-class _Assembly:
-    """Puts a reading together from frames, within bounds."""
-
-    def __init__(self, limits: Limits, on_progress: OnProgress | None, folder: Path | None) -> None:
-        self._limits = limits
-        self._on_progress = on_progress
-        self._folder = folder
-        self._pieces: list[str] = []
-        self._chars = 0
-        self._attachments: list[tuple[str, str, IO[bytes]]] = []
-        self._attached_bytes = 0
-        self._finished: Finished | None = None
-        self._is_whole = False
-
-    async def take(self, process: asyncio.subprocess.Process) -> None:
-        """Frames until the last one. Raises ReadingFailed as the child says."""
-        stream = process.stdout
-        while stream is not None and self._finished is None:
-            self._put(await receive(stream))
-
-    def _put(self, frame: Frame) -> None:
-        match frame:
-            case Progress():
-                if self._on_progress is not None:
-                    self._on_progress(frame)
-            case TextPiece(text):
-                self._chars += len(text)
-                if self._chars > self._limits.text_chars:
-                    raise msgspec.ValidationError("more text than the limit")
-                self._pieces.append(text)
-            case AttachmentStart(name, media_type):
-                if len(self._attachments) >= self._limits.attachments:
-                    raise msgspec.ValidationError("more attachments than the limit")
-                file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (whoever gets the reading closes it)
-                self._attachments.append((name[:_NAME_CHARS], media_type[:_NAME_CHARS], file))
-            case AttachmentPiece(data):
-                self._attach(data)
-            case Failed(code, sentence):
-                raise ReadingFailed(code, "".join(c for c in sentence if c.isprintable())[:_SENTENCE_CHARS])
-            case Finished():
-                self._finished = frame
-
-    def _attach(self, data: bytes) -> None:
-        self._attached_bytes += len(data)
-        if not self._attachments or self._attached_bytes > self._limits.attachments_bytes:
-            raise msgspec.ValidationError("more bytes of attachments than the limit")
-        self._attachments[-1][2].write(data)
-
-    def reading(self) -> Reading:
-        """The whole. Raises msgspec.ValidationError where spans lie outside of the text."""
-        finished = self._finished
-        if finished is None:
-            raise msgspec.ValidationError("the reading is not finished")
-        text = "".join(self._pieces)
-        _check_spans(finished, len(text))
-        self._is_whole = True
-        return Reading(
-            text=text,
-            media_type=finished.media_type,
-            title=finished.title,
-            pages=tuple(finished.pages),
-            headings=tuple(finished.headings),
-            hidden=tuple(finished.hidden),
-            pages_without_text=tuple(finished.pages_without_text),
-            attachments=tuple(self._rewound()),
-            sandbox=tuple(finished.sandbox),
-        )
-
-    def _rewound(self) -> list[Attachment]:
-        attachments = []
-        for name, media_type, file in self._attachments:
-            size = file.tell()
-            file.seek(0)
-            attachments.append(Attachment(name, media_type, file, size))
-        return attachments
-
-    def close_unless_whole(self) -> None:
-        """Free the attachments of a reading that nobody gets."""
-        if not self._is_whole:
-            for _, _, file in self._attachments:
-                file.close()
-
-
-def _check_spans(finished: Finished, length: int) -> None:
-    """In order, without overlap, inside of the text."""
-    for spans in (finished.pages, finished.headings, finished.hidden):
-        position = 0
-        for span in spans:
-            if not position <= span.start <= span.end <= length:
-                raise msgspec.ValidationError("a span outside of the text")
-            position = span.end
-    if any(not 1 <= number <= len(finished.pages) for number in finished.pages_without_text):
-        raise msgspec.ValidationError("a page that is not there")

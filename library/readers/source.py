@@ -51,6 +51,7 @@ class Source(msgspec.Struct, frozen=True):
     data: mmap.mmap | bytes
     name: str = ""
     media_type: str = ""
+    tesseract: str = ""  # the program that reads images; empty: nothing does
 
     @property
     def suffix(self) -> str:
@@ -70,9 +71,9 @@ class Source(msgspec.Struct, frozen=True):
         return self.data if isinstance(self.data, bytes) else self.data[:]
 
 
-def open_source(descriptor: int, name: str, media_type: str) -> Source:
+def open_source(descriptor: int, name: str, media_type: str, tesseract: str = "") -> Source:
     """Map the file behind the descriptor. Raises ReadingFailed where there is nothing in it."""
     if os.fstat(descriptor).st_size == 0:
         raise ReadingFailed("empty", "The file is empty.")
     # Written to by nobody, but a private copy is what ctypes may take a pointer of.
-    return Source(mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY), name, media_type)
+    return Source(mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY), name, media_type, tesseract)

@@ -51,3 +51,5 @@ class Sheet(msgspec.Struct):
     width: float
     height: float
     has_unreadable_fonts: bool = False
+    has_image: bool = False  # or drawings: something that may show text
+    is_recognised: bool = False  # from an image

@@ -11,6 +11,7 @@ from library.readers.canonical import Canvas
 from library.readers.formats import Enclosed
 from library.readers.pdf.extract import PageText
 from library.readers.pdf.fragment import Sheet
+from library.readers.pdf.ocr import Recognise, recogniser
 from library.readers.pdf.order import in_reading_order
 from library.readers.pdf.paragraphs import type_of
 from library.readers.pdf.running_heads import without_running_heads
@@ -33,10 +34,12 @@ def read(source: Source, canvas: Canvas) -> Iterable[Enclosed]:
             "too-many-pages", f"The document has {count:,} pages; at most {canvas.limits.pages:,} are read: split it."
         )
     canvas.title = _title(document)
-    sheets = list(_sheets(document, count, canvas))
+    sheets = list(_sheets(document, count, canvas, recogniser(source.tesseract)))
     letters = type_of([sheet.fragments for sheet in sheets])
     pages = [in_reading_order(fragments) for fragments in without_running_heads(sheets, letters.body)]
-    write_pages(pages, letters, canvas)
+    canvas.has_images = any(sheet.has_image and not sheet.is_recognised for sheet in sheets)
+    recognised = {index for index, sheet in enumerate(sheets) if sheet.is_recognised}
+    write_pages(pages, letters, canvas, recognised)
     return ()
 
 
@@ -55,7 +58,7 @@ def _opened(source: Source) -> Any:
     )
 
 
-def _sheets(document: Any, count: int, canvas: Canvas) -> Iterator[Sheet]:
+def _sheets(document: Any, count: int, canvas: Canvas, recognise: Recognise | None) -> Iterator[Sheet]:
     for index in range(count):
         page = pdfium.FPDF_LoadPage(document, index)
         if not page:
@@ -65,6 +68,10 @@ def _sheets(document: Any, count: int, canvas: Canvas) -> Iterator[Sheet]:
         sheet = text.sheet()
         if sheet.has_unreadable_fonts:
             sheet.fragments.clear()  # letters that mean nothing: as good as an image
+        if not sheet.fragments:
+            sheet.has_image = pdfium.FPDFPage_CountObjects(page) > 0
+            if sheet.has_image and recognise is not None:
+                sheet.fragments, sheet.is_recognised = recognise(page), True
         yield sheet
         text.close()
         pdfium.FPDF_ClosePage(page)

@@ -1,6 +1,7 @@
 """Writes pages of fragments as canonical text: words that a line's end cut are whole again."""
 
 import re
+from collections.abc import Container
 
 from library.readers.canonical import Canvas
 from library.readers.pdf.fragment import Fragment
@@ -16,13 +17,16 @@ _WITHOUT_SPACES = re.compile("[\u0e00-\u0e7f\u3000-\u30ff\u3400-\u9fff\uff00-\uf
 _WRITTEN = {Joint.CELL: "\t", Joint.SPACE: " ", Joint.LINE: "\n", Joint.PARAGRAPH: "\n\n", Joint.WORD: ""}
 
 
-def write_pages(pages: list[list[Fragment]], letters: Type, canvas: Canvas) -> None:
-    """Write all pages; a sentence that goes on over a page's end goes on in the text."""
+def write_pages(pages: list[list[Fragment]], letters: Type, canvas: Canvas, recognised: Container[int] = ()) -> None:
+    """Write all pages; a sentence that goes on over a page's end goes on in the text.
+
+    `recognised` holds the indices of pages that were read from images.
+    """
     words = _vocabulary(pages)
     last: Placed | None = None
-    for fragments in pages:
+    for index, fragments in enumerate(pages):
         lines = placed(fragments, letters)
-        with canvas.page():
+        with canvas.page(ocr=index in recognised):
             if lines:
                 lines[0].joint = across_pages(last, lines[0])
                 last = _write(lines, last, words, canvas)

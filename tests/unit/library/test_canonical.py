@@ -1,7 +1,7 @@
 """The canonical text while it is written: white space, spans, limits."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from library.readers.canonical import Canvas, cleaned
@@ -13,8 +13,6 @@ def canvas() -> Canvas:
     return Canvas(Limits())
 
 
-# A machine that is busy draws slowly.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 @given(st.text())
 def test_cleaned_text_stays_as_it_is_and_can_be_encoded(text: str) -> None:
     once = cleaned(text)
@@ -24,8 +22,6 @@ def test_cleaned_text_stays_as_it_is_and_can_be_encoded(text: str) -> None:
     assert "\r" not in once
 
 
-# A machine that is busy draws slowly.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from(["write", "flow", "line", "paragraph", "cell"]), st.text(max_size=5))))
 def test_the_length_is_that_of_the_text(steps: list[tuple[str, str]]) -> None:
     page = canvas()
