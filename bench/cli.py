@@ -19,9 +19,9 @@ from bench.harness.errors import BenchError
 from bench.harness.ledger import Ledger
 from bench.harness.promises import Promise
 from bench.harness.run import SETTLE_WITHIN_S, Run, RunOptions, prepared, result_of
-from bench.harness.stack import StackOptions
 from bench.report import terminal
 from bench.report.live import showing
+from bench.targets.stack import StackOptions
 from contract.runtime.files import write_atomically
 
 QUICK_ACK_WAIT_S: Final = "2"

@@ -23,7 +23,7 @@ from bench.harness.promises import (
 )
 from bench.harness.query import Query
 from bench.harness.run import Run
-from bench.harness.stack import Stack, StackOptions
+from bench.targets.stack import Stack, StackOptions
 
 PAUSE_BETWEEN_S: Final = (0.3, 2.0)
 QUICK_FAULTS: Final = 8

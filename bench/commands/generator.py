@@ -12,9 +12,9 @@ from bench.harness import arrivals, machine, workload
 from bench.harness.clock import Clock
 from bench.harness.entry_points import HttpDoor
 from bench.harness.latency import Latencies
-from bench.harness.processes import folder, part
 from bench.harness.promises import Promise
 from bench.harness.query import Query
+from bench.targets.processes import folder, part
 
 ENOUGH_PER_S: Final = 2000.0
 ENOUGH_OF_A_CORE: Final = 0.6
@@ -33,7 +33,7 @@ async def _measure(rate: float, for_s: float) -> dict[str, Any]:
     began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     async with (
         folder() as work,
-        part(work, "instant", "-m", "bench.harness.instant_server", "--uds", str(work / "s")) as instant,
+        part(work, "instant", "-m", "bench.targets.instant_server", "--uds", str(work / "s")) as instant,
     ):
         queries, elapsed_s, cpu_s = await _generate(instant["uds"], rate, for_s)
     answered = [query for query in queries if query.status == 200]

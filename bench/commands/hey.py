@@ -20,7 +20,7 @@ from bench.harness.errors import BenchError
 from bench.harness.ledger import Ledger
 from bench.harness.promises import Promise, bounded, nothing_lost, nothing_twice, places_given_back
 from bench.harness.run import Run
-from bench.harness.stack import Stack, StackOptions
+from bench.targets.stack import Stack, StackOptions
 
 WITHIN: Final = 0.1
 """Ten points: the two programs are not equally quick, and come back at other moments."""

@@ -18,7 +18,7 @@ from uuid_utils import uuid7
 
 from bench.harness import machine
 from bench.harness.http_client import Outcome, closed_loop, post
-from bench.harness.processes import folder, part
+from bench.targets.processes import folder, part
 from contract.topology import HTTP_PUBLISHER, JobName
 
 ROUNDS: Final = 3
@@ -135,7 +135,7 @@ async def _until_bus_is_there(uds: str) -> None:
 @asynccontextmanager
 async def _bare(work: Path) -> AsyncIterator[str]:
     """The least that a Litestar POST handler with this body does."""
-    async with part(work, "bare", "-m", "bench.harness.bare_server", "--uds", str(work / "b")) as bare:
+    async with part(work, "bare", "-m", "bench.targets.bare_server", "--uds", str(work / "b")) as bare:
         yield bare["uds"]
     (work / "bare.json").unlink(missing_ok=True)
 

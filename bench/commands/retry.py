@@ -10,7 +10,7 @@ from bench.harness import arrivals
 from bench.harness.ledger import Fate, Ledger
 from bench.harness.promises import Promise
 from bench.harness.run import Run, usual_verdict
-from bench.harness.stack import StackOptions
+from bench.targets.stack import StackOptions
 
 
 @click.command("retry")

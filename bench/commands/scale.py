@@ -14,13 +14,13 @@ import msgspec
 from bench.cli import Shared, execute, shared_options
 from bench.harness import ledger, machine, promises
 from bench.harness.clock import Clock
-from bench.harness.cluster import SERVERS, Cluster, clustered, workers
 from bench.harness.entry_points import BusDoor
 from bench.harness.ledger import BusStore, Ledger
-from bench.harness.processes import folder
 from bench.harness.promises import Promise
 from bench.harness.query import Query
 from bench.harness.workload import load
+from bench.targets.cluster import SERVERS, Cluster, clustered, workers
+from bench.targets.processes import folder
 from contract import topology
 from contract.bus import Bus
 from contract.errors import BusError

@@ -19,7 +19,7 @@ from bench.harness.ledger import Ledger
 from bench.harness.promises import Promise
 from bench.harness.query import Query
 from bench.harness.run import Run, usual_verdict
-from bench.harness.stack import StackOptions
+from bench.targets.stack import StackOptions
 
 WITHIN_S: Final = 5.0
 OBJECTIVE: Final = 0.99

@@ -14,7 +14,7 @@ from bench.harness import arrivals
 from bench.harness.ledger import Fate, Ledger
 from bench.harness.promises import Promise
 from bench.harness.run import Mark, Run, usual_verdict
-from bench.harness.stack import StackOptions
+from bench.targets.stack import StackOptions
 
 QUICK_S: Final = 15.0
 DRAINED_WITHIN_S: Final = 60.0

@@ -12,7 +12,7 @@ from bench.harness.ledger import Fate, Ledger
 from bench.harness.promises import Promise
 from bench.harness.run import Run, usual_verdict
 from bench.harness.sampler import Footprint
-from bench.harness.stack import StackOptions
+from bench.targets.stack import StackOptions
 
 QUICK_MINUTES: Final = 0.5
 WARM_UP_SHARE: Final = 0.25

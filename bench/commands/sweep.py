@@ -14,7 +14,7 @@ from bench.commands.rate_search import knee_of, measured_capacity, one_rate
 from bench.harness.ledger import Ledger
 from bench.harness.promises import Promise
 from bench.harness.run import Run, usual_verdict
-from bench.harness.stack import StackOptions
+from bench.targets.stack import StackOptions
 
 GOODPUT_PAST_KNEE: Final = 0.95
 SHARES: Final = (0.25, 0.5, 0.7, 0.85, 1.0, 1.25, 1.6, 2.0, 3.0)

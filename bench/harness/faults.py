@@ -15,7 +15,7 @@ import psutil
 
 from bench.harness.errors import BenchError
 from bench.harness.run import Run
-from bench.harness.stack import Stack
+from bench.targets.stack import Stack
 
 PAUSE_S: Final = (0.5, 3.0)
 FULL_DISK_S: Final = 3.0

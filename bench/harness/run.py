@@ -19,7 +19,7 @@ from bench.harness.ledger import BusStore, Fate, HttpStore, Ledger, Store
 from bench.harness.promises import Promise
 from bench.harness.query import Query
 from bench.harness.sampler import Watcher
-from bench.harness.stack import Stack, StackOptions, running
+from bench.targets.stack import Stack, StackOptions, running
 from contract.bus import Bus
 
 SETTLE_WITHIN_S: Final = 150.0

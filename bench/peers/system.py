@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from bench.harness.errors import BenchError
-from bench.harness.free_ports import free_port
 from bench.harness.http_client import Connections, get
-from bench.harness.stack import StackOptions, running
 from bench.peers.dialect import Dialect, Docqa, Hearing, OpenAi
 from bench.peers.questions import NO_ANSWER, Reply, Task
+from bench.targets.free_ports import free_port
+from bench.targets.stack import StackOptions, running
 
 STARTED_WITHIN_S: Final = 120.0
 STOPPED_WITHIN_S: Final = 20.0

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bench.harness.free_ports import free_port
+from bench.targets.free_ports import free_port
 from tests.deploy.support import debian
 from tests.deploy.support.checkers import ROOT, check
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bench.harness.free_ports import free_port
+from bench.targets.free_ports import free_port
 from tests.deploy.support import podman
 from tests.deploy.support.image import IMAGE, Making
 from tests.deploy.support.places import DEPLOY

@@ -14,7 +14,7 @@ from typing import Any
 
 from nats.aio.client import Client
 
-from bench.harness.free_ports import free_port
+from bench.targets.free_ports import free_port
 from contract.bus import Bus, connected
 from contract.bus.provision import provision
 from contract.settings import BusSettings, QueueSettings, Secret

@@ -13,7 +13,7 @@ from typing import Final
 
 import httpx
 
-from bench.harness.free_ports import free_ports
+from bench.targets.free_ports import free_ports
 from contract.bus import Bus, connected
 from contract.settings import BusSettings, Secret
 from tests.deploy.support.machine import COMMAND_WITHIN_S, NOTHING, Machine

@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx
 import trustme
 
-from bench.harness.free_ports import free_ports
+from bench.targets.free_ports import free_ports
 from tests.deploy.support.places import NGINX
 from tests.support.stack import Beside, Stack
 from tests.support.waiting import until

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import trustme
 
-from bench.harness.cluster import Cluster, clustered, workers
-from bench.harness.processes import clean_environment
+from bench.targets.cluster import Cluster, clustered, workers
+from bench.targets.processes import clean_environment
 from contract import topology
 from contract.bus import Bus
 from tests.support.bus_side import new_job, publish, result_of

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.harness.free_ports import free_port
+from bench.targets.free_ports import free_port
 from contract import topology
 from contract.settings import QueueSettings
 from contract.topology import JobName

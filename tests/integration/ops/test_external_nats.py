@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trustme
 
-from bench.harness.free_ports import free_port
+from bench.targets.free_ports import free_port
 from contract import topology
 from contract.bus import connected
 from contract.settings import BusSettings, Secret, load

@@ -3,7 +3,7 @@
 import random
 import socket
 
-from bench.harness.free_ports import free_ports
+from bench.targets.free_ports import free_ports
 
 
 def test_they_differ_can_be_listened_on_and_are_none_that_the_kernel_lends() -> None:

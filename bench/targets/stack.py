@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from bench.harness.processes import folder, part
+from bench.targets.processes import folder, part
 from contract.bus import Bus, connected
 from contract.settings import BusSettings, Secret
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench.harness.errors import BenchError
-from bench.harness.free_ports import free_ports
-from bench.harness.processes import clean_environment, part
+from bench.targets.free_ports import free_ports
+from bench.targets.processes import clean_environment, part
 from contract.bus import Bus, connected
 from contract.settings import BusSettings, Secret
 

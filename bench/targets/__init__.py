@@ -1,0 +1,1 @@
+"""The systems that are measured: started, found and stopped; what is asked of them, others know."""
