@@ -1,4 +1,4 @@
-"""The `docqa` command. Knows the commands' names and how errors are told; loads only the command that is used."""
+"""The `docqa` command: the list of commands and how errors are printed. Imports only the command that is used."""
 
 import difflib
 import importlib
@@ -12,42 +12,42 @@ from ops.errors import TryLaterError
 
 _GROUPS: Final = {
     "Run": {
-        "up": "Run everything in the foreground: bus, worker, ingress.",
-        "nats": "Run the bus alone.",
-        "ingress": "Run the ingress alone.",
-        "worker": "Run the worker alone.",
+        "up": "Run everything in the foreground: message bus, worker, ingress.",
+        "nats": "Run only the message bus.",
+        "ingress": "Run only the ingress.",
+        "worker": "Run only a worker.",
     },
-    "Ask and look": {
+    "Use": {
         "ask": "Ask a question about a document.",
-        "status": "Show how the system is.",
-        "watch": "Show how the system is, live.",
-        "usage": "Show who was answered by what, and what the proxy costs.",
+        "status": "Show system status.",
+        "watch": "Show system status, live.",
+        "usage": "Show usage per client and backend, and proxy cost.",
     },
     "Set up": {
         "cluster": "Print the configuration of a cluster of nats-servers.",
-        "models": "Say how models are run on this machine, and measure it.",
-        "tokens": "Make, list and revoke bearer tokens.",
-        "publishers": "Say who may publish jobs directly over NATS.",
+        "models": "List, tune, snapshot and verify models.",
+        "tokens": "Create, list and revoke bearer tokens.",
+        "publishers": "Add, list and remove direct NATS publishers.",
     },
-    "Keep and repair": {
-        "backup": "Keep copies of all that the bus holds, and bring them back.",
-        "dead": "Look at jobs that could not be answered, and try them again.",
+    "Maintain": {
+        "backup": "Back up and restore all stored data.",
+        "dead": "List failed jobs and try them again.",
     },
     "Release": {
-        "preflight": "Look over settings and machine before a start.",
-        "smoke": "See whether a running system does its work.",
-        "canary": "Watch a new release beside the old one, and decide.",
-        "bench": "Measure the system from outside.",
+        "preflight": "Check settings and machine before a start.",
+        "smoke": "Test a running system with a few questions.",
+        "canary": "Compare a new release with the running one, and decide.",
+        "bench": "Run benchmarks.",
     },
 }
-_COMMANDS: Final = {name: words for group in _GROUPS.values() for name, words in group.items()}
+_COMMANDS: Final = {name: summary for group in _GROUPS.values() for name, summary in group.items()}
 _SERVICES: Final = ("ingress", "worker")
 _INTERRUPTED: Final = 130
 _TRY_LATER: Final = 75
 
 
 def load_command(name: str) -> click.Command:
-    """The command of that name, imported now; the services share one file."""
+    """Import and return a command; the services share one module."""
     if name in _SERVICES:
         service: click.Command = getattr(importlib.import_module("ops.commands.services"), name)
         return service
@@ -56,7 +56,7 @@ def load_command(name: str) -> click.Command:
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are modules, imported when they are used: `docqa --help` imports none."""
+    """A group whose commands are imported when they are used: `docqa --help` imports none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -77,7 +77,7 @@ class _LazyGroup(click.Group):
         widest = max(map(len, _COMMANDS))
         for title, commands in _GROUPS.items():
             with formatter.section(title):
-                formatter.write_dl([(name.ljust(widest), words) for name, words in commands.items()])
+                formatter.write_dl([(name.ljust(widest), summary) for name, summary in commands.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,4 +1,4 @@
-"""Talks to a running system over HTTP, on its Unix socket or on TCP, and turns what it says into errors or answers."""
+"""An HTTP client for a running system, on its Unix socket or on TCP; turns responses into answers or errors."""
 
 import contextlib
 import time
@@ -15,17 +15,17 @@ from ops.settings import UpSettings
 
 _TRY_LATER: Final = (429, 503)
 _WAIT_S: Final = 20
-"""How long one request waits for its answer; after that the job is looked at from time to time."""
+"""How long one request waits for its answer; after that the job is polled."""
 _TIMEOUT: Final = httpx.Timeout(60, connect=5)
 _STREAM_TIMEOUT: Final = httpx.Timeout(60, connect=5)
-"""The stream says something every fifteen seconds."""
+"""The stream sends at least a comment every 15 s."""
 _AS_EVENTS: Final = {"Accept": "text/event-stream"}
 RESTART: Final = "\0restart"
-"""Not a piece: the attempt that made the pieces so far was cut off."""
-_FIRST_LOOK_AFTER_S: Final = 0.2
-_LOOKS_EVERY_S: Final = 1.0
+"""In place of a piece: the attempt that made the previous pieces was interrupted."""
+_FIRST_POLL_AFTER_S: Final = 0.2
+_POLLS_EVERY_S: Final = 1.0
 _MISSED_FOR_S: Final = 60.0
-"""How long the system may be away while a job of ours runs: a restart takes seconds."""
+"""How long the system may be unavailable while a job is polled: a restart takes seconds."""
 
 
 class NotThereError(DocQAError):
@@ -33,7 +33,7 @@ class NotThereError(DocQAError):
 
 
 class RefusedError(DocQAError):
-    """The system refused or failed; `document` is what it said."""
+    """The system refused the question or failed; `document` is its response."""
 
     def __init__(self, sentence: str, document: Mapping[str, Any]) -> None:
         super().__init__(sentence)
@@ -41,7 +41,7 @@ class RefusedError(DocQAError):
 
 
 class RefusedForNowError(RefusedError, TryLaterError):
-    """The system refused what it may take later."""
+    """The system refused a question that it may accept later."""
 
 
 class Client:
@@ -64,7 +64,7 @@ class Client:
 
     def ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """The answer, however long it takes; raises NotThereError or RefusedError."""
-        with self._told_errors():
+        with self._translated_errors():
             response = self._http.post("/api/query", json=question, headers={"Prefer": f"wait={_WAIT_S}"})
         document = _document(response)
         if response.status_code == 202:
@@ -74,21 +74,21 @@ class Client:
         return document
 
     def stream(self, question: Mapping[str, Any]) -> Iterator[str]:
-        """The answer in pieces, and RESTART where an attempt begins anew; raises NotThereError or RefusedError."""
-        told = ""
+        """The answer in pieces, and RESTART when an attempt begins again; raises NotThereError or RefusedError."""
+        received = ""
         with (
-            self._told_errors(),
+            self._translated_errors(),
             self._http.stream("POST", "/api/query", json=question, headers=_AS_EVENTS, timeout=_STREAM_TIMEOUT) as body,
         ):
             if body.is_error:
                 body.read()
                 _document(body)
             for event in EventSource(body).iter_sse():
-                piece = self._piece_of(event, told)
-                told = "" if piece is RESTART else told + piece
+                piece = self._piece_of(event, received)
+                received = "" if piece is RESTART else received + piece
                 yield piece
 
-    def _piece_of(self, event: ServerSentEvent, told: str) -> str:
+    def _piece_of(self, event: ServerSentEvent, received: str) -> str:
         document = event.json()
         match event.event:
             case "token":
@@ -101,34 +101,34 @@ class Client:
                 document = self._follow(document["location"])
         if document.get("status") == "failed":
             raise RefusedError(_sentence(document), document)
-        # Pieces are told as they come and some may be missed: the result is what counts.
+        # Pieces are best effort and some may be missing: the result counts.
         answer = str(document["answer"])
-        return answer.removeprefix(told) if answer.startswith(told) else f"\n{answer}"
+        return answer.removeprefix(received) if answer.startswith(received) else f"\n{answer}"
 
     def metrics(self) -> str:
         """The ingress's metrics in Prometheus' text format; raises NotThereError."""
-        with self._told_errors():
+        with self._translated_errors():
             return self._http.get("/metrics").text
 
     def health(self) -> dict[str, Any]:
-        """What /health says, also when that is bad; raises NotThereError."""
-        with self._told_errors():
+        """The body of /health, also of an unhealthy system; raises NotThereError."""
+        with self._translated_errors():
             return _parsed(self._http.get("/health"))
 
     def _follow(self, location: str) -> dict[str, Any]:
-        """Look at a job until it has ended."""
-        pause_s, missed_since = _FIRST_LOOK_AFTER_S, None
+        """Poll a job until it has ended."""
+        pause_s, missed_since = _FIRST_POLL_AFTER_S, None
         while True:
             time.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LOOKS_EVERY_S)
+            pause_s = min(2 * pause_s, _POLLS_EVERY_S)
             try:
-                with self._told_errors():
+                with self._translated_errors():
                     document = _document(self._http.get(location))
             except (NotThereError, TryLaterError):
                 missed_since = missed_since or time.monotonic()
                 if time.monotonic() - missed_since > _MISSED_FOR_S:
                     raise NotThereError(
-                        f"The system is away: your question waits on its disk, and its answer will be at {location}."
+                        f"The system is unavailable. Your question is stored; its answer will be at {location}."
                     ) from None
                 continue
             missed_since = None
@@ -136,7 +136,7 @@ class Client:
                 return document
 
     @contextlib.contextmanager
-    def _told_errors(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except httpx.ConnectError:
@@ -172,7 +172,7 @@ def _parsed(response: httpx.Response) -> dict[str, Any]:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise RefusedError(f"What answers there is not Goblin DocQA (status {response.status_code}).", {})
+        raise RefusedError(f"The server there is not Goblin DocQA (status {response.status_code}).", {})
     return document
 
 
@@ -181,6 +181,6 @@ def _sentence(document: Mapping[str, Any]) -> str:
 
 
 def _with_retry(sentence: str, response: httpx.Response) -> str:
-    """The sentence, with the time to come back unless it names that already."""
+    """The sentence, with the Retry-After unless it mentions it already."""
     seconds = response.headers.get("Retry-After")
-    return sentence if not seconds or f"{seconds} s" in sentence else f"{sentence} Come back in {seconds} s."
+    return sentence if not seconds or f"{seconds} s" in sentence else f"{sentence} Try again in {seconds} s."

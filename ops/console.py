@@ -1,6 +1,6 @@
-"""What `docqa` tells its user while it works: a spinner on a terminal, plain lines elsewhere.
+"""Progress messages of `docqa`: a spinner on a terminal, plain lines elsewhere.
 
-Progress and warnings go to stderr, so that stdout holds nothing but what was asked for.
+Progress and warnings go to stderr, so that stdout contains only the requested output.
 """
 
 import logging
@@ -31,7 +31,7 @@ class Console:
         self.rest()
 
     def work(self, text: str) -> None:
-        """Say what is being done now."""
+        """Show the current step."""
         if self._quiet:
             return
         if not sys.stderr.isatty():
@@ -49,7 +49,7 @@ class Console:
         self._line(text)
 
     def rest(self) -> None:
-        """Nothing is being done now."""
+        """Remove the spinner: no step is running."""
         if self._status:
             self._status.stop()
             self._status = None
@@ -62,13 +62,13 @@ class Console:
 
 
 def silence_logs() -> None:
-    """Keep what libraries log off the user's screen: a command speaks in sentences."""
+    """Keep the log lines of libraries off the user's screen."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.disable(logging.ERROR)
 
 
 def _spinner(text: str) -> "Status":
-    # Imported here: off a terminal nothing needs rich, and it is a good part of the start.
+    # Imported here, because rich is slow to import and only a terminal needs it.
     import rich.console
 
     status = rich.console.Console(stderr=True).status(text)

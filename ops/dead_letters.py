@@ -1,7 +1,7 @@
-"""Dead letters on the bus: found, tried again as new jobs, dropped.
+"""Dead letters on the message bus: finds them, replays them as new jobs, removes them.
 
-A replay's id is derived from its letter, so that a second try after a crash is the same job: the stream refuses it
-while it waits or runs, and its result is seen after that. That it was replayed is noted last.
+The id of a replay is derived from its letter, so that a second try after a crash is the same job: the stream refuses it
+while it waits or runs, and its result is found after that. The replay is recorded last.
 """
 
 from collections.abc import AsyncIterator
@@ -18,11 +18,11 @@ from contract.topology import JobName, derived_id
 from ops.errors import TryLaterError
 
 _KEPT_HEADERS: Final = (topology.TRACE_HEADER,)
-"""A publisher may send any header, and some of them the server obeys: the admin sends none of those."""
+"""Headers that a replay keeps. A publisher can send any, and the server acts on some: the admin must not send those."""
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A dead letter where it is. `replayed_as` is the id of the job that it became."""
+    """A stored dead letter. `replayed_as` is the id of the job that replayed it."""
 
     seq: int
     time_s: float
@@ -31,28 +31,28 @@ class Found(msgspec.Struct, frozen=True):
 
     @property
     def job(self) -> JobName | None:
-        """The job that it was; None for a subject that names none."""
+        """The job that failed; None if the subject is not that of a job."""
         try:
             return JobName.from_subject(self.letter.subject)
         except BadNameError:
             return None
 
     @property
-    def hindrance(self) -> str:
-        """Why it can't be replayed; empty when it can."""
+    def blocker(self) -> str:
+        """Why it cannot be replayed; empty if it can."""
         if self.job is None:
             return "its subject names no publisher, client and job"
         if self.letter.query is None:
-            return "nobody could read it, and only its size and hash were kept"
+            return "its query could not be read, so only its size and hash were stored"
         return ""
 
 
 class NotReplayableError(DocQAError):
-    """This dead letter can't be replayed."""
+    """This dead letter cannot be replayed."""
 
 
 async def letters(bus: Bus, reason: str = "*", job_id: str = "*", first_seq: int = 1) -> AsyncIterator[Found]:
-    """All of a reason and a job, oldest first; raises BusError."""
+    """All dead letters of a reason and a job, oldest first; raises BusError."""
     seq, subjects = first_seq, topology.dead_subject(reason, job_id)
     while stored := await bus.next_stored(topology.DEAD_STREAM, seq, subjects):
         yield await _found(bus, stored)
@@ -60,7 +60,7 @@ async def letters(bus: Bus, reason: str = "*", job_id: str = "*", first_seq: int
 
 
 async def letter(bus: Bus, which: str) -> Found:
-    """The one with this sequence, or the newest of this job's; raises DocQAError."""
+    """The dead letter with this sequence, or the newest of this job; raises DocQAError."""
     if topology.is_canonical_uuid(which):
         of_job = [found async for found in letters(bus, job_id=which)]
         if of_job:
@@ -73,13 +73,13 @@ async def letter(bus: Bus, which: str) -> Found:
 
 
 async def replay(bus: Bus, found: Found) -> JobName:
-    """Publish the letter's query as a job of its owner's; the new job, the same one however often this is called.
+    """Publish the letter's query as a new job of its owner; repeated calls give the same job.
 
     Raises NotReplayableError, TryLaterError when the queue is full, BusError.
     """
     job = found.job
-    if found.hindrance or job is None:
-        raise NotReplayableError(f"Dead letter {found.seq} can't be replayed: {found.hindrance}.")
+    if found.blocker or job is None:
+        raise NotReplayableError(f"Dead letter {found.seq} cannot be replayed: {found.blocker}.")
     again = JobName(job.publisher, job.client, _new_id(found))
     if found.replayed_as is None:
         await _publish(bus, again, found.letter)
@@ -88,13 +88,13 @@ async def replay(bus: Bus, found: Found) -> JobName:
 
 
 async def drop(bus: Bus, found: Found) -> bool:
-    """Remove the letter, its text on the disk too; False when it is gone already. Raises BusError."""
+    """Remove the letter and its text on disk; False if it is gone already. Raises BusError."""
     return await bus.remove_stored(topology.DEAD_STREAM, found.seq)
 
 
 async def _publish(bus: Bus, job: JobName, letter: DeadLetter) -> None:
     if letter.query is None or await bus.results.get(job.key):
-        # An earlier try published it, was killed before it could note so, and the job has ended since.
+        # An earlier try published it and was killed before recording so; the job has ended since.
         return
     body = encode(letter.query)
     headers = {name: letter.headers[name] for name in _KEPT_HEADERS if name in letter.headers}
@@ -105,7 +105,7 @@ async def _publish(bus: Bus, job: JobName, letter: DeadLetter) -> None:
         return
     except QueueFullError:
         capacity = (await bus.queue_state()).capacity
-        raise TryLaterError(f"All {capacity} places in the queue are taken: come back later.") from None
+        raise TryLaterError(f"The queue is full ({capacity} jobs): try again later.") from None
 
 
 async def _found(bus: Bus, stored: Stored) -> Found:
@@ -113,11 +113,11 @@ async def _found(bus: Bus, stored: Stored) -> Found:
         content = msgspec.json.decode(stored.body, type=DeadLetter)
     except msgspec.DecodeError:
         raise DocQAError(
-            f"Dead letter {stored.seq} was written by a newer version of docqa: look with that one."
+            f"Dead letter {stored.seq} was written by a newer version of docqa: use that version."
         ) from None
     found = Found(stored.seq, stored.time_s, content)
     mark = await bus.replays.get(str(stored.seq))
-    # A mark of another letter: after a restore, sequences may come a second time.
+    # The record may belong to another letter: after a restore sequences can repeat.
     if mark is None or mark.value.decode() != _new_id(found):
         return found
     return msgspec.structs.replace(found, replayed_as=mark.value.decode())

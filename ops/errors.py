@@ -1,7 +1,7 @@
-"""Errors that the command tells apart by its exit status."""
+"""Errors with an exit status of their own."""
 
 from contract.errors import DocQAError
 
 
 class TryLaterError(DocQAError):
-    """The system can't take the question now: exit status 75 (EX_TEMPFAIL)."""
+    """The system cannot accept the question now: exit status 75 (EX_TEMPFAIL)."""

@@ -1,4 +1,4 @@
-"""What the commands themselves must know of the settings; all others reach the services as they are."""
+"""The settings that the commands themselves read; all others are passed to the services unchanged."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from contract.settings import QueueSettings, Secret
 
 
 class BackupSettings(QueueSettings, frozen=True, kw_only=True):
-    """Where backups are kept and how many, and what takes them elsewhere."""
+    """Where backups are stored, how many are kept, and the hook that copies them elsewhere."""
 
     backup_dir: Path | None = field(default=None, name="DOCQA_BACKUP_DIR")
     backup_hook: str | None = field(default=None, name="DOCQA_BACKUP_HOOK")
@@ -20,17 +20,17 @@ class BackupSettings(QueueSettings, frozen=True, kw_only=True):
 
     @property
     def folder(self) -> Path:
-        """Beside the data unless it is named: better is another disk."""
+        """Inside the data folder by default; another disk is better."""
         return (self.backup_dir or self.data_dir / "backups").absolute()
 
     @property
     def tokens_file(self) -> Path:
-        """What `docqa tokens` writes to."""
+        """The file that `docqa tokens` writes."""
         return (self.tokens or self.data_dir / "tokens.json").absolute()
 
 
 class UpSettings(QueueSettings, frozen=True, kw_only=True):
-    """Where the ingress is to listen, and how long a drain may take."""
+    """The addresses of the ingress, and the limit of a drain."""
 
     host: str = field(default="127.0.0.1", name="DOCQA_HOST")
     port: Annotated[int, Meta(ge=0, le=65_535)] = field(default=8000, name="DOCQA_PORT")
@@ -41,12 +41,12 @@ class UpSettings(QueueSettings, frozen=True, kw_only=True):
 
     @property
     def socket_path(self) -> Path:
-        """Beside the data unless it is named: then everything of one `docqa up` is in one place."""
+        """Inside the data folder by default, so that everything of one `docqa up` is in one folder."""
         return (self.uds or self.data_dir / "docqa.sock").absolute()
 
 
 class NatsSettings(QueueSettings, frozen=True, kw_only=True):
-    """Where the embedded nats-server listens, whom it shows what, and which passwords it lets in."""
+    """The embedded nats-server's addresses, certificate and passwords."""
 
     host: str = field(default="127.0.0.1", name="DOCQA_NATS_HOST")
     monitor: str = field(default="127.0.0.1:0", name="DOCQA_NATS_MONITOR")

@@ -1,4 +1,4 @@
-"""What `docqa up` says once all is ready: where to ask, with lines that work when pasted."""
+"""The text that `docqa up` prints when the system is ready: its addresses, with commands that can be pasted."""
 
 import json
 import shlex
@@ -13,11 +13,11 @@ _QUESTION: Final = {
     "query": "How much notice must the tenant give?",
     "context": "The tenant may end this lease at any time by giving two months notice in writing.",
 }
-_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # asked about, not listened on
+_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # to connect to, not to listen on
 
 
 def text(found: Mapping[str, Any], settings: UpSettings, worker: Mapping[str, Any]) -> str:
-    """The lines for a user who sees this for the first time."""
+    """The lines for a first-time user."""
     return "\n".join(
         [
             f"Goblin DocQA answers at {found['http']} and on {found['uds']}",
@@ -37,13 +37,13 @@ def text(found: Mapping[str, Any], settings: UpSettings, worker: Mapping[str, An
 
 def _curl(url: str, settings: UpSettings, *options: str) -> str:
     words = ["curl", "-sS", *options, url, "-H", "Content-Type: application/json"]
-    # The shell puts the token in: it is not shown here.
+    # The shell fills the token in, so that it is not shown.
     token = ' -H "Authorization: Bearer $DOCQA_TOKEN"' if settings.token else ""
     return f"  {shlex.join(words)}{token} -d {shlex.quote(json.dumps(_QUESTION))}"
 
 
 def _reachable(url: str) -> str:
-    """Who listens everywhere is asked on the loopback."""
+    """The URL to connect to: a server that listens on all addresses is reached on the loopback address."""
     parts = urlsplit(url)
     host = _EVERYWHERE.get(parts.hostname or "", "")
     return f"http://{host}:{parts.port}" if host else url

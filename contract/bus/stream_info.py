@@ -1,4 +1,4 @@
-"""A stream's info: its bound, its state and its subjects."""
+"""JetStream's own description of a stream and of its consumer, as far as this project reads it."""
 
 from datetime import datetime
 
@@ -12,34 +12,56 @@ class _Limits(msgspec.Struct):
     max_msgs: int = 0
 
 
-class _State(msgspec.Struct):
+class StreamState(msgspec.Struct, frozen=True):
+    """What a stream holds."""
+
     messages: int = 0
+    first_seq: int = 0
+    last_seq: int = 0
+    consumer_count: int = 0
+
+
+class _PageState(StreamState, frozen=True):
     first_ts: datetime = datetime.min
     subjects: dict[str, int] = {}
 
 
-class _ApiError(msgspec.Struct):
+class ApiError(msgspec.Struct):
+    """Why JetStream refused a request."""
+
     code: int = 0
     err_code: int = 0
     description: str = ""
 
 
+class _Delivered(msgspec.Struct, frozen=True):
+    consumer_seq: int = 0
+
+
+class ConsumerInfo(msgspec.Struct, frozen=True):
+    """How far a consumer is: messages still to be delivered, and those delivered without an ack."""
+
+    delivered: _Delivered = _Delivered()
+    num_pending: int = 0
+    num_ack_pending: int = 0
+
+
 class StreamPage(msgspec.Struct):
-    """One page of a stream's info: the server lists at most 100,000 subjects a page."""
+    """A page of a stream's info, with at most 100,000 subjects."""
 
     config: _Limits = msgspec.field(default_factory=_Limits)
-    state: _State = msgspec.field(default_factory=_State)
+    state: _PageState = msgspec.field(default_factory=_PageState)
     total: int = 0
     purged: int = 0
-    error: _ApiError | None = None
+    error: ApiError | None = None
 
 
 _page_decoder = msgspec.json.Decoder(StreamPage)
 
 
 def decode_page(reply: bytes) -> StreamPage:
-    """Decode the reply to an info or purge request; raises BusError when it is an error."""
-    # Not by nats-py, which builds Python objects for everything: a long queue has many subjects.
+    """Decode a reply of a stream's info or purge; raises BusError if the request was refused."""
+    # nats-py would build Python objects for all subjects of a long queue.
     page = _page_decoder.decode(reply)
     if page.error:
         with translated_errors():

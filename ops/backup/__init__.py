@@ -1,1 +1,1 @@
-"""Backups of all that the bus holds: made, tried, kept, brought back."""
+"""Backups of the message bus: created, verified, pruned, restored."""

@@ -1,11 +1,11 @@
-"""A backup's file: a tar that is written in one pass, with a manifest at its end.
+"""The file of a backup: a tar written in one pass, with a manifest at its end.
 
     streams/01-DOCQA_JOBS ...     snapshots, as nats-server makes them
-    config/...                    files of ours
-    manifest.json                 what is in it: sizes, SHA-256, versions, counts
-    manifest.sha256               of the manifest, as sha256sum writes it
+    config/...                    the project's own files
+    manifest.json                 sizes, SHA-256, versions and counts of the content
+    manifest.sha256               of the manifest, in the format of sha256sum
 
-Knows bytes and hashes; how a stream becomes bytes, `snapshots` knows.
+Knows bytes and hashes; `stream_snapshots` knows how a stream becomes bytes.
 """
 
 import contextlib
@@ -18,24 +18,25 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from contract.bus.stream_info import StreamState
 from contract.errors import DocQAError
-from ops.backup.stream_snapshots import State, Taken
+from ops.backup.stream_snapshots import Taken
 
 VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 SUM: Final = "manifest.sha256"
 _PIECE_BYTES: Final = 512 * 1024
-"""Below every max_payload that the settings can make: a restore sends pieces as messages."""
+"""Below any max_payload that the settings allow, because a restore sends pieces as messages."""
 _BLOCK_BYTES: Final = 512
 _MOST_MANIFEST_BYTES: Final = 2**26
 
 
 class DamagedError(DocQAError):
-    """A backup is not as it was written."""
+    """A backup is damaged."""
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A part of the file."""
+    """A file inside the tar."""
 
     name: str
     size_bytes: int
@@ -44,11 +45,11 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class Stream(msgspec.Struct, frozen=True):
-    """A stream in the backup. `restored` is how it stood after a restore on trial; without one nobody knows."""
+    """A stream in the backup. `restored` is its state after a trial restore; None if there was none."""
 
     member: Member
     taken: Taken
-    restored: State | None = None
+    restored: StreamState | None = None
 
     @property
     def name(self) -> str:
@@ -56,17 +57,17 @@ class Stream(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup holds. Times are Unix seconds."""
+    """The content of a backup. Times are Unix seconds."""
 
     v: int = VERSION
     created_s: float
     docqa_version: str
     nats_version: str
     settings: dict[str, str]
-    """What was set in the environment of the command; of secrets nothing but their names, with no value."""
+    """The settings of the command that made the backup; secrets have their names only, with an empty value."""
     streams: list[Stream]
     files: dict[str, Member]
-    """Files of the data folder, by what they are."""
+    """Files of the data folder, by kind."""
 
     @property
     def is_verified(self) -> bool:
@@ -74,14 +75,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Writer:
-    """Writes members one after the other into a file that can be written at any place."""
+    """Writes members one after another into a seekable file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
     @contextlib.contextmanager
     def member(self, name: str) -> Iterator["Pieces"]:
-        """A member whose size is known at the end of the block only: then its head is written over."""
+        """A member whose size is known only at the end of the block, when its header is overwritten."""
         head = self._file.tell()
         self._file.write(bytes(_BLOCK_BYTES))
         pieces = Pieces(name, self._file)
@@ -93,20 +94,20 @@ class Writer:
         self._file.seek(end)
 
     def add(self, name: str, content: bytes) -> Member:
-        """A member whose content is at hand."""
+        """A member whose content is known."""
         with self.member(name) as pieces:
             pieces.write(content)
         return pieces.member
 
     def finish(self, manifest: Manifest) -> None:
-        """The manifest, its sum, and the end of the tar."""
+        """Write the manifest, its checksum, and the end of the tar."""
         member = self.add(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
         self.add(SUM, f"{member.sha256}  {MANIFEST}\n".encode())
         self._file.write(bytes(2 * _BLOCK_BYTES))
 
 
 class Pieces:
-    """A member that is being written."""
+    """The content of a member that is being written."""
 
     def __init__(self, name: str, file: BinaryIO) -> None:
         self._name = name
@@ -126,22 +127,22 @@ class Pieces:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Raises DamagedError for what is no whole backup, or one of a newer version; OSError."""
+    """Raises DamagedError for an incomplete backup or one of a newer version; OSError."""
     try:
         with tarfile.open(path, "r:") as tar:
             content, line = (_small(tar, name) for name in (MANIFEST, SUM))
         if hashlib.sha256(content).hexdigest() != line.decode().split()[0]:
-            raise DamagedError(f"{path} is damaged: its manifest is not what was written.")
+            raise DamagedError(f"{path} is damaged: the checksum of its manifest does not match.")
         manifest = msgspec.json.decode(content, type=Manifest)
     except (tarfile.TarError, KeyError, IndexError, UnicodeDecodeError, msgspec.DecodeError, EOFError):
-        raise DamagedError(f"{path} is no whole backup of `docqa backup`.") from None
+        raise DamagedError(f"{path} is not a complete backup made by `docqa backup`.") from None
     if manifest.v > VERSION:
-        raise DamagedError(f"{path} was written by a newer version of docqa: restore it with that one.")
+        raise DamagedError(f"{path} was written by a newer version of docqa: restore it with that version.")
     return manifest
 
 
 def pieces_of(path: Path, member: Member) -> Iterator[bytes]:
-    """A member's content; raises DamagedError at its end when it is not what was written."""
+    """A member's content in pieces; raises DamagedError at its end if its checksum does not match."""
     seen, left = hashlib.sha256(), member.size_bytes
     with path.open("rb") as file:
         file.seek(member.offset)
@@ -150,7 +151,7 @@ def pieces_of(path: Path, member: Member) -> Iterator[bytes]:
             left -= len(piece)
             yield piece
     if left or seen.hexdigest() != member.sha256:
-        raise DamagedError(f"{path} is damaged: {member.name} is not what was written.")
+        raise DamagedError(f"{path} is damaged: the checksum of {member.name} does not match.")
 
 
 def _head(name: str, size_bytes: int) -> bytes:

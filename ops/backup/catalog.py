@@ -1,7 +1,7 @@
-"""The folder of backups: what is in it, what may go, and that only whole ones have a backup's name.
+"""The folder of backups: lists them, selects those to prune, and gives only complete files a backup's name.
 
-A backup that is being made has another name until it is whole and on the disk. What a killed process left behind, the
-next one that holds the folder removes.
+A backup has a temporary name until it is complete and on the disk. The next process that locks the folder removes what
+a killed one left.
 """
 
 import contextlib
@@ -28,31 +28,31 @@ _UNFINISHED: Final = ".unfinished-"
 
 
 class Backup(msgspec.Struct, frozen=True):
-    """A file that has a backup's name. `manifest` is None when it is damaged, `trouble` says why."""
+    """A file that has a backup's name. `manifest` is None if it is damaged; `error` is the reason."""
 
     path: Path
     size_bytes: int
     created_s: float
     manifest: Manifest | None
-    trouble: str = ""
+    error: str = ""
 
 
 class BackupFolder:
-    """The methods that change it are called within `held`."""
+    """Methods that change the folder must be called within `locked`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Nobody else makes or removes backups here meanwhile; raises AlreadyRunningError."""
+    def locked(self) -> Iterator[None]:
+        """Lock the folder against other commands for the time of a block; raises AlreadyRunningError."""
         make_folder(self.folder, 0o700)
         lock = FileLock(self.folder / ".lock")
         try:
             lock.acquire()
         except AlreadyRunningError:
             raise AlreadyRunningError(
-                f"Process {lock.holder() or 'unknown'} is at work on the backups in {self.folder}: wait for it."
+                f"Process {lock.holder() or 'unknown'} is using the backups in {self.folder}: wait for it."
             ) from None
         try:
             self._sweep()
@@ -63,7 +63,7 @@ class BackupFolder:
     def all(self) -> list[Backup]:
         """Newest first."""
         found = (path for path in self.folder.glob("docqa-*.tar") if _NAME.fullmatch(path.name))
-        return sorted((_look(path) for path in found), key=lambda backup: backup.created_s, reverse=True)
+        return sorted((_read(path) for path in found), key=lambda backup: backup.created_s, reverse=True)
 
     def find(self, which: str) -> Path:
         """A backup by its path, its name here, or `latest`; raises DocQAError."""
@@ -74,11 +74,11 @@ class BackupFolder:
         for path in (Path(which), self.folder / which):
             if path.is_file():
                 return path.absolute()
-        raise DocQAError(f"There is no backup {which}: `docqa backup list` shows those in {self.folder}.")
+        raise DocQAError(f"There is no backup {which}: `docqa backup list` shows all in {self.folder}.")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[tuple[BinaryIO, Path]]:
-        """A new file, readable by its owner only, and where it is; gone when the block does not `keep` it."""
+        """A new file, readable by its owner only, and its path; removed at the end unless `keep` has renamed it."""
         path = self.folder / f"{_UNFINISHED}{os.getpid()}.tar"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -88,22 +88,22 @@ class BackupFolder:
             path.unlink(missing_ok=True)
 
     def keep(self, file: BinaryIO, path: Path, created_s: float) -> Path:
-        """Give a whole file a backup's name, once it is on the disk."""
+        """Sync a complete file to the disk, then give it a backup's name."""
         file.flush()
         os.fsync(file.fileno())
         stem = f"docqa-{datetime.fromtimestamp(created_s, UTC).strftime(_TIME)}"
         names = (f"{stem}{number}.tar" for number in ("", *(f"-{count}" for count in range(2, 1000))))
-        place = next(self.folder / name for name in names if not (self.folder / name).exists())
-        path.rename(place)
+        kept = next(self.folder / name for name in names if not (self.folder / name).exists())
+        path.rename(kept)
         sync_folder(self.folder)
-        return place
+        return kept
 
-    def place(self, name: str) -> Path:
-        """For work whose files go with it, and are removed with what a killed process left."""
+    def work_folder(self, name: str) -> Path:
+        """A path for temporary files, which are also removed after a kill."""
         return self.folder / f"{_UNFINISHED}{os.getpid()}-{name}"
 
     def surplus(self, retention: Retention) -> list[Backup]:
-        """What may go. A damaged file is never counted as a backup, nor removed: somebody should look at it."""
+        """The backups to prune. A damaged file neither counts as a backup nor is removed: someone should inspect it."""
         whole = [backup for backup in self.all() if backup.manifest]
         kept = retention.kept(backup.created_s for backup in whole)
         return [backup for backup in whole if backup.created_s not in kept]
@@ -116,7 +116,7 @@ class BackupFolder:
                 left.unlink(missing_ok=True)
 
 
-def _look(path: Path) -> Backup:
+def _read(path: Path) -> Backup:
     size_bytes, named = path.stat().st_size, _NAME.fullmatch(path.name)
     try:
         manifest = archive.read_manifest(path)

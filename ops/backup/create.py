@@ -1,8 +1,8 @@
-"""Makes one backup of a bus: all its streams in the order that loses nothing, tried out, then named.
+"""Creates a backup of a message bus: saves all streams in an order that loses nothing, verifies it, then names it.
 
-The jobs are saved first and the results after them: a job that ends in between is in both, never in neither. A dead
-letter is written before its job's failure; so that no failure is saved whose letter is not, the letters are saved once
-more when one came meanwhile.
+Jobs are saved before results: a job that ends in between is in both, never in neither. A dead letter is written before
+its job's failure, so the dead letters are saved again if one was added meanwhile: no failure is saved without its
+letter.
 """
 
 import time
@@ -26,23 +26,23 @@ from ops.settings import BackupSettings
 
 _FIRST: Final = (topology.JOBS_STREAM, topology.DEAD_STREAM, f"KV_{topology.RESULTS_BUCKET}")
 _LEFT_OUT: Final = (f"KV_{topology.META_BUCKET}",)
-"""What is known of a store is not true of the next one."""
-_MAY_TELL_MORE: Final = ("DOCQA_BACKUP_HOOK", "DOCQA_NATS_URL")
-"""Settings that are no secrets, but may have one in them."""
+"""DOCQA_META describes one store; it is never restored into another."""
+_MAY_CONTAIN_SECRETS: Final = ("DOCQA_BACKUP_HOOK", "DOCQA_NATS_URL")
+"""Settings that are not secrets themselves, but may contain one."""
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a backup is made with."""
+    """What all backup commands work with."""
 
     settings: BackupSettings
     environment: Mapping[str, str]
     folder: BackupFolder
     console: Console
-    is_tried: bool = True
+    is_verified: bool = True
 
 
 async def create(bus: Bus, request: Request) -> Path:
-    """Where the backup is; the folder is held by the caller. Raises DocQAError, with nothing left behind."""
+    """Create a backup and return its path; the caller has locked the folder. Raises DocQAError and leaves nothing."""
     try:
         with request.folder.writing() as (file, path):
             created_s = time.time()
@@ -50,8 +50,8 @@ async def create(bus: Bus, request: Request) -> Path:
             return request.folder.keep(file, path, created_s)
     except OSError as error:
         raise DocQAError(
-            f"The backup can't be written into {request.folder.folder}: {error.strerror or error}. "
-            "Earlier ones are as they were."
+            f"Cannot write the backup into {request.folder.folder}: {error.strerror or error}. "
+            "Earlier backups are unchanged."
         ) from None
 
 
@@ -60,10 +60,10 @@ async def _write(bus: Bus, request: Request, file: BinaryIO, path: Path, created
     streams = await _save_all(bus, writer, request.console)
     present = side_files.present(request.settings)
     files = {kind: writer.add(f"config/{kind}", content) for kind, content in present.items()}
-    if request.is_tried:
+    if request.is_verified:
         file.flush()
-        place = request.folder.place("trial")
-        streams = await try_out(path, streams, request.settings, place, request.console)
+        work = request.folder.work_folder("trial")
+        streams = await try_out(path, streams, request.settings, work, request.console)
     writer.finish(
         Manifest(
             created_s=created_s,
@@ -80,7 +80,7 @@ async def _save_all(bus: Bus, writer: Writer, console: Console) -> list[Stream]:
     saved: dict[str, Stream] = {}
     names = in_order(await stream_snapshots.names(bus))
     if topology.JOBS_STREAM not in names:
-        raise DocQAError("The bus has no stream for jobs: there is nothing to back up.")
+        raise DocQAError("The message bus has no stream for jobs: there is nothing to back up.")
     for number, name in enumerate(names, 1):
         console.work(f"Saving {name} ({number} of {len(names)})")
         saved[name] = await _save(bus, writer, f"streams/{number:02}-{name}", name)
@@ -97,20 +97,20 @@ async def _save(bus: Bus, writer: Writer, member: str, stream: str) -> Stream:
 
 
 def in_order(names: list[str]) -> list[str]:
-    """All streams that are saved, the known ones first."""
+    """All streams to save, those with a fixed order first."""
     first = [name for name in _FIRST if name in names]
     return first + [name for name in sorted(names) if name not in (*_FIRST, *_LEFT_OUT)]
 
 
 def described(settings: BackupSettings, environment: Mapping[str, str]) -> dict[str, str]:
-    """The settings in force for the command, and all others that are set; of secrets only that they are."""
+    """The command's settings and all others that are set; of a secret only its name."""
     known: dict[str, Any] = {name: environment[name] for name in sorted(KNOWN_NAMES) if environment.get(name)}
     for info in msgspec.structs.fields(BackupSettings):
         value = getattr(settings, info.name)
         if value is not None and not isinstance(value, Secret):
             known[info.encode_name] = value
-    told = {name: "" if name in SECRET_NAMES else str(value) for name, value in known.items()}
-    return {name: value for name, value in told.items() if name not in _MAY_TELL_MORE}
+    shown = {name: "" if name in SECRET_NAMES else str(value) for name, value in known.items()}
+    return {name: value for name, value in shown.items() if name not in _MAY_CONTAIN_SECRETS}
 
 
 def _version(bus: Bus) -> str:

@@ -1,7 +1,6 @@
 """Which backups are kept: the newest of each of the last days, weeks and months that have one.
 
-And all of the last twenty-four hours: a backup that somebody has just made by hand, or that a restore has made of what
-it replaced, must not go with the next one.
+All backups of the last 24 hours are kept too: one that was just made by hand or by a restore must survive the next.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,14 +13,14 @@ _ALL_OF_S: Final = 86_400
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """How many of each."""
+    """How many days, weeks and months keep a backup."""
 
     daily: int = 7
     weekly: int = 4
     monthly: int = 6
 
     def kept(self, times_s: Iterable[float]) -> set[float]:
-        """Those of the times (Unix seconds) that are kept; the newest one always is."""
+        """The times (Unix seconds) whose backups are kept; the newest is always included."""
         newest_first = sorted(times_s, reverse=True)
         kept = {time_s for time_s in newest_first if newest_first[0] - time_s < _ALL_OF_S}
         for count, period in ((self.daily, _day), (self.weekly, _week), (self.monthly, _month)):

@@ -1,7 +1,7 @@
-"""The files beside the streams that a backup holds: who may publish, and which tokens there are.
+"""The files that a backup holds besides the streams: the list of publishers and the tokens.
 
-Publishers' passwords are in it, so that publishers go on after a disaster; tokens are kept as hashes anyway. The
-passwords of the roles are not: a new bus draws new ones.
+Publishers' passwords are included, so that publishers continue after a disaster; tokens are stored as hashes only. The
+passwords of the roles are not: a new bus generates new ones.
 """
 
 from pathlib import Path
@@ -16,15 +16,15 @@ _PUBLISHERS: Final = "publishers/"
 
 
 def present(settings: BackupSettings) -> dict[str, bytes]:
-    """What there is now, by what it is."""
+    """The existing files by kind."""
     publishers = address.publishers(settings.data_dir)
     paths = {f"{_PUBLISHERS}{name}.json": publishers.path(name) for name in publishers.names()}
     paths[_TOKENS] = settings.tokens_file
     return {kind: path.read_bytes() for kind, path in paths.items() if path.is_file()}
 
 
-def place_of(kind: str, settings: BackupSettings) -> Path | None:
-    """Where a file belongs on this machine; None for a kind that this version does not know."""
+def path_of(kind: str, settings: BackupSettings) -> Path | None:
+    """The path of a kind on this machine; None for a kind that this version does not know."""
     name = kind.removeprefix(_PUBLISHERS).removesuffix(".json")
     if kind == _TOKENS:
         return settings.tokens_file

@@ -1,4 +1,4 @@
-"""`docqa ask`: one question about documents, answered on the terminal as the answer is made."""
+"""`docqa ask`: one question about documents, whose answer is printed while it is generated."""
 
 import json
 import sys
@@ -23,10 +23,10 @@ from ops.settings import UpSettings
     "documents",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="A document, as UTF-8 text; - reads stdin. Several are read as one.",
+    help="A document as UTF-8 text; - reads stdin. Several are joined.",
 )
-@click.option("--context", help="The document itself.")
-@click.option("--max-tokens", type=click.IntRange(1), help="The longest answer, in tokens. [default: 128]")
+@click.option("--context", help="The text of the document.")
+@click.option("--max-tokens", type=click.IntRange(1), help="Length limit of the answer, in tokens. [default: 128]")
 @target_option
 @data_dir_option
 @json_option
@@ -39,12 +39,12 @@ def command(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Ask QUESTION about a document and print the answer as it is made.
+    """Ask QUESTION about a document and print the answer while it is generated.
 
-    Exit status: 0 answered, 1 refused or failed, 75 come back later (the queue is full or the bus is away).
+    Exit status: 0 answered, 1 refused or failed, 75 try again later (the queue is full or the message bus unavailable).
     """
     if documents and context is not None:
-        raise click.UsageError("Give the document once: --context or --document.")
+        raise click.UsageError("Use either --context or --document.")
     document = "\n\n".join(_read(path) for path in documents) if documents else context
     fields = {"query": question, "context": document, "max_tokens": max_tokens}
     body = {name: value for name, value in fields.items() if value is not None}
@@ -67,12 +67,12 @@ def _print_json(client: Client, body: Mapping[str, object]) -> None:
 
 
 def _print_pieces(client: Client, body: Mapping[str, object], console: Console) -> None:
-    """Print each piece when it comes; what an attempt said before it was cut off can't be taken back."""
+    """Print each piece as it arrives; pieces of an interrupted attempt stay on the screen."""
     for piece in client.stream(body):
         console.rest()
         if piece is RESTART:
             click.echo()
-            console.warn("The attempt was cut off and begins anew:")
+            console.warn("The attempt was interrupted and starts again:")
         else:
             click.echo(piece, nl=False)
     click.echo()
@@ -83,7 +83,7 @@ def _read(path: Path) -> str:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
         return content.decode("utf-8-sig")
     except OSError as error:
-        raise DocQAError(f"--document: can't read {path}: {error.strerror}.") from None
+        raise DocQAError(f"--document: cannot read {path}: {error.strerror}.") from None
     except UnicodeDecodeError as error:
         raise DocQAError(
             f"--document: {path} is not UTF-8 text (byte {error.start}): convert it, for instance with iconv."

@@ -1,4 +1,4 @@
-"""`docqa backup`: copies of all that the bus holds, tried out before they count, and brought back."""
+"""`docqa backup`: creates, verifies, lists, prunes and restores backups of the message bus."""
 
 import asyncio
 import json
@@ -29,62 +29,65 @@ from ops.console import Console, silence_logs
 from ops.options import data_dir_option, environment_with, json_option
 from ops.settings import BackupSettings
 
-_HOOK_FAILED: Final = "The backup is at {path}, but what was to take it elsewhere failed (status {code}): {hook}"
+_HOOK_FAILED: Final = "The backup is at {path}, but the hook that copies it elsewhere failed (status {code}): {hook}"
 
 folder_option = click.option(
     "--to",
     "--folder",
     "folder",
     type=click.Path(path_type=Path),
-    help="The folder of backups; better on another disk. [default: DOCQA_BACKUP_DIR, else backups in the data folder]",
+    help="Folder of the backups; better on another disk. [default: DOCQA_BACKUP_DIR, else backups in the data folder]",
 )
 which_argument = click.argument("which", metavar="FILE|NAME|latest")
 keep_options = (
-    click.option("--daily", type=click.IntRange(0), help="Keep the newest of so many days. [default: 7]"),
-    click.option("--weekly", type=click.IntRange(0), help="Keep the newest of so many weeks. [default: 4]"),
-    click.option("--monthly", type=click.IntRange(0), help="Keep the newest of so many months. [default: 6]"),
+    click.option("--daily", type=click.IntRange(0), help="Days whose newest backup is kept. [default: 7]"),
+    click.option("--weekly", type=click.IntRange(0), help="Weeks whose newest backup is kept. [default: 4]"),
+    click.option("--monthly", type=click.IntRange(0), help="Months whose newest backup is kept. [default: 6]"),
 )
 
 
 @click.group("backup")
 def command() -> None:
-    """Keep copies of all that the bus holds: jobs, results, dead letters; and bring them back.
+    """Back up and restore all that the message bus holds: jobs, results, dead letters.
 
-    docs/operations.md says what is in a backup and what to do on the day that you need one.
+    docs/operations.md describes what a backup contains and how to recover from a disaster.
     """
 
 
 @command.command("create")
 @folder_option
-@click.option("--no-verify", is_flag=True, help="Don't restore it on trial; then nothing is pruned either.")
-@click.option("--no-prune", is_flag=True, help="Keep all earlier ones.")
+@click.option("--no-verify", is_flag=True, help="Skip the trial restore; then nothing is pruned either.")
+@click.option("--no-prune", is_flag=True, help="Keep all earlier backups.")
 @click.option(
-    "--then", "hook", metavar="COMMAND", help="Run with the file as last argument. [default: DOCQA_BACKUP_HOOK]"
+    "--then",
+    "hook",
+    metavar="COMMAND",
+    help="Command to run with the file as its last argument. [default: DOCQA_BACKUP_HOOK]",
 )
 @data_dir_option
 @json_option
 def create_(
     folder: Path | None, no_verify: bool, no_prune: bool, hook: str | None, data_dir: Path | None, as_json: bool
 ) -> None:
-    """Make a backup, try it out, and let earlier ones go that need not be kept.
+    """Create a backup, verify it by a trial restore, and prune earlier ones.
 
-    The system goes on meanwhile. Without a running bus the store in the data folder is saved.
+    The system stays in use meanwhile. If the message bus is not running, the store in the data folder is saved.
     """
-    request = _request(folder, data_dir, as_json, is_tried=not no_verify, DOCQA_BACKUP_HOOK=hook)
-    with request.console, request.folder.held():
+    request = _request(folder, data_dir, as_json, is_verified=not no_verify, DOCQA_BACKUP_HOOK=hook)
+    with request.console, request.folder.locked():
         path = asyncio.run(_create(request))
         request.console.rest()
         code = _hooked(request, path)
         if code == 0:
-            _note_success(request.settings, path)
+            _record_success(request.settings, path)
         gone = [] if code or no_verify or no_prune else _pruned(request)
     if as_json:
-        click.echo(json.dumps({**_described(_look(path)), "hook_status": code, "pruned": gone}))
+        click.echo(json.dumps({**_described(_read(path)), "hook_status": code, "pruned": gone}))
     else:
-        click.echo(_line(_look(path)) + (f"\nPruned: {', '.join(gone)}" if gone else ""))
+        click.echo(_line(_read(path)) + (f"\nPruned: {', '.join(gone)}" if gone else ""))
     if code:
-        told = _HOOK_FAILED.format(path=path, code=code, hook=request.settings.backup_hook)
-        click.echo(f"docqa: {told}", err=True)
+        message = _HOOK_FAILED.format(path=path, code=code, hook=request.settings.backup_hook)
+        click.echo(f"docqa: {message}", err=True)
         raise click.exceptions.Exit(code)
 
 
@@ -93,7 +96,7 @@ def create_(
 @data_dir_option
 @json_option
 def list_(folder: Path | None, data_dir: Path | None, as_json: bool) -> None:
-    """Show all backups, newest first."""
+    """List all backups, newest first."""
     request = _request(folder, data_dir, as_json)
     found = request.folder.all()
     if as_json:
@@ -109,41 +112,41 @@ def list_(folder: Path | None, data_dir: Path | None, as_json: bool) -> None:
 @data_dir_option
 @json_option
 def verify(which: str, folder: Path | None, data_dir: Path | None, as_json: bool) -> None:
-    """Restore a backup into a nats-server of its own and count what is there then."""
+    """Restore a backup into a private nats-server and check the counts of messages."""
     request = _request(folder, data_dir, as_json)
     path = request.folder.find(which)
-    with request.console, request.folder.held():
+    with request.console, request.folder.locked():
         counts = asyncio.run(_verified(request, path))
     if as_json:
         click.echo(json.dumps({"file": str(path), "verified": True, "streams": counts}))
     else:
-        click.echo(f"{path} is whole: {_counts(counts)}.")
+        click.echo(f"{path} is complete: {_counts(counts)}.")
 
 
 @command.command("restore")
 @which_argument
-@click.option("--replace", is_flag=True, help="Even where there is data: that is backed up first.")
+@click.option("--replace", is_flag=True, help="Replace existing data, which is backed up first.")
 @folder_option
 @data_dir_option
 @json_option
 def restore_(which: str, replace: bool, folder: Path | None, data_dir: Path | None, as_json: bool) -> None:
-    """Bring a backup back. The embedded bus must not run meanwhile.
+    """Restore a backup. The embedded message bus must be stopped.
 
-    The deadlines of the jobs in it count from now; those that have a result in it are not run again.
+    The deadlines of restored jobs count from now; jobs that have a result in the backup are not run again.
     """
     request = _request(folder, data_dir, as_json)
     path = request.folder.find(which)
     manifest = archive.read_manifest(path)
-    with request.console, request.folder.held():
+    with request.console, request.folder.locked():
         outcome = asyncio.run(restore(path, manifest, request, replace=replace))
     differences = _differences(manifest, request)
     if as_json:
-        told = {**msgspec.structs.asdict(outcome), "before": outcome.before and str(outcome.before)}
-        click.echo(json.dumps({"file": str(path), **told, "settings_then": differences}))
+        described_outcome = {**msgspec.structs.asdict(outcome), "before": outcome.before and str(outcome.before)}
+        click.echo(json.dumps({"file": str(path), **described_outcome, "settings_then": differences}))
         return
     click.echo(f"Restored {_counts(outcome.streams)}.")
     if outcome.before:
-        click.echo(f"What was there before is in {outcome.before}")
+        click.echo(f"Previous data backed up to {outcome.before}")
     for name, then in differences.items():
         click.echo(f"{name} was {then} when the backup was made.")
 
@@ -152,7 +155,7 @@ def restore_(which: str, replace: bool, folder: Path | None, data_dir: Path | No
 @keep_options[0]
 @keep_options[1]
 @keep_options[2]
-@click.option("--dry-run", is_flag=True, help="Only say which would go.")
+@click.option("--dry-run", is_flag=True, help="Only list the backups that would be removed.")
 @folder_option
 @data_dir_option
 @json_option
@@ -165,7 +168,7 @@ def prune(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Let backups go that need not be kept, once the newest one has been tried out."""
+    """Remove backups that need not be kept, after verifying the newest one."""
     request = _request(
         folder,
         data_dir,
@@ -174,7 +177,7 @@ def prune(
         DOCQA_BACKUP_WEEKLY=weekly,
         DOCQA_BACKUP_MONTHLY=monthly,
     )
-    with request.console, request.folder.held():
+    with request.console, request.folder.locked():
         surplus = request.folder.surplus(_retention(request.settings))
         gone = [backup.path.name for backup in surplus]
         if gone and not dry_run:
@@ -183,20 +186,20 @@ def prune(
     if as_json:
         click.echo(json.dumps({"pruned": [] if dry_run else gone, "would_go": gone if dry_run else []}))
     else:
-        click.echo(f"{'Would go' if dry_run else 'Pruned'}: {', '.join(gone)}" if gone else "Nothing has to go.")
+        click.echo(f"{'Would be pruned' if dry_run else 'Pruned'}: {', '.join(gone)}" if gone else "Nothing to prune.")
 
 
 def _request(
-    folder: Path | None, data_dir: Path | None, as_json: bool, *, is_tried: bool = True, **overrides: object
+    folder: Path | None, data_dir: Path | None, as_json: bool, *, is_verified: bool = True, **overrides: object
 ) -> Request:
     environment = environment_with(DOCQA_DATA_DIR=data_dir, DOCQA_BACKUP_DIR=folder, **overrides)
     settings = load(BackupSettings, environment)
     silence_logs()
-    return Request(settings, environment, BackupFolder(settings.folder), Console(quiet=as_json), is_tried)
+    return Request(settings, environment, BackupFolder(settings.folder), Console(quiet=as_json), is_verified)
 
 
 async def _create(request: Request) -> Path:
-    async with source(request.environment, request.settings, request.folder.place("source")) as bus:
+    async with source(request.environment, request.settings, request.folder.work_folder("source")) as bus:
         return await create(bus, request)
 
 
@@ -205,8 +208,8 @@ async def _verified(request: Request, path: Path) -> dict[str, int]:
     for member in manifest.files.values():
         for _ in archive.pieces_of(path, member):
             pass
-    place = request.folder.place("trial")
-    tried = await try_out(path, manifest.streams, request.settings, place, request.console)
+    work = request.folder.work_folder("trial")
+    tried = await try_out(path, manifest.streams, request.settings, work, request.console)
     return {stream.name: stream.restored.messages for stream in tried if stream.restored}
 
 
@@ -217,14 +220,14 @@ def _hooked(request: Request, path: Path) -> int:
     request.console.say(f"Running {request.settings.backup_hook}")
     try:
         command_line = [*shlex.split(request.settings.backup_hook), str(path)]
-        # What it prints is for whoever reads along: stdout is the command's own.
+        # Its output goes to stderr, because stdout belongs to this command.
         done = subprocess.run(command_line, env={**os.environ, "BACKUP_FILE": str(path)}, stdout=2, check=False)
     except (OSError, ValueError) as error:
-        raise DocQAError(f"DOCQA_BACKUP_HOOK: can't run {request.settings.backup_hook}: {error}.") from None
+        raise DocQAError(f"DOCQA_BACKUP_HOOK: cannot run {request.settings.backup_hook}: {error}.") from None
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 
-def _note_success(settings: BackupSettings, path: Path) -> None:
+def _record_success(settings: BackupSettings, path: Path) -> None:
     status = BackupStatus(int(time.time()), str(path), path.stat().st_size)
     backup_status.write(settings.data_dir, status)
 
@@ -240,13 +243,13 @@ def _retention(settings: BackupSettings) -> Retention:
     return Retention(settings.daily, settings.weekly, settings.monthly)
 
 
-def _look(path: Path) -> Backup:
+def _read(path: Path) -> Backup:
     return Backup(path, path.stat().st_size, 0.0, archive.read_manifest(path))
 
 
 def _described(backup: Backup) -> dict[str, Any]:
     if backup.manifest is None:
-        return {"file": str(backup.path), "bytes": backup.size_bytes, "damaged": backup.trouble}
+        return {"file": str(backup.path), "bytes": backup.size_bytes, "damaged": backup.error}
     return {
         "file": str(backup.path),
         "bytes": backup.size_bytes,
@@ -262,7 +265,7 @@ def _described(backup: Backup) -> dict[str, Any]:
 
 def _line(backup: Backup) -> str:
     if backup.manifest is None:
-        return f"{backup.path.name}  DAMAGED: {backup.trouble}"
+        return f"{backup.path.name}  DAMAGED: {backup.error}"
     when = datetime.fromtimestamp(backup.manifest.created_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     tried = "verified" if backup.manifest.is_verified else "not verified"
     size = f"{backup.size_bytes / 2**20:,.1f} MiB"
@@ -278,7 +281,7 @@ def _counts(messages: dict[str, int]) -> str:
 
 
 def _differences(manifest: Manifest, request: Request) -> dict[str, str]:
-    """Settings that were others when the backup was made."""
+    """Settings that had other values when the backup was made."""
     now = described(request.settings, request.environment)
-    told = {name: value for name, value in manifest.settings.items() if value and now.get(name) != value}
-    return {name: value for name, value in told.items() if not name.startswith("DOCQA_BACKUP_")}
+    changed = {name: value for name, value in manifest.settings.items() if value and now.get(name) != value}
+    return {name: value for name, value in changed.items() if not name.startswith("DOCQA_BACKUP_")}

@@ -1,4 +1,4 @@
-"""`docqa canary`: watches a candidate beside what runs, and decides whether it may take its place."""
+"""`docqa canary`: compares a new release with the running one and decides whether it may replace it."""
 
 import asyncio
 import json
@@ -26,29 +26,41 @@ _STATUS: Final = {"promote": 0, "roll back": 1, "can't say": 2}
 
 
 @click.command("canary")
-@click.option("--baseline", metavar="URL|SOCKET", required=True, help="What runs now.")
-@click.option("--candidate", metavar="URL|SOCKET", required=True, help="What may take its place.")
-@click.option("--baseline-metrics", metavar="URL", multiple=True, help="Its pages of metrics, if not its own /metrics.")
+@click.option("--baseline", metavar="URL|SOCKET", required=True, help="The running release.")
+@click.option("--candidate", metavar="URL|SOCKET", required=True, help="The release that may replace it.")
+@click.option(
+    "--baseline-metrics", metavar="URL", multiple=True, help="Metrics pages of the baseline, if not its own /metrics."
+)
 @click.option("--candidate-metrics", metavar="URL", multiple=True, help="The same for the candidate.")
-@click.option("--minutes", type=click.FloatRange(0.05, 1440), default=5.0, show_default=True, help="How long to watch.")
-@click.option("--every", type=click.FloatRange(0.2, 60), default=5.0, show_default=True, help="Seconds between looks.")
+@click.option(
+    "--minutes", type=click.FloatRange(0.05, 1440), default=5.0, show_default=True, help="Length of the comparison."
+)
+@click.option(
+    "--every", type=click.FloatRange(0.2, 60), default=5.0, show_default=True, help="Seconds between samples."
+)
 @click.option(
     "--load",
     type=click.FloatRange(0, 600),
     default=12.0,
     show_default=True,
-    help="Questions a minute to each; 0: none.",
+    help="Probe questions per minute per side; 0 disables.",
+)
+@click.option("--latency-ratio", type=click.FloatRange(1), default=1.5, show_default=True, help="Tolerated slowdown.")
+@click.option(
+    "--longest",
+    type=click.FloatRange(0.1),
+    default=30.0,
+    show_default=True,
+    help="Longest tolerated answer time in seconds.",
 )
 @click.option(
-    "--latency-ratio", type=click.FloatRange(1), default=1.5, show_default=True, help="How much slower is too slow."
+    "--error-ratio", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Tolerated failure rate."
 )
 @click.option(
-    "--longest", type=click.FloatRange(0.1), default=30.0, show_default=True, help="Seconds an answer may take."
+    "--waiting", type=click.IntRange(1), default=5, show_default=True, help="Queue length that fails the candidate."
 )
-@click.option("--error-ratio", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Failures that pass.")
-@click.option("--waiting", type=click.IntRange(1), default=5, show_default=True, help="Waiting jobs that are too many.")
-@click.option("--skip-smoke", is_flag=True, help="The candidate had its smoke test already.")
-@click.option("--report", type=click.Path(path_type=Path), help="Write what was seen and decided here, as Markdown.")
+@click.option("--skip-smoke", is_flag=True, help="Skip the smoke test of the candidate.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write a report to this file, as Markdown.")
 @token_option
 @json_option
 def command(
@@ -68,12 +80,12 @@ def command(
     token: str | None,
     as_json: bool,
 ) -> None:
-    """Watch a candidate beside what runs, and decide: promote it, or roll it back.
+    """Compare a candidate with the running release, and decide: promote it, or roll it back.
 
-    First the smoke test on the candidate. Then both are looked at and asked the same few questions at the same moments,
-    and compared: failures, latency, waiting jobs, memory that grows, restarts.
+    First the candidate is smoke tested. Then both are sampled and asked the same few questions at the same moments, and
+    compared: failures, latency, waiting jobs, growing memory, restarts.
 
-    Exit status: 0 promote, 1 roll back, 2 can't say (too little was seen, or the baseline is not well).
+    Exit status: 0 promote, 1 roll back, 2 can't say (too few samples, or the baseline is unhealthy).
     """
     from ops.release.canary_watch import Pace
     from ops.release.probe import Probe
@@ -89,7 +101,7 @@ def command(
         if report:
             write_atomically(report, _markdown(baseline, candidate, found).encode())
     except (DocQAError, OSError) as error:
-        # 1 would tell a pipeline that the candidate is at fault.
+        # Status 1 would blame the candidate.
         click.echo(f"docqa: {error}", err=True)
         sys.exit(_STATUS["can't say"])
     verdict = found["verdict"]
@@ -138,7 +150,7 @@ def _document(verdict: "Verdict", done: "list[Step]", baseline: "Seen", candidat
 def _markdown(baseline: str, candidate: str, found: dict[str, Any]) -> str:
     verdict = found["verdict"]
     lines = [f"# Canary: {verdict['decision']}", "", *(f"- {why}" for why in verdict["reasons"]), ""]
-    lines += ["| side | target | looks | not healthy | asked | answered | median s | most waiting | last MiB |"]
+    lines += ["| side | target | samples | not healthy | asked | answered | median s | most waiting | last MiB |"]
     lines += ["|---|---|--:|--:|--:|--:|--:|--:|--:|"]
     for side, target in (("baseline", baseline), ("candidate", candidate)):
         lines.append(_row(side, target, found["seen"][side]))

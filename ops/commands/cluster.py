@@ -1,4 +1,4 @@
-"""`docqa cluster`: the configuration for a cluster of nats-servers that somebody else runs, such as Kubernetes."""
+"""`docqa cluster`: the configuration for an external cluster of nats-servers, such as one on Kubernetes."""
 
 import json
 from pathlib import Path
@@ -20,13 +20,23 @@ _FOLDER = click.Path(path_type=Path)
 
 @click.command("cluster")
 @click.option(
-    "--route", "others", multiple=True, required=True, metavar="HOST:PORT", help="A server; name all of them."
+    "--route", "others", multiple=True, required=True, metavar="HOST:PORT", help="A server of the cluster; name all."
 )
-@click.option("--certificates", type=_FOLDER, help="Folder of bus.pem, bus.key, authority.pem, as the servers see it.")
-@click.option("--store", type=_FOLDER, default=Path("/data"), show_default=True, help="Folder of the servers' store.")
-@click.option("--listen", default="0.0.0.0:4222", show_default=True, metavar="HOST:PORT", help="For clients.")
-@click.option("--listen-routes", default="0.0.0.0:6222", show_default=True, metavar="HOST:PORT", help="For servers.")
-@click.option("--monitor", default="0.0.0.0:8222", show_default=True, metavar="HOST:PORT", help="For /healthz, /jsz.")
+@click.option("--certificates", type=_FOLDER, help="Folder of bus.pem, bus.key, authority.pem on the servers.")
+@click.option(
+    "--store", type=_FOLDER, default=Path("/data"), show_default=True, help="Folder of the store on the servers."
+)
+@click.option("--listen", default="0.0.0.0:4222", show_default=True, metavar="HOST:PORT", help="Address for clients.")
+@click.option(
+    "--listen-routes",
+    default="0.0.0.0:6222",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Address for the other servers.",
+)
+@click.option(
+    "--monitor", default="0.0.0.0:8222", show_default=True, metavar="HOST:PORT", help="Address of /healthz and /jsz."
+)
 @data_dir_option
 @json_option
 def command(
@@ -41,10 +51,10 @@ def command(
 ) -> None:
     """Print the configuration of a nats-server in a cluster, with all accounts.
 
-    It is the same for every server: start each with `nats-server --config FILE --name NAME`. The passwords are those
-    of DOCQA_NATS_CREDENTIALS, else of the data folder. Keep the file as secret as they are.
+    It is the same for every server: start each with `nats-server --config FILE --name NAME`. The passwords come from
+    DOCQA_NATS_CREDENTIALS, else from the data folder. Keep the file as secret as they are.
 
-    Afterwards DOCQA_REPLICAS=3 docqa nats, with DOCQA_NATS_URL naming the servers, makes the streams.
+    Afterwards run `docqa nats` with DOCQA_NATS_URL naming the servers and DOCQA_REPLICAS=3 to create the streams.
     """
     settings = load(NatsSettings, environment_with(DOCQA_DATA_DIR=data_dir))
     node = Node(
@@ -68,7 +78,7 @@ def _passwords(settings: NatsSettings) -> dict[str, str]:
     except FileNotFoundError as error:
         raise SettingsError(
             f"DOCQA_NATS_CREDENTIALS: there is no {error.filename}: name the folder of the three passwords "
-            "(deploy/compose/prepare.sh draws them)."
+            "(deploy/compose/prepare.sh generates them)."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""`docqa dead`: jobs that ended without an answer and may be worth another try."""
+"""`docqa dead`: lists, shows, replays and removes dead letters, the jobs that ended without an answer."""
 
 import asyncio
 import json
@@ -27,11 +27,13 @@ T = TypeVar("T")
 
 _EXCERPT_CHARS: Final = 60
 _AT_ONCE: Final = 100
-"""The most that one command replays or drops without being told otherwise."""
+"""The default limit of one command."""
 
-reason_option = click.option("--reason", type=click.Choice(get_args(FailureCode)), help="Only of this reason.")
+reason_option = click.option(
+    "--reason", type=click.Choice(get_args(FailureCode)), help="Only dead letters of this reason."
+)
 limit_option = click.option(
-    "--limit", type=click.IntRange(1), default=_AT_ONCE, show_default=True, help="At most so many."
+    "--limit", type=click.IntRange(1), default=_AT_ONCE, show_default=True, help="Most dead letters to process."
 )
 all_option = click.option("--all", "all_of_them", is_flag=True, help="All, oldest first, up to --limit.")
 which_argument = click.argument("which", metavar="[NUMBER|JOB]...", nargs=-1)
@@ -39,9 +41,9 @@ which_argument = click.argument("which", metavar="[NUMBER|JOB]...", nargs=-1)
 
 @click.group("dead")
 def command() -> None:
-    """Look at jobs that could not be answered, and try them again.
+    """List jobs that could not be answered, and try them again.
 
-    Each has a number (its sequence in DOCQA_DEAD); the newest of a job is also found by the job's id.
+    Each has a number (its sequence in DOCQA_DEAD); the newest of a job can also be named by the job's id.
     """
 
 
@@ -51,7 +53,7 @@ def command() -> None:
 @data_dir_option
 @json_option
 def list_(reason: str | None, limit: int, data_dir: Path | None, as_json: bool) -> None:
-    """Show dead letters, newest last."""
+    """List dead letters, newest last."""
 
     async def newest(bus: Bus) -> list[Found]:
         found: deque[Found] = deque(maxlen=limit)
@@ -71,12 +73,12 @@ def list_(reason: str | None, limit: int, data_dir: Path | None, as_json: bool) 
 @data_dir_option
 @json_option
 def show(which: str, data_dir: Path | None, as_json: bool) -> None:
-    """Show one dead letter: the sanitized question, why it died, and what became of its replay."""
-    told = _run(data_dir, lambda bus: _shown(bus, which))
+    """Show one dead letter: the sanitized question, why it failed, and the state of its replay."""
+    shown = _run(data_dir, lambda bus: _shown(bus, which))
     if as_json:
-        click.echo(json.dumps(told))
+        click.echo(json.dumps(shown))
     else:
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
 @command.command("replay")
@@ -89,21 +91,21 @@ def show(which: str, data_dir: Path | None, as_json: bool) -> None:
 def replay(
     which: tuple[str, ...], all_of_them: bool, reason: str | None, limit: int, data_dir: Path | None, as_json: bool
 ) -> None:
-    """Publish dead letters anew, each as a job of its owner's under a new id.
+    """Publish dead letters again, each as a job of its owner under a new id.
 
-    They go through the queue's bound like any job: when it is full, the rest stays for the next time (status 75). A
-    second replay of the same letter is the same job.
+    They need free queue slots like any job: if the queue is full, the rest stays for the next time (exit status 75).
+    Replaying the same letter twice gives one job.
     """
     _check_choice(which, all_of_them)
-    done, trouble = _run(data_dir, lambda bus: _replayed(bus, which, reason, limit))
+    done, error = _run(data_dir, lambda bus: _replayed(bus, which, reason, limit))
     if as_json:
-        told = [{"seq": found.seq, **msgspec.structs.asdict(job)} for found, job in done]
-        click.echo(json.dumps({"replayed": told, "stopped": str(trouble) if trouble else None}))
+        replayed = [{"seq": found.seq, **msgspec.structs.asdict(job)} for found, job in done]
+        click.echo(json.dumps({"replayed": replayed, "stopped": str(error) if error else None}))
     else:
         lines = [f"{found.seq}  {job.publisher}.{job.client}  replayed as {job.job_id}" for found, job in done]
-        click.echo("\n".join(lines) or ("Nothing was replayed." if trouble else "There is nothing to replay."))
-    if trouble:
-        raise trouble
+        click.echo("\n".join(lines) or ("Nothing was replayed." if error else "There is nothing to replay."))
+    if error:
+        raise error
 
 
 @command.command("drop")
@@ -116,7 +118,7 @@ def replay(
 def drop(
     which: tuple[str, ...], all_of_them: bool, reason: str | None, limit: int, data_dir: Path | None, as_json: bool
 ) -> None:
-    """Remove dead letters for good, their text on the disk too. Their jobs' failures stand."""
+    """Remove dead letters for good, including their text on disk. The failures of their jobs stay."""
     _check_choice(which, all_of_them)
     dropped = _run(data_dir, lambda bus: _dropped(bus, which, reason, limit))
     if as_json:
@@ -143,12 +145,12 @@ def _check_choice(which: tuple[str, ...], all_of_them: bool) -> None:
 
 
 async def _chosen(bus: Bus, which: tuple[str, ...], reason: str | None, limit: int, *, fresh: bool) -> list[Found]:
-    """The named ones, else the oldest; `fresh`: without those that were replayed or can't be."""
+    """The named dead letters, else the oldest; `fresh` leaves out those that were replayed or cannot be."""
     if which:
         return [await dead_letters.letter(bus, one) for one in dict.fromkeys(which)]
     chosen: list[Found] = []
     async for found in dead_letters.letters(bus, reason or "*"):
-        if not (fresh and (found.replayed_as or found.hindrance)):
+        if not (fresh and (found.replayed_as or found.blocker)):
             chosen.append(found)
         if len(chosen) == limit:
             break
@@ -158,7 +160,7 @@ async def _chosen(bus: Bus, which: tuple[str, ...], reason: str | None, limit: i
 async def _replayed(
     bus: Bus, which: tuple[str, ...], reason: str | None, limit: int
 ) -> tuple[list[tuple[Found, JobName]], DocQAError | None]:
-    """What was replayed, and why no more was."""
+    """What was replayed, and the error that stopped it, if any."""
     done: list[tuple[Found, JobName]] = []
     for found in await _chosen(bus, which, reason, limit, fresh=True):
         try:
@@ -175,10 +177,10 @@ async def _dropped(bus: Bus, which: tuple[str, ...], reason: str | None, limit: 
 
 async def _shown(bus: Bus, which: str) -> dict[str, Any]:
     found = await dead_letters.letter(bus, which)
-    told = _described(found) | {"letter": msgspec.to_builtins(found.letter)}
+    shown = _described(found) | {"letter": msgspec.to_builtins(found.letter)}
     if found.replayed_as and found.job:
-        told["replay"] = await _status(bus, JobName(found.job.publisher, found.job.client, found.replayed_as))
-    return told
+        shown["replay"] = await _status(bus, JobName(found.job.publisher, found.job.client, found.replayed_as))
+    return shown
 
 
 async def _status(bus: Bus, job: JobName) -> dict[str, Any]:
@@ -200,13 +202,13 @@ def _described(found: Found) -> dict[str, Any]:
         "client": job and job.client,
         "job": job and job.job_id,
         "replayed_as": found.replayed_as,
-        "replayable": not found.hindrance,
+        "replayable": not found.blocker,
     }
 
 
 def _line(found: Found) -> str:
     name = found.job.key if found.job else repr(found.letter.subject)
-    text = found.letter.query.query if found.letter.query else f"{found.letter.size_bytes} bytes that nobody can read"
+    text = found.letter.query.query if found.letter.query else f"{found.letter.size_bytes} bytes that cannot be read"
     # Of a stranger's text no control character reaches a terminal.
     shown = "".join(char if char.isprintable() else " " for char in text[:_EXCERPT_CHARS])
     mark = f"  replayed as {found.replayed_as}" if found.replayed_as else ""

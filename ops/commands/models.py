@@ -1,4 +1,4 @@
-"""`docqa models`: which models there are, how each is run, and the measuring that decides it."""
+"""`docqa models`: lists models and how each is run, tunes them, and keeps snapshots of their files."""
 
 import json
 import subprocess
@@ -22,23 +22,23 @@ _root_option = click.option(
     "--folder",
     "root",
     type=_FILE,
-    help="The folder of snapshots. [default: DOCQA_MODEL_SNAPSHOTS, else model-snapshots in the data folder]",
+    help="Folder of the snapshots. [default: DOCQA_MODEL_SNAPSHOTS, else model-snapshots in the data folder]",
 )
 
 
 @click.group("models")
 def command() -> None:
-    """Say how models are run on this machine, and measure it."""
+    """List, tune, snapshot and verify models."""
 
 
 @command.command("tune")
 @click.option(
     "--model", type=click.Path(path_type=Path), help="A GGUF file. [default: what MODEL_PATH and MODEL_NAME say]"
 )
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Keep the choice here. [default: DOCQA_MODEL_CACHE]")
-@click.option("--only", multiple=True, metavar="NAME", help="Try this quantization and no other; may be repeated.")
-@click.option("--without", multiple=True, metavar="NAME", help="Leave this quantization out; may be repeated.")
-@click.option("--again", is_flag=True, help="Measure even when there is a choice.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Store the choice here. [default: DOCQA_MODEL_CACHE]")
+@click.option("--only", multiple=True, metavar="NAME", help="Try only this quantization; may be repeated.")
+@click.option("--without", multiple=True, metavar="NAME", help="Do not try this quantization; may be repeated.")
+@click.option("--again", is_flag=True, help="Measure even if there is a choice already.")
 @json_option
 def tune(
     model: Path | None,
@@ -48,10 +48,10 @@ def tune(
     again: bool,
     as_json: bool,
 ) -> None:
-    """Measure how a model runs fastest on this machine while it still says the same.
+    """Find the fastest way to run a model on this machine without changing its answers.
 
-    Tries the quantizations that the file can be turned into and the ways of running them, shows what was tried, and
-    keeps the choice for the next start. The given file stays as it is. Ctrl-C leaves nothing behind.
+    Tries the quantizations that the file can be converted to and the options of running them, shows all results, and
+    stores the choice for the next start. The source file is not changed. Ctrl-C leaves nothing behind.
     """
     options: list[tuple[str, object]] = [("--model", model), ("--root", data_dir and data_dir / "models")]
     options += [("--only", name) for name in only] + [("--without", name) for name in without]
@@ -67,7 +67,7 @@ def tune(
 @data_dir_option
 @json_option
 def list_(data_dir: Path | None, as_json: bool) -> None:
-    """Show the models and how each is run."""
+    """List the models and how each is run."""
     environment = environment_with(DOCQA_DATA_DIR=data_dir)
     listed = _listed(environment)
     snapshots = worker_tool.run(["list"], environment, quiet=True)["snapshots"]
@@ -82,8 +82,8 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
 @click.option(
     "--model", "models", multiple=True, type=_FILE, help="A GGUF file; may be repeated. [default: all in MODEL_PATH]"
 )
-@click.option("--source", help="Where the files came from. [default: what they say themselves]")
-@click.option("--copy", "is_copied", is_flag=True, help="Copy, even where a link would do.")
+@click.option("--source", help="Where the files came from. [default: from their metadata]")
+@click.option("--copy", "is_copied", is_flag=True, help="Copy, even if a link is possible.")
 @_root_option
 @data_dir_option
 @json_option
@@ -95,16 +95,16 @@ def snapshot(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Keep the model files with their SHA-256, and record them for the worker's check at its start.
+    """Store the model files with their SHA-256, and record them for the worker's check at its start.
 
-    The last five different snapshots are kept. Links are made where the file system can, copies elsewhere.
+    The last five different snapshots are kept. Files are linked if the file system supports it, else copied.
     """
     options = [("--root", root), ("--source", source), *(("--model", model) for model in models)]
-    told = _worked("snapshot", options, ["--copy"] if is_copied else [], data_dir, as_json)
+    told = _run_tool("snapshot", options, ["--copy"] if is_copied else [], data_dir, as_json)
     if as_json:
         click.echo(json.dumps(told))
     else:
-        words = "" if told["is_new"] else "Nothing has changed since: "
+        words = "" if told["is_new"] else "Unchanged since "
         click.echo(f"{words}{_snapshot_line(told['snapshot'])}")
 
 
@@ -114,33 +114,33 @@ def snapshot(
 @data_dir_option
 @json_option
 def verify(which: str, root: Path | None, data_dir: Path | None, as_json: bool) -> None:
-    """Read a snapshot and the files in use, and compare their SHA-256 with what was recorded."""
-    troubles = _worked("verify", [("--root", root), ("--which", which)], [], data_dir, as_json)["troubles"]
+    """Compare the SHA-256 of a snapshot and of the files in use with the recorded ones."""
+    troubles = _run_tool("verify", [("--root", root), ("--which", which)], [], data_dir, as_json)["troubles"]
     if as_json:
         click.echo(json.dumps({"verified": not troubles, "troubles": troubles}))
     elif not troubles:
-        click.echo("All files are as they were recorded.")
+        click.echo("All files match their record.")
     if troubles:
         raise DocQAError(" ".join(troubles))
 
 
 @command.command("restore")
 @click.argument("which", default="latest", metavar="[SNAPSHOT|latest]")
-@click.option("--into", type=_FILE, help="A folder. [default: where the files were]")
-@click.option("--copy", "is_copied", is_flag=True, help="Copy, even where a link would do.")
+@click.option("--into", type=_FILE, help="Target folder. [default: the original paths]")
+@click.option("--copy", "is_copied", is_flag=True, help="Copy, even if a link is possible.")
 @_root_option
 @data_dir_option
 @json_option
 def restore(
     which: str, into: Path | None, is_copied: bool, root: Path | None, data_dir: Path | None, as_json: bool
 ) -> None:
-    """Put a snapshot's files back, if all of them are whole. A running worker keeps what it has loaded."""
+    """Put a snapshot's files back if all are intact. A running worker keeps the model that it has loaded."""
     options = [("--root", root), ("--which", which), ("--into", into)]
-    told = _worked("restore", options, ["--copy"] if is_copied else [], data_dir, as_json)
+    told = _run_tool("restore", options, ["--copy"] if is_copied else [], data_dir, as_json)
     click.echo(json.dumps(told) if as_json else "\n".join(f"Restored {path}" for path in told["restored"]))
 
 
-def _worked(
+def _run_tool(
     action: str, options: Sequence[tuple[str, object]], flags: Sequence[str], data_dir: Path | None, as_json: bool
 ) -> dict[str, Any]:
     given = [text for name, value in options if value for text in (name, str(value))]
@@ -155,10 +155,10 @@ def _snapshot_line(snapshot: Mapping[str, Any]) -> str:
 
 
 def _file_lines(snapshot: Mapping[str, Any]) -> list[str]:
-    """What is known of each file: enough to tell two apart; `--json` has all of it."""
+    """The main facts of each file; `--json` prints all."""
     return [
         f"    {Path(file['path']).name}  SHA-256 {file['sha256'][:12]}  "
-        f"{file['metadata'].get('general.architecture', 'says nothing of itself')}  from {file['source']}"
+        f"{file['metadata'].get('general.architecture', 'unknown architecture')}  from {file['source']}"
         for file in snapshot["files"]
     ]
 
@@ -184,10 +184,10 @@ def _listed(environment: Mapping[str, str]) -> list[dict[str, Any]]:
 def _line(model: Mapping[str, Any]) -> str:
     mark = "*" if model["is_used"] else " "
     size = f"{model['size_bytes'] / 2**20:,.0f} MiB"
-    return f"{mark} {model['model']:<40} {size:>12}  {_way(model)}"
+    return f"{mark} {model['model']:<40} {size:>12}  {_run_form(model)}"
 
 
-def _way(model: Mapping[str, Any]) -> str:
+def _run_form(model: Mapping[str, Any]) -> str:
     if choice := model["choice"]:
         return f"as {choice['chosen']['quantization']}, measured {choice['measured_at'][:10]}"
     return "not measured yet: docqa models tune" + ("" if model["is_used"] else f" --model {model['path']}")

@@ -1,4 +1,4 @@
-"""`docqa nats`: the bus alone, in the foreground."""
+"""`docqa nats`: runs the message bus alone, in the foreground."""
 
 import asyncio
 import json
@@ -13,17 +13,17 @@ from contract.runtime.systemd import Notifier
 from contract.settings import BusSettings, load
 from ops.console import Console, silence_logs
 from ops.nats import disk
-from ops.nats.admin import provision_elsewhere
-from ops.nats.endpoint import door
+from ops.nats.admin import provision_as_admin
+from ops.nats.endpoint import endpoint_of
 from ops.nats.server import STOPS_WITHIN_S, NatsServer
 from ops.options import data_dir_option, environment_with, json_option, ready_file_option
 from ops.settings import NatsSettings
-from ops.supervisor.data_dir import claimed
-from ops.supervisor.keeper import Keeper, watch
+from ops.supervisor.data_dir import locked
 from ops.supervisor.ready_file import ReadyFile
 from ops.supervisor.signals import Stop
+from ops.supervisor.supervisor import Supervisor, watch
 
-_LOOKS_EVERY_S = 5.0
+_PROBES_EVERY_S = 5.0
 
 
 @click.command("nats")
@@ -33,57 +33,61 @@ _LOOKS_EVERY_S = 5.0
 def command(data_dir: Path | None, ready_file: Path | None, as_json: bool) -> None:
     """Run the embedded nats-server, with its streams, until Ctrl-C.
 
-    With DOCQA_NATS_URL set, make the streams on that server instead, as its user `admin`, and end.
+    If DOCQA_NATS_URL is set, create or update the streams on that server instead, as its user `admin`, and end.
     """
     environment = environment_with(DOCQA_DATA_DIR=data_dir)
     settings = load(NatsSettings, environment)
     notifier = Notifier.from_environment(environment, os.getpid())
     silence_logs()
     if environment.get("DOCQA_NATS_URL"):
-        asyncio.run(provision_elsewhere(load(BusSettings, environment), settings))
+        asyncio.run(provision_as_admin(load(BusSettings, environment), settings))
         notifier.ready()
-        click.echo(json.dumps({"nats_url": environment["DOCQA_NATS_URL"]}) if as_json else "The streams are there.")
+        click.echo(
+            json.dumps({"nats_url": environment["DOCQA_NATS_URL"]}) if as_json else "Streams created or up to date."
+        )
     else:
         asyncio.run(_run(settings, notifier, ready_file, as_json))
 
 
 async def _run(settings: NatsSettings, notifier: Notifier, ready_path: Path | None, as_json: bool) -> None:
-    stop, own_door = Stop(), door(settings)
-    with claimed(settings.data_dir), Console(quiet=as_json) as console:
+    stop, endpoint = Stop(), endpoint_of(settings)
+    with locked(settings.data_dir), Console(quiet=as_json) as console:
         ready_file = ReadyFile(ready_path)
-        server = NatsServer(settings.data_dir, settings, own_door, settings.credentials)
-        keeper = Keeper(server, console, lambda: ready_file.write(_describe(server, keeper)))
+        server = NatsServer(settings.data_dir, settings, endpoint, settings.credentials)
+        supervisor = Supervisor(server, console, lambda: ready_file.write(_describe(server, supervisor)))
 
         async def serve() -> None:
-            await keeper.start()
-            ready_file.write(_describe(server, keeper))
+            await supervisor.start()
+            ready_file.write(_describe(server, supervisor))
             notifier.ready()
-            click.echo(json.dumps(_describe(server, keeper)) if as_json else f"The bus is at {server.url}")
-            await asyncio.gather(watch(keeper), show_life(notifier, server, keeper))
+            click.echo(
+                json.dumps(_describe(server, supervisor)) if as_json else f"The message bus listens at {server.url}"
+            )
+            await asyncio.gather(watch(supervisor), notify_watchdog(notifier, server, supervisor))
 
         try:
             await stop.unless_asked(serve())
         finally:
             notifier.stopping()
             ready_file.remove()
-            await keeper.stop(STOPS_WITHIN_S)
+            await supervisor.stop(STOPS_WITHIN_S)
             await tasks.end_others()
 
 
-async def show_life(notifier: Notifier, server: NatsServer, keeper: Keeper) -> None:
-    """Tell the service manager that all is well, until cancelled; not while a server that runs says nothing."""
+async def notify_watchdog(notifier: Notifier, server: NatsServer, supervisor: Supervisor) -> None:
+    """Notify the service manager's watchdog until cancelled, except while a running server does not answer."""
     while notifier.watchdog_s < math.inf:
-        # Between two starts, which may take until a disk has room, the keeper is what lives.
-        if not keeper.is_up or await asyncio.to_thread(disk.answers, server.monitoring):
+        # Between two starts, which may take until the disk has room, the supervisor itself counts as alive.
+        if not supervisor.is_up or await asyncio.to_thread(disk.answers, server.monitoring):
             notifier.alive()
-        await asyncio.sleep(min(_LOOKS_EVERY_S, notifier.watchdog_s / 3))
+        await asyncio.sleep(min(_PROBES_EVERY_S, notifier.watchdog_s / 3))
 
 
-def _describe(server: NatsServer, keeper: Keeper) -> dict[str, object]:
+def _describe(server: NatsServer, supervisor: Supervisor) -> dict[str, object]:
     return {
         "nats_url": server.url,
         "nats_monitoring": server.monitoring,
-        "pids": {"up": os.getpid(), "nats": keeper.pid},
+        "pids": {"up": os.getpid(), "nats": supervisor.pid},
         "data_dir": str(server.data_dir),
         "credentials": str(server.credentials.folder),
     }

@@ -1,4 +1,4 @@
-"""`docqa preflight`: what would keep a start from going well, found before it, or beside a running stack."""
+"""`docqa preflight`: finds what would keep a start from succeeding, before it or beside a running stack."""
 
 import json
 import sys
@@ -16,51 +16,53 @@ from ops.preflight.finding import Finding
 from ops.settings import UpSettings
 
 if TYPE_CHECKING:
-    from ops.preflight.context import Scene
+    from ops.preflight.context import Context
 
 _MARKS: Final = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "failure": "[red]failure[/]"}
 _WIDTH_OF_FILES: Final = 130
 
 
 @click.command("preflight")
-@click.option("--strict", is_flag=True, help="Let warnings count as failures.")
-@click.option("--socket-activated", is_flag=True, help="The socket comes from systemd: no TCP port is needed.")
-@click.option("--nats-monitoring", metavar="URL", help="Where a nats-server of your own shows its state (its `http`).")
+@click.option("--strict", is_flag=True, help="Treat warnings as failures.")
+@click.option("--socket-activated", is_flag=True, help="systemd provides the socket: no TCP port is needed.")
+@click.option(
+    "--nats-monitoring", metavar="URL", help="Monitoring URL of an external nats-server (its `http` setting)."
+)
 @data_dir_option
 @json_option
 def command(
     strict: bool, socket_activated: bool, nats_monitoring: str | None, data_dir: Path | None, as_json: bool
 ) -> None:
-    """Look over the settings and this machine before a start, or beside a running stack; change nothing.
+    """Check the settings and this machine before a start, or beside a running stack; change nothing.
 
-    Exit status: 0 a start would go well (warnings are shown), 1 it would not, or --strict and there are warnings.
+    Exit status: 0 if a start would succeed (warnings are shown), 1 if not, or with --strict if there are warnings.
     """
     environment = environment_with(DOCQA_DATA_DIR=data_dir)
     settings = load(UpSettings, environment)
     with Console(quiet=as_json) as console:
-        console.work("Looking over the settings and the machine")
+        console.work("Checking the settings and the machine")
         from ops.preflight import context
 
-        found = list(_findings(context.look(settings, environment), nats_monitoring, is_activated=socket_activated))
+        found = list(_findings(context.gather(settings, environment), nats_monitoring, is_activated=socket_activated))
     stops = {"failure", "warning"} if strict else {"failure"}
     is_good = not any(finding.status in stops for finding in found)
     click.echo(json.dumps(_document(found, is_good)) if as_json else _drawn(found))
     sys.exit(0 if is_good else 1)
 
 
-def _findings(scene: "Scene", monitoring: str | None, *, is_activated: bool) -> Iterator[Finding]:
+def _findings(context: "Context", monitoring: str | None, *, is_activated: bool) -> Iterator[Finding]:
     # Imported here: `docqa --help` must not pay for it.
     from ops.preflight import bus, clock, disk, machine, memory, ports, queue, secrets
 
     checks: list[Callable[[], list[Finding]]] = [
-        lambda: queue.check(scene),
-        lambda: machine.check(scene),
-        lambda: memory.check(scene),
-        lambda: disk.check(scene),
-        lambda: bus.check(scene, monitoring),
-        lambda: secrets.check(scene),
-        lambda: clock.check(scene, monitoring),
-        lambda: ports.check(scene, is_activated=is_activated),
+        lambda: queue.check(context),
+        lambda: machine.check(context),
+        lambda: memory.check(context),
+        lambda: disk.check(context),
+        lambda: bus.check(context, monitoring),
+        lambda: secrets.check(context),
+        lambda: clock.check(context, monitoring),
+        lambda: ports.check(context, is_activated=is_activated),
     ]
     for check in checks:
         yield from check()

@@ -1,4 +1,4 @@
-"""`docqa publishers`: who may publish jobs directly over NATS."""
+"""`docqa publishers`: adds, lists and removes direct NATS publishers."""
 
 import asyncio
 import json
@@ -23,9 +23,10 @@ _name = click.argument("name")
 
 @click.group("publishers")
 def command() -> None:
-    """Say who may publish jobs directly over NATS: each is an account of its own.
+    """Add, list and remove direct NATS publishers; each has an account of its own.
 
-    Changes reach a running bus at once and cut nobody else; docs/protocol.md says what a publisher does.
+    Changes apply to a running message bus at once, without closing other connections. docs/protocol.md describes what a
+    publisher does.
     """
 
 
@@ -34,10 +35,10 @@ def command() -> None:
 @data_dir_option
 @json_option
 def add(name: str, data_dir: Path | None, as_json: bool) -> None:
-    """Let NAME publish; prints where its credentials are."""
+    """Allow NAME to publish; prints the path of its credentials."""
     settings = _settings(data_dir)
     folder = _made(settings.data_dir)
-    url = endpoint.public_url(settings) or address.noted(folder) or _USUAL_URL
+    url = endpoint.public_url(settings) or address.recorded(folder) or _USUAL_URL
     is_applied = asyncio.run(_changed(folder, lambda publishers: publishers.add(name, url)))
     described = _describe(address.publishers(folder), name)
     if as_json:
@@ -50,13 +51,13 @@ def add(name: str, data_dir: Path | None, as_json: bool) -> None:
 @data_dir_option
 @json_option
 def list_all(data_dir: Path | None, as_json: bool) -> None:
-    """Show all publishers."""
+    """List all publishers."""
     publishers = address.publishers(_settings(data_dir).data_dir)
     names = publishers.names()
     if as_json:
         click.echo(json.dumps({"publishers": [_describe(publishers, name) for name in names]}))
     else:
-        click.echo("\n".join(names) or "There are no direct publishers: `docqa publishers add NAME` makes one.")
+        click.echo("\n".join(names) or "There are no direct publishers: `docqa publishers add NAME` adds one.")
 
 
 @command.command("remove")
@@ -64,18 +65,18 @@ def list_all(data_dir: Path | None, as_json: bool) -> None:
 @data_dir_option
 @json_option
 def remove(name: str, data_dir: Path | None, as_json: bool) -> None:
-    """Cut NAME off; the jobs that it has published are still answered."""
+    """Remove NAME; jobs that it has published are still answered."""
     is_applied = asyncio.run(_changed(_made(_settings(data_dir).data_dir), lambda publishers: publishers.remove(name)))
     if as_json:
         click.echo(json.dumps({"name": name, "applied": is_applied}))
     else:
-        click.echo(f"{name} may not publish{_when(is_applied)}.")
+        click.echo(f"{name} may no longer publish{_when(is_applied)}.")
 
 
 async def _changed(data_dir: Path, change: Callable[[PublisherList], object]) -> bool:
-    """Change the list, then tell the bus; False when none runs."""
+    """Change the list, then apply it to the message bus; False if none is running."""
     publishers = address.publishers(data_dir)
-    async with publishers.held():
+    async with publishers.locked():
         change(publishers)
         return await reload.apply(address.bus_folder(data_dir), address.credentials(data_dir), publishers)
 
@@ -84,8 +85,8 @@ def _settings(option: Path | None) -> NatsSettings:
     environment = environment_with(DOCQA_DATA_DIR=option)
     if environment.get("DOCQA_NATS_URL"):
         raise SettingsError(
-            "DOCQA_NATS_URL names a bus that somebody else runs: its operator adds the account there, "
-            "as docs/protocol.md describes it."
+            "DOCQA_NATS_URL names an external message bus: its operator adds the account there, as docs/protocol.md "
+            "describes."
         )
     return load(NatsSettings, environment)
 

@@ -1,4 +1,4 @@
-"""`docqa ingress` and `docqa worker`: one service alone, in the foreground, on the bus of this data folder."""
+"""`docqa ingress` and `docqa worker`: run one service in the foreground, on the message bus of this data folder."""
 
 import os
 import sys
@@ -17,9 +17,9 @@ from ops.settings import UpSettings
 @data_dir_option
 @ready_file_option
 def ingress(data_dir: Path | None, ready_file: Path | None) -> None:
-    """Run the ingress alone, on the Unix socket and on DOCQA_HOST:DOCQA_PORT.
+    """Run only the ingress, on the Unix socket and on DOCQA_HOST:DOCQA_PORT.
 
-    Without DOCQA_NATS_URL it connects to the bus that `docqa nats` runs on the same data folder.
+    Without DOCQA_NATS_URL it connects to the message bus that `docqa nats` runs on the same data folder.
     """
     become("ingress", "ingress", data_dir, ready_file)
 
@@ -28,9 +28,9 @@ def ingress(data_dir: Path | None, ready_file: Path | None) -> None:
 @data_dir_option
 @ready_file_option
 def worker(data_dir: Path | None, ready_file: Path | None) -> None:
-    """Run a worker alone; several may share the queue.
+    """Run only a worker; several may share the queue.
 
-    Without DOCQA_NATS_URL it connects to the bus that `docqa nats` runs on the same data folder.
+    Without DOCQA_NATS_URL it connects to the message bus that `docqa nats` runs on the same data folder.
     """
     become("inference_worker", "worker", data_dir, ready_file)
 
@@ -47,5 +47,5 @@ def become(module: str, role: str, data_dir: Path | None, ready_file: Path | Non
 
 
 def named_port(settings: UpSettings) -> dict[str, str]:
-    """Where the bus is when its data folder is another user's: the services of systemd share the port's name only."""
+    """The bus address if its data folder belongs to another user: systemd services share only the port number."""
     return {"DOCQA_NATS_URL": f"nats://127.0.0.1:{settings.nats_port}"} if settings.nats_port else {}

@@ -1,4 +1,4 @@
-"""`docqa smoke`: does a running system do its work? Less than a minute, and an exit status for a pipeline."""
+"""`docqa smoke`: tests a running system in less than a minute, with an exit status for pipelines."""
 
 import asyncio
 import json
@@ -17,9 +17,9 @@ from ops.settings import UpSettings
 @target_option
 @token_option
 @metrics_option
-@click.option("--jobs", type=click.IntRange(1, 100), default=10, show_default=True, help="How many are asked.")
-@click.option("--check-429", is_flag=True, help="Fill the queue until one is refused, then take those back.")
-@click.option("--within", type=click.FloatRange(1, 600), default=55.0, show_default=True, help="Seconds for the whole.")
+@click.option("--jobs", type=click.IntRange(1, 100), default=10, show_default=True, help="Number of questions.")
+@click.option("--check-429", is_flag=True, help="Fill the queue until a question is refused, then cancel those jobs.")
+@click.option("--within", type=click.FloatRange(1, 600), default=55.0, show_default=True, help="Time limit in seconds.")
 @data_dir_option
 @json_option
 def command(
@@ -32,21 +32,21 @@ def command(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Ask a running system a few questions and see whether it does its work.
+    """Test a running system with a few questions.
 
-    Looks at its health, asks ten sample questions, reads its metrics, waits until its queue is down again.
-    Exit status: 0 all is well, 1 it is not.
+    Checks its health, asks ten sample questions, reads its metrics, waits until its queue is empty again.
+    Exit status: 0 if all steps passed, 1 if one failed.
     """
     from ops.release.probe import Probe
     from ops.release.smoke_steps import Plan, Step, steps
 
     settings = load(UpSettings, environment_with(DOCQA_DATA_DIR=data_dir))
-    place = target or str(settings.socket_path)
+    address = target or str(settings.socket_path)
     secret = token or (settings.token.reveal() if settings.token else None)
 
     async def run() -> list[Step]:
         done: list[Step] = []
-        async with Probe(place, secret, metrics) as probe:
+        async with Probe(address, secret, metrics) as probe:
             async for step in steps(probe, Plan(jobs, check_429, within)):
                 done.append(step)
                 if not as_json:
@@ -56,5 +56,5 @@ def command(
     done = asyncio.run(run())
     is_well = all(step.ok for step in done)
     if as_json:
-        click.echo(json.dumps({"ok": is_well, "target": place, "steps": msgspec.to_builtins(done)}))
+        click.echo(json.dumps({"ok": is_well, "target": address, "steps": msgspec.to_builtins(done)}))
     sys.exit(0 if is_well else 1)

@@ -1,4 +1,4 @@
-"""`docqa tokens`: makes, lists and revokes bearer tokens. Changes the file; the ingress reads it by itself."""
+"""`docqa tokens`: creates, lists and revokes bearer tokens in a file, which the ingress reloads by itself."""
 
 import contextlib
 import json
@@ -30,12 +30,12 @@ file_option = click.option(
     "path",
     type=click.Path(path_type=Path),
     envvar="DOCQA_TOKENS",
-    help="The file of tokens. [default: DOCQA_TOKENS, else tokens.json in the data folder]",
+    help="File of the tokens. [default: DOCQA_TOKENS, else tokens.json in the data folder]",
 )
 
 
 class _Parsed(click.ParamType[Any]):
-    """What a function makes of the text; a ValueError's text says what is wrong."""
+    """A parameter parsed by a function; the text of its ValueError is shown to the user."""
 
     def __init__(self, name: str, parse: Any) -> None:
         self.name = name
@@ -51,50 +51,52 @@ class _Parsed(click.ParamType[Any]):
 def _rights(text: str) -> tuple[Right, ...]:
     names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     if not set(names) <= set(_RIGHTS):
-        raise ValueError(f"Expected one or more of {', '.join(_RIGHTS)}, with commas between")
+        raise ValueError(f"Expected one or more of {', '.join(_RIGHTS)}, separated by commas")
     return msgspec.convert(names, tuple[Right, ...])
 
 
 def _share(text: str) -> float:
     share = float(text)
-    if not 0 < share <= 1:  # neither is NaN
+    if not 0 < share <= 1:  # false for NaN too
         raise ValueError("Expected a number above 0 and at most 1")
     return share
 
 
 def _moment(text: str) -> datetime:
-    """A number of days from now, or a date with or without a time; without a zone it is UTC."""
+    """A number of days from now, or a date with or without a time, in UTC unless it has a zone."""
     now = datetime.now(UTC).replace(microsecond=0)
     if days := _DAYS.fullmatch(text):
         return now + timedelta(days=int(days[1]))
     moment = datetime.fromisoformat(text)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if moment <= now:
-        raise ValueError("Expected a moment in the future")
+        raise ValueError("Expected a time in the future")
     return moment
 
 
 @click.group("tokens")
 def command() -> None:
-    """Make, list and revoke the tokens that DOCQA_TOKENS names.
+    """Create, list and revoke the tokens in the file that DOCQA_TOKENS names.
 
-    The ingress reads the file again within a second of a change.
+    The ingress reloads the file within a second of a change.
     """
 
 
 @command.command("create")
 @click.argument("name")
 @click.option("--rights", type=_Parsed("LIST", _rights), help="query, admin or both. [default: query]")
-@click.option("--share", type=_Parsed("FRACTION", _share), help="Of the queue. [default: DOCQA_CLIENT_SHARE]")
-@click.option("--rate", type=_Parsed("COUNT/WINDOW", Rate), help="As in 100/minute. [default: DOCQA_RATE_LIMIT]")
+@click.option("--share", type=_Parsed("FRACTION", _share), help="Share of the queue. [default: DOCQA_CLIENT_SHARE]")
+@click.option(
+    "--rate", type=_Parsed("COUNT/WINDOW", Rate), help="Rate limit, as in 100/minute. [default: DOCQA_RATE_LIMIT]"
+)
 @click.option("--expires", type=_Parsed("DATE|DAYS", _moment), help="As in 2030-01-31 or 90d. [default: never]")
 @file_option
 @json_option
 def create(name: str, path: Path | None, as_json: bool, expires: datetime | None, **wishes: Any) -> None:
-    """Make a token for the client NAME and show it, once.
+    """Create a token for the client NAME and show it, once.
 
-    A client may have two, so that the new one is in use before the old one is revoked. The second one has the first
-    one's rights, share and rate where no option says otherwise.
+    A client may have two, so that the new one is in use before the old one is revoked. The second one inherits the
+    rights, share and rate of the first unless options change them.
     """
     secret = token_file.new_token()
     with _changing(_path(path)) as file:
@@ -107,16 +109,16 @@ def create(name: str, path: Path | None, as_json: bool, expires: datetime | None
     if as_json:
         click.echo(json.dumps({"token": secret, **_described(made), "file": str(_path(path))}))
         return
-    click.echo(f"The token of {name}, shown this once ({made.shown} in lists and logs):", err=True)
+    click.echo(f"The token of {name}, shown only this once ({made.shown} in lists and logs):", err=True)
     click.echo(secret)
-    click.echo(f"It is good where the ingress runs with DOCQA_TOKENS={_path(path)}", err=True)
+    click.echo(f"It is valid for an ingress that runs with DOCQA_TOKENS={_path(path)}", err=True)
 
 
 @command.command("list")
 @file_option
 @json_option
 def list_tokens(path: Path | None, as_json: bool) -> None:
-    """List the tokens: whose they are and what they allow."""
+    """List the tokens with their clients and rights."""
     found = [_described(token) for token in _read(_path(path)).tokens]
     click.echo(json.dumps(found) if as_json else _table(found))
 
@@ -126,7 +128,7 @@ def list_tokens(path: Path | None, as_json: bool) -> None:
 @file_option
 @json_option
 def revoke(which: str, path: Path | None, as_json: bool) -> None:
-    """Revoke all tokens of a NAME, or the one that an ID of the list begins, or a TOKEN that was found somewhere."""
+    """Revoke all tokens of a NAME, or one by its ID in the list, or by the TOKEN itself."""
     with _changing(_path(path)) as file:
         gone = _meant(which, file)
         file[:] = [token for token in file if token not in gone]
@@ -150,15 +152,15 @@ def _meant(which: str, file: list[Token]) -> list[Token]:
     named = [token for token in file if token.name == which or token.sha256 == digest]
     begun = [token for token in file if len(which) >= _SHORTEST_ID and token.sha256.startswith(which)]
     if not named and len(begun) > 1:
-        raise DocQAError(f"More than one token begins with {which} ({_ids(begun)}): give more of it.")
+        raise DocQAError(f"More than one token begins with {which} ({_ids(begun)}): give more characters.")
     if not named and not begun:
-        raise DocQAError("There is no such token: `docqa tokens list` shows those there are.")
+        raise DocQAError("There is no such token: `docqa tokens list` shows all.")
     return named or begun
 
 
 @contextlib.contextmanager
 def _changing(path: Path) -> Iterator[list[Token]]:
-    """The file's tokens, to be changed and written back when the block ends well."""
+    """The tokens of the file, which are written back if the block ends without an error."""
     lock = FileLock(path.with_name(f"{path.name}.lock"))
     try:
         lock.acquire()

@@ -1,4 +1,4 @@
-"""`docqa up`: the bus, the worker and the ingress as children, from the start to the drain."""
+"""`docqa up`: reads the options and runs the whole system until the user stops it."""
 
 import asyncio
 from pathlib import Path
@@ -12,19 +12,25 @@ from ops.options import data_dir_option, environment_with, json_option, ready_fi
 from ops.settings import UpSettings
 from ops.stack import Up
 from ops.supervisor import ports
-from ops.supervisor.data_dir import claimed
+from ops.supervisor.data_dir import locked
 from ops.supervisor.ready_file import ReadyFile
 from ops.supervisor.signals import Stop
 
 
 @click.command("up")
 @data_dir_option
-@click.option("--http", metavar="HOST:PORT", help="Where to listen; port 0 picks one. [default: 127.0.0.1:8000]")
+@click.option(
+    "--http", metavar="HOST:PORT", help="Address to listen on; port 0 picks a free one. [default: 127.0.0.1:8000]"
+)
 @click.option("--uds", type=click.Path(path_type=Path), help="Unix socket. [default: docqa.sock in the data folder]")
-@click.option("--queue-size", type=click.IntRange(1), help="Jobs that wait and run. [default: MAX_QUEUE_SIZE or 10]")
+@click.option(
+    "--queue-size", type=click.IntRange(1), help="Most jobs that wait or run. [default: MAX_QUEUE_SIZE or 10]"
+)
 @click.option("--slots", type=click.IntRange(1), help="Jobs that run at once. [default: DOCQA_SLOTS or 8]")
-@click.option("--engine", type=click.Choice(["llama", "echo"]), help="echo is a stand-in that tests use.")
-@click.option("--echo-delay", type=click.FloatRange(0), metavar="SECONDS", help="How long the stand-in takes.")
+@click.option("--engine", type=click.Choice(["llama", "echo"]), help="`echo` is a fake engine for tests.")
+@click.option(
+    "--echo-delay", type=click.FloatRange(0), metavar="SECONDS", help="How long the fake engine takes per job."
+)
 @ready_file_option
 @json_option
 def command(
@@ -38,10 +44,10 @@ def command(
     ready_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Run everything in the foreground until Ctrl-C: bus, worker, ingress.
+    """Run everything in the foreground until Ctrl-C: message bus, worker, ingress.
 
-    Ctrl-C drains: running jobs finish (up to DOCQA_DRAIN_S), waiting ones stay on disk for the next start.
-    A second Ctrl-C hurries. All other settings come from the environment.
+    Ctrl-C drains: running jobs finish (up to DOCQA_DRAIN_S), waiting jobs stay on disk for the next start.
+    A second Ctrl-C stops at once. All other settings come from the environment.
     """
     host, port = ports.parse(http, "--http") if http else (None, None)
     environment = environment_with(
@@ -56,7 +62,7 @@ def command(
     )
     settings = load(UpSettings, environment)
     silence_logs()
-    with claimed(settings.data_dir), Console(quiet=as_json) as console:
+    with locked(settings.data_dir), Console(quiet=as_json) as console:
         asyncio.run(_run(Up(settings, environment, console, ReadyFile(ready_file), as_json=as_json)))
 
 

@@ -1,4 +1,4 @@
-"""`docqa usage`: who was answered by what, what the proxy cost, and what to do about it."""
+"""`docqa usage`: answers and tokens by client and backend, what the proxy cost, and advice."""
 
 import asyncio
 import json
@@ -9,25 +9,22 @@ from typing import Annotated, Final, TypeVar
 import click
 from msgspec import Meta, field
 
-from contract.bus import Bus, connected
-from contract.errors import BusError, DocQAError
-from contract.settings import BusSettings, load
+from contract.bus import Bus
+from contract.settings import QueueSettings, load
 from contract.topology import is_name
 from ops.console import silence_logs
-from ops.nats import address
+from ops.nats.admin import admin_bus
 from ops.options import data_dir_option, environment_with, json_option
-from ops.settings import UpSettings
 from ops.usage import days as usage_days
 from ops.usage import report as usage_report
 
-_ANSWERS_WITHIN_S: Final = 5.0
 _MOST_DAYS: Final = 92
 
 T = TypeVar("T")
 
 
-class UsageSettings(BusSettings, frozen=True, kw_only=True):
-    """Where the numbers are, and what they are held against."""
+class UsageSettings(QueueSettings, frozen=True, kw_only=True):
+    """The data folder, and the budget that usage is compared with."""
 
     token_budget_daily: Annotated[int, Meta(ge=0, le=10**12)] | None = field(
         default=None, name="COPILOT_TOKEN_BUDGET_DAILY"
@@ -36,27 +33,29 @@ class UsageSettings(BusSettings, frozen=True, kw_only=True):
 
 @click.command("usage")
 @click.option(
-    "--days", type=click.IntRange(1, _MOST_DAYS), default=7, show_default=True, help="Today and those before."
+    "--days", type=click.IntRange(1, _MOST_DAYS), default=7, show_default=True, help="Number of days, today included."
 )
-@click.option("--clear-cache", metavar="CLIENT", help="Forget the proxy's answers to a client; ALL: to everybody.")
+@click.option("--clear-cache", metavar="CLIENT", help="Delete the cached proxy answers of a client, or of ALL.")
 @data_dir_option
 @json_option
 def command(days: int, clear_cache: str | None, data_dir: Path | None, as_json: bool) -> None:
     """Show answers and tokens by day and client, what the proxy cost, and a forecast against its budget.
 
-    Days are days in UTC. Reads from the bus, as its admin: it must run.
+    Days are in UTC. The message bus must be running.
     """
     environment = environment_with(DOCQA_DATA_DIR=data_dir)
-    folder = load(UpSettings, environment).data_dir
-    if not environment.get("DOCQA_NATS_URL"):
-        environment |= address.environment_for(folder, "admin")
     settings = load(UsageSettings, environment)
-    if not environment.get("DOCQA_NATS_URL"):
-        raise DocQAError(f"No bus ever ran on {folder}: start it with `docqa up`, or name one with DOCQA_NATS_URL.")
     silence_logs()
+
+    def with_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
+        return asyncio.run(_as_admin(environment, settings.data_dir, work))
+
     if clear_cache is not None:
-        return _clear(settings, clear_cache, as_json=as_json)
-    found = _with_bus(settings, lambda bus: usage_days.read(bus, days))
+        _check_client(clear_cache)
+        count = with_bus(lambda bus: usage_days.clear_cache(bus, clear_cache))
+        click.echo(json.dumps({"cleared": count}) if as_json else f"{count} cached answers deleted.")
+        return
+    found = with_bus(lambda bus: usage_days.read(bus, days))
     report = usage_report.report(found, settings.token_budget_daily)
     if as_json:
         click.echo(json.dumps(report))
@@ -64,22 +63,14 @@ def command(days: int, clear_cache: str | None, data_dir: Path | None, as_json: 
         _show(report)
 
 
-def _clear(settings: BusSettings, client: str, *, as_json: bool) -> None:
-    if client != usage_days.EVERYBODY and not is_name(client):
+def _check_client(name: str) -> None:
+    if name != usage_days.EVERYBODY and not is_name(name):
         raise click.UsageError("--clear-cache: a client's name has 1 to 64 characters of a-z, 0-9, _ and -; or ALL.")
-    count = _with_bus(settings, lambda bus: usage_days.clear_cache(bus, client))
-    click.echo(json.dumps({"cleared": count}) if as_json else f"{count} answers are forgotten.")
 
 
-def _with_bus(settings: BusSettings, work: Callable[[Bus], Awaitable[T]]) -> T:
-    async def run() -> T:
-        try:
-            async with asyncio.timeout(_ANSWERS_WITHIN_S), connected(settings, "admin") as bus:
-                return await work(bus)
-        except TimeoutError:
-            raise BusError("The bus does not let the admin in: is `docqa up` or `docqa nats` running?") from None
-
-    return asyncio.run(run())
+async def _as_admin(environment: Mapping[str, str], data_dir: Path, work: Callable[[Bus], Awaitable[T]]) -> T:
+    async with admin_bus(environment, data_dir) as bus:
+        return await work(bus)
 
 
 def _show(report: Mapping[str, object]) -> None:

@@ -1,1 +1,1 @@
-"""What `docqa models` and the preflight ask of the worker's tools, and how their replies are shown."""
+"""Runs the worker's model tools for `docqa models`, and shows their results."""

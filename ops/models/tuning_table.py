@@ -1,4 +1,4 @@
-"""Shows what a tuning tried, the fastest first, and what it chose."""
+"""Prints the candidates of a tuning, fastest first, and the choice."""
 
 import sys
 from collections.abc import Mapping
@@ -22,25 +22,29 @@ def show(found: Mapping[str, Any]) -> None:
         table.add_row(*_row(tried), style="bold" if tried["verdict"] == "chosen" else None)
     console.print(table)
     console.print(
-        "Seconds are for 4 documents with 8 questions each; KL is the distance from what the given file says, in nats."
+        "Seconds are for 4 documents with 8 questions each; KL is the divergence from the source file, in nats."
     )
-    console.print(f"Chosen on {choice['measured_at'][:10]}: {way(choice['chosen'])}. It is kept in {found['folder']}.")
-    console.print("`docqa models tune --again` measures anew; MODEL_QUANTIZATION=as-is runs the file as it is.")
+    console.print(
+        f"Chosen on {choice['measured_at'][:10]}: {description(choice['chosen'])}. It is stored in {found['folder']}."
+    )
+    console.print(
+        "`docqa models tune --again` measures again; MODEL_QUANTIZATION=as-is runs the source file unchanged."
+    )
 
 
-def way(candidate: Mapping[str, Any]) -> str:
+def description(candidate: Mapping[str, Any]) -> str:
     """A candidate in a few words."""
     options = candidate["options"]
-    words = [
+    parts = [
         candidate["quantization"],
         "flash attention" if options["flash_attention"] else "",
-        "unified cells" if options["kv_layout"] == "unified" else "",
-        f"{options['kv_type']} cells" if options["kv_type"] != "f16" else "",
+        "unified KV cache" if options["kv_layout"] == "unified" else "",
+        f"{options['kv_type']} KV cache" if options["kv_type"] != "f16" else "",
         f"steps of {options['step_tokens']}",
         f"{options['threads']} threads" if options["threads"] != 1 else "1 thread",
         f"{options['gpu_layers']} layers on the GPU" if options["gpu_layers"] else "",
     ]
-    return ", ".join(word for word in words if word)
+    return ", ".join(part for part in parts if part)
 
 
 def _row(tried: Mapping[str, Any]) -> list[str]:
@@ -48,4 +52,10 @@ def _row(tried: Mapping[str, Any]) -> list[str]:
     rates = [f"{speed[name]:,.0f}" if speed else "-" for name in ("prefill_tokens_per_s", "decode_tokens_per_s")]
     kl = "-" if tried["kl"] is None else f"{tried['kl']:.4f}"
     reason = f": {tried['reason']}" if tried["reason"] else ""
-    return [way(tried["candidate"]), kl, *rates, f"{speed['mix_s']:.1f}" if speed else "-", tried["verdict"] + reason]
+    return [
+        description(tried["candidate"]),
+        kl,
+        *rates,
+        f"{speed['mix_s']:.1f}" if speed else "-",
+        tried["verdict"] + reason,
+    ]

@@ -1,4 +1,4 @@
-"""Runs a tuning as a child and shows how far it is. Ends it with this process, however that ends."""
+"""Runs the worker's tools as child processes and shows their progress. The kernel ends them with this process."""
 
 import contextlib
 import json
@@ -15,44 +15,45 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from contract.errors import DocQAError
 from ops.console import Console
-from ops.models.tuning_table import way
+from ops.models.tuning_table import description
 from ops.supervisor import parent_death
 
-_CLEARS_UP_WITHIN_S: Final = 20.0
+_CLEANS_UP_WITHIN_S: Final = 20.0
 
 
 def watch(arguments: list[str], *, quiet: bool) -> dict[str, Any]:
-    """What the tuning ends with: `choice` and `folder`. Raises DocQAError with its sentence."""
+    """Run a tuning; returns its last event, with `choice` and `folder`. Raises DocQAError with its sentence."""
     with tempfile.TemporaryFile() as words, _running(arguments, words) as lines, _progress(quiet) as progress:
-        task = progress.add_task("Looking for a choice", total=1.0)
+        task = progress.add_task("Preparing", total=1.0)
         for line in lines:
             event = json.loads(line)
             match event["event"]:
                 case "began":
                     if not quiet:
                         click.echo(
-                            f"Measuring how {event['model']} runs fastest here: a small one takes 2 minutes.", err=True
+                            f"Measuring the fastest way to run {event['model']} here: a small model takes 2 minutes.",
+                            err=True,
                         )
                 case "trying":
-                    progress.update(task, completed=event["done"], description=way(event["candidate"]))
+                    progress.update(task, completed=event["done"], description=description(event["candidate"]))
                 case "chosen":
                     progress.update(task, completed=1.0, description="Done")
                     return dict(event)
                 case "failed":
                     raise DocQAError(event["sentence"])
-        raise DocQAError(_last(words) or "The tuning ended without a choice.")
+        raise DocQAError(_last(words) or "The tuning exited without a choice.")
 
 
 @contextlib.contextmanager
 def _running(arguments: list[str], words: IO[bytes]) -> Iterator[IO[bytes]]:
-    """The lines that it writes; it is ended with the block."""
+    """The lines that the tuning prints; it is ended with the block."""
     program = [sys.executable, "-m", "inference_worker.tools.tune", *arguments]
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", str(parent_death.__file__), str(os.getpid()), *program],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=words,
-        # A terminal's Ctrl-C comes here first: then it is told to clear up.
+        # Ctrl-C in a terminal reaches this process first, which then lets the tuning clean up.
         start_new_session=True,
     )
     with process:
@@ -66,7 +67,7 @@ def _running(arguments: list[str], words: IO[bytes]) -> Iterator[IO[bytes]]:
 def _end(process: "subprocess.Popen[bytes]") -> None:
     process.terminate()
     try:
-        process.wait(_CLEARS_UP_WITHIN_S)
+        process.wait(_CLEANS_UP_WITHIN_S)
     except subprocess.TimeoutExpired:
         process.kill()
 
@@ -88,7 +89,7 @@ def _last(words: IO[bytes]) -> str:
 
 
 def run(arguments: list[str], environment: Mapping[str, str], *, quiet: bool) -> dict[str, Any]:
-    """What the work ends with; raises DocQAError with its sentence."""
+    """Run the snapshot tool; returns its last event. Raises DocQAError with its sentence."""
     program = [sys.executable, "-m", "inference_worker.tools.model_snapshots", *arguments]
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", str(parent_death.__file__), str(os.getpid()), *program],
@@ -107,4 +108,4 @@ def run(arguments: list[str], environment: Mapping[str, str], *, quiet: bool) ->
                     return dict(event)
                 case "failed":
                     raise DocQAError(event["sentence"])
-    raise DocQAError("The work on the models ended without a word: try again.")
+    raise DocQAError("The model tool exited without a result; see its log.")

@@ -1,9 +1,9 @@
-"""Who is who on the embedded bus: the account that holds the streams, and the guests that reach into it.
+"""NATS accounts: the host account, which holds the streams, and the accounts that import some of its subjects.
 
-A guest is an account of its own: the ingress, and each direct publisher. It imports the subjects that it may use
-and nothing else. Permissions alone would not do: a user who may only publish jobs can still name any subject as the
-reply of its message, and the server, who may do everything, writes its word there: a forged job, an overwritten
-result, a purge. In an account of its own that word ends in the guest's own account.
+The ingress and each direct publisher have an importing account of their own. Permissions alone would not be enough: a
+user who may only publish jobs can still name any subject as the reply subject of a message, and the server, which may
+publish everywhere, would send its reply there: a forged job, an overwritten result, a purge. The reply to an importing
+account stays in that account.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,27 +19,27 @@ _STARTS: Final = topology.STARTS_BUCKET
 _IMPORTS: Final = topology.IMPORTS_STREAM
 _LIBRARY_DURABLE: Final = topology.LIBRARY_DURABLE
 _KEPT: Final = (topology.CACHE_BUCKET, topology.BUDGET_BUCKET, topology.USAGE_BUCKET)
-"""What workers keep beside results and starts."""
+"""What workers store besides results and starts."""
 _HTTP: Final = topology.HTTP_PUBLISHER
 
 SYSTEM: Final = "SYS"
-"""The server's own traffic: nobody has a user there."""
+"""The account of the server's own traffic: it has no users."""
 
 _API: Final = "$JS.API."
 _DIRECT_API: Final = "$JS.API.DIRECT."
 _LOCAL_API: Final = "docqa.api."
-"""What a guest's calls of JetStream's API are mapped to on their way: each account answers `$JS.API` itself."""
+"""Prefix that an importing account's JetStream API calls are mapped to: each account answers `$JS.API` itself."""
 
 _CANCEL: Final = topology.CANCEL_SUBJECTS.removesuffix(">")
 _CANCELS_FORGOTTEN_AFTER: Final = "1s"
-"""Nobody answers a cancel: the server would keep the reply subject of each for ever, 800 bytes a time."""
+"""No one replies to a cancel: without this the server would keep each reply subject for ever, 800 bytes a time."""
 
 _PUBLISHERS_OPERATIONS: Final[tuple[topology.LibraryOperation, ...]] = ("search", "status", "list", "text", "delete")
 """What a direct publisher may ask of the library. Files come in over HTTP or by `docqa documents`."""
 _INGRESS_OPERATIONS: Final[tuple[topology.LibraryOperation, ...]] = (*_PUBLISHERS_OPERATIONS, "original", "put")
 
 _PUBLISHERS_LIMITS: Final = MappingProxyType({"max_connections": 64, "max_subscriptions": 1024})
-"""So that one publisher's mistake does not use up what the server has for all."""
+"""Limits that keep a faulty publisher from using up the server's connections."""
 
 _WORKER: Final = {
     "publish": [
@@ -85,22 +85,22 @@ _LIBRARY: Final = {
 }
 
 
-class Guest(NamedTuple):
-    """An account that may publish to some subjects of the streams' account (services) and hear others (streams)."""
+class ImportingAccount(NamedTuple):
+    """An account that may publish to some subjects of the host account (services) and receive others (streams)."""
 
-    account: str
+    name: str
     user: str
     password: str
     services: Sequence[str]
     streams: Sequence[str]
     inbox: str = ""
-    """Named, the user is told when it tries more; else there is simply nobody at any other subject."""
+    """If set, the user has permissions, so that the server reports violations; else other subjects lead nowhere."""
     limits: Mapping[str, int] = MappingProxyType({})
 
     def exports(self) -> list[dict[str, Any]]:
-        """What the streams' account opens to this guest and to nobody else."""
+        """What the host account exports to this account only."""
         opened = [_service(subject) for subject in self.services] + [{"stream": subject} for subject in self.streams]
-        return [{**export, "accounts": [self.account]} for export in opened]
+        return [{**export, "accounts": [self.name]} for export in opened]
 
     def render(self) -> dict[str, Any]:
         """The account itself, as nats-server reads it."""
@@ -116,7 +116,7 @@ class Guest(NamedTuple):
     def _user(self) -> dict[str, Any]:
         user: dict[str, Any] = {"user": self.user, "password": self.password}
         if self.inbox:
-            # The server looks at a subject after it has mapped it.
+            # The server checks a subject after mapping it.
             publish = [_local(subject) for subject in self.services]
             user["permissions"] = {"publish": publish, "subscribe": [self.inbox, *self.streams]}
         return user
@@ -124,7 +124,7 @@ class Guest(NamedTuple):
 
 def render(passwords: Mapping[str, str], publishers: Mapping[str, str]) -> dict[str, Any]:
     """All accounts, from the roles' passwords and the direct publishers'."""
-    guests = [_ingress(passwords["ingress"]), *(publisher(name, word) for name, word in sorted(publishers.items()))]
+    importing = [_ingress(passwords["ingress"]), *(publisher(name, word) for name, word in sorted(publishers.items()))]
     hosts = {
         "jetstream": "enabled",
         "users": [
@@ -132,15 +132,15 @@ def render(passwords: Mapping[str, str], publishers: Mapping[str, str]) -> dict[
             _user("worker", passwords, _WORKER),
             _user("library", passwords, _LIBRARY),
         ],
-        "exports": [export for guest in guests for export in guest.exports()],
+        "exports": [export for account in importing for export in account.exports()],
     }
-    return {SYSTEM: {}, topology.ACCOUNT: hosts, **{guest.account: guest.render() for guest in guests}}
+    return {SYSTEM: {}, topology.ACCOUNT: hosts, **{account.name: account.render() for account in importing}}
 
 
-def publisher(name: str, password: str) -> Guest:
-    """A direct publisher: her own jobs, results, tokens and cancels."""
-    return Guest(
-        account=publisher_user(name),
+def publisher(name: str, password: str) -> ImportingAccount:
+    """A direct publisher: its own jobs, results, tokens and cancels."""
+    return ImportingAccount(
+        name=publisher_user(name),
         user=publisher_user(name),
         password=password,
         services=[
@@ -155,22 +155,22 @@ def publisher(name: str, password: str) -> Guest:
 
 
 def publisher_user(name: str) -> str:
-    """No publisher's user can have the name of a role."""
+    """The NATS user of a publisher; the prefix keeps it apart from the roles."""
     return f"publisher-{name}"
 
 
-def _ingress(password: str) -> Guest:
-    return Guest(
-        account="INGRESS",
+def _ingress(password: str) -> ImportingAccount:
+    return ImportingAccount(
+        name="INGRESS",
         user="ingress",
         password=password,
         services=[
             topology.jobs_subjects(_HTTP),
             topology.cancel_subjects(_HTTP),
             topology.ROLL_CALL_SUBJECT,
-            # A cancel, a hang-up and a deadline are failures that the ingress itself stores.
+            # The ingress itself stores the failures of cancels, hang-ups and deadlines.
             f"$KV.{_RESULTS}.{_HTTP}.>",
-            # An erased result is emptied in the cache too, which it can't read.
+            # An erased result is also emptied in the cache, which the ingress cannot read.
             f"$KV.{topology.CACHE_BUCKET}.{_HTTP}.>",
             f"$KV.{topology.CACHE_BUCKET}.{topology.EVERYBODY}.*",
             f"$JS.API.STREAM.INFO.{_JOBS}",
@@ -201,7 +201,7 @@ def _of_docqa(subject: str) -> dict[str, str]:
 
 
 def _local(subject: str) -> str:
-    """What the subject is called in a guest's account: its own name, but for calls that JetStream's API answers."""
+    """The subject inside an importing account: unchanged, except for calls of the JetStream API."""
     if subject.startswith(_API) and not subject.startswith(_DIRECT_API):
         return _LOCAL_API + subject.removeprefix(_API)
     return subject

@@ -1,4 +1,4 @@
-"""Where the embedded bus of a data folder is: a file beside its store, so that parts run by hand find it."""
+"""The address of a data folder's embedded bus, kept in a file beside its store, so that other commands find it."""
 
 from pathlib import Path
 
@@ -19,8 +19,8 @@ def publishers(data_dir: Path) -> PublisherList:
     return PublisherList(bus_folder(data_dir) / "publishers")
 
 
-def note(data_dir: Path, url: str, authority: Path | None = None) -> None:
-    """Write down where the bus is now, and whose certificate it shows, if any."""
+def record(data_dir: Path, url: str, authority: Path | None = None) -> None:
+    """Save the address of the bus and the authority of its certificate, if any."""
     if authority:
         write_atomically(_authority(data_dir), authority.read_bytes())
     else:
@@ -28,8 +28,8 @@ def note(data_dir: Path, url: str, authority: Path | None = None) -> None:
     write_atomically(_file(data_dir), f"{url}\n".encode())
 
 
-def noted(data_dir: Path) -> str | None:
-    """Where the bus was last; None when none ever ran on this folder."""
+def recorded(data_dir: Path) -> str | None:
+    """The last address of the bus; None if none ever ran on this folder."""
     try:
         return _file(data_dir).read_text(encoding="ascii").strip()
     except FileNotFoundError:
@@ -37,14 +37,14 @@ def noted(data_dir: Path) -> str | None:
 
 
 def environment_for(data_dir: Path, role: str) -> dict[str, str]:
-    """What a process needs to connect in this role; empty when no bus ever ran on this folder."""
-    url = noted(data_dir)
+    """The variables that a process needs to connect in this role; empty if no bus ever ran on this folder."""
+    url = recorded(data_dir)
     if not url:
         return {}
     authority = _authority(data_dir)
     return {
         "DOCQA_NATS_URL": url,
-        # Empty, it takes away what was set for another bus: one on the loopback alone shows no certificate.
+        # Empty, it overrides an authority set for another bus: this one has no certificate.
         "DOCQA_NATS_CA": str(authority) if authority.exists() else "",
         "DOCQA_NATS_PASSWORD_FILE": str(credentials(data_dir).path(role)),
     }

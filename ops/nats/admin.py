@@ -1,4 +1,4 @@
-"""The bus as its admin reaches it: the embedded one of the data folder, or the one that DOCQA_NATS_URL names."""
+"""Logs in to the message bus as its admin: to the embedded one of a data folder, or the one DOCQA_NATS_URL names."""
 
 import asyncio
 import contextlib
@@ -6,43 +6,52 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from contract.bus import Bus, connected
+from contract.bus import Bus
 from contract.bus.provision import provision
-from contract.errors import BusError, BusUnavailableError
+from contract.errors import BusUnavailableError
 from contract.settings import BusSettings, QueueSettings, load
 from ops.nats import address
 
-_PROVISIONS_WITHIN_S: Final = 15.0
 _LOGS_IN_WITHIN_S: Final = 10.0
+_PROVISIONS_WITHIN_S: Final = 15.0
 
 
-async def provision_elsewhere(bus_settings: BusSettings, settings: QueueSettings) -> None:
-    """Make the streams on a server that somebody else runs; raises BusError."""
+@contextlib.asynccontextmanager
+async def logged_in(settings: BusSettings) -> AsyncIterator[Bus]:
+    """A connection as `admin` for the time of a block; raises BusUnavailableError if there is none within 10 s."""
+    bus = Bus()
     try:
-        async with asyncio.timeout(_PROVISIONS_WITHIN_S), connected(bus_settings, "admin") as bus:
-            await provision(bus, settings)
-    except TimeoutError:
-        raise BusError("DOCQA_NATS_URL: no nats-server lets the user `admin` in there within 15 s.") from None
+        try:
+            async with asyncio.timeout(_LOGS_IN_WITHIN_S):
+                await bus.connect(settings, "admin")
+        except TimeoutError:
+            raise BusUnavailableError(
+                f"Cannot log in to nats-server at {settings.nats_url} as `admin`: is it running (`docqa up`), and is "
+                "the password right?"
+            ) from None
+        yield bus
+    finally:
+        await bus.close()
 
 
 @contextlib.asynccontextmanager
 async def admin_bus(environment: Mapping[str, str], data_dir: Path) -> AsyncIterator[Bus]:
-    """A connection for the time of a block; raises BusUnavailableError when nobody lets the admin in."""
+    """A connection to the bus that these settings mean, for the time of a block; raises BusUnavailableError."""
     if not environment.get("DOCQA_NATS_URL"):
         environment = {**environment, **address.environment_for(data_dir, "admin")}
     if not environment.get("DOCQA_NATS_URL"):
-        raise BusUnavailableError(f"No bus ever ran on {data_dir}: start it with `docqa up`, or name its --data-dir.")
-    settings = load(BusSettings, environment)
-    bus = Bus()
-    try:
-        async with asyncio.timeout(_LOGS_IN_WITHIN_S):
-            await bus.connect(settings, "admin")
-    except TimeoutError:
-        await bus.close()
         raise BusUnavailableError(
-            f"No nats-server lets the user `admin` in at {settings.nats_url}: is it running (`docqa up`)?"
-        ) from None
-    try:
+            f"No message bus ever ran on {data_dir}: start it with `docqa up`, or name its --data-dir."
+        )
+    async with logged_in(load(BusSettings, environment)) as bus:
         yield bus
-    finally:
-        await bus.close()
+
+
+async def provision_as_admin(bus_settings: BusSettings, settings: QueueSettings) -> None:
+    """Make the streams and buckets, or bring them up to date; raises BusError."""
+    async with logged_in(bus_settings) as bus:
+        try:
+            async with asyncio.timeout(_PROVISIONS_WITHIN_S):
+                await provision(bus, settings)
+        except TimeoutError:
+            raise BusUnavailableError("nats-server did not create the streams within 15 s: try again.") from None

@@ -1,6 +1,6 @@
-"""The configuration of one nats-server of a cluster, which somebody else runs: it has the embedded one's accounts.
+"""The configuration for the nats-servers of an external cluster, with the accounts of the embedded server.
 
-The file is the same for all servers of the cluster: each is told its own name on its command line.
+The file is the same for all servers of the cluster: each gets its own name on its command line.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ from ops.nats.endpoint import Certificate
 from ops.supervisor.ports import Address
 
 CLUSTER: Final = "docqa"
-_LEAVES_WITHIN: Final = "30s"
-_LEAVES_AFTER: Final = "3s"
-"""The least that nats-server takes. One that is asked to go sends its clients to the others, a little apart."""
+_DRAINS_WITHIN: Final = "30s"
+_DRAINS_AFTER: Final = "3s"
+"""The least that nats-server accepts. A server in lame duck mode moves its clients to the others gradually."""
 
 
 class Node(NamedTuple):
-    """Where a server listens, stores, and finds the others (as HOST:PORT, itself may be among them)."""
+    """The addresses and the store of a server, and all servers of the cluster as HOST:PORT (itself may be included)."""
 
     clients: Address
     monitor: Address
@@ -37,17 +37,17 @@ def render(
     max_request_size_mb: int,
     publishers: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """The configuration's text; raises SettingsError where passwords or jobs would travel in the clear."""
+    """The text of the configuration; raises SettingsError if passwords or jobs would travel unencrypted."""
     _check(node)
     config = {
         "listen": str(node.clients),
         "http": str(node.monitor),
         **nats_config.storing(node.store, max_request_size_mb),
         **nats_config.letting_in(passwords, publishers),
-        # One alone would wait for a majority for ever.
+        # A single server would wait for a majority for ever.
         **({"cluster": _cluster(node)} if len(node.others) > 1 else {}),
-        "lame_duck_duration": _LEAVES_WITHIN,
-        "lame_duck_grace_period": _LEAVES_AFTER,
+        "lame_duck_duration": _DRAINS_WITHIN,
+        "lame_duck_grace_period": _DRAINS_AFTER,
     }
     if node.certificate:
         config["tls"] = node.certificate.render()
@@ -59,11 +59,11 @@ def _cluster(node: Node) -> dict[str, Any]:
         "name": CLUSTER,
         "listen": str(node.routes),
         "routes": [f"nats://{other}" for other in node.others],
-        # Clients go where their settings say, by names that the certificate knows: not to addresses told by servers.
+        # Clients use the names in their settings, which the certificate contains, not addresses advertised by servers.
         "no_advertise": True,
     }
     if node.certificate:
-        # Servers believe each other by this certificate alone: its authority must sign for nobody else.
+        # Servers trust each other by this certificate alone: its authority must sign nothing else.
         cluster["tls"] = {**node.certificate.render(), "ca_file": str(node.certificate.authority), "verify": True}
     return cluster
 
@@ -72,4 +72,4 @@ def _check(node: Node) -> None:
     if node.certificate is None:
         for name, address in (("--listen", node.clients), ("--listen-routes", node.routes)):
             if not is_loopback(address.host):
-                raise SettingsError(f"{name}: passwords would come to {address} in the clear: name --certificates too.")
+                raise SettingsError(f"{name}: passwords would come to {address} in the clear: give --certificates too.")

@@ -1,4 +1,4 @@
-"""The passwords of the roles on the embedded bus: drawn once, kept in files that only their owner reads."""
+"""The passwords of the roles on the embedded bus: generated once, kept in files that only their owner can read."""
 
 import secrets
 from pathlib import Path
@@ -15,21 +15,21 @@ _LEAST_CHARS: Final = 16
 
 
 class Credentials:
-    """A folder with one file a role."""
+    """A folder with one file per role."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def ensure(self) -> None:
-        """Draw the passwords that are not there yet."""
+        """Generate the passwords that are missing."""
         make_folder(self.folder, 0o700)
         for role in ROLES:
             if not self.path(role).exists():
-                # Hexadecimal: nats-server takes a password that begins with "$2a$" for a hash.
+                # Hexadecimal, because nats-server takes a password that begins with "$2a$" for a hash.
                 write_atomically(self.path(role), secrets.token_hex(_PASSWORD_BYTES).encode(), mode=0o600)
 
     def adopt(self, folder: Path) -> None:
-        """Take the passwords that somebody else drew, one file a role; raises SettingsError."""
+        """Copy the passwords of another folder, one file per role; raises SettingsError."""
         make_folder(self.folder, 0o700)
         for role in ROLES:
             if role not in LATER_ROLES or (folder / role).exists():
@@ -47,7 +47,7 @@ def _given(path: Path) -> str:
     try:
         password = path.read_text(encoding="ascii").strip()
     except OSError as error:
-        raise SettingsError(f"DOCQA_NATS_CREDENTIALS: can't read {path}: {error.strerror}.") from None
+        raise SettingsError(f"DOCQA_NATS_CREDENTIALS: cannot read {path}: {error.strerror}.") from None
     except UnicodeDecodeError:
         password = ""
     if len(password) < _LEAST_CHARS or not password.isalnum():

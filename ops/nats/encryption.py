@@ -1,7 +1,7 @@
-"""The key under which the store is encrypted on disk, and the care that a server never meets a store of another key.
+"""The key that encrypts the store on disk, and the check that a server never opens a store with another key.
 
-With a wrong key nats-server finds no streams and says nothing: new ones would be made over the encrypted ones. So a
-hash of the key stands beside them. Backups and the bus itself speak plain text: the key protects the disk.
+With a wrong key nats-server finds no streams and reports no error: new ones would overwrite the encrypted ones. So a
+salted hash of the key is kept beside the store. Backups and connections are plain text: the key protects the disk only.
 """
 
 import hashlib
@@ -14,16 +14,16 @@ import msgspec
 
 from contract.runtime.files import make_folder, write_atomically
 from contract.settings import QueueSettings
-from ops.supervisor.keeper import StartError
+from ops.supervisor.supervisor import StartError
 
 VARIABLE: Final = "DOCQA_STORE_KEY"
-"""The server's configuration names the variable: the key itself is in no file of ours."""
+"""The server's configuration names this variable: the key itself is in no file of ours."""
 
 _MARK: Final = "docqa-key.json"
 
 
 class _Mark(msgspec.Struct, frozen=True):
-    """How a store is encrypted. The key is long and random: its salted hash gives nothing away."""
+    """How a store is encrypted. The key is long and random, so that its salted hash reveals nothing."""
 
     cipher: str
     salt: str
@@ -31,20 +31,20 @@ class _Mark(msgspec.Struct, frozen=True):
 
 
 def environment(settings: QueueSettings) -> dict[str, str]:
-    """What the server's process needs besides its configuration."""
-    # In quotes: nats-server would read a key of digits as a number.
+    """The variables that the server needs besides its configuration."""
+    # Quoted, because nats-server would read a key of digits as a number.
     return {VARIABLE: f'"{settings.store_key.reveal()}"'} if settings.store_key else {}
 
 
-def claim(store: Path, settings: QueueSettings) -> None:
-    """Note the key of a store that has none yet; raises StartError when the store has another one."""
+def check_key(store: Path, settings: QueueSettings) -> None:
+    """Compare the key with the store's, or record it for a new store; raises StartError if they differ."""
     mark, key = _read(store), settings.store_key
     if key is None:
         if mark:
-            raise StartError(f"{store} is encrypted: set {VARIABLE} to the key that it was made with.", final=True)
+            raise StartError(f"{store} is encrypted: set {VARIABLE} to its key.", final=True)
         return
     if mark is None:
-        # Before the server starts: it encrypts what is there.
+        # Before the server starts, because it encrypts an existing store at once.
         make_folder(store, 0o700)
         mark = _mark_of(key.reveal(), settings.store_cipher, secrets.token_hex(16))
         write_atomically(store / _MARK, msgspec.json.encode(mark), mode=0o600)
@@ -55,7 +55,7 @@ def claim(store: Path, settings: QueueSettings) -> None:
 
 
 def jetstream(settings: QueueSettings) -> Mapping[str, str]:
-    """The part of the server's configuration that encrypts."""
+    """The encryption part of the server's JetStream configuration."""
     return {"cipher": settings.store_cipher, "key": f"${VARIABLE}"} if settings.store_key else {}
 
 
@@ -69,4 +69,4 @@ def _read(store: Path) -> _Mark | None:
     except FileNotFoundError:
         return None
     except msgspec.DecodeError:
-        raise StartError(f"{store / _MARK} can't be read: restore it, or a backup.", final=True) from None
+        raise StartError(f"{store / _MARK} cannot be read: restore this file, or a backup.", final=True) from None

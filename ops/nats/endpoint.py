@@ -1,4 +1,4 @@
-"""Where the embedded nats-server listens: on this machine as it is, elsewhere with a certificate."""
+"""The addresses of the embedded nats-server: on the loopback without TLS, on others with a certificate only."""
 
 import re
 from pathlib import Path
@@ -18,51 +18,51 @@ _EVERYWHERE: Final = ("0.0.0.0", "::")
 
 
 class Certificate(NamedTuple):
-    """What the server shows, and the authority that its clients believe: files in PEM."""
+    """The server's certificate and key, and the authority that its clients trust: files in PEM."""
 
     chain: Path
     key: Path
     authority: Path
 
     def render(self) -> dict[str, str]:
-        """As nats-server reads it."""
+        """As nats-server configures it."""
         return {"cert_file": str(self.chain), "key_file": str(self.key)}
 
 
-class Door(NamedTuple):
-    """The addresses of clients and of monitoring, and the certificate that clients are shown."""
+class Endpoint(NamedTuple):
+    """The addresses for clients and for monitoring, and the certificate shown to clients."""
 
     address: Address = Address(_LOOPBACK, USUAL_PORT)
     monitor: Address = Address(_LOOPBACK, SERVER_PICKS)
     certificate: Certificate | None = None
     public_url: str | None = None
-    """Where publishers find it, if not where this machine's own processes do."""
+    """The address for publishers, if it is not the one for this machine's own processes."""
 
     def url(self, port: int) -> str:
-        """Where this machine's own processes find the server that listens on `port`."""
+        """The URL for this machine's own processes of the server that listens on `port`."""
         host = _LOOPBACK if self.address.host in _EVERYWHERE else self.address.host
         return f"{'tls' if self.certificate else 'nats'}://{Address(host, port)}"
 
 
-def door(settings: NatsSettings) -> Door:
-    """What the settings say; raises SettingsError where passwords would be told in the clear."""
+def endpoint_of(settings: NatsSettings) -> Endpoint:
+    """The endpoint that the settings describe; raises SettingsError if passwords would be sent unencrypted."""
     address = Address(settings.host, settings.nats_port or USUAL_PORT)
     monitor = ports.parse(settings.monitor, "DOCQA_NATS_MONITOR")
     certificate = _certificate(settings)
     if certificate is None and not is_loopback(address.host):
         raise SettingsError(
-            f"DOCQA_NATS_HOST: passwords would come to {settings.host} in the clear: name a certificate with "
-            "DOCQA_NATS_CERT, DOCQA_NATS_KEY and DOCQA_NATS_CA, or listen on 127.0.0.1."
+            f"DOCQA_NATS_HOST: passwords would come to {settings.host} in the clear: set DOCQA_NATS_CERT, "
+            "DOCQA_NATS_KEY and DOCQA_NATS_CA, or listen on 127.0.0.1."
         )
-    return Door(address, _picked(monitor), certificate, public_url(settings))
+    return Endpoint(address, _picked(monitor), certificate, public_url(settings))
 
 
 def public_url(settings: NatsSettings) -> str | None:
-    """What publishers are told; raises SettingsError for what is no address of a bus."""
+    """The address for publishers; raises SettingsError for anything but a NATS address."""
     url = settings.public_url
     if url and not _BUS_URL.fullmatch(url):
-        # Not shown: it may hold a password.
-        raise SettingsError("DOCQA_NATS_PUBLIC_URL: expected nats://HOST:PORT or tls://HOST:PORT, and nothing else.")
+        # The value is not shown, because it may contain a password.
+        raise SettingsError("DOCQA_NATS_PUBLIC_URL: expected nats://HOST:PORT or tls://HOST:PORT, nothing else.")
     return url
 
 
@@ -79,5 +79,5 @@ def _certificate(settings: NatsSettings) -> Certificate | None:
 
 
 def _picked(address: Address) -> Address:
-    """Port 0 is how our settings ask for any port; nats-server says -1."""
+    """Translate our port 0 (pick any) to nats-server's -1."""
     return address if address.port else address._replace(port=SERVER_PICKS)

@@ -1,7 +1,6 @@
-"""Who may publish directly: one file of credentials a publisher, in the data folder, readable by its owner alone.
+"""The list of direct publishers: one file of credentials each, in the data folder, readable by its owner alone.
 
-Knows names and passwords; what a publisher may do on the bus, `nats_accounts` knows, and how a running server
-learns of a change, `nats_reload`.
+Knows names and passwords; `accounts` knows what a publisher may do, and `reload` brings a change to a running server.
 """
 
 import contextlib
@@ -19,12 +18,12 @@ from contract.runtime.lock import FileLock
 from ops.nats.accounts import publisher_user
 
 _PASSWORD_BYTES: Final = 32
-_HELD_FOR_S: Final = 30.0
-"""More than a start of the server or a change of the list takes."""
+_LOCKED_WITHIN_S: Final = 30.0
+"""Longer than a start of the server or a change of the list takes."""
 
 
 class Publisher(msgspec.Struct, frozen=True):
-    """The content of a file: all that a NATS client needs. `url` is where the bus was last."""
+    """The content of a file: all that a NATS client needs. `url` is the last address of the message bus."""
 
     url: str
     user: str
@@ -36,17 +35,17 @@ class UnknownPublisherError(DocQAError):
 
 
 class PublisherList:
-    """The folder of files. Whoever changes it, or starts a server from it, holds it meanwhile."""
+    """The folder of files. It is locked while the list changes or a server starts from it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @contextlib.asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
-        """For the time of a block nobody else changes the list; raises AlreadyRunningError after half a minute."""
+    async def locked(self) -> AsyncIterator[None]:
+        """Lock the list for the time of a block; raises AlreadyRunningError after 30 s."""
         lock = FileLock(self.folder.with_suffix(".lock"))
-        if not await lock.acquire_within(_HELD_FOR_S):
-            raise AlreadyRunningError(f"Process {lock.holder()} holds the list of publishers: try again.")
+        if not await lock.acquire_within(_LOCKED_WITHIN_S):
+            raise AlreadyRunningError(f"Process {lock.holder()} has locked the list of publishers: try again.")
         try:
             yield
         finally:
@@ -67,18 +66,20 @@ class PublisherList:
         try:
             return msgspec.json.decode(self.path(name).read_bytes(), type=Publisher)
         except FileNotFoundError:
-            raise UnknownPublisherError(f"There is no publisher {name}: `docqa publishers list` shows them.") from None
+            raise UnknownPublisherError(f"There is no publisher {name}: `docqa publishers list` shows all.") from None
         except msgspec.DecodeError:
-            raise DocQAError(f"{self.path(name)} is not as it was written: remove {name} and add it again.") from None
+            raise DocQAError(
+                f"{self.path(name)} was changed and cannot be read: remove {name} and add it again."
+            ) from None
 
     def add(self, name: str, url: str) -> Publisher:
-        """Draw a password and write it down; raises BadNameError, and DocQAError for a name that is there."""
+        """Create a publisher with a random password; raises BadNameError, and DocQAError for a name in use."""
         if not is_free_name(name):
             raise BadNameError(
-                f"A publisher's name must match [a-z0-9_-]{{1,64}}, and `{topology.HTTP_PUBLISHER}` is the ingress."
+                f"A publisher's name must match [a-z0-9_-]{{1,64}}; `{topology.HTTP_PUBLISHER}` belongs to the ingress."
             )
         if self.path(name).exists():
-            raise DocQAError(f"{name} is there already: its credentials are in {self.path(name)}.")
+            raise DocQAError(f"{name} exists already: its credentials are in {self.path(name)}.")
         make_folder(self.folder, 0o700)
         publisher = Publisher(url, publisher_user(name), secrets.token_hex(_PASSWORD_BYTES))
         self._write(name, publisher)
@@ -87,11 +88,11 @@ class PublisherList:
     def remove(self, name: str) -> None:
         """Raises UnknownPublisherError."""
         if name not in self.names():
-            raise UnknownPublisherError(f"There is no publisher {name}: `docqa publishers list` shows them.")
+            raise UnknownPublisherError(f"There is no publisher {name}: `docqa publishers list` shows all.")
         self.path(name).unlink()
 
-    def note_url(self, url: str) -> None:
-        """The bus is there from now on."""
+    def record_url(self, url: str) -> None:
+        """Write the address of the message bus into all files."""
         for name in self.names():
             if (publisher := self.read(name)).url != url:
                 self._write(name, msgspec.structs.replace(publisher, url=url))
@@ -102,5 +103,5 @@ class PublisherList:
 
 
 def is_free_name(name: str) -> bool:
-    """True for what a direct publisher may be called."""
+    """True if a direct publisher may have this name."""
     return topology.is_name(name) and name != topology.HTTP_PUBLISHER

@@ -1,12 +1,12 @@
-"""Puts a restored store in the place of the former one: at one moment, whatever is killed when.
+"""Replaces the store by a restored one in a single step, whatever is killed at any moment.
 
-What is to be restored is made whole in a folder of its own first. From the rename of that folder on it is decided:
-whoever comes next, this restore or the next start of the server, does the rest. Before it nothing has changed.
+The restored store is built in a folder of its own first. The rename of that folder is the commit point: after it the
+next start of the server finishes the replacement; before it nothing has changed.
 
-    <nats>/restoring-*/ being made; removed by whoever comes next. Each has a name of its own: the nats-server of a
-                        command that was killed may go on in it for some seconds
-    <nats>/restored/    whole: store/, files/ and files.json, which says where each of them goes
-    <nats>/replaced/    the former store, for the moment between two renames
+    <nats>/restoring-*/ being built; removed by the next restore or start. Each has its own name, because the
+                        nats-server of a killed command may go on writing there for some seconds
+    <nats>/restored/    complete: store/, and files.json with the other files and their paths
+    <nats>/replaced/    the former store, between two renames
 """
 
 import os
@@ -22,8 +22,8 @@ from contract.runtime.files import make_folder, sync_folder, write_atomically
 from ops.nats.config import STORE
 
 
-def put(files: Mapping[Path, bytes]) -> None:
-    """Write files to their places, each readable by its owner only; raises OSError."""
+def write_files(files: Mapping[Path, bytes]) -> None:
+    """Write files to these paths, each readable by its owner only; raises OSError."""
     for path, content in files.items():
         make_folder(path.parent, 0o700)
         write_atomically(path, content, mode=0o600)
@@ -36,23 +36,23 @@ _PLAN: Final = "files.json"
 
 
 def begin(folder: Path) -> Path:
-    """An empty place to make a store in, as `STORE` in what this returns."""
+    """Create and return an empty folder; build the store as `STORE` inside it."""
     make_folder(folder, 0o700)
     return Path(tempfile.mkdtemp(prefix=_RESTORING, dir=folder))
 
 
-def commit(folder: Path, place: Path, files: dict[Path, bytes]) -> None:
-    """Decide for what was made in the place from `begin`, with files that are written to theirs beside it."""
+def commit(folder: Path, work: Path, files: dict[Path, bytes]) -> None:
+    """Commit the folder from `begin`, with other files to be written to their paths."""
     plan = {str(path): content for path, content in files.items()}
-    write_atomically(place / _PLAN, msgspec.json.encode(plan), mode=0o600)
-    _sync_all(place)
-    place.rename(folder / _RESTORED)
+    write_atomically(work / _PLAN, msgspec.json.encode(plan), mode=0o600)
+    _sync_all(work)
+    work.rename(folder / _RESTORED)
     sync_folder(folder)
     finish(folder)
 
 
 def finish(folder: Path) -> None:
-    """Do what a restore that was decided still has to do, and clear away one that never was."""
+    """Finish a committed restore, and remove an uncommitted one."""
     restored, store = folder / _RESTORED, folder / STORE
     for left in folder.glob(f"{_RESTORING}*"):
         shutil.rmtree(left, ignore_errors=True)
@@ -65,19 +65,19 @@ def finish(folder: Path) -> None:
         (restored / STORE).rename(store)
         sync_folder(folder)
     plan = msgspec.json.decode((restored / _PLAN).read_bytes(), type=dict[str, bytes])
-    put({Path(path): content for path, content in plan.items()})
+    write_files({Path(path): content for path, content in plan.items()})
     shutil.rmtree(folder / _REPLACED, ignore_errors=True)
-    # By one rename it is done; until then all of this may be done again.
+    # This rename ends the restore; until then all steps above can be repeated.
     done = restored.rename(folder / f"{_RESTORING}done")
     shutil.rmtree(done, ignore_errors=True)
 
 
 def _sync_all(top: Path) -> None:
-    for place, _, names in os.walk(top):
+    for folder, _, names in os.walk(top):
         for name in names:
-            descriptor = os.open(Path(place) / name, os.O_RDONLY)
+            descriptor = os.open(Path(folder) / name, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        sync_folder(Path(place))
+        sync_folder(Path(folder))

@@ -1,1 +1,1 @@
-"""What `docqa preflight` looks at, one noun a file: facts are gathered in one function and judged in another."""
+"""The checks of `docqa preflight`, one topic per file; each separates reading facts from judging them."""

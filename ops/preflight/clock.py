@@ -1,4 +1,4 @@
-"""The clock: whether the system keeps it right, and how far it is from the bus's, by which deadlines are counted."""
+"""Checks the clock: whether it is synchronized, and its difference to the message bus's clock, which deadlines use."""
 
 import ctypes
 import time
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from ops.preflight import bus
-from ops.preflight.context import Scene
+from ops.preflight.context import Context
 from ops.preflight.finding import Finding, ok, warning
 
 _UNSYNCHRONIZED: Final = 0x40  # STA_UNSYNC of adjtimex(2)
@@ -15,16 +15,16 @@ _TIMEX_BYTES: Final = 256
 _MOST_SKEW_S: Final = 1.0
 
 
-def check(scene: Scene, monitoring: str | None) -> list[Finding]:
-    found = [judge_sync(kernel_status())]
-    monitoring = monitoring or bus.embedded_monitoring(scene.settings.data_dir)
+def check(context: Context, monitoring: str | None) -> list[Finding]:
+    found = [check_sync(kernel_status())]
+    monitoring = monitoring or bus.embedded_monitoring(context.settings.data_dir)
     if monitoring and (skew_s := skew_to(monitoring)) is not None:
-        found.append(judge_skew(skew_s))
+        found.append(check_skew(skew_s))
     return found
 
 
 def kernel_status() -> int | None:
-    """The kernel's word on its clock (adjtimex(2), which changes nothing); None when it can't be asked."""
+    """The status of the kernel's clock (adjtimex(2), read only); None if it is not available."""
     timex = ctypes.create_string_buffer(_TIMEX_BYTES)
     try:
         state = ctypes.CDLL(None, use_errno=True).adjtimex(timex)
@@ -35,38 +35,38 @@ def kernel_status() -> int | None:
     return int.from_bytes(timex.raw[_STATUS_AT : _STATUS_AT + 4], "little")
 
 
-def judge_sync(status: int | None) -> Finding:
+def check_sync(status: int | None) -> Finding:
     if status is None:
-        return warning("clock", "the kernel does not say whether it is synchronized", "Look at the host's clock.")
+        return warning("clock", "the kernel does not report whether it is synchronized", "Check the clock of the host.")
     if status & _UNSYNCHRONIZED:
         return warning(
             "clock",
-            "is not synchronized: the times in logs, audit lines and expiries of tokens drift",
-            "Run chrony or systemd-timesyncd (timedatectl set-ntp true), in a container on its host.",
+            "is not synchronized: times in logs and audit lines and the expiry of tokens drift",
+            "Run chrony or systemd-timesyncd (timedatectl set-ntp true); for a container, on its host.",
         )
     return ok("clock", "synchronized")
 
 
 def skew_to(monitoring: str) -> float | None:
-    """Seconds by which the bus's clock is ahead of ours, as far as the way there lets it be seen."""
+    """Seconds by which the bus's clock is ahead of this one, at least; 0 if within the time of the request."""
     before_s = time.time()
     varz = bus.read(monitoring, "/varz")
     after_s = time.time()
     try:
-        said_s = datetime.fromisoformat(varz["now"]).timestamp()
+        bus_s = datetime.fromisoformat(varz["now"]).timestamp()
     except (KeyError, ValueError, TypeError):
         return None
-    if before_s <= said_s <= after_s:
+    if before_s <= bus_s <= after_s:
         return 0.0
-    return said_s - (after_s if said_s > after_s else before_s)
+    return bus_s - (after_s if bus_s > after_s else before_s)
 
 
-def judge_skew(skew_s: float) -> Finding:
+def check_skew(skew_s: float) -> Finding:
     detail = f"{abs(skew_s):.2f} s from the bus's"
     if abs(skew_s) > _MOST_SKEW_S:
         return warning(
             "clock of the bus",
-            f"{detail}: deadlines and the age of waiting jobs are counted by both",
+            f"{detail}: deadlines and ages of waiting jobs depend on both clocks",
             "Synchronize both machines.",
         )
     return ok("clock of the bus", detail)

@@ -1,6 +1,5 @@
-"""What all checks look at: the settings, and a stack of ours that may run on them already."""
+"""What all checks read: the settings, and the state of a stack that may already be running on them."""
 
-import http.client
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,16 +13,16 @@ from ops.supervisor import health
 _OUR_WORKER: Final = ["-m", "inference_worker"]
 
 
-class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings as a start would read them, and what a running stack says of itself (empty without one)."""
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings as a start would read them, and the /health of a running stack (empty without one)."""
 
     settings: UpSettings
     environment: Mapping[str, str]
     health: Mapping[str, Any]
     need: Mapping[str, Any]
-    """What `inference_worker.tools.memory_need` says; `sentence` alone when the worker would not start."""
+    """The report of `inference_worker.tools.memory_need`; only `sentence` if the worker would not start."""
     worker_bytes: int = 0
-    """What the running stack's workers hold of this machine's memory."""
+    """Memory of this machine used by the running stack's workers."""
 
     @property
     def workers(self) -> list[dict[str, Any]]:
@@ -31,18 +30,18 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def slots(self) -> int:
-        """Of all workers; without one, of the one that would be started."""
+        """Slots of all workers, or of the one that would be started."""
         return sum(worker["slots"] for worker in self.workers) or int(self.need.get("slots", 0))
 
 
-def look(settings: UpSettings, environment: Mapping[str, str]) -> Scene:
-    """Look at the running stack, if there is one, and ask the worker's side what it would need."""
+def gather(settings: UpSettings, environment: Mapping[str, str]) -> Context:
+    """Ask a running stack for its health, and the worker's tool for the memory that a worker needs."""
     import psutil
 
-    found = health.look(settings.socket_path)
+    found = health.probe(settings.socket_path)
     worker_bytes = _workers_bytes(found)
     free_bytes = psutil.virtual_memory().available + worker_bytes
-    return Scene(
+    return Context(
         settings=settings,
         environment=environment,
         health=found,
@@ -52,7 +51,7 @@ def look(settings: UpSettings, environment: Mapping[str, str]) -> Scene:
 
 
 def _workers_bytes(found: Mapping[str, Any]) -> int:
-    """As they announce it; workers on other machines and other stacks' workers here do not count."""
+    """As announced by the workers, at most what workers use on this machine: others may run elsewhere."""
     announced = sum(worker["memory_bytes"] for worker in found.get("workers", []))
     return min(announced, _local_workers_bytes()) if announced else 0
 
@@ -69,7 +68,7 @@ def _local_workers_bytes() -> int:
 
 
 def _need(environment: Mapping[str, str], free_bytes: int) -> dict[str, Any]:
-    """Asked of a process, as the worker's settings and its model's header are its own."""
+    """From a process of its own, because only the worker knows its settings and its model's header."""
     done = subprocess.run(
         [sys.executable, "-m", "inference_worker.tools.memory_need", "--free-bytes", str(free_bytes)],
         env=dict(environment),
@@ -82,15 +81,3 @@ def _need(environment: Mapping[str, str], free_bytes: int) -> dict[str, Any]:
         words = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         return {"sentence": words or "The worker's needs could not be computed."}
     return found
-
-
-def answer(host: str, port: int, path: str, within_s: float = 2.0) -> bytes:
-    """What an HTTP server on this machine says at `path`; empty when none does."""
-    connection = http.client.HTTPConnection(host, port, timeout=within_s)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().read()
-    except (OSError, http.client.HTTPException, ValueError):
-        return b""
-    finally:
-        connection.close()

@@ -1,4 +1,4 @@
-"""What a look at one thing came to: fine, worth a word, or in the way; and what to do about it."""
+"""The result of one check: ok, warning or failure, and what to do about it."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ Status = Literal["ok", "warning", "failure"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """`cure` says what to do; it is empty only where nothing is to be done."""
+    """`cure` says what to do; it is empty only if nothing needs to be done."""
 
     name: str
     status: Status
@@ -29,5 +29,5 @@ def failure(name: str, detail: str, cure: str) -> Finding:
 
 
 def size(count: float) -> str:
-    """Bytes as people read them."""
+    """A number of bytes for people."""
     return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{count / 2**20:,.0f} MiB"

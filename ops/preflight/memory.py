@@ -1,4 +1,4 @@
-"""The memory that the model and its slots take, against what this machine, or this unit's cgroup, has."""
+"""Checks the memory that the model and its slots need against that of the machine or the control group."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 import psutil
 
 from contract.runtime.resources import memory_limit_bytes
-from ops.preflight.context import Scene
+from ops.preflight.context import Context
 from ops.preflight.finding import Finding, failure, ok, size, warning
 
 _TIGHT_SHARE: Final = 0.9
@@ -21,38 +21,38 @@ _PARTS: Final = {
 }
 
 
-def check(scene: Scene) -> list[Finding]:
-    need = scene.need
+def check(context: Context) -> list[Finding]:
+    need = context.need
     if sentence := need.get("sentence"):
-        return [failure("model", sentence.rstrip("."), "Mend the setting: the worker would not start.")]
+        return [failure("model", sentence.rstrip("."), "Correct this: the worker would not start.")]
     if not need["model"]:
         return [ok("model", f"none: the engine is {need['engine']}")]
-    free = psutil.virtual_memory().available + scene.worker_bytes
-    return [_model(scene), judge(scene, min(free, memory_limit_bytes()))]
+    free = psutil.virtual_memory().available + context.worker_bytes
+    return [_model(context), check_need(context, min(free, memory_limit_bytes()))]
 
 
-def _model(scene: Scene) -> Finding:
-    need = scene.need
+def _model(context: Context) -> Finding:
+    need = context.need
     if not need["context_tokens"]:
         return warning(
             "model",
-            f"{need['model']}: its header does not say how large its cells are",
-            "Start it once and read the worker's memory with `docqa status`.",
+            f"{need['model']}: its header does not give the size of its KV cache",
+            "Start it once and check the worker's memory with `docqa status`.",
         )
-    later = "" if need["is_made"] else f" (made at the first start, from {size(need['file_bytes'])})"
+    later = "" if need["is_made"] else f" (converted at the first start from {size(need['file_bytes'])})"
     return ok(
         "model",
         f"{need['model']} as {need['runs_as']}{later}, {need['slots']} slots of {need['context_tokens']} tokens",
     )
 
 
-def judge(scene: Scene, free_bytes: int) -> Finding:
-    """`free_bytes` counts what a running worker of ours holds already: it would be the one that goes."""
-    need = scene.need
+def check_need(context: Context, free_bytes: int) -> Finding:
+    """`free_bytes` includes the memory of a running worker, since the new one would replace it."""
+    need = context.need
     total = need["total_bytes"]
     detail = f"needs {size(total)} ({_parts(need)}), {size(free_bytes)} free"
-    if scene.worker_bytes:
-        detail += f" (the running worker's {size(scene.worker_bytes)} included)"
+    if context.worker_bytes:
+        detail += f" (the running worker's {size(context.worker_bytes)} included)"
     if total > free_bytes:
         return failure("memory", detail, _cure(need, free_bytes))
     if total > _TIGHT_SHARE * free_bytes:
@@ -65,7 +65,7 @@ def _parts(need: Mapping[str, Any]) -> str:
 
 
 def _cure(need: Mapping[str, Any], free_bytes: int) -> str:
-    """Smaller rows before fewer slots: few documents need them whole."""
+    """Suggest smaller slots before fewer ones: few documents need the whole length."""
     tokens = need["context_tokens"]
     fixed_bytes = need["total_bytes"] - need["cells_bytes"]
     room = _TIGHT_SHARE * free_bytes - fixed_bytes

@@ -1,27 +1,27 @@
-"""The queue's bound against the slots, and against what a running bus has."""
+"""Checks the queue's size against the slots and against the queue of a running bus."""
 
-from ops.preflight.context import Scene
+from ops.preflight.context import Context
 from ops.preflight.finding import Finding, ok, warning
 
 _PER_SLOT = 2
-"""Each worker holds as many jobs as it has slots and as many again to choose from."""
+"""Each worker holds up to twice as many jobs as it has slots."""
 
 
-def check(scene: Scene) -> list[Finding]:
-    if not scene.slots:
+def check(context: Context) -> list[Finding]:
+    if not context.slots:
         return []
-    found = [judge_size(scene.settings.max_queue_size, scene.slots)]
-    if capacity := scene.health.get("queue_capacity"):
-        found += judge_running(scene.settings.max_queue_size, capacity)
+    found = [check_size(context.settings.max_queue_size, context.slots)]
+    if capacity := context.health.get("queue_capacity"):
+        found += check_running(context.settings.max_queue_size, capacity)
     return found
 
 
-def judge_size(queue_size: int, slots: int) -> Finding:
-    """Jobs that run count too: a bound near the slots is full under a load that the model could carry."""
+def check_size(queue_size: int, slots: int) -> Finding:
+    """Running jobs count too: a queue near the number of slots fills up under a load that the model can handle."""
     detail = f"MAX_QUEUE_SIZE is {queue_size} for {slots} slots"
     if queue_size >= _PER_SLOT * slots:
         return ok("queue", f"{detail}: {queue_size - slots} can wait")
-    room = f"only {queue_size - slots} can wait" if queue_size > slots else "nobody can wait"
+    room = f"only {queue_size - slots} can wait" if queue_size > slots else "none can wait"
     return warning(
         "queue",
         f"{detail}: {room}, and a healthy load looks full",
@@ -29,13 +29,13 @@ def judge_size(queue_size: int, slots: int) -> Finding:
     )
 
 
-def judge_running(queue_size: int, capacity: int) -> list[Finding]:
+def check_running(queue_size: int, capacity: int) -> list[Finding]:
     if capacity == queue_size:
         return []
     return [
         warning(
             "queue in force",
             f"the running bus takes {capacity}, the settings say {queue_size}",
-            "Start `docqa nats` (or `docqa up`) again with these settings, or mend the settings.",
+            "Restart `docqa nats` (or `docqa up`) with these settings, or correct the settings.",
         )
     ]

@@ -1,1 +1,1 @@
-"""How a new release is judged: smoke test, canary, verdict."""
+"""Judges a new release: smoke test, canary, verdict."""

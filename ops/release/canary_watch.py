@@ -1,4 +1,4 @@
-"""Watches two systems side by side: looks at both, and asks both the same questions at the same moments."""
+"""Samples two systems side by side, and asks both the same questions at the same moments."""
 
 import asyncio
 import time
@@ -8,15 +8,15 @@ import msgspec
 
 from ops.release.exposition import Exposition
 from ops.release.probe import Probe
-from ops.release.smoke_steps import is_answered, sample
-from ops.release.verdict import Look, Outcome, Seen, Sent
+from ops.release.smoke_steps import is_answered, sample_question
+from ops.release.verdict import Outcome, Sample, Seen, Sent
 
 _MOST_IN_FLIGHT = 4
-"""Pairs at a time: a side that is slow must not be buried by its judge."""
+"""Pairs at a time: the probe must not overload a slow side."""
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
-    """How long, how often is looked, and how many questions a minute each side is asked (0: none)."""
+    """The length, the sampling interval, and the questions per minute per side (0: none)."""
 
     minutes: float
     every_s: float
@@ -25,41 +25,43 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watch:
-    """What was seen of both sides so far."""
+    """The samples and answers of both sides so far."""
 
-    def __init__(self, baseline: Probe, candidate: Probe, pace: Pace, tell: Callable[[str], None]) -> None:
+    def __init__(self, baseline: Probe, candidate: Probe, pace: Pace, report: Callable[[str], None]) -> None:
         self._sides = (baseline, candidate)
         self._pace = pace
-        self._tell = tell
-        self._looks: tuple[list[Look], list[Look]] = ([], [])
+        self._report = report
+        self._samples: tuple[list[Sample], list[Sample]] = ([], [])
         self._pairs: list[tuple[Sent, Sent]] = []
 
     @property
     def seen(self) -> tuple[Seen, Seen]:
-        """Of the baseline and of the candidate."""
+        """What was observed of the baseline and of the candidate."""
         return (
-            Seen(self._looks[0], [pair[0] for pair in self._pairs]),
-            Seen(self._looks[1], [pair[1] for pair in self._pairs]),
+            Seen(self._samples[0], [pair[0] for pair in self._pairs]),
+            Seen(self._samples[1], [pair[1] for pair in self._pairs]),
         )
 
     async def run(self) -> None:
-        """Look and ask until the time is over; the last questions are waited for."""
+        """Sample and ask until the time is over, then wait for the last answers."""
         until_s = time.monotonic() + 60 * self._pace.minutes
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._look_on(until_s))
+            tasks.create_task(self._sample_until(until_s))
             if self._pace.per_minute:
-                tasks.create_task(self._ask_on(until_s))
+                tasks.create_task(self._ask_until(until_s))
 
-    async def _look_on(self, until_s: float) -> None:
+    async def _sample_until(self, until_s: float) -> None:
         began_s = time.monotonic()
         while time.monotonic() < until_s:
-            looks = await asyncio.gather(*(look(side, time.monotonic() - began_s) for side in self._sides))
-            for kept, found in zip(self._looks, looks, strict=True):
+            samples = await asyncio.gather(*(take_sample(side, time.monotonic() - began_s) for side in self._sides))
+            for kept, found in zip(self._samples, samples, strict=True):
                 kept.append(found)
-            self._tell(f"{max(until_s - time.monotonic(), 0):.0f} s to go: {_told(looks[0])} | {_told(looks[1])}")
+            self._report(
+                f"{max(until_s - time.monotonic(), 0):.0f} s to go: {_summary(samples[0])} | {_summary(samples[1])}"
+            )
             await asyncio.sleep(min(self._pace.every_s, max(until_s - time.monotonic(), 0)))
 
-    async def _ask_on(self, until_s: float) -> None:
+    async def _ask_until(self, until_s: float) -> None:
         pause_s = 60 / self._pace.per_minute
         number, asking = 0, set[asyncio.Task[None]]()
         while time.monotonic() + pause_s < until_s:
@@ -71,13 +73,13 @@ class Watch:
         await asyncio.gather(*asking)
 
     async def _ask(self, number: int) -> None:
-        # In turn first: whoever is asked first on a shared machine has a small lead.
+        # Alternate the order: the side that is asked first has a small advantage on a shared machine.
         order = self._sides if number % 2 else self._sides[::-1]
         first, second = await asyncio.gather(*(self._one(side, number) for side in order))
         self._pairs.append((first, second) if number % 2 else (second, first))
 
     async def _one(self, side: Probe, number: int) -> Sent:
-        answer = await side.post(sample(number % 50))
+        answer = await side.post(sample_question(number % 50))
         if answer.status == 202 and (location := answer.headers.get("location")):
             answer = await side.follow(location, answer.seconds, time.monotonic() + 2 * self._pace.longest_s)
         return Sent(_outcome(is_answered(answer), answer.status), answer.seconds)
@@ -89,17 +91,17 @@ def _outcome(is_good: bool, status: int) -> Outcome:
     return "refused" if status == 429 else "failed"
 
 
-async def look(side: Probe, at_s: float) -> Look:
-    """How a side is now."""
+async def take_sample(side: Probe, at_s: float) -> Sample:
+    """The current state of one side."""
     health, page = await asyncio.gather(side.get("/health"), side.metrics())
-    said = health.document
-    workers = said.get("workers", [])
+    body = health.document
+    workers = body.get("workers", [])
     page = Exposition({}, {}) if isinstance(page, str) else page
     own_bytes = page.values.get("process_resident_memory_bytes", 0)
-    return Look(
+    return Sample(
         at_s=at_s,
-        is_up=health.status == 200 and said.get("status") == "healthy",
-        waiting=max(said.get("queue_depth", 0) - said.get("running", 0), 0),
+        is_up=health.status == 200 and body.get("status") == "healthy",
+        waiting=max(body.get("queue_depth", 0) - body.get("running", 0), 0),
         memory_bytes=int(own_bytes + sum(worker["memory_bytes"] for worker in workers)),
         requests=sum(page.requests.values()) if page.requests else None,
         server_errors=page.server_errors if page.requests else None,
@@ -107,5 +109,5 @@ async def look(side: Probe, at_s: float) -> Look:
     )
 
 
-def _told(look: Look) -> str:
-    return f"{'up' if look.is_up else 'DOWN'}, {look.waiting} waiting, {look.memory_bytes / 2**20:.0f} MiB"
+def _summary(sample: Sample) -> str:
+    return f"{'up' if sample.is_up else 'DOWN'}, {sample.waiting} waiting, {sample.memory_bytes / 2**20:.0f} MiB"

@@ -1,4 +1,4 @@
-"""Prometheus' text format as sums: what all series of a metric come to, and questions by what became of them."""
+"""Reads Prometheus' text format as sums: each metric over all its series, and requests by status code."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -20,8 +20,8 @@ class Exposition(msgspec.Struct, frozen=True):
 
 
 def read(text: str) -> Exposition:
-    """What a page says; raises ValueError where it is not in the format."""
-    # Imported here: `docqa --help` must not pay for it.
+    """Parse a page; raises ValueError if it is not in the format."""
+    # Imported here, because it is slow to import.
     from prometheus_client.parser import text_string_to_metric_families
 
     values: dict[str, float] = {}
@@ -36,7 +36,7 @@ def read(text: str) -> Exposition:
 
 
 def merged(pages: list[Exposition]) -> Exposition:
-    """Several processes' pages as one."""
+    """Add up the pages of several processes."""
     values: dict[str, float] = {}
     requests: dict[str, float] = {}
     for page in pages:

@@ -1,6 +1,6 @@
-"""Asks a system from outside, many questions at a time, and takes whatever comes as a fact: nothing here raises.
+"""An HTTP client for smoke tests and canaries: many questions at a time, and every failure is returned, not raised.
 
-Knows HTTP and the routes; what is good or bad about an answer, its callers know.
+Knows HTTP and the routes; its callers judge the answers.
 """
 
 import asyncio
@@ -16,40 +16,40 @@ from contract.errors import DocQAError
 from ops.release import exposition
 from ops.release.exposition import Exposition
 
-_LOOKS_EVERY_S: Final = 0.2
+_POLLS_EVERY_S: Final = 0.2
 _ENDED: Final = ("done", "failed")
 _WAIT_S: Final = 10
 LONGEST_PAUSE_S: Final = 60.0
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What came: `status` 0 and a `trouble` in words when nothing did."""
+    """A response; without one `status` is 0 and `error` says why."""
 
     status: int
     seconds: float
     document: Mapping[str, Any] = {}
     headers: Mapping[str, str] = {}
     text: str = ""
-    trouble: str = ""
+    error: str = ""
 
     @property
     def retry_after_s(self) -> float | None:
         """Whole seconds, as a 429 must carry them."""
-        told = self.headers.get("retry-after", "")
-        return float(told) if told.isdecimal() else None
+        sent = self.headers.get("retry-after", "")
+        return float(sent) if sent.isdecimal() else None
 
     @property
-    def words(self) -> str:
+    def error_text(self) -> str:
         """What went wrong, for a person."""
-        said = self.document.get("detail") or self.document.get("title")
-        return self.trouble or f"{self.status}{f': {said}' if said else ''}"
+        detail = self.document.get("detail") or self.document.get("title")
+        return self.error or f"{self.status}{f': {detail}' if detail else ''}"
 
 
 class Probe:
     """A connection to one target: a URL, or the path of a Unix socket."""
 
     def __init__(self, target: str, token: str | None, metrics: tuple[str, ...] = ()) -> None:
-        """`metrics`: pages to read instead of the target's own; raises DocQAError for a target that can't be one."""
+        """`metrics`: pages to read instead of the target's own; raises DocQAError for an invalid target."""
         self.target = target
         self._metrics = metrics
         is_url = "://" in target
@@ -69,12 +69,12 @@ class Probe:
         return await self._send("DELETE", path)
 
     async def post(self, question: Mapping[str, Any], *, wait_s: int = _WAIT_S) -> Answer:
-        """One question; with `wait_s` 0 only its acceptance is waited for."""
+        """Ask one question; with `wait_s` 0 wait only until it is accepted."""
         prefer = f"wait={wait_s}" if wait_s else "respond-async"
         return await self._send("POST", "/api/query", json=question, headers={"Prefer": prefer})
 
     async def ask(self, question: Mapping[str, Any], within_s: float) -> Answer:
-        """One question to its end, however it is told: its seconds count from the first try that was accepted."""
+        """Ask one question and wait for its result, retrying refusals; the time counts from the accepted try."""
         deadline_s = time.monotonic() + within_s
         while True:
             answer = await self.post(question, wait_s=max(1, min(_WAIT_S, int(deadline_s - time.monotonic()))))
@@ -87,27 +87,27 @@ class Probe:
         return answer
 
     async def metrics(self) -> Exposition | str:
-        """All pages together, or why they can't be read."""
+        """All pages added up, or why they cannot be read."""
         answers = await asyncio.gather(*(self.get(page) for page in self._metrics or ("/metrics",)))
         pages = []
         for answer in answers:
             if answer.status != 200:
-                return answer.words
+                return answer.error_text
             try:
                 pages.append(exposition.read(answer.text))
             except ValueError:
-                return "what answers there shows no metrics"
+                return "the server there has no metrics"
         return exposition.merged(pages)
 
     async def follow(self, location: str, taken_s: float, deadline_s: float) -> Answer:
-        """Look at an accepted job until it ends; `taken_s` went by before."""
+        """Poll an accepted job until it ends; `taken_s` have passed before."""
         began_s = time.monotonic()
         while time.monotonic() < deadline_s:
             answer = await self.get(location)
             if answer.status != 200 or answer.document.get("status") in _ENDED:
                 return msgspec.structs.replace(answer, seconds=taken_s + time.monotonic() - began_s)
-            await asyncio.sleep(_LOOKS_EVERY_S)
-        return Answer(0, taken_s + time.monotonic() - began_s, trouble="it did not end in time")
+            await asyncio.sleep(_POLLS_EVERY_S)
+        return Answer(0, taken_s + time.monotonic() - began_s, error="it did not end in time")
 
     async def _send(self, method: str, path: str, **options: Any) -> Answer:
         began_s = time.monotonic()
@@ -115,7 +115,7 @@ class Probe:
             response = await self._http.request(method, path, **options)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             seconds = time.monotonic() - began_s
-            return Answer(0, seconds, trouble=f"nothing answers at {self.target} ({type(error).__name__})")
+            return Answer(0, seconds, error=f"nothing answers at {self.target} ({type(error).__name__})")
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, time.monotonic() - began_s, _document(response), headers, response.text)
 

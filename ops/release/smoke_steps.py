@@ -1,4 +1,4 @@
-"""The smoke test's steps, one after another: health, metrics, sample jobs, the queue's end, a refusal when told."""
+"""The steps of the smoke test: health, sample jobs, metrics, an emptied queue, and optionally a refusal."""
 
 import asyncio
 import time
@@ -11,16 +11,16 @@ from ops.release.exposition import Exposition
 from ops.release.probe import Answer, Probe
 
 _NON_ZERO: Final = ("docqa_job_queue_capacity", "process_resident_memory_bytes", "process_cpu_seconds_total")
-"""What no living ingress shows as 0."""
+"""Metrics that are never 0 in a running ingress."""
 
-_LOOKS_EVERY_S: Final = 0.25
+_POLLS_EVERY_S: Final = 0.25
 _BURST: Final = 8
 _MOST_TO_FILL: Final = 2000
 _KINDS_OF_429: Final = ("queue-full", "client-quota", "rate-limited")
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One step and what came of it."""
+    """One step and its result."""
 
     name: str
     ok: bool
@@ -29,7 +29,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """How much is tried; `within_s` bounds the whole."""
+    """How many jobs, and whether a 429 is checked; `within_s` limits the whole."""
 
     jobs: int = 10
     check_429: bool = False
@@ -37,7 +37,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 async def steps(probe: Probe, plan: Plan) -> AsyncIterator[Step]:
-    """Run the steps; the first that fails is the last, as those after it rest on it."""
+    """Run the steps until one fails, because each depends on those before it."""
     deadline_s = time.monotonic() + plan.within_s
     before = await probe.get("/health")
     todo: list[Callable[[], Awaitable[Step]]] = [
@@ -57,8 +57,8 @@ async def steps(probe: Probe, plan: Plan) -> AsyncIterator[Step]:
             return
 
 
-def sample(number: int) -> dict[str, Any]:
-    """A small question; each has a document of its own, as real ones have."""
+def sample_question(number: int) -> dict[str, Any]:
+    """A small question with a document of its own."""
     context = f"Sample {number}. The rent of flat {number} is {400 + number} euros, due on the third working day."
     return {"query": "When is the rent due?", "context": context, "max_tokens": 16, "temperature": 0}
 
@@ -66,9 +66,9 @@ def sample(number: int) -> dict[str, Any]:
 async def _health(answer: Answer) -> Step:
     status = answer.document.get("status")
     if answer.status != 200 or status is None:
-        return Step("health", ok=False, detail=answer.words)
+        return Step("health", ok=False, detail=answer.error_text)
     if status != "healthy":
-        why = "no worker is alive" if not answer.document.get("workers") else "see its tokens and audit"
+        why = "no worker is alive" if not answer.document.get("workers") else "see `tokens` and `audit` in /health"
         return Step("health", ok=False, detail=f"{status}: {why}")
     workers = answer.document["workers"]
     model = (answer.document.get("model") or {}).get("name", "no model")
@@ -76,10 +76,10 @@ async def _health(answer: Answer) -> Step:
 
 
 async def _metrics(probe: Probe) -> Step:
-    """After the jobs: then the counters of requests can't be 0 either."""
+    """Runs after the jobs, when no counter of requests can be 0."""
     page = await probe.metrics()
     if isinstance(page, str):
-        return Step("metrics", ok=False, detail=f"{page} (name the pages with --metrics, or give an admin's token)")
+        return Step("metrics", ok=False, detail=f"{page} (name the pages with --metrics, or use an admin token)")
     zero = [name for name in _NON_ZERO if not page.values.get(name)]
     if not page.requests:
         zero.append("goblin_docqa_requests_total")
@@ -100,8 +100,8 @@ def _has_worker(page: Exposition) -> bool:
 
 async def _jobs(probe: Probe, count: int, deadline_s: float) -> Step:
     within_s = max(deadline_s - time.monotonic(), 1.0)
-    answers = await asyncio.gather(*(probe.ask(sample(number), within_s) for number in range(1, count + 1)))
-    bad = [answer.words for answer in answers if not is_answered(answer)]
+    answers = await asyncio.gather(*(probe.ask(sample_question(number), within_s) for number in range(1, count + 1)))
+    bad = [answer.error_text for answer in answers if not is_answered(answer)]
     if bad:
         return Step("jobs", ok=False, detail=f"{len(bad)} of {count} were not answered: {bad[0]}")
     slowest_s = max(answer.seconds for answer in answers)
@@ -113,15 +113,15 @@ def is_answered(answer: Answer) -> bool:
 
 
 async def _drains(probe: Probe, before: int, deadline_s: float) -> Step:
-    """Down to what waited before: others may be asking meanwhile."""
+    """Wait until no more jobs wait than before, since other clients may be asking."""
     while True:
         answer = await probe.get("/health")
         if answer.status == 200 and (waiting := _waiting(answer)) <= before:
-            return Step("queue", ok=True, detail=f"drained: {waiting} waiting, as before or fewer")
+            return Step("queue", ok=True, detail=f"drained: {waiting} waiting, no more than before")
         if time.monotonic() > deadline_s:
-            said = answer.words if answer.status != 200 else f"{_waiting(answer)} still wait, {before} did before"
-            return Step("queue", ok=False, detail=said)
-        await asyncio.sleep(_LOOKS_EVERY_S)
+            detail = answer.error_text if answer.status != 200 else f"{_waiting(answer)} jobs wait, {before} did before"
+            return Step("queue", ok=False, detail=detail)
+        await asyncio.sleep(_POLLS_EVERY_S)
 
 
 def _waiting(answer: Answer) -> int:
@@ -129,36 +129,36 @@ def _waiting(answer: Answer) -> int:
 
 
 async def _refuses(probe: Probe, health: Answer, deadline_s: float) -> Step:
-    """Fill the queue until one is refused, then take back what was put there."""
+    """Fill the queue until a question is refused, then cancel the accepted jobs."""
     capacity = int(health.document["queue_capacity"])
     most = min(4 * capacity + _BURST, _MOST_TO_FILL)
-    places: list[str] = []
+    locations: list[str] = []
     try:
-        while len(places) < most and time.monotonic() < deadline_s:
-            numbers = range(len(places), len(places) + _BURST)
-            burst = await asyncio.gather(*(probe.post(sample(number), wait_s=0) for number in numbers))
-            places += [answer.headers["location"] for answer in burst if answer.status == 202]
+        while len(locations) < most and time.monotonic() < deadline_s:
+            numbers = range(len(locations), len(locations) + _BURST)
+            burst = await asyncio.gather(*(probe.post(sample_question(number), wait_s=0) for number in numbers))
+            locations += [answer.headers["location"] for answer in burst if answer.status == 202]
             if refused := [answer for answer in burst if answer.status == 429]:
-                return _judge_refusal(refused[0], len(places))
+                return _check_refusal(refused[0], len(locations))
             if bad := [answer for answer in burst if answer.status != 202]:
-                return Step("429", ok=False, detail=bad[0].words)
-        return Step("429", ok=False, detail=f"{len(places)} at once were all taken: the queue never filled up")
+                return Step("429", ok=False, detail=bad[0].error_text)
+        return Step("429", ok=False, detail=f"all {len(locations)} questions were accepted: the queue never filled up")
     finally:
-        await _take_back(probe, places)
+        await _cancel(probe, locations)
 
 
-def _judge_refusal(answer: Answer, accepted: int) -> Step:
+def _check_refusal(answer: Answer, accepted: int) -> Step:
     kind = str(answer.document.get("type", "")).rpartition("/")[2].rpartition(":")[2]
     if answer.retry_after_s is None or not 1 <= answer.retry_after_s <= 60:
-        told = answer.headers.get("retry-after")
-        return Step("429", ok=False, detail=f"Retry-After is {told!r} where 1 to 60 whole seconds are due")
+        sent = answer.headers.get("retry-after")
+        return Step("429", ok=False, detail=f"Retry-After is {sent!r}, not 1 to 60 whole seconds")
     if kind not in _KINDS_OF_429:
         return Step("429", ok=False, detail=f"its type is {kind!r}, not one of {', '.join(_KINDS_OF_429)}")
     wait_s, taken_ms = answer.retry_after_s, answer.seconds * 1000
-    detail = f"{kind} after {accepted} accepted, in {taken_ms:.0f} ms, come back in {wait_s:.0f} s"
+    detail = f"{kind} after {accepted} accepted, in {taken_ms:.0f} ms, Retry-After {wait_s:.0f} s"
     return Step("429", ok=True, detail=detail)
 
 
-async def _take_back(probe: Probe, places: list[str]) -> None:
-    for start in range(0, len(places), _BURST):
-        await asyncio.gather(*(probe.delete(place) for place in places[start : start + _BURST]))
+async def _cancel(probe: Probe, locations: list[str]) -> None:
+    for start in range(0, len(locations), _BURST):
+        await asyncio.gather(*(probe.delete(location) for location in locations[start : start + _BURST]))

@@ -1,6 +1,7 @@
-"""Decides whether a candidate may replace what runs: pure, from what was seen of both at the same time.
+"""Decides whether a candidate may replace the running release, from samples of both. Pure functions.
 
-Each rule compares the candidate with the baseline, not with a figure alone: a busy hour is no fault of the candidate's.
+Each rule compares the candidate with the baseline, not with a fixed limit alone: a busy hour is not the candidate's
+fault.
 """
 
 import itertools
@@ -14,22 +15,22 @@ import msgspec
 Decision = Literal["promote", "roll back", "can't say"]
 Outcome = Literal["answered", "refused", "failed"]
 
-FEWEST_LOOKS: Final = 6
+FEWEST_SAMPLES: Final = 6
 FEWEST_PAIRS: Final = 10
 _CHANCE: Final = 0.01
-"""How likely a rule may find a difference where there is none."""
+"""The accepted probability that a rule finds a difference where there is none."""
 
 _DOWN_SHARE: Final = 0.1
 _STEADY_SHARE: Final = 0.8
 _LEAST_LEAK_BYTES: Final = 8 * 2**20
 _LEAST_LEAK_PER_HOUR: Final = 0.2
-"""Of its own memory."""
+"""As a share of the process's own memory."""
 _LEVELS_OFF: Final = 0.5
-"""A warm-up slows down; a leak does not."""
+"""The growth of a warm-up slows down; that of a leak does not."""
 
 
-class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """One look at one side. Counters are since its start; None where its metrics can't be read."""
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """One sample of one side. Counters are since its start; None if its metrics cannot be read."""
 
     at_s: float
     is_up: bool
@@ -41,21 +42,21 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """One question of our own to one side."""
+    """One probe question to one side."""
 
     outcome: Outcome
     seconds: float
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """All that was seen of one side. The n-th of `sent` was asked of both sides at the same moment."""
+    """All observations of one side. The n-th of `sent` was asked of both sides at the same moment."""
 
-    looks: Sequence[Look]
+    looks: Sequence[Sample]
     sent: Sequence[Sent] = ()
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a candidate may do worse."""
+    """How much worse a candidate may be."""
 
     latency_ratio: float = 1.5
     longest_s: float = 30.0
@@ -64,14 +65,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What to do, and why in sentences."""
+    """What to do, and the reasons as sentences."""
 
     decision: Decision
     reasons: list[str]
 
 
 def decide(baseline: Seen, candidate: Seen, limits: Limits) -> Verdict:
-    """Roll back for any fault of the candidate's; else promote if enough was seen, of a baseline that was well."""
+    """Roll back for any fault of the candidate; else promote, given enough samples and a healthy baseline."""
     faults = [
         *_absence(candidate),
         *_restarts(candidate),
@@ -88,24 +89,24 @@ def decide(baseline: Seen, candidate: Seen, limits: Limits) -> Verdict:
 
 
 def _absence(candidate: Seen) -> list[str]:
-    down = sum(not look.is_up for look in candidate.looks)
+    down = sum(not sample.is_up for sample in candidate.looks)
     if down > _DOWN_SHARE * len(candidate.looks):
-        return [f"the candidate was not healthy in {down} of {len(candidate.looks)} looks"]
+        return [f"the candidate was not healthy in {down} of {len(candidate.looks)} samples"]
     return []
 
 
 def _restarts(candidate: Seen) -> list[str]:
-    names = [set(look.workers) for look in candidate.looks if look.workers]
+    names = [set(sample.workers) for sample in candidate.looks if sample.workers]
     if not names:
         return []
-    # Only those that left: whoever scales out adds some. A replaced one left as well.
+    # Only workers that ended count: scaling out adds some, and a replaced worker ended too.
     left = len(set().union(*names) - names[-1])
     return [f"{left} of the candidate's workers ended meanwhile"] if left else []
 
 
 def _errors(baseline: Seen, candidate: Seen, limits: Limits) -> list[str]:
     found = []
-    for what, count in (("questions of this watch", _failures), ("requests by its metrics", _counted)):
+    for what, count in (("probe questions", _failures), ("requests by its metrics", _counted)):
         (bad, of), (bad_before, of_before) = count(candidate), count(baseline)
         ratio, before = bad / of if of else 0.0, bad_before / of_before if of_before else 0.0
         if bad >= 2 and ratio > limits.error_ratio and ratio > 2 * before:
@@ -120,9 +121,9 @@ def _failures(seen: Seen) -> tuple[float, float]:
 
 
 def _counted(seen: Seen) -> tuple[float, float]:
-    """Growth between looks; a restart counts from nothing, which is no growth."""
+    """Growth between samples; the reset of a counter by a restart counts as no growth."""
     bad = of = 0.0
-    for before, after in itertools.pairwise(look for look in seen.looks if look.requests is not None):
+    for before, after in itertools.pairwise(sample for sample in seen.looks if sample.requests is not None):
         bad += max((after.server_errors or 0) - (before.server_errors or 0), 0)
         of += max((after.requests or 0) - (before.requests or 0), 0)
     return bad, of
@@ -151,7 +152,7 @@ def _ratios(baseline: Seen, candidate: Seen) -> list[float]:
 
 
 def _by_chance(successes: int, of: int) -> float:
-    """The one-sided sign test: how likely so many of so many are where either side is as good."""
+    """One-sided sign test: the probability of at least `successes` of `of` if both sides are equally good."""
     return float(sum(math.comb(of, count) for count in range(successes, of + 1)) / 2**of)
 
 
@@ -159,36 +160,36 @@ def _waiting(baseline: Seen, candidate: Seen, limits: Limits) -> list[str]:
     third = len(candidate.looks) // 3
     if third < 2:
         return []
-    first = statistics.median(look.waiting for look in candidate.looks[:third])
-    last = statistics.median(look.waiting for look in candidate.looks[-third:])
-    beside = statistics.median([look.waiting for look in baseline.looks[-third:]] or [0])
+    first = statistics.median(sample.waiting for sample in candidate.looks[:third])
+    last = statistics.median(sample.waiting for sample in candidate.looks[-third:])
+    beside = statistics.median([sample.waiting for sample in baseline.looks[-third:]] or [0])
     if last >= limits.waiting and last >= first and last > beside + 2:
         return [
-            f"{last:.0f} jobs wait at the candidate at the end ({first:.0f} at first), {beside:.0f} at the baseline"
+            f"{last:.0f} jobs wait at the candidate at the end ({first:.0f} at the start), {beside:.0f} at the baseline"
         ]
     return []
 
 
 def _leak(baseline: Seen, candidate: Seen) -> list[str]:
-    """The second half counts: a cache that fills up levels off, and the baseline's is full already."""
-    looks = [look for look in candidate.looks if look.memory_bytes]
+    """Only the second half counts: the growth of a cache levels off, and the baseline's is full already."""
+    looks = [sample for sample in candidate.looks if sample.memory_bytes]
     half = len(looks) // 2
-    if half < FEWEST_LOOKS // 2 + 1:
+    if half < FEWEST_SAMPLES // 2 + 1:
         return []
     early, late = looks[:half], looks[half:]
     slope = _slope(late)
     growth = slope * (late[-1].at_s - late[0].at_s)
-    per_hour = slope * 3600 / statistics.median(look.memory_bytes for look in late)
+    per_hour = slope * 3600 / statistics.median(sample.memory_bytes for sample in late)
     is_real = growth >= _LEAST_LEAK_BYTES and per_hour >= _LEAST_LEAK_PER_HOUR and _is_steady(late)
-    beside = _slope([look for look in baseline.looks if look.memory_bytes][-len(late) :])
+    beside = _slope([sample for sample in baseline.looks if sample.memory_bytes][-len(late) :])
     if is_real and slope >= _LEVELS_OFF * _slope(early) and slope > 2 * beside:
         mib_per_minute = slope * 60 / 2**20
         return [f"the candidate's memory grows by {mib_per_minute:.1f} MiB a minute and does not level off"]
     return []
 
 
-def _slope(looks: Sequence[Look]) -> float:
-    """Bytes per second, as the median over all pairs (Theil and Sen): single outliers do not matter."""
+def _slope(looks: Sequence[Sample]) -> float:
+    """Bytes per second, as the median slope over all pairs (Theil-Sen), which ignores single outliers."""
     slopes = [
         (after.memory_bytes - before.memory_bytes) / (after.at_s - before.at_s)
         for before, after in itertools.combinations(looks, 2)
@@ -197,7 +198,7 @@ def _slope(looks: Sequence[Look]) -> float:
     return statistics.median(slopes) if slopes else 0.0
 
 
-def _is_steady(looks: Sequence[Look]) -> bool:
+def _is_steady(looks: Sequence[Sample]) -> bool:
     rises = [after.memory_bytes > before.memory_bytes for before, after in itertools.combinations(looks, 2)]
     return sum(rises) >= _STEADY_SHARE * len(rises)
 
@@ -205,19 +206,19 @@ def _is_steady(looks: Sequence[Look]) -> bool:
 def _doubts(baseline: Seen, candidate: Seen) -> list[str]:
     found = []
     fewest = min(len(baseline.looks), len(candidate.looks))
-    if fewest < FEWEST_LOOKS:
-        found.append(f"only {fewest} looks were taken, {FEWEST_LOOKS} are needed: watch longer")
+    if fewest < FEWEST_SAMPLES:
+        found.append(f"only {fewest} samples were taken, {FEWEST_SAMPLES} are needed: watch longer")
     if candidate.sent and len(_ratios(baseline, candidate)) < FEWEST_PAIRS:
         pairs, refused = len(_ratios(baseline, candidate)), sum(sent.outcome == "refused" for sent in candidate.sent)
-        told = f" ({refused} refused by the candidate)" if refused else ""
-        found.append(f"only {pairs} questions were answered by both{told}, {FEWEST_PAIRS} are needed")
+        why = f" ({refused} refused by the candidate)" if refused else ""
+        found.append(f"only {pairs} questions were answered by both{why}, {FEWEST_PAIRS} are needed")
     return found
 
 
 def _bad_baseline(baseline: Seen, limits: Limits) -> list[str]:
-    down = sum(not look.is_up for look in baseline.looks)
+    down = sum(not sample.is_up for sample in baseline.looks)
     if down > _DOWN_SHARE * len(baseline.looks):
-        return [f"the baseline was not healthy in {down} of {len(baseline.looks)} looks: nothing to compare with"]
+        return [f"the baseline was not healthy in {down} of {len(baseline.looks)} samples: nothing to compare with"]
     bad, of = _failures(baseline)
     if bad >= 2 and bad / of > limits.error_ratio:
         return [f"{bad:.0f} of {of:.0f} questions failed at the baseline itself: nothing to compare with"]
@@ -229,6 +230,6 @@ def _praise(baseline: Seen, candidate: Seen) -> list[str]:
     speed = (
         f"it took {statistics.median(ratios):.2f} times as long as the baseline (median of {len(ratios)} pairs)"
         if ratios
-        else "no questions of our own were asked: latency was not compared"
+        else "no probe questions were asked: latency was not compared"
     )
-    return [speed, f"no fault in {len(candidate.looks)} looks: errors, waiting jobs, memory, restarts"]
+    return [speed, f"no fault in {len(candidate.looks)} samples: errors, waiting jobs, memory, restarts"]

@@ -1,1 +1,1 @@
-"""Processes started, watched and stopped: what `docqa up` does with its parts. Knows nothing of what they do."""
+"""Starts, supervises and stops processes for `docqa up` and `docqa nats`. Knows nothing about what they do."""

@@ -1,4 +1,4 @@
-"""The folder that holds all that is kept: made for its owner only, used by one `docqa` at a time."""
+"""The data folder: created with access for its owner only, locked by one `docqa` process at a time."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,18 +10,18 @@ from contract.runtime.lock import FileLock
 
 
 @contextlib.contextmanager
-def claimed(data_dir: Path) -> Iterator[None]:
-    """Hold the folder for the time of a block; raises AlreadyRunningError that names who holds it."""
+def locked(data_dir: Path) -> Iterator[None]:
+    """Lock the folder for the time of a block; raises AlreadyRunningError that names the process holding the lock."""
     lock = FileLock(data_dir / "docqa.lock")
     try:
         make_folder(data_dir, 0o700)
         lock.acquire()
     except AlreadyRunningError:
         raise AlreadyRunningError(
-            f"Process {lock.holder() or 'unknown'} already runs on {data_dir}: stop it, or name another --data-dir."
+            f"Process {lock.holder() or 'unknown'} already runs on {data_dir}: stop it, or choose another --data-dir."
         ) from None
     except OSError as error:
-        raise SettingsError(f"DOCQA_DATA_DIR: can't use {data_dir}: {error.strerror}.") from None
+        raise SettingsError(f"DOCQA_DATA_DIR: cannot use {data_dir}: {error.strerror}.") from None
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""One look at /health over the Unix socket, with nothing but the standard library: `docqa up` waits with it."""
+"""GET /health over the Unix socket with the standard library alone: `docqa up` polls it while it starts."""
 
 import contextlib
 import http.client
@@ -21,8 +21,8 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def look(path: Path) -> dict[str, Any]:
-    """What /health says; empty when nobody answers."""
+def probe(path: Path) -> dict[str, Any]:
+    """The body of /health; empty if nothing answers."""
     with contextlib.closing(_UnixConnection(path)) as connection:
         try:
             connection.request("GET", "/health")

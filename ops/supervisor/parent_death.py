@@ -1,7 +1,7 @@
-"""Ties a process to the one that started it, then becomes the program: `tether.py PARENT_PID PROGRAM ARG...`.
+"""Makes the kernel end a process with its parent, then runs the program: `parent_death.py PARENT_PID PROGRAM ARG...`.
 
-Run as a script without site packages (`python -I -S`), since it stands before every start. The kernel
-sends SIGTERM when the parent is gone, even by kill -9, so that no program is left behind.
+Run as a script without site packages (`python -I -S`), because it precedes every start. The kernel sends SIGTERM when
+the parent ends, even by kill -9, so that no program is left running.
 """
 
 import ctypes
@@ -16,10 +16,10 @@ def main(arguments: list[str]) -> None:
     parent, program = int(arguments[0]), arguments[1:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    # The parent may have died before the kernel was told: then nobody would ever send that signal.
+    # If the parent ended before the call above, the signal will never come.
     if os.getppid() != parent:
         sys.exit(0)
-    os.execv(program[0], program)  # noqa: S606  # becomes the program on purpose: the process id stays
+    os.execv(program[0], program)  # noqa: S606  # replaces this process on purpose: the process id stays
 
 
 if __name__ == "__main__":

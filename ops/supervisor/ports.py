@@ -1,4 +1,4 @@
-"""TCP addresses: how they are written, and whether one is free."""
+"""TCP addresses: parsing, formatting, and whether a server could listen on one."""
 
 import socket
 from typing import NamedTuple
@@ -24,11 +24,11 @@ def parse(text: str, name: str) -> Address:
     return Address(host.removeprefix("[").removesuffix("]"), int(port))
 
 
-def trouble(address: Address) -> str | None:
-    """Why no server could listen there now; None when one could."""
+def listen_error(address: Address) -> str | None:
+    """Why no server could listen on this address now; None if one could."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET) as probe:
-            # As servers do: a port whose last connections are still winding down is free.
+            # As servers do: a port with connections in TIME_WAIT counts as free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
             probe.listen(1)

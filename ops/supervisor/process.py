@@ -1,7 +1,7 @@
-"""One run of a program: its process, its log and the lock that it holds until it ends.
+"""One run of a program: its process, its log file, and the lock that it holds until it ends.
 
-A child leads a session of its own, so that a terminal's Ctrl-C reaches only `docqa`, and is tethered:
-it does not outlive `docqa`, however that ends. Knows nothing of what the programs do.
+A child has its own session, so that Ctrl-C in a terminal reaches only `docqa`, and the kernel ends it with `docqa`.
+Knows nothing about what the programs do.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from ops.supervisor import parent_death
 _LARGEST_LOG_BYTES: Final = 16 * 2**20
 _TAIL_BYTES: Final = 4096
 _FORMER_ENDS_WITHIN_S: Final = ((0.5, signal.SIGTERM), (5.0, signal.SIGKILL), (5.0, None))
-"""How long a child of a killed `docqa` gets to end by itself, by a second SIGTERM, and by SIGKILL."""
+"""Time for a child of a killed `docqa` to end by itself, after another SIGTERM, and after SIGKILL."""
 
-_NAMELESS_ENDS_WITHIN_S: Final = 5.0
+_UNRECORDED_ENDS_WITHIN_S: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Program:
 
 
 class Child:
-    """A process that was started here."""
+    """A process started by `spawn`."""
 
     def __init__(self, program: Program, process: asyncio.subprocess.Process, log_start: int) -> None:
         self.program = program
@@ -63,14 +63,14 @@ class Child:
         return self._process.returncode
 
     async def wait(self) -> int:
-        """Its exit status, or minus the signal that ended it. Keeps its log within bounds meanwhile."""
+        """Wait for its exit status, or minus the signal that ended it; trims its log meanwhile."""
         while True:
             with contextlib.suppress(TimeoutError):
                 return await asyncio.wait_for(self._process.wait(), timeout=60)
             trim_log(self.program.log_path)
 
     async def ended(self) -> str:
-        """Wait for its end; how it ended, in words."""
+        """Wait until it ends; returns a description of how it ended."""
         await self.wait()
         return self.ending()
 
@@ -79,7 +79,7 @@ class Child:
             self._process.send_signal(number)
 
     async def stop(self, grace_s: float) -> None:
-        """Ask it to end, and make it end when it has not after `grace_s`."""
+        """Send SIGTERM, and SIGKILL if it is still running after `grace_s`."""
         self.signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(self._process.wait(), timeout=grace_s)
@@ -87,8 +87,8 @@ class Child:
             self.signal(signal.SIGKILL)
             await self._process.wait()
 
-    def last_words(self) -> str:
-        """The last line that it wrote, or how it ended when it said nothing."""
+    def last_log_line(self) -> str:
+        """The last line that it logged, or how it ended if it logged nothing."""
         with self.program.log_path.open("rb") as log:
             size = log.seek(0, os.SEEK_END)
             log.seek(max(min(self._log_start, size), size - _TAIL_BYTES))
@@ -102,7 +102,7 @@ class Child:
 
 @contextlib.asynccontextmanager
 async def ended_on_error(child: Child, grace_s: float) -> AsyncIterator[None]:
-    """Within the block the child is not ready yet: whatever ends the block early ends the child."""
+    """Stop the child if the block ends with an error: until the end of the block it is not ready."""
     try:
         yield
     except BaseException:
@@ -111,13 +111,13 @@ async def ended_on_error(child: Child, grace_s: float) -> AsyncIterator[None]:
 
 
 async def spawn(program: Program) -> Child:
-    """Start the program; first sees to it that a former one, left by a killed `docqa`, is gone."""
+    """Start the program, after ending a former one that a killed `docqa` left running."""
     lock = await _lock_after_former(program)
     try:
         make_folder(program.log_path.parent, 0o700)
         trim_log(program.log_path)
         with program.log_path.open("ab") as log:
-            # Before the start: the child shares this descriptor, and its position with it.
+            # Read before the start: the child shares this file descriptor and its position.
             log_start = log.tell()
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", str(parent_death.__file__), str(os.getpid())),
@@ -130,8 +130,8 @@ async def spawn(program: Program) -> Child:
                 pass_fds=(lock.descriptor,),
             )
             child = Child(program, process, log_start)
-            # On a full disk it can't be named, and nobody could end what has no name.
-            async with ended_on_error(child, _NAMELESS_ENDS_WITHIN_S):
+            # On a full disk the process id cannot be recorded, and nobody could end the process later.
+            async with ended_on_error(child, _UNRECORDED_ENDS_WITHIN_S):
                 lock.name(process.pid)
             return child
     finally:
@@ -143,15 +143,15 @@ async def _lock_after_former(program: Program) -> FileLock:
     for patience_s, number in _FORMER_ENDS_WITHIN_S:
         if await lock.acquire_within(patience_s):
             return lock
-        # Whoever holds this lock inherited it from a `docqa` that is gone: two servers must not share a store.
+        # The holder inherited this lock from a `docqa` that is gone: two servers must not share a store.
         if number and (pid := lock.holder()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-    raise AlreadyRunningError(f"A former {program.name} (process {lock.holder()}) does not end: end it by hand.")
+    raise AlreadyRunningError(f"An earlier {program.name} (process {lock.holder()}) does not end: stop it by hand.")
 
 
 def trim_log(path: Path) -> None:
-    """Keep one older piece of a log that has grown large. Its writer appends, so it goes on at the new start."""
+    """Move a large log to one older file. Its writer appends, so it continues at the start of the emptied file."""
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size > _LARGEST_LOG_BYTES:
             shutil.copyfile(path, path.with_suffix(".log.1"))

@@ -1,4 +1,4 @@
-"""The file that tells other programs where everything is: there only while it is true."""
+"""The ready file, which gives other programs the addresses of the system; it exists only while they are valid."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from contract.runtime.files import write_atomically
 
 
 class ReadyFile:
-    """Written once all is ready, written again after a restart, removed at the end."""
+    """Written when the system is ready, rewritten after a restart, removed at the end."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""The user's wish to stop: the first Ctrl-C (or SIGTERM) asks, the second one hurries."""
+"""Signals of the user: the first Ctrl-C (or SIGTERM) stops gently, the second one hurries."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Stop:
-    """Counts the signals of this process from its making on."""
+    """Counts the signals that this process receives after the object was created."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -16,12 +16,12 @@ class Stop:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._count)
-        # `nohup` has it ignored, and means it.
+        # `nohup` ignores SIGHUP on purpose.
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             loop.add_signal_handler(signal.SIGHUP, self._count)
 
     async def unless_asked(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work until it is done or the user asks to stop; raises what the work raises."""
+        """Await `work` until it is done or the user asks to stop; raises what it raises."""
         working = asyncio.create_task(work)
         asked = asyncio.create_task(self.asked.wait())
         await asyncio.wait({working, asked}, return_when=asyncio.FIRST_COMPLETED)

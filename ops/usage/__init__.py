@@ -1,1 +1,1 @@
-"""What `docqa usage` shows: days, report, picture."""
+"""The report of `docqa usage`: reads the days, sums them up, draws them."""

@@ -1,4 +1,4 @@
-"""Reads from the bus what was answered and spent, as the admin; and clears the proxy's cache."""
+"""Reads usage and spending from the message bus, as its admin, and clears the proxy's cache."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
@@ -15,7 +15,7 @@ EVERYBODY: Final = "ALL"
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Of the last days, oldest first: each client's day by `<publisher>.<client>`, and what the proxy did cost."""
+    """The last days, oldest first: usage per day and `<publisher>.<client>`, and the proxy's spending per day."""
 
     now: datetime
     days: dict[str, dict[str, ClientDay]]
@@ -34,19 +34,19 @@ async def read(bus: Bus, days: int) -> Usage:
     for key in await bus.usage.keys():
         day, _, owner = key.partition(".")
         if day in found:
-            found[day][owner] = await _kept(bus.usage, key, ClientDay)
-    budgets = {day: await _kept(bus.budget, day, BudgetDay) for day in wanted}
+            found[day][owner] = await _read(bus.usage, key, ClientDay)
+    budgets = {day: await _read(bus.budget, day, BudgetDay) for day in wanted}
     return Usage(now, found, budgets)
 
 
 async def clear_cache(bus: Bus, client: str) -> int:
-    """Forget the proxy's answers for one client of any publisher, or for EVERYBODY; how many those were.
+    """Delete the cached answers of one client of any publisher, or of EVERYBODY; returns their number.
 
     Raises BusError.
     """
     return await bus.cache.clear(">" if client == EVERYBODY else f"*.{client}.*")
 
 
-async def _kept(bucket: Bucket, key: str, kind: type[T]) -> T:
+async def _read(bucket: Bucket, key: str, kind: type[T]) -> T:
     entry = await bucket.get(key)
     return decode(entry.value if entry else None, kind)

@@ -1,4 +1,4 @@
-"""Draws what `docqa usage` found: bars of days and clients, the budget, the forecast, advice."""
+"""Draws the report of `docqa usage`: bars of days and clients, the budget, the forecast, advice."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +12,7 @@ _MOST_CLIENTS: Final = 15
 
 
 def picture(report: Mapping[str, Any]) -> "RenderableType":
-    """All of it, for a terminal."""
+    """The whole report, for a terminal."""
     from rich.console import Group
 
     parts: list[RenderableType] = [_budget(report), "", _table("day", report["days"])]
@@ -61,5 +61,5 @@ def _table(kind: str, rows: Sequence[Mapping[str, Any]]) -> "Table":
 
 def _savings(total: Mapping[str, Any]) -> str:
     ratio = total["cache_hit_ratio"]
-    hits = f"; {ratio:.0%} of what was meant for the proxy came from the cache" if ratio is not None else ""
-    return f"Saved: {total['saved_tokens']:,} tokens that the local model and the cache answered{hits}."
+    hits = f"; {ratio:.0%} of the proxy's questions were answered from the cache" if ratio is not None else ""
+    return f"Saved: {total['saved_tokens']:,} tokens answered by the local model and the cache{hits}."

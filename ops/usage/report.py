@@ -1,4 +1,4 @@
-"""What `docqa usage` says: sums by day and client, a forecast against the budget, and advice. Pure."""
+"""The report of `docqa usage`: sums by day and client, a forecast against the budget, and advice. Pure functions."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -10,14 +10,14 @@ from contract.usage_records import BudgetDay, ClientDay, end_of
 from ops.usage.days import Usage
 
 _DAY_S: Final = 86_400
-_SURE_AFTER_S: Final = 3600
-"""What the first minutes of a day come to says nothing of the whole."""
+_FORECAST_AFTER_S: Final = 3600
+"""The first hour of a day is too short for a forecast."""
 _MUCH: Final = 0.5
 _NEARLY_ALL: Final = 0.95
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
-    """Today at its end, if it goes on like this; `used_up_at` where the budget ends before the day."""
+    """Tokens at the end of today at this pace; `used_up_at` if the budget ends before the day."""
 
     tokens: int
     basis: str
@@ -25,7 +25,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def report(usage: Usage, limit_tokens: int | None) -> dict[str, Any]:
-    """All of it, as the command's JSON."""
+    """The whole report, as the command's JSON."""
     today = usage.budgets[usage.today]
     limit = limit_tokens if limit_tokens is not None else today.limit_tokens
     expected = forecast(usage, limit)
@@ -44,15 +44,15 @@ def report(usage: Usage, limit_tokens: int | None) -> dict[str, Any]:
 
 
 def forecast(usage: Usage, limit: int | None) -> Forecast:
-    """From today, once there is an hour of it; else from the days before."""
+    """From today's pace after an hour, before that from the previous days."""
     used = usage.budgets[usage.today].used_tokens
     passed_s = _DAY_S - (end_of(usage.today) - usage.now).total_seconds()
-    if passed_s >= _SURE_AFTER_S:
+    if passed_s >= _FORECAST_AFTER_S:
         per_s, basis = used / passed_s, "today's pace"
     else:
         before = [budget.used_tokens for day, budget in usage.budgets.items() if day != usage.today]
         busy = [tokens for tokens in before if tokens]
-        per_s, basis = (sum(busy) / len(busy) / _DAY_S if busy else 0.0), "the days before"
+        per_s, basis = (sum(busy) / len(busy) / _DAY_S if busy else 0.0), "the previous days"
     tokens = round(used + per_s * (_DAY_S - passed_s))
     used_up_at = None
     if limit is not None and used < limit < tokens:
@@ -61,7 +61,7 @@ def forecast(usage: Usage, limit: int | None) -> Forecast:
 
 
 def advice(usage: Usage, limit: int | None, expected: Forecast) -> list[str]:
-    """What to do, most pressing first; empty when there is nothing to say."""
+    """Advice, most urgent first; may be empty."""
     total = _sum(day for days in usage.days.values() for day in days.values())
     today = usage.budgets[usage.today]
     found = [_on_budget(usage, limit, expected), _on_reserved(today), *_on_answers(usage, total)]
@@ -71,11 +71,9 @@ def advice(usage: Usage, limit: int | None, expected: Forecast) -> list[str]:
 def _on_budget(usage: Usage, limit: int | None, expected: Forecast) -> str:
     used = usage.budgets[usage.today].used_tokens
     if limit is None:
-        return "COPILOT_TOKEN_BUDGET_DAILY is not set: what the proxy may cost has no bound." if used else ""
+        return "COPILOT_TOKEN_BUDGET_DAILY is not set: the cost of the proxy is unlimited." if used else ""
     if used >= limit:
-        return (
-            f"Today's budget is used up; there are new tokens at {end_of(usage.today):%H:%M} UTC, or with a larger one."
-        )
+        return f"Today's budget is used up until {end_of(usage.today):%H:%M} UTC, unless the budget is raised."
     if expected.used_up_at:
         return (
             f"At this pace today's budget is used up at {expected.used_up_at[11:16]} UTC, and {expected.tokens} tokens "
@@ -88,20 +86,20 @@ def _on_reserved(today: BudgetDay) -> str:
     if today.reserved_tokens <= _MUCH / 5 * max(today.used_tokens, 1):
         return ""
     return (
-        f"{today.reserved_tokens} of today's tokens are held by calls that run, or whose worker was killed: those stay "
-        "counted until the day is over."
+        f"{today.reserved_tokens} of today's tokens are reserved by running calls, or by calls of killed workers, "
+        "which stay counted until the end of the day."
     )
 
 
 def _on_answers(usage: Usage, total: ClientDay) -> Iterable[str]:
     if total.lost_tokens > _MUCH / 5 * max(total.proxy.tokens, 1):
-        yield f"{total.lost_tokens} tokens went into calls that came to no answer: see the worker's log for why."
+        yield f"{total.lost_tokens} tokens were spent on calls without an answer: see the worker's log."
     if total.proxy.answers and total.proxy.prompt_tokens > _NEARLY_ALL * total.proxy.tokens:
-        yield "Nearly all tokens are documents: send the part of a document that matters, and not the whole."
+        yield "Nearly all tokens are documents: send only the relevant part of a document."
     if not total.cache.answers and total.proxy.answers > 100:
         yield (
-            "No answer came from the cache: it needs the same question from the same client, and a temperature of 0 or "
-            "a seed."
+            "No answer came from the cache: it needs the same question from the same client, and a temperature of 0 "
+            "or a seed."
         )
     clients = {owner: _charged(of) for owner, of in _by_client(usage).items()}
     most = max(clients, key=clients.__getitem__, default="")
@@ -110,7 +108,7 @@ def _on_answers(usage: Usage, total: ClientDay) -> Iterable[str]:
 
 
 def _by_client(usage: Usage) -> dict[str, ClientDay]:
-    """Who takes most of the proxy first, then who asks most."""
+    """Sums by client: most proxy tokens first, then most local answers."""
     owners = {owner for days in usage.days.values() for owner in days}
     sums = {owner: _sum(days[owner] for days in usage.days.values() if owner in days) for owner in owners}
     return dict(sorted(sums.items(), key=lambda item: (-_charged(item[1]), -item[1].local.answers, item[0])))

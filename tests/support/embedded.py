@@ -13,10 +13,10 @@ from ops.backup.create import Request, create
 from ops.backup.restore import Outcome, restore
 from ops.backup.source import source
 from ops.console import Console
-from ops.nats.endpoint import SERVER_PICKS, Door
+from ops.nats.endpoint import SERVER_PICKS, Endpoint
 from ops.nats.server import STOPS_WITHIN_S, NatsServer
 from ops.settings import BackupSettings
-from ops.supervisor.data_dir import claimed
+from ops.supervisor.data_dir import locked
 from ops.supervisor.ports import Address
 
 NOTHING_SET: Mapping[str, str] = MappingProxyType({})
@@ -33,8 +33,8 @@ class Embedded:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Bus]:
         """Its admin's bus, while it runs."""
-        with claimed(self.settings.data_dir):
-            server = NatsServer(self.settings.data_dir, self.settings, Door(Address("127.0.0.1", SERVER_PICKS)))
+        with locked(self.settings.data_dir):
+            server = NatsServer(self.settings.data_dir, self.settings, Endpoint(Address("127.0.0.1", SERVER_PICKS)))
             child = await server.launch()
             try:
                 async with connected(server.settings_for("admin"), "admin") as bus:
@@ -42,19 +42,19 @@ class Embedded:
             finally:
                 await child.stop(STOPS_WITHIN_S)
 
-    def request(self, environment: Mapping[str, str], *, is_tried: bool = False) -> Request:
-        return Request(self.settings, environment, self.backups, Console(quiet=True), is_tried)
+    def request(self, environment: Mapping[str, str], *, is_verified: bool = False) -> Request:
+        return Request(self.settings, environment, self.backups, Console(quiet=True), is_verified)
 
-    async def backup(self, environment: Mapping[str, str] = NOTHING_SET, *, is_tried: bool = False) -> Path:
+    async def backup(self, environment: Mapping[str, str] = NOTHING_SET, *, is_verified: bool = False) -> Path:
         """As `docqa backup create` does it, whether the bus runs or not; the trial only where a test is about it."""
-        request = self.request(environment, is_tried=is_tried)
-        with self.backups.held():
-            async with source(environment, self.settings, self.backups.place("source")) as bus:
+        request = self.request(environment, is_verified=is_verified)
+        with self.backups.locked():
+            async with source(environment, self.settings, self.backups.work_folder("source")) as bus:
                 return await create(bus, request)
 
     async def restore(
         self, path: Path, environment: Mapping[str, str] = NOTHING_SET, *, replace: bool = False
     ) -> Outcome:
         manifest = archive.read_manifest(path)
-        with self.backups.held():
+        with self.backups.locked():
             return await restore(path, manifest, self.request(environment), replace=replace)

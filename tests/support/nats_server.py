@@ -20,7 +20,7 @@ from contract.bus.provision import provision
 from contract.settings import BusSettings, QueueSettings, Secret
 from ops.nats import config
 from ops.nats.credentials import ROLES, Credentials
-from ops.nats.endpoint import Door
+from ops.nats.endpoint import Endpoint
 from ops.nats.publishers import PublisherList
 from ops.nats.server import find_program
 from ops.supervisor.ports import Address
@@ -122,7 +122,7 @@ class RunningServer:
     def _write_config(self) -> None:
         text = config.render(
             folder=self.folder,
-            door=Door(Address("127.0.0.1", self.port)),
+            endpoint=Endpoint(Address("127.0.0.1", self.port)),
             passwords={role: self.credentials.read(role) for role in ROLES},
             max_request_size_mb=self.settings.max_request_size_mb,
             publishers=self.publishers.passwords(),

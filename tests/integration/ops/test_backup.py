@@ -10,6 +10,7 @@ from nats.js.api import KeyValueConfig
 from contract import topology
 from contract.bus import Bus, restore_mark
 from contract.bus.provision import provision
+from contract.bus.stream_info import StreamState
 from contract.errors import BusError, DocQAError
 from contract.messages import Answer, Failure, encode
 from contract.settings import Secret
@@ -81,7 +82,7 @@ async def test_what_was_saved_from_a_running_bus_comes_back_on_another_machine(
 async def test_a_backup_says_what_is_in_it_and_that_it_was_tried(embedded: Embedded) -> None:
     async with embedded.running() as bus:
         await filled(bus)
-        manifest = archive.read_manifest(await embedded.backup(is_tried=True))
+        manifest = archive.read_manifest(await embedded.backup(is_verified=True))
         assert {stream.name for stream in manifest.streams} == set(await stream_snapshots.names(bus)) - {
             "KV_DOCQA_META"
         }
@@ -194,7 +195,9 @@ async def test_a_changed_byte_is_found_before_anything_is_restored(embedded: Emb
     content[manifest.streams[0].member.offset + 100] ^= 1
     path.write_bytes(content)
     with pytest.raises(DamagedError):
-        await try_out(path, manifest.streams, embedded.settings, embedded.backups.place("trial"), Console(quiet=True))
+        await try_out(
+            path, manifest.streams, embedded.settings, embedded.backups.work_folder("trial"), Console(quiet=True)
+        )
     with pytest.raises(DamagedError):
         await other.restore(path)
     assert not other.store.exists()
@@ -203,11 +206,11 @@ async def test_a_changed_byte_is_found_before_anything_is_restored(embedded: Emb
 async def test_another_count_than_the_manifests_is_found(embedded: Embedded) -> None:
     async with embedded.running() as bus:
         await filled(bus)
-        manifest = archive.read_manifest(path := await embedded.backup(is_tried=True))
+        manifest = archive.read_manifest(path := await embedded.backup(is_verified=True))
     stream = manifest.streams[0]
-    wrong = archive.Stream(stream.member, stream.taken, stream_snapshots.State(4, 1, 4))
-    with pytest.raises(DamagedError, match="DOCQA_JOBS has 3 messages where the manifest says 4"):
-        await try_out(path, [wrong], embedded.settings, embedded.backups.place("trial"), Console(quiet=True))
+    wrong = archive.Stream(stream.member, stream.taken, StreamState(4, 1, 4))
+    with pytest.raises(DamagedError, match="DOCQA_JOBS has 3 messages, the manifest says 4"):
+        await try_out(path, [wrong], embedded.settings, embedded.backups.work_folder("trial"), Console(quiet=True))
 
 
 async def test_a_restored_job_has_its_whole_deadline_and_one_with_a_result_is_not_run_again(
@@ -283,7 +286,7 @@ async def test_publishers_are_brought_to_a_running_bus_that_encrypts(tmp_path: P
     data = keyed.settings.data_dir
     async with keyed.running() as bus:
         publishers = address.publishers(data)
-        async with publishers.held():
+        async with publishers.locked():
             publishers.add("alice", "nats://127.0.0.1:4222")
             assert await reload.apply(address.bus_folder(data), address.credentials(data), publishers)
         await filled(bus)

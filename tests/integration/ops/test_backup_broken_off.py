@@ -101,7 +101,7 @@ def listed(embedded: Embedded) -> list[Path]:
     """All backups that are listed; each must be whole."""
     backups = embedded.backups.all()
     for backup in backups:
-        assert backup.manifest, backup.trouble
+        assert backup.manifest, backup.error
         for stream in backup.manifest.streams:
             pieces = archive.pieces_of(backup.path, stream.member)
             assert sum(map(len, pieces)) == stream.member.size_bytes
@@ -261,7 +261,7 @@ async def test_no_failure_is_saved_without_its_dead_letter(
         return await save(bus, stream, write)
 
     monkeypatch.setattr(stream_snapshots, "save", save_while_a_job_dies)
-    path = await Embedded(tmp_path, "unused").backup(login, is_tried=True)
+    path = await Embedded(tmp_path, "unused").backup(login, is_verified=True)
     counts = {stream.name: stream.restored for stream in archive.read_manifest(path).streams}
     found = {name: state.messages for name, state in counts.items() if state}
     assert (found["DOCQA_DEAD"], found["KV_DOCQA_RESULTS"]) == (1, 1)

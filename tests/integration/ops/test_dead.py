@@ -22,7 +22,7 @@ from tests.support.engines import Failing, Noting
 from tests.support.nats_server import RunningServer
 from tests.support.worker_side import working
 
-FULL = "All 2 places in the queue are taken"
+FULL = "The queue is full (2 jobs)"
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from contract.settings import QueueSettings
 from contract.topology import JobName
 from ops.nats import disk
 from ops.nats.server import NatsServer
-from ops.supervisor.keeper import StartError
+from ops.supervisor.supervisor import StartError
 from tests.support.nats_command import WITHIN_S, NatsCommand, until
 from tests.support.nats_server import RunningServer
 from tests.support.waiting import eventually
@@ -100,7 +100,7 @@ async def test_a_server_that_only_fails_to_remove_what_is_acked_is_started_again
 
 async def test_without_room_no_server_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk, "ROOM_BYTES", 2**62)
-    with pytest.raises(StartError, match=r"There is no room for the bus: .* MiB free\."):
+    with pytest.raises(StartError, match=r"The disk is too full for the message bus: .* MiB free\."):
         await NatsServer(tmp_path, QueueSettings()).launch()
     assert not list(tmp_path.glob("nats/*")), "something was begun"
 

@@ -11,7 +11,7 @@ from contract.messages import Answer, Failure, decode_result, encode
 from contract.topology import JobName
 from inference_worker.engines.echo import EchoEngine
 from inference_worker.jobs.attempts import Starts
-from ops.nats.stuck_jobs import bring_back
+from ops.nats.stuck_jobs import redeliver_stuck
 from tests.support.bus_side import TICK_S, is_gone, publish, result_of, starts_are_forgotten, until_connected
 from tests.support.engines import Gated, Noting
 from tests.support.nats_server import RunningServer
@@ -50,7 +50,7 @@ async def test_a_stranded_job_that_has_its_result_gives_its_place_back_without_b
     engine = Noting()
     async with working(server, engine):
         assert await is_stranded(admin, job)
-        assert await bring_back(admin) == 1
+        assert await redeliver_stuck(admin) == 1
         await is_gone(admin, job)
         await starts_are_forgotten(admin)
     assert not engine.asked
@@ -64,7 +64,7 @@ async def test_a_stranded_job_without_a_result_is_run(server: RunningServer, adm
     await strand_all(admin)
     async with working(server, EchoEngine(2)):
         assert await is_stranded(admin, job)
-        assert await bring_back(admin) == 1
+        assert await redeliver_stuck(admin) == 1
         assert isinstance(await result_of(admin, job), Answer)
         await is_gone(admin, job)
 
@@ -88,7 +88,7 @@ async def test_an_ack_that_reached_a_broken_store_costs_no_place(server: Running
         server.start()
         await until_connected(admin)
         assert await is_stranded(admin, jobs[0])
-        assert await bring_back(admin) == 2
+        assert await redeliver_stuck(admin) == 2
         for job in jobs:
             await is_gone(admin, job)
     assert not engine.asked
@@ -102,7 +102,7 @@ async def test_a_job_that_a_worker_holds_is_not_run_again_when_others_are_brough
         held = await publish(admin, "held")
         await asked(engine)
         await strand_all(admin)
-        assert await bring_back(admin) == 1
+        assert await redeliver_stuck(admin) == 1
         engine.gate.set()
         assert isinstance(await result_of(admin, held), Answer)
         await is_gone(admin, held)
@@ -120,7 +120,7 @@ async def test_jobs_that_wait_and_run_are_left_alone(server: RunningServer, admi
             return (await admin.queue_state()).running == 2
 
         await eventually(are_held, "the worker holds two", 10, TICK_S)
-        assert await bring_back(admin) == 0
+        assert await redeliver_stuck(admin) == 0
         durable = await admin.js.consumer_info(topology.JOBS_STREAM, topology.WORKER_DURABLE)
         assert durable.delivered
         assert durable.delivered.consumer_seq == 2
@@ -132,7 +132,7 @@ async def test_however_busy_the_queue_is_nothing_is_delivered_anew(server: Runni
 
     async def look() -> None:
         while True:
-            assert await bring_back(admin) == 0
+            assert await redeliver_stuck(admin) == 0
 
     async with working(server, EchoEngine(8)):
         looking = asyncio.create_task(look())

@@ -10,7 +10,7 @@ import pytest
 
 from contract.errors import AlreadyRunningError
 from contract.runtime.lock import FileLock
-from ops.supervisor.data_dir import claimed
+from ops.supervisor.data_dir import locked
 
 
 def test_a_second_one_is_refused_and_the_holder_is_known(tmp_path: Path) -> None:
@@ -42,12 +42,12 @@ def test_a_child_that_inherits_it_holds_it_after_its_parent_has_given_it_up(tmp_
 
 def test_a_data_folder_is_claimed_once_and_belongs_to_its_owner(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "data"
-    with claimed(folder):
+    with locked(folder):
         assert folder.stat().st_mode & 0o777 == 0o700
         held_by = rf"Process {os.getpid()} already runs on .*data"
-        with pytest.raises(AlreadyRunningError, match=held_by), claimed(folder):
+        with pytest.raises(AlreadyRunningError, match=held_by), locked(folder):
             pass
-    with claimed(folder):
+    with locked(folder):
         pass
 
 

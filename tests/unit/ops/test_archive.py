@@ -6,9 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from contract.bus.stream_info import StreamState
 from ops.backup import archive
 from ops.backup.archive import DamagedError, Manifest, Stream, Writer
-from ops.backup.stream_snapshots import State, Taken
+from ops.backup.stream_snapshots import Taken
 
 SNAPSHOT = b"snapshot of jobs " * 1000
 TOKENS = b'{"tokens": []}'
@@ -22,7 +23,7 @@ def backup(tmp_path: Path) -> Path:
         with writer.member("streams/01-DOCQA_JOBS") as pieces:
             for start in range(0, len(SNAPSHOT), 999):
                 pieces.write(SNAPSHOT[start : start + 999])
-        stream = Stream(pieces.member, Taken({"name": "DOCQA_JOBS"}, State(3, 1, 3)))
+        stream = Stream(pieces.member, Taken({"name": "DOCQA_JOBS"}, StreamState(3, 1, 3)))
         tokens = writer.add("config/tokens.json", TOKENS)
         writer.finish(
             Manifest(
@@ -74,7 +75,7 @@ def test_a_changed_byte_is_found_wherever_it_is(backup: Path) -> None:
 @pytest.mark.parametrize("kept", [0, 1, 511, 512, 5_000, 18_000, 19_000])
 def test_a_file_that_was_cut_off_is_no_backup(backup: Path, kept: int) -> None:
     backup.write_bytes(backup.read_bytes()[:kept])
-    with pytest.raises(DamagedError, match="no whole backup"):
+    with pytest.raises(DamagedError, match="not a complete backup"):
         archive.read_manifest(backup)
 
 

@@ -63,7 +63,7 @@ def script() -> Iterator[Script]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_FIRST_LOOK_AFTER_S", 0.01)
+    monkeypatch.setattr(client_module, "_FIRST_POLL_AFTER_S", 0.01)
     monkeypatch.setattr(client_module, "_MISSED_FOR_S", 0.3)
 
 
@@ -111,7 +111,7 @@ def test_a_system_that_stays_away_is_told_with_where_the_answer_will_be(script: 
 @pytest.mark.parametrize("status", [429, 503])
 def test_what_may_be_taken_later_says_when(script: Script, status: int) -> None:
     script.replies = [(status, {"Retry-After": "7"}, {"detail": "All places are taken."})]
-    with pytest.raises(RefusedForNowError, match=r"All places are taken\. Come back in 7 s\."):
+    with pytest.raises(RefusedForNowError, match=r"All places are taken\. Try again in 7 s\."):
         ask(script)
 
 

@@ -57,7 +57,7 @@ def test_the_list_of_commands_loads_none_of_them() -> None:
     [
         (["ask", "Why?"], {}, "start it with `docqa up`"),
         (["status"], {}, "start it with `docqa up`"),
-        (["ask", "Why?", "--context-file", "nowhere.txt"], {}, "can't read nowhere.txt: No such file"),
+        (["ask", "Why?", "--context-file", "nowhere.txt"], {}, "cannot read nowhere.txt: No such file"),
         (["ask", "Why?", "--target", "ftp://x"], {}, "ftp://x"),
         (["up", "--http", "8000"], {}, "is not HOST:PORT"),
         (["up"], {"DOCQA_SLOTZ": "1"}, "did you mean DOCQA_SLOTS?"),
@@ -65,9 +65,9 @@ def test_the_list_of_commands_loads_none_of_them() -> None:
         (["up"], {"DOCQA_RESULT_TTL_S": "100"}, "DOCQA_RESULT_TTL_S"),
         (["nats"], {"DOCQA_ACK_WAIT_S": "soon"}, "DOCQA_ACK_WAIT_S"),
         (["worker"], {"DOCQA_SLOTZ": "1"}, "did you mean DOCQA_SLOTS?"),
-        (["usage"], {}, "No bus ever ran on "),
+        (["usage"], {}, "No message bus ever ran on "),
         (["usage"], {"COPILOT_TOKEN_BUDGET_DAILY": "much"}, "COPILOT_TOKEN_BUDGET_DAILY"),
-        (["up", "--data-dir", "/dev/null/x"], {}, "can't use /dev/null/x"),
+        (["up", "--data-dir", "/dev/null/x"], {}, "cannot use /dev/null/x"),
         (["status"], {"DOCQA_TOKEN_FILE": "/nowhere"}, "DOCQA_TOKEN_FILE: can't read /nowhere"),
     ],
 )
@@ -105,4 +105,4 @@ def test_wrong_usage_is_told_as_usage(tmp_path: Path, arguments: list[str]) -> N
 def test_a_document_given_twice_is_refused(tmp_path: Path) -> None:
     found = docqa("ask", "Why?", "--context", "a", "--context-file", "b", home=tmp_path)
     assert found.returncode == 2
-    assert "Give the document once" in found.stderr
+    assert "Use either --context or --document" in found.stderr

@@ -9,8 +9,8 @@ from contract.errors import SettingsError
 from contract.settings import QueueSettings, Secret, load
 from ops.nats import config, encryption
 from ops.nats.credentials import ROLES
-from ops.nats.endpoint import Door
-from ops.supervisor.keeper import StartError
+from ops.nats.endpoint import Endpoint
+from ops.supervisor.supervisor import StartError
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -23,7 +23,7 @@ def rendered(settings: QueueSettings) -> str:
     passwords = {role: f"password-of-{role}" for role in ROLES}
     return config.render(
         folder=Path("/data/nats"),
-        door=Door(),
+        endpoint=Endpoint(),
         passwords=passwords,
         max_request_size_mb=1,
         encryption=encryption.jetstream(settings),
@@ -45,19 +45,19 @@ def test_other_accounts_leave_the_reference_to_the_key() -> None:
 
 def test_without_a_key_nothing_is_encrypted(tmp_path: Path) -> None:
     assert "cipher" not in rendered(QueueSettings())
-    encryption.claim(tmp_path, QueueSettings())
+    encryption.check_key(tmp_path, QueueSettings())
     assert not list(tmp_path.iterdir())
 
 
 def test_a_store_takes_its_own_key_only(tmp_path: Path) -> None:
-    encryption.claim(tmp_path, keyed())
-    encryption.claim(tmp_path, keyed())
+    encryption.check_key(tmp_path, keyed())
+    encryption.check_key(tmp_path, keyed())
     with pytest.raises(StartError, match="was encrypted with another key"):
-        encryption.claim(tmp_path, keyed("f" * 32))
+        encryption.check_key(tmp_path, keyed("f" * 32))
     with pytest.raises(StartError, match="is encrypted: set DOCQA_STORE_KEY"):
-        encryption.claim(tmp_path, QueueSettings())
+        encryption.check_key(tmp_path, QueueSettings())
     with pytest.raises(StartError, match="is encrypted with chachapoly"):
-        encryption.claim(tmp_path, keyed(store_cipher="aes"))
+        encryption.check_key(tmp_path, keyed(store_cipher="aes"))
     [mark] = tmp_path.iterdir()
     assert KEY not in mark.read_text(encoding="utf-8")
 

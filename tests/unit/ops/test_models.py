@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ops import welcome
-from ops.models.tuning_table import way
+from ops.models.tuning_table import description
 from ops.settings import UpSettings
 
 OPTIONS: dict[str, Any] = {
@@ -19,7 +19,7 @@ FOUND = {"http": "http://127.0.0.1:8000", "uds": "/run/docqa.sock", "data_dir": 
 
 
 def test_a_candidate_is_told_in_few_words() -> None:
-    assert way({"quantization": "q8_0", "options": OPTIONS}) == "q8_0, steps of 256, 2 threads"
+    assert description({"quantization": "q8_0", "options": OPTIONS}) == "q8_0, steps of 256, 2 threads"
     unusual = {
         **OPTIONS,
         "flash_attention": True,
@@ -28,8 +28,8 @@ def test_a_candidate_is_told_in_few_words() -> None:
         "gpu_layers": 9,
         "threads": 1,
     }
-    assert way({"quantization": "as-is", "options": unusual}) == (
-        "as-is, flash attention, unified cells, bf16 cells, steps of 256, 1 thread, 9 layers on the GPU"
+    assert description({"quantization": "as-is", "options": unusual}) == (
+        "as-is, flash attention, unified KV cache, bf16 KV cache, steps of 256, 1 thread, 9 layers on the GPU"
     )
 
 

@@ -8,7 +8,7 @@ from contract import topology
 from ops.nats import accounts as nats_accounts
 from ops.nats.credentials import ROLES
 
-GUESTS = {"INGRESS": "http", "publisher-alice": "alice", "publisher-bob": "bob"}
+IMPORTING = {"INGRESS": "http", "publisher-alice": "alice", "publisher-bob": "bob"}
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def accounts() -> dict[str, Any]:
 
 
 def test_the_streams_are_in_one_account_and_every_guest_has_another(accounts: dict[str, Any]) -> None:
-    assert accounts.keys() == {"SYS", topology.ACCOUNT, *GUESTS}
+    assert accounts.keys() == {"SYS", topology.ACCOUNT, *IMPORTING}
     assert [name for name, account in accounts.items() if "jetstream" in account] == [topology.ACCOUNT]
     assert [user["user"] for user in accounts[topology.ACCOUNT]["users"]] == ["admin", "worker", "library"]
 
@@ -27,12 +27,12 @@ def test_each_user_has_a_name_of_its_own(accounts: dict[str, Any]) -> None:
     assert sorted(users) == ["admin", "ingress", "library", "publisher-alice", "publisher-bob", "worker"]
 
 
-@pytest.mark.parametrize("guest", GUESTS)
-def test_a_guest_imports_what_is_opened_to_it_alone(accounts: dict[str, Any], guest: str) -> None:
-    opened = [export for export in accounts[topology.ACCOUNT]["exports"] if guest in export["accounts"]]
-    assert all(export["accounts"] == [guest] for export in opened)
+@pytest.mark.parametrize("name", IMPORTING)
+def test_an_importing_account_imports_what_is_exported_to_it_alone(accounts: dict[str, Any], name: str) -> None:
+    opened = [export for export in accounts[topology.ACCOUNT]["exports"] if name in export["accounts"]]
+    assert all(export["accounts"] == [name] for export in opened)
     for kind in ("service", "stream"):
-        imported = [entry[kind] for entry in accounts[guest]["imports"] if kind in entry]
+        imported = [entry[kind] for entry in accounts[name]["imports"] if kind in entry]
         assert all(entry["account"] == topology.ACCOUNT for entry in imported)
         assert [entry["subject"] for entry in imported] == [export[kind] for export in opened if kind in export]
 

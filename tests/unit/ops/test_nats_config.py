@@ -6,13 +6,13 @@ from typing import Any
 
 from ops.nats.config import render
 from ops.nats.credentials import ROLES, Credentials
-from ops.nats.endpoint import Door
+from ops.nats.endpoint import Endpoint
 from ops.supervisor.ports import Address
 
 
 def rendered(**changes: Any) -> dict[str, Any]:
     passwords = {role: f"password-of-{role}" for role in ROLES}
-    given: dict[str, Any] = {"folder": Path("/data/nats"), "door": Door(), "max_request_size_mb": 1, **changes}
+    given: dict[str, Any] = {"folder": Path("/data/nats"), "endpoint": Endpoint(), "max_request_size_mb": 1, **changes}
     found: dict[str, Any] = json.loads(render(passwords=passwords, **given))
     return found
 
@@ -26,7 +26,7 @@ def test_every_job_is_on_disk_before_it_is_acknowledged() -> None:
 
 
 def test_nothing_but_the_loopback_is_listened_on() -> None:
-    config = rendered(door=Door(Address("127.0.0.1", -1)))
+    config = rendered(endpoint=Endpoint(Address("127.0.0.1", -1)))
     assert config["listen"] == "127.0.0.1:-1"
     assert config["http"].startswith("127.0.0.1:")
 

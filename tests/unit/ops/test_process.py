@@ -47,7 +47,7 @@ def until(holds: Callable[[], bool], within_s: float = 10) -> None:
 async def test_what_it_said_last_is_known(tmp_path: Path, children: list[Child]) -> None:
     children += [child := await spawn(program(tmp_path, "echo first; echo 'last words' >&2; echo; exit 3"))]
     assert await child.wait() == 3
-    assert child.last_words() == "last words"
+    assert child.last_log_line() == "last words"
 
 
 async def test_the_words_of_a_former_run_are_not_its_own(tmp_path: Path, children: list[Child]) -> None:
@@ -55,12 +55,12 @@ async def test_the_words_of_a_former_run_are_not_its_own(tmp_path: Path, childre
     await first.wait()
     children += [second := await spawn(program(tmp_path, "kill -9 $$"))]
     await second.wait()
-    assert second.last_words() == "ended by SIGKILL"
+    assert second.last_log_line() == "ended by SIGKILL"
 
 
 async def test_what_does_not_end_in_time_is_killed(tmp_path: Path, children: list[Child]) -> None:
     children += [child := await spawn(program(tmp_path, _STUBBORN))]
-    until(lambda: child.last_words() == "deaf")
+    until(lambda: child.last_log_line() == "deaf")
     await child.stop(grace_s=0.2)
     assert child.returncode == -signal.SIGKILL
 
@@ -77,7 +77,7 @@ async def test_a_former_one_that_still_runs_is_ended_before_the_next_starts(
     patience = ((0.1, signal.SIGTERM), (0.2, signal.SIGKILL), (5.0, None))
     monkeypatch.setattr(child_module, "_FORMER_ENDS_WITHIN_S", patience)
     children += [former := await spawn(program(tmp_path, _STUBBORN))]
-    until(lambda: former.last_words() == "deaf")
+    until(lambda: former.last_log_line() == "deaf")
     children += [await spawn(program(tmp_path, "sleep 60"))]
     assert await former.wait() == -signal.SIGKILL
 

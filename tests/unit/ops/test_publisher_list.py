@@ -50,7 +50,7 @@ def test_a_name_that_can_not_stand_in_a_subject_is_refused(publishers: Publisher
 
 def test_a_second_one_of_the_same_name_is_refused_and_the_first_keeps_its_password(publishers: PublisherList) -> None:
     first = publishers.add("alice", URL)
-    with pytest.raises(DocQAError, match="is there already"):
+    with pytest.raises(DocQAError, match="exists already"):
         publishers.add("alice", URL)
     assert publishers.read("alice") == first
 
@@ -62,7 +62,7 @@ def test_no_publisher_has_the_user_of_a_role(publishers: PublisherList) -> None:
 
 def test_the_address_of_the_bus_is_kept_up_to_date(publishers: PublisherList) -> None:
     added = publishers.add("alice", URL)
-    publishers.note_url("nats://127.0.0.1:4333")
+    publishers.record_url("nats://127.0.0.1:4333")
     found = publishers.read("alice")
     assert (found.url, found.password) == ("nats://127.0.0.1:4333", added.password)
     assert publishers.path("alice").stat().st_mode & 0o777 == 0o600
@@ -71,7 +71,7 @@ def test_the_address_of_the_bus_is_kept_up_to_date(publishers: PublisherList) ->
 def test_a_file_that_was_changed_by_hand_is_named(publishers: PublisherList) -> None:
     publishers.add("alice", URL)
     publishers.path("alice").write_text("{")
-    with pytest.raises(DocQAError, match=r"alice\.json is not as it was written"):
+    with pytest.raises(DocQAError, match=r"alice\.json was changed and cannot be read"):
         publishers.passwords()
 
 
@@ -86,7 +86,7 @@ async def test_one_at_a_time_holds_the_list_and_the_next_one_waits(publishers: P
     order = []
 
     async def hold(name: str) -> None:
-        async with publishers.held():
+        async with publishers.locked():
             order.append(f"{name} in")
             await asyncio.sleep(0)
             order.append(f"{name} out")
@@ -96,7 +96,7 @@ async def test_one_at_a_time_holds_the_list_and_the_next_one_waits(publishers: P
 
 
 async def test_who_waits_too_long_is_told_for_whom(publishers: PublisherList, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publisher_list, "_HELD_FOR_S", 0.05)
-    async with publishers.held():
-        with pytest.raises(AlreadyRunningError, match=f"Process {os.getpid()} holds the list"):
-            await publishers.held().__aenter__()
+    monkeypatch.setattr(publisher_list, "_LOCKED_WITHIN_S", 0.05)
+    async with publishers.locked():
+        with pytest.raises(AlreadyRunningError, match=f"Process {os.getpid()} has locked the list"):
+            await publishers.locked().__aenter__()

@@ -61,7 +61,7 @@ def test_in_the_first_hour_the_forecast_is_that_of_the_days_before() -> None:
     early = datetime(2026, 11, 25, 0, 30, tzinfo=UTC)
     said = report(usage(early, yesterday=BudgetDay(charged_tokens=4800)), 10_000)
     assert said["forecast"]["tokens"] == 4700
-    assert said["forecast"]["basis"] == "the days before"
+    assert said["forecast"]["basis"] == "the previous days"
 
 
 def test_the_budget_that_is_set_goes_before_the_one_that_was() -> None:
@@ -76,7 +76,7 @@ def test_the_budget_that_is_set_goes_before_the_one_that_was() -> None:
         (BudgetDay(charged_tokens=10), None, "is not set"),
         (BudgetDay(charged_tokens=1000), 1000, "is used up"),
         (BudgetDay(charged_tokens=700), 1000, "local-then-proxy"),
-        (BudgetDay(charged_tokens=10, reserved_tokens=90), 1000, "90 of today's tokens are held"),
+        (BudgetDay(charged_tokens=10, reserved_tokens=90), 1000, "90 of today's tokens are reserved"),
     ],
 )
 def test_what_threatens_the_budget_is_said(today: BudgetDay, limit: int | None, words: str) -> None:
@@ -88,7 +88,7 @@ def test_what_threatens_the_budget_is_said(today: BudgetDay, limit: int | None, 
     [
         (ClientDay(proxy=Answers(9, 9900, 100)), "Nearly all tokens are documents"),
         (ClientDay(proxy=Answers(200, 2000, 2000)), "No answer came from the cache"),
-        (ClientDay(proxy=Answers(2, 200, 200), lost_tokens=300), "300 tokens went into calls"),
+        (ClientDay(proxy=Answers(2, 200, 200), lost_tokens=300), "300 tokens were spent on calls"),
         (ClientDay(proxy=Answers(2, 500, 500)), "http.a takes 91% of the proxy's tokens"),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ops.release.verdict import Limits, Look, Outcome, Seen, Sent, decide
+from ops.release.verdict import Limits, Outcome, Sample, Seen, Sent, decide
 
 MIB = 2**20
 LIMITS = Limits()
@@ -25,7 +25,7 @@ def seen(
 ) -> Seen:
     """Five minutes of one side, every five seconds; the first `failed` and `refused` questions end so."""
     looks = [
-        Look(
+        Sample(
             at_s=5.0 * number,
             is_up=number >= down,
             waiting=waiting(number),
@@ -87,7 +87,7 @@ def test_memory_that_swings_or_grows_at_the_baseline_too_is_no_leak() -> None:
 def test_a_failing_candidate_is_rolled_back() -> None:
     decision, why = verdict(seen(failed=3))
     assert decision == "roll back"
-    assert "3 of 60 questions of this watch failed at the candidate (5.0%), 0.0% at the baseline" in why
+    assert "3 of 60 probe questions failed at the candidate (5.0%), 0.0% at the baseline" in why
 
 
 def test_errors_that_only_the_metrics_show_count_too() -> None:
@@ -108,7 +108,10 @@ def test_a_baseline_that_fails_as_much_leaves_nothing_to_compare_with() -> None:
 
 def test_jobs_that_pile_up_at_the_candidate_alone_are_rolled_back() -> None:
     piling = seen(waiting=lambda number: number // 4)
-    assert verdict(piling) == ("roll back", "12 jobs wait at the candidate at the end (2 at first), 0 at the baseline")
+    assert verdict(piling) == (
+        "roll back",
+        "12 jobs wait at the candidate at the end (2 at the start), 0 at the baseline",
+    )
     assert verdict(piling, piling)[0] == "promote"
     assert verdict(seen(waiting=lambda number: max(12 - number, 0)))[0] == "promote"
 
@@ -121,8 +124,8 @@ def test_a_candidate_that_is_away_is_rolled_back_and_such_a_baseline_says_nothin
 
 def test_a_worker_that_was_replaced_is_rolled_back_and_one_more_is_not() -> None:
     looks = list(seen().looks)
-    replaced = [*looks[:30], *(Look(at_s=look.at_s, is_up=True, workers=("two",)) for look in looks[30:])]
-    more = [*looks[:30], *(Look(at_s=look.at_s, is_up=True, workers=("one", "two")) for look in looks[30:])]
+    replaced = [*looks[:30], *(Sample(at_s=look.at_s, is_up=True, workers=("two",)) for look in looks[30:])]
+    more = [*looks[:30], *(Sample(at_s=look.at_s, is_up=True, workers=("one", "two")) for look in looks[30:])]
     assert verdict(seen(looks=replaced)) == ("roll back", "1 of the candidate's workers ended meanwhile")
     assert verdict(seen(looks=more))[0] == "promote"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ops.console import Console
-from ops.supervisor import keeper as part_module
-from ops.supervisor.keeper import Keeper, StartError, until_written, watch
+from ops.supervisor import supervisor as supervisor_module
 from ops.supervisor.process import Child, Program, ended_on_error, spawn
+from ops.supervisor.supervisor import StartError, Supervisor, until_written, watch
 
 
 class Scripted:
@@ -48,32 +48,32 @@ _CRASHES = "echo oops; exit 1"
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(part_module, "_FIRST_PAUSE_S", 0.05)
-    monkeypatch.setattr(part_module, "_LONGEST_PAUSE_S", 0.2)
+    monkeypatch.setattr(supervisor_module, "_FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(supervisor_module, "_LONGEST_PAUSE_S", 0.2)
 
 
 async def test_what_dies_is_started_again_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     restarted = asyncio.Event()
-    keeper = Keeper(Scripted(tmp_path, _DIES_LATER, _LIVES), Console(), restarted.set)
-    await keeper.start()
-    first = keeper.pid
+    supervisor = Supervisor(Scripted(tmp_path, _DIES_LATER, _LIVES), Console(), restarted.set)
+    await supervisor.start()
+    first = supervisor.pid
     await asyncio.wait_for(restarted.wait(), 10)
-    assert keeper.pid != first
-    await keeper.stop(5)
-    assert "part ended with status 1: starting it again." in capsys.readouterr().err
+    assert supervisor.pid != first
+    await supervisor.stop(5)
+    assert "part ended with status 1; restarting it." in capsys.readouterr().err
 
 
 async def test_a_part_that_refuses_its_settings_is_not_started_again(tmp_path: Path) -> None:
     part = Scripted(tmp_path, _BAD_SETTINGS)
     with pytest.raises(StartError, match=r"^part: SLOTS is wrong\.$"):
-        await Keeper(part, Console()).start()
+        await Supervisor(part, Console()).start()
     assert len(part.launched) == 1
 
 
 async def test_a_part_that_never_comes_up_is_given_up_after_three_starts(tmp_path: Path) -> None:
     part = Scripted(tmp_path, _CRASHES)
     with pytest.raises(StartError, match="part: oops"):
-        await Keeper(part, Console()).start()
+        await Supervisor(part, Console()).start()
     assert len(part.launched) == 3
 
 
@@ -81,20 +81,20 @@ async def test_once_it_ran_even_refused_settings_do_not_end_the_tries(tmp_path: 
     """Its port may be taken for a moment: whoever was promised an answer waits for it."""
     restarted = asyncio.Event()
     part = Scripted(tmp_path, _DIES_LATER, _BAD_SETTINGS, _BAD_SETTINGS, _LIVES)
-    keeper = Keeper(part, Console(quiet=True), restarted.set)
-    await keeper.start()
+    supervisor = Supervisor(part, Console(quiet=True), restarted.set)
+    await supervisor.start()
     await asyncio.wait_for(restarted.wait(), 10)
-    await keeper.stop(5)
+    await supervisor.stop(5)
     assert len(part.launched) == 4
 
 
 async def test_the_pauses_grow_and_end_growing(tmp_path: Path) -> None:
     part = Scripted(tmp_path, _DIES_LATER, *[_CRASHES] * 4, _LIVES)
     restarted = asyncio.Event()
-    keeper = Keeper(part, Console(quiet=True), restarted.set)
-    await keeper.start()
+    supervisor = Supervisor(part, Console(quiet=True), restarted.set)
+    await supervisor.start()
     await asyncio.wait_for(restarted.wait(), 10)
-    await keeper.stop(5)
+    await supervisor.stop(5)
     gaps = [later - sooner for sooner, later in zip(part.launched[1:], part.launched[2:], strict=False)]
     assert gaps[0] >= 0.1
     assert all(gap >= 0.2 for gap in gaps[1:])
@@ -103,31 +103,31 @@ async def test_the_pauses_grow_and_end_growing(tmp_path: Path) -> None:
 async def test_what_keeps_it_from_starting_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     part = Scripted(tmp_path, _DIES_LATER, *[_CRASHES] * 3, _LIVES)
     restarted = asyncio.Event()
-    keeper = Keeper(part, Console(), restarted.set)
-    await keeper.start()
+    supervisor = Supervisor(part, Console(), restarted.set)
+    await supervisor.start()
     await asyncio.wait_for(restarted.wait(), 10)
-    await keeper.stop(5)
+    await supervisor.stop(5)
     assert capsys.readouterr().err.count("part: oops") == 1
 
 
 async def test_stopping_ends_a_part_that_is_just_being_started_again(tmp_path: Path) -> None:
-    keeper = Keeper(Scripted(tmp_path, _DIES_LATER, _CRASHES), Console(quiet=True))
-    await keeper.start()
+    supervisor = Supervisor(Scripted(tmp_path, _DIES_LATER, _CRASHES), Console(quiet=True))
+    await supervisor.start()
     await asyncio.sleep(0.6)
-    await asyncio.wait_for(keeper.stop(5), 5)
-    assert keeper.task.cancelled()
+    await asyncio.wait_for(supervisor.stop(5), 5)
+    assert supervisor.task.cancelled()
 
 
 async def test_what_ends_a_keeping_is_raised_to_who_watches(tmp_path: Path) -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
-    keeper = Keeper(Scripted(tmp_path, _DIES_LATER, _LIVES), Console(quiet=True), fail)
-    await keeper.start()
+    supervisor = Supervisor(Scripted(tmp_path, _DIES_LATER, _LIVES), Console(quiet=True), fail)
+    await supervisor.start()
     with pytest.raises(ZeroDivisionError):
-        await asyncio.wait_for(watch(keeper), 10)
-    assert keeper.child
-    await keeper.child.stop(5)
+        await asyncio.wait_for(watch(supervisor), 10)
+    assert supervisor.child
+    await supervisor.child.stop(5)
 
 
 async def test_a_restart_that_can_not_be_told_on_a_full_disk_ends_nothing(
@@ -139,12 +139,14 @@ async def test_a_restart_that_can_not_be_told_on_a_full_disk_ends_nothing(
         told.set()
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    keeper = Keeper(Scripted(tmp_path, _DIES_LATER, _LIVES), Console(quiet=True), fail)
-    await keeper.start()
+    supervisor = Supervisor(Scripted(tmp_path, _DIES_LATER, _LIVES), Console(quiet=True), fail)
+    await supervisor.start()
     await asyncio.wait_for(told.wait(), 10)
-    assert not keeper.task.done()
-    await keeper.stop(5)
-    assert "Nobody can be told that part is back: No space left on device." in capsys.readouterr().err
+    assert not supervisor.task.done()
+    await supervisor.stop(5)
+    assert (
+        "The ready file could not be updated after part restarted: No space left on device." in capsys.readouterr().err
+    )
 
 
 async def test_a_ready_file_that_is_half_written_is_read_again(tmp_path: Path) -> None:
@@ -162,8 +164,8 @@ async def test_who_takes_too_long_is_told_of(tmp_path: Path) -> None:
     await child.stop(5)
 
 
-@pytest.mark.parametrize(("lived_s", "waits_s"), [(0.0, 5.0), (5.0, 2.5), (20.0, 0.3125), (60.0, 0.1), (1e9, 0.1)])
-def test_what_lived_longer_is_waited_for_less(monkeypatch: pytest.MonkeyPatch, lived_s: float, waits_s: float) -> None:
-    monkeypatch.setattr(part_module, "_FIRST_PAUSE_S", 0.1)
-    monkeypatch.setattr(part_module, "_LONGEST_PAUSE_S", 5.0)
-    assert part_module.pause_after(5.0, lived_s) == pytest.approx(waits_s)
+@pytest.mark.parametrize(("uptime_s", "waits_s"), [(0.0, 5.0), (5.0, 2.5), (20.0, 0.3125), (60.0, 0.1), (1e9, 0.1)])
+def test_what_lived_longer_is_waited_for_less(monkeypatch: pytest.MonkeyPatch, uptime_s: float, waits_s: float) -> None:
+    monkeypatch.setattr(supervisor_module, "_FIRST_PAUSE_S", 0.1)
+    monkeypatch.setattr(supervisor_module, "_LONGEST_PAUSE_S", 5.0)
+    assert supervisor_module.pause_after(5.0, uptime_s) == pytest.approx(waits_s)
