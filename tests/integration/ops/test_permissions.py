@@ -256,10 +256,8 @@ async def test_the_ingress_can_not_make_the_server_write_for_it(server: RunningS
                 await ingress.publish(JOB.subject, b"{}", reply=reply)
             await ingress.request(read, b"", timeout=5)
         assert {message.subject for message in heard}.isdisjoint(replies(victims))
-        await admin.js.delete_msg(
-            topology.JOBS_STREAM, (await admin.js.get_last_msg(topology.JOBS_STREAM, JOB.subject)).seq or 0
-        )
         after = await stand(admin)
+        after[topology.JOBS_STREAM] = [message for message in after[topology.JOBS_STREAM] if message[0] != JOB.subject]
         after["KV_DOCQA_RESULTS"] = [message for message in after["KV_DOCQA_RESULTS"] if JOB.key not in message[0]]
         assert after == before
 
