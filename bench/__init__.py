@@ -1,1 +1,1 @@
-"""Measures a running system from outside."""
+"""Benchmarks of a running system, measured from outside."""

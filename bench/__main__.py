@@ -1,4 +1,4 @@
-"""`docqa bench`: measures, prints, and keeps the result with the machine that it was measured on."""
+"""`docqa bench`: the list of benchmarks. Each prints its result and stores it with a description of the machine."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ DEFAULT_OUT = Path("bench/results")
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """Measure the system from outside."""
+    """Run benchmarks against the system, from outside."""
 
 
 for _part in (
@@ -64,7 +64,7 @@ for _part in (
     "--out", type=click.Path(path_type=Path), default=DEFAULT_OUT, show_default=True, help="Folder of results."
 )
 def overhead(out: Path) -> None:
-    """What the way over the bus costs, beside the least that could do the job."""
+    """The overhead of the message bus, against minimal alternatives."""
     from bench.commands.overhead import measure
 
     result = {"measured": time.strftime("%Y-%m-%d"), **asyncio.run(measure())}

@@ -1,4 +1,4 @@
-"""The options that all commands have, and how a command ends: what it prints, what it stores, its exit code."""
+"""The options that all benchmarks share, and how each ends: output, stored result, exit status."""
 
 import asyncio
 import functools
@@ -25,14 +25,14 @@ from bench.targets.stack import StackOptions
 from contract.runtime.files import write_atomically
 
 QUICK_ACK_WAIT_S: Final = "2"
-"""In quick mode a job of a dead worker comes again after this long, so that a fault is over within seconds."""
+"""Ack wait in quick mode: a dead worker's job is delivered again after this, so that recovery takes seconds."""
 QUICK_SETTLE_S: Final = 25.0
-"""Enough for the largest quick run to end; what is not over then counts as lost."""
-_DOORS: Final = ("uds", "tcp", "bus", "uds-async", "tcp-async", "uds-events", "tcp-events")
+"""Time for the largest quick run to end; unfinished jobs then count as lost."""
+_ENTRY_POINTS: Final = ("uds", "tcp", "bus", "uds-async", "tcp-async", "uds-events", "tcp-events")
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
-    """What was given for the options that all commands have."""
+    """The values of the shared options."""
 
     target: str | None
     token: str | None
@@ -46,36 +46,44 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     max_queries: int
     seed: int
 
-    def run_options(self, *default_doors: str, max_tokens: int = 32) -> RunOptions:
-        """What a run needs to know of it."""
+    def run_options(self, *default_entry_points: str, max_tokens: int = 32) -> RunOptions:
+        """The options of a run."""
         return RunOptions(
             target=self.target, token=self.token, dataset=self.dataset, max_tokens=max_tokens,
-            doors=self.door or default_doors or ("uds",), max_seconds=self.max_seconds,
+            entry_points=self.door or default_entry_points or ("uds",), max_seconds=self.max_seconds,
             max_queries=self.max_queries, seed=self.seed,
         )  # fmt: skip
 
     def environment(self) -> dict[str, str]:
-        """Settings of a stack of one's own."""
+        """Settings of a stack that the benchmark starts."""
         return {"DOCQA_ACK_WAIT_S": QUICK_ACK_WAIT_S} if self.quick else {}
 
 
 _OPTIONS: Final = (
-    click.option("--target", metavar="URL|SOCKET", help="A running stack. [default: one of its own]"),
-    click.option("--token", envvar="DOCQA_TOKEN", help="The bearer token of the running stack."),
-    click.option("--dataset", type=click.Path(path_type=Path), help="Questions in SQuAD's format. [default: own ones]"),
-    click.option("--door", type=click.Choice(_DOORS), multiple=True, help="Where queries go in; several take turns."),
-    click.option("--out", type=click.Path(path_type=Path), help="Folder for the figures and the report."),
+    click.option("--target", metavar="URL|SOCKET", help="A running system. [default: start one]"),
+    click.option("--token", envvar="DOCQA_TOKEN", help="Bearer token of the running system."),
+    click.option("--dataset", type=click.Path(path_type=Path), help="Questions in SQuAD format. [default: built-in]"),
+    click.option(
+        "--door", type=click.Choice(_ENTRY_POINTS), multiple=True, help="How queries enter; several alternate."
+    ),
+    click.option("--out", type=click.Path(path_type=Path), help="Folder for the result and the report."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
-    click.option("--quick", is_flag=True, help="A small run that ends within a minute."),
-    click.option("--strict", is_flag=True, help="Count bars too: figures to reach on a machine at rest."),
-    click.option("--max-seconds", type=click.FloatRange(1), default=600.0, show_default=True, help="Bound on time."),
-    click.option("--max-queries", type=click.IntRange(1), default=100_000, show_default=True, help="Bound on count."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Draws the same arrivals and faults again."),
+    click.option("--quick", is_flag=True, help="A small run of less than a minute."),
+    click.option("--strict", is_flag=True, help="Also check performance targets (bars), which need an idle machine."),
+    click.option("--max-seconds", type=click.FloatRange(1), default=600.0, show_default=True, help="Time limit."),
+    click.option(
+        "--max-queries",
+        type=click.IntRange(1),
+        default=100_000,
+        show_default=True,
+        help="Limit on the number of queries.",
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of random arrivals and faults."),
 )
 
 
 def shared_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the shared options, as one first argument."""
+    """Add the shared options to a command, as one first argument."""
 
     @functools.wraps(function)
     def with_shared(**given: Any) -> None:
@@ -95,7 +103,7 @@ Verdict = Callable[[Run, Ledger, dict[str, Any]], list[Promise]]
 async def drive(
     benchmark: str, shared: Shared, options: RunOptions, stack: StackOptions, load: Load, verdict: Verdict
 ) -> dict[str, Any]:
-    """Prepare a system, put the load on it, wait until everything is over, and judge."""
+    """Prepare a system, put the load on it, wait until all jobs have ended, and judge the result."""
     if shared.out:
         stack = msgspec.structs.replace(stack, logs=shared.out / f"{benchmark}-logs")
     async with prepared(options, stack) as run:
@@ -108,8 +116,8 @@ async def drive(
 
 
 def execute(shared: Shared, measuring: Awaitable[dict[str, Any]]) -> None:
-    """Measure, show, store; ends the process with 0 only if the promises held."""
-    # Of a bus that goes away and comes back the ledger tells more than the log would.
+    """Measure, print, store; exit with status 0 only if all promises held."""
+    # Interruptions of the bus are part of a run, so log lines about them would only distract.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     try:
         result = uvloop.run(_awaited(measuring))
@@ -121,7 +129,7 @@ def execute(shared: Shared, measuring: Awaitable[dict[str, Any]]) -> None:
 
 
 def conclude(shared: Shared, result: dict[str, Any]) -> None:
-    """Show and store a result, and end with its exit code."""
+    """Print and store a result, and exit with its status."""
     result = {**result, "command": command_line(), "quick": shared.quick}
     stored = store(shared.out, result) if shared.out else []
     if shared.as_json:
@@ -133,7 +141,7 @@ def conclude(shared: Shared, result: dict[str, Any]) -> None:
 
 
 def command_line() -> str:
-    """How this result is reproduced: the command without the options that only say where things go."""
+    """The command that reproduces this result, without the options for its output."""
     words, kept = iter(sys.argv[1:]), ["docqa", "bench"]
     for word in words:
         if word == "--out":
@@ -144,7 +152,7 @@ def command_line() -> str:
 
 
 def store(out: Path, result: dict[str, Any]) -> list[Path]:
-    """Write the figures and the report; the paths."""
+    """Write the result and the report; returns the paths."""
     from bench.report.html import write_report
 
     path = out / f"{result['benchmark']}.json"
@@ -155,12 +163,12 @@ def store(out: Path, result: dict[str, Any]) -> list[Path]:
 
 async def _awaited(measuring: Awaitable[dict[str, Any]]) -> dict[str, Any]:
     if this := asyncio.current_task():
-        # A service manager's or `timeout`'s wish to end is heard like Ctrl-C: what was started is ended, and undone.
+        # SIGTERM of a service manager or of `timeout` cleans up like Ctrl-C.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     try:
         return await measuring
     except BaseExceptionGroup as group:
-        # A task group wraps the one reason; a cancelled sibling is no reason.
+        # A task group wraps the actual error; cancelled siblings are not errors.
         raise _first(group) from None
 
 
@@ -171,7 +179,7 @@ def _first(error: BaseException) -> BaseException:
 
 
 def delay_range(text: str) -> tuple[float, ...]:
-    """`2` is one delay; `2..5` is four that are spread evenly from the one to the other."""
+    """`2` is one delay; `2..5` is four delays spread evenly over the range."""
     low, _, high = text.partition("..")
     try:
         first, last = float(low), float(high or low)

@@ -1,1 +1,1 @@
-"""The commands of `docqa bench`, one a file."""
+"""The commands of `docqa bench`, one per file."""

@@ -19,7 +19,7 @@ from bench.harness.promises import (
     nothing_breaks_inside,
     nothing_lost,
     nothing_twice,
-    places_given_back,
+    slots_given_back,
 )
 from bench.harness.query import Query
 from bench.harness.run import Run
@@ -27,26 +27,28 @@ from bench.targets.stack import Stack, StackOptions
 
 PAUSE_BETWEEN_S: Final = (0.3, 2.0)
 QUICK_FAULTS: Final = 8
-DOORS: Final = ("uds", "uds-async", "tcp", "bus")
+ENTRY_POINTS: Final = ("uds", "uds-async", "tcp", "bus")
 RECOVERED_WITHIN_S: Final = 30.0
 
 
 @click.command("chaos")
-@click.option("--faults", "count", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many.")
-@click.option("--rate", type=click.FloatRange(0.1), default=15.0, show_default=True, help="Arrivals a second.")
+@click.option(
+    "--faults", "count", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Number of faults."
+)
+@click.option("--rate", type=click.FloatRange(0.1), default=15.0, show_default=True, help="Arrivals per second.")
 @click.option("--queue-size", type=click.IntRange(1), default=50, show_default=True)
 @click.option("--slots", type=click.IntRange(1), default=4, show_default=True)
-@click.option("--delay", default="0.1", show_default=True, help="Seconds that a job takes.")
-@click.option("--kind", "wanted", multiple=True, help="Only faults whose name has this word, as `disk` or `kill`.")
-@click.option("--apart", is_flag=True, help="Each fault only once it answers again after the last one.")
+@click.option("--delay", default="0.1", show_default=True, help="Seconds per job.")
+@click.option("--kind", "wanted", multiple=True, help="Only faults whose name contains this, such as `disk` or `kill`.")
+@click.option("--apart", is_flag=True, help="Wait for an answer after each fault before the next.")
 @shared_options
 def command(
     shared: Shared, count: int, rate: float, queue_size: int, slots: int, delay: str, wanted: tuple[str, ...],
     apart: bool,
 ) -> None:  # fmt: skip
-    """Faults during load, then the ledger."""
+    """Inject faults under load, then check the ledger."""
     if shared.target:
-        raise click.UsageError("chaos kills what it measures: it takes a stack of its own, never --target.")
+        raise click.UsageError("chaos kills parts of the system, so it needs a stack of its own: leave --target out.")
     count = min(count, QUICK_FAULTS) if shared.quick else count
     environment = {"DOCQA_ACK_WAIT_S": "2", "DOCQA_SYNC_WAIT_S": "20", **_small_store()}
     stack = StackOptions(delays_s=delay_range(delay), queue_size=queue_size, slots=slots, environment=environment)
@@ -60,18 +62,18 @@ async def _measure(
         kinds = [*faults.usual(), *([faults.full_disk(folder)] if folder else [])]
         kinds = [fault for fault in kinds if not wanted or any(word in fault.kind for word in wanted)]
         if not kinds:
-            raise BenchError(f"No kind of fault has a name with {' or '.join(wanted)}.")
+            raise BenchError(f"No fault has a name with {' or '.join(wanted)}.")
         if folder:
             stack = StackOptions(**{**_fields(stack), "bus_folder": folder / "data"})
         load = _load(kinds, count, rate, skipped, apart)
         return await drive(
-            "chaos-apart" if apart else "chaos", shared, shared.run_options(*DOORS), stack, load, _verdict(count)
+            "chaos-apart" if apart else "chaos", shared, shared.run_options(*ENTRY_POINTS), stack, load, _verdict(count)
         )
 
 
 @contextlib.asynccontextmanager
 async def _disk() -> AsyncIterator[tuple[Path | None, str | None]]:
-    """A small disk, or why there is none."""
+    """A small disk, or the reason why there is none."""
     skipped = faults.why_no_small_disk()
     async with contextlib.AsyncExitStack() as disks:
         folder = None
@@ -103,7 +105,7 @@ def _load(kinds: list[Fault], count: int, rate: float, skipped: str | None, apar
 
 
 async def _recovered(run: Run) -> None:
-    """Keep the load on until a query is answered that was sent after the last fault, or the time for it is over."""
+    """Wait until a query that was sent after the last fault is answered, or the time for it is over."""
     last_s = run.marks[-1].at_s
     until_s = run.clock.now_s() + RECOVERED_WITHIN_S
     while _answered_after_s(run.queries, last_s) is None and run.clock.now_s() < until_s:
@@ -111,7 +113,7 @@ async def _recovered(run: Run) -> None:
 
 
 async def _strike(run: Run, drawn: list[Fault], apart: bool) -> str | None:
-    """Make all faults; the name of a part that did not come back from one, which ends it."""
+    """Inject all faults; returns the name of a part that did not recover, which ends the run."""
     for fault in drawn:
         try:
             await fault.strike(run, cast(Stack, run.stack))
@@ -124,7 +126,7 @@ async def _strike(run: Run, drawn: list[Fault], apart: bool) -> str | None:
 
 
 def _drawn(run: Run, kinds: list[Fault], count: int) -> list[Fault]:
-    """Each kind as often as any other, in an order that the seed decides."""
+    """Each kind equally often, in an order that the seed decides."""
     drawn = [kinds[number % len(kinds)] for number in range(count)]
     run.rng.shuffle(drawn)
     return drawn
@@ -136,12 +138,12 @@ def _verdict(count: int) -> Verdict:
         done = len(run.marks) >= count
         silent = [mark.what for mark in run.marks if _answered_after_s(run.queries, mark.at_s) is None]
         worst = max((kind["max"] for kind in recovery.values()), default=0.0)
-        words = f"No answer any more after: {', '.join(silent)}." if silent else f"At the latest after {worst} s."
+        words = f"No answer after: {', '.join(silent)}." if silent else f"At the latest after {worst} s."
         return [
             nothing_lost(found),
             nothing_twice(found),
-            *places_given_back(run.places_left),
-            bounded(run.watcher.depths),
+            *slots_given_back(run.slots_left),
+            bounded(run.sampler.depths),
             nothing_breaks_inside(run.queries),
             Promise("Every part comes back, whatever happens", done, _come_back(run, count, figures.get("never_back"))),
             Promise("It answers again after each", not silent, words),
@@ -178,7 +180,7 @@ def _answered_after_s(queries: list[Query], at_s: float) -> float | None:
 
 
 def _small_store() -> dict[str, str]:
-    """Buckets that fit the small disk."""
+    """Limits of the buckets that fit the small disk."""
     return {"DOCQA_RESULTS_MAX_BYTES": str(32 * 2**20), "DOCQA_DEAD_MAX_BYTES": str(4 * 2**20)}
 
 

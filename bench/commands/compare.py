@@ -1,7 +1,6 @@
-"""`docqa bench compare A B`: two stored results side by side. A difference counts where the spreads don't touch.
+"""`docqa bench compare A B`: two stored results side by side. A difference counts if the intervals do not overlap.
 
-The spread of a percentile is its confidence interval by rank (binomial, 95%): one run is enough to know how far another
-one of the same system could have been from it by chance alone.
+The interval of a percentile is its binomial 95% confidence interval by rank, which one run is enough to compute.
 """
 
 import json
@@ -19,13 +18,13 @@ _Z: Final = 1.96
 _PERCENTILES: Final = (50.0, 90.0, 99.0)
 _RATES: Final = ("answered_per_s", "tokens_per_s", "peak_per_s", "knee_per_s")
 FEWEST_BEYOND: Final = 5
-"""Answers that must be beyond a percentile for it to be compared."""
+"""Answers needed beyond a percentile to compare it."""
 RATE_NOISE: Final = 0.1
-"""Rates of two runs of one system on a shared machine differ by this much; one number has no interval."""
+"""Rates of two runs of one system on a shared machine differ by this much; a single number has no interval."""
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One figure of both, each with the least and the most that it may as well have been."""
+    """One metric from both runs, each with its confidence interval."""
 
     name: str
     a: tuple[float, float, float]
@@ -33,7 +32,7 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def is_noise(self) -> bool:
-        """True where the spreads touch."""
+        """True if the intervals overlap."""
         return self.a[1] <= self.b[2] and self.b[1] <= self.a[2]
 
     @property
@@ -42,7 +41,7 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def words(self) -> str:
-        """What to make of it."""
+        """The conclusion as text."""
         return "within noise" if self.is_noise else f"{self.change:+.1%}"
 
 
@@ -51,10 +50,12 @@ class Row(msgspec.Struct, frozen=True):
 @click.argument("second", metavar="B", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def command(first: Path, second: Path, as_json: bool) -> None:
-    """Two stored results side by side, with spread."""
+    """Compare two stored results."""
     a, b = _read(first), _read(second)
     if a["benchmark"] != b["benchmark"]:
-        raise click.ClickException(f"{first} is of {a['benchmark']}, {second} of {b['benchmark']}: not to be compared.")
+        raise click.ClickException(
+            f"{first} is of {a['benchmark']}, {second} of {b['benchmark']}: they cannot be compared."
+        )
     rows = compare(a, b)
     if as_json:
         click.echo(json.dumps([{**msgspec.to_builtins(row), "says": row.words} for row in rows]))
@@ -68,7 +69,7 @@ def compare(a: dict[str, Any], b: dict[str, Any]) -> list[Row]:
     fewest = min(histogram.total_count for histogram in histograms)
     rows = []
     for percentile in _PERCENTILES:
-        # Of a tail that only a few reached neither the figure nor its interval says much.
+        # With too few answers in the tail, neither the figure nor its interval means much.
         if fewest * (1 - percentile / 100) >= FEWEST_BEYOND:
             spread = [percentile_with_spread(histogram, percentile) for histogram in histograms]
             rows.append(Row(f"p{percentile:g} ms", *spread))
@@ -79,11 +80,11 @@ def compare(a: dict[str, Any], b: dict[str, Any]) -> list[Row]:
 
 
 def percentile_with_spread(histogram: HdrHistogram, percentile: float) -> tuple[float, float, float]:
-    """In milliseconds: the percentile, and its interval by rank."""
+    """The percentile and its confidence interval by rank, in milliseconds."""
     share = percentile / 100
     wide = 100 * _Z * math.sqrt(share * (1 - share) / histogram.total_count)
-    places = percentile, max(percentile - wide, 0), min(percentile + wide, 100)
-    middle, low, high = (histogram.get_value_at_percentile(place) / 1000 for place in places)
+    ranks = percentile, max(percentile - wide, 0), min(percentile + wide, 100)
+    middle, low, high = (histogram.get_value_at_percentile(rank) / 1000 for rank in ranks)
     return middle, low, high
 
 
@@ -96,9 +97,9 @@ def _read(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_bytes())
         found["benchmark"], found["figures"], found["latency_histogram"]
     except OSError as error:
-        raise click.ClickException(f"Can't read {path}: {error.strerror}.") from None
+        raise click.ClickException(f"Cannot read {path}: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError):
-        raise click.ClickException(f"{path} is no stored result of a load.") from None
+        raise click.ClickException(f"{path} is not a stored result of a load.") from None
     return dict(found)
 
 
@@ -111,4 +112,4 @@ def _show(a: dict[str, Any], b: dict[str, Any], rows: list[Row]) -> None:
         table.add_row(row.name, *both, row.words)
     Console(highlight=False, soft_wrap=True).print(table)
     if a["machine"] != b["machine"]:
-        click.echo("Not the same machine or versions: a difference may be theirs.")
+        click.echo("The machines or versions differ, which may explain differences.")

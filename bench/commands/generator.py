@@ -1,4 +1,4 @@
-"""`docqa bench generator`: how honest the generator itself is, against a server that answers at once."""
+"""`docqa bench generator`: measures the load generator itself, against a server that answers at once."""
 
 import resource
 import time
@@ -10,7 +10,7 @@ import msgspec
 from bench.cli import Shared, execute, shared_options
 from bench.harness import arrivals, machine, workload
 from bench.harness.clock import Clock
-from bench.harness.entry_points import HttpDoor
+from bench.harness.entry_points import HttpEntryPoint
 from bench.harness.latency import Latencies
 from bench.harness.promises import Promise
 from bench.harness.query import Query
@@ -21,11 +21,13 @@ ENOUGH_OF_A_CORE: Final = 0.6
 
 
 @click.command("generator")
-@click.option("--rate", type=click.FloatRange(1), default=2000.0, show_default=True, help="Arrivals a second.")
-@click.option("--for", "for_s", type=click.FloatRange(1, 60), default=5.0, show_default=True, help="Seconds.")
+@click.option("--rate", type=click.FloatRange(1), default=2000.0, show_default=True, help="Arrivals per second.")
+@click.option(
+    "--for", "for_s", type=click.FloatRange(1, 60), default=5.0, show_default=True, help="Duration in seconds."
+)
 @shared_options
 def command(shared: Shared, rate: float, for_s: float) -> None:
-    """What the generator can do, and what it costs."""
+    """Measure the speed and cost of the load generator."""
     execute(shared, _measure(rate, for_s))
 
 
@@ -58,13 +60,13 @@ async def _measure(rate: float, for_s: float) -> dict[str, Any]:
 
 
 async def _generate(uds: str, rate: float, for_s: float) -> tuple[list[Query], float, float]:
-    """The queries, the seconds that they took, and the seconds of processor time that this process spent on them."""
-    clock, door, load, queries = Clock(), HttpDoor(uds, "self"), workload.load(None), list[Query]()
+    """The queries, the elapsed seconds, and the processor seconds that this process used."""
+    clock, entry_point, load, queries = Clock(), HttpEntryPoint(uds, "self"), workload.load(None), list[Query]()
 
     async def send(number: int, planned_s: float) -> None:
-        query = door.new(number, planned_s)
+        query = entry_point.new(number, planned_s)
         queries.append(query)
-        await door.ask(query, load.body(number), clock)
+        await entry_point.ask(query, load.body(number), clock)
 
     cpu_before_s = _cpu_s()
     await arrivals.open_loop(arrivals.evenly(rate, for_s), send, clock)

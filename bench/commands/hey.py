@@ -1,6 +1,6 @@
-"""`docqa bench hey`: the same load by `hey`, which operators know, and by our closed loop, through the same door.
+"""`docqa bench hey`: the same load by the tool `hey` and by our closed loop, through the same entry point.
 
-By turns against one stack: if both tell the same story of refusals, ours can be believed where hey has no ledger.
+Both alternate against one stack: if they agree on refusals, our generator is credible where hey has no ledger.
 """
 
 import asyncio
@@ -18,29 +18,31 @@ from bench.cli import Load, Shared, Verdict, delay_range, drive, execute, shared
 from bench.harness import arrivals
 from bench.harness.errors import BenchError
 from bench.harness.ledger import Ledger
-from bench.harness.promises import Promise, bounded, nothing_lost, nothing_twice, places_given_back
+from bench.harness.promises import Promise, bounded, nothing_lost, nothing_twice, slots_given_back
 from bench.harness.run import Run
 from bench.targets.stack import Stack, StackOptions
 
 WITHIN: Final = 0.1
-"""Ten points: the two programs are not equally quick, and come back at other moments."""
+"""Ten percentage points: the programs differ in speed and retry at different moments."""
 TIMEOUT_S: Final = 120
 QUICK_TOTAL: Final = 300
 _PROGRAM: Final = "hey"
 
 
 @click.command("hey")
-@click.option("-n", "total", type=click.IntRange(1), default=1000, show_default=True, help="Queries of each.")
-@click.option("-c", "clients", type=click.IntRange(1), default=50, show_default=True, help="Clients of each.")
-@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Of both, by turns.")
-@click.option("--queue-size", type=click.IntRange(1), default=10, show_default=True, help="Of the stack.")
-@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="Of the stack.")
-@click.option("--delay", default="0", show_default=True, help="Seconds that a job takes in the echo engine.")
+@click.option("-n", "total", type=click.IntRange(1), default=1000, show_default=True, help="Queries per program.")
+@click.option("-c", "clients", type=click.IntRange(1), default=50, show_default=True, help="Clients per program.")
+@click.option(
+    "--rounds", type=click.IntRange(1), default=3, show_default=True, help="Rounds of both programs, alternating."
+)
+@click.option("--queue-size", type=click.IntRange(1), default=10, show_default=True, help="For the stack.")
+@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="For the stack.")
+@click.option("--delay", default="0", show_default=True, help="Seconds per job of the echo engine.")
 @shared_options
 def command(shared: Shared, total: int, clients: int, rounds: int, queue_size: int, slots: int, delay: str) -> None:
-    """Our closed loop against `hey` (Debian's package)."""
+    """Compare our closed loop with `hey` (a Debian package)."""
     if shared.target or shared.door:
-        raise click.UsageError("Both go through TCP to a stack of their own: leave --target and --door out.")
+        raise click.UsageError("Both use TCP and a stack of their own: leave --target and --door out.")
     stack = StackOptions(
         delays_s=delay_range(delay), queue_size=queue_size, slots=slots, environment=shared.environment()
     )
@@ -83,7 +85,7 @@ async def _hey(stack: Stack, body: bytes, total: int, clients: int) -> Counter[i
     """The statuses that hey saw. Raises BenchError."""
     program = shutil.which(_PROGRAM)
     if program is None:
-        raise BenchError("hey is not installed: `apt install hey` brings it.")
+        raise BenchError("hey is not installed: run `apt install hey`.")
     # hey sends the same number from each client: 1000 of 64 would be 960.
     total -= total % clients
     with tempfile.TemporaryDirectory() as folder:
@@ -94,15 +96,15 @@ async def _hey(stack: Stack, body: bytes, total: int, clients: int) -> Counter[i
             "-D", str(question), "-t", str(TIMEOUT_S), "-o", "csv", f"http://{stack.tcp}/api/query",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        said, errors = await process.communicate()
+        out, errors = await process.communicate()
     if process.returncode:
         raise BenchError(f"hey failed: {errors.decode(errors='replace').strip()}")
-    return statuses(said.decode(), total)
+    return statuses(out.decode(), total)
 
 
-def statuses(said: str, total: int) -> Counter[int]:
-    """By hey's CSV, one line for each response; 0 stands for those that broke, which it leaves out."""
-    seen = Counter(int(row["status-code"]) for row in csv.DictReader(said.splitlines()))
+def statuses(output: str, total: int) -> Counter[int]:
+    """Statuses from hey's CSV, one line per response; 0 counts broken requests, which it leaves out."""
+    seen = Counter(int(row["status-code"]) for row in csv.DictReader(output.splitlines()))
     return seen + Counter({0: total - seen.total()})
 
 
@@ -118,12 +120,12 @@ def _described(rounds: list[Counter[int]]) -> dict[str, Any]:
 
 
 def _verdict() -> Verdict:
-    """Without a word on how quick refusals were: two programs that ask as fast as they can saturate the ingress."""
+    """Without a check of refusal times, since two programs at full speed saturate the ingress."""
 
     def verdict(run: Run, found: Ledger, figures: dict[str, Any]) -> list[Promise]:
         return [
-            nothing_lost(found), nothing_twice(found), *places_given_back(run.places_left),
-            bounded(run.watcher.depths), *([_agree(figures), _whole(figures)] if "hey" in figures else []),
+            nothing_lost(found), nothing_twice(found), *slots_given_back(run.slots_left),
+            bounded(run.sampler.depths), *([_agree(figures), _whole(figures)] if "hey" in figures else []),
         ]  # fmt: skip
 
     return verdict
@@ -136,7 +138,7 @@ def _agree(figures: dict[str, Any]) -> Promise:
 
 
 def _whole(figures: dict[str, Any]) -> Promise:
-    """Nothing but answers and refusals."""
+    """All responses are answers or refusals."""
     odd = {
         status: count
         for seen in figures["hey"]["rounds"] for status, count in seen.items() if status not in ("200", "429")

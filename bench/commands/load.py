@@ -1,4 +1,4 @@
-"""`docqa bench load`: a steady load, open loop (arrivals come when they come) or closed loop (so many clients)."""
+"""`docqa bench load`: a steady load, as an open loop (independent arrivals) or a closed loop (a number of clients)."""
 
 from typing import Any
 
@@ -15,17 +15,24 @@ from bench.targets.stack import StackOptions
 @click.command("load")
 @click.option("-n", "total", type=click.IntRange(1), default=1000, show_default=True, help="Queries of a closed loop.")
 @click.option("-c", "clients", type=click.IntRange(1), default=10, show_default=True, help="Clients of a closed loop.")
-@click.option("--rate", type=click.FloatRange(0.01), help="Arrivals a second: an open loop instead.")
-@click.option("--for", "for_s", type=click.FloatRange(1), default=30.0, show_default=True, help="Its seconds.")
-@click.option("--even", is_flag=True, help="Arrivals with the same distance. [default: Poisson]")
+@click.option("--rate", type=click.FloatRange(0.01), help="Arrivals per second: use an open loop.")
+@click.option(
+    "--for",
+    "for_s",
+    type=click.FloatRange(1),
+    default=30.0,
+    show_default=True,
+    help="Duration of the open loop in seconds.",
+)
+@click.option("--even", is_flag=True, help="Evenly spaced arrivals. [default: Poisson]")
 @click.option("--engine", type=click.Choice(["echo", "llama"]), default="echo", show_default=True)
-@click.option("--queue-size", type=click.IntRange(1), default=10, show_default=True, help="Of the stack of its own.")
-@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="Of the stack of its own.")
-@click.option("--delay", default="0", show_default=True, help="Seconds that a job takes in the echo engine.")
-@click.option("--max-tokens", type=click.IntRange(1), default=32, show_default=True, help="Of an answer.")
+@click.option("--queue-size", type=click.IntRange(1), default=10, show_default=True, help="For a started stack.")
+@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="For a started stack.")
+@click.option("--delay", default="0", show_default=True, help="Seconds per job of the echo engine.")
+@click.option("--max-tokens", type=click.IntRange(1), default=32, show_default=True, help="Length limit of an answer.")
 @shared_options
 def command(shared: Shared, engine: Any, queue_size: int, slots: int, delay: str, max_tokens: int, **how: Any) -> None:
-    """A steady load, open or closed loop."""
+    """Run a steady load, open or closed loop."""
     delays_s = delay_range(delay) if engine == "echo" else (0.0,)
     stack = StackOptions(
         engine=engine, delays_s=delays_s, queue_size=queue_size, slots=slots, environment=shared.environment()
@@ -37,7 +44,7 @@ def command(shared: Shared, engine: Any, queue_size: int, slots: int, delay: str
 
 
 def usual(job_s: float) -> Verdict:
-    """The usual verdict, for jobs that take at least so long."""
+    """The usual verdict, for jobs that take at least `job_s`."""
 
     def verdict(run: Run, found: Ledger, figures: dict[str, Any]) -> list[Promise]:
         return usual_verdict(run, found, job_s)

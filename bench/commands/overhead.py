@@ -1,6 +1,6 @@
-"""What the way over the bus costs: accepting, refusing and answering, each beside the least that could do the job.
+"""The overhead of the message bus: accepting, refusing and answering, each compared with a minimal alternative.
 
-Every figure is a ratio to a peer in the same run, or stands with the machine that it was measured on.
+Every figure is a ratio to a baseline in the same run, or is stored with the machine that it was measured on.
 """
 
 import asyncio
@@ -29,27 +29,27 @@ BODY: Final = b'{"query":"How much notice must the tenant give?","context":"' + 
 
 
 async def measure() -> dict[str, Any]:
-    """All figures, as one result to be stored."""
+    """All figures, as one result."""
     async with folder() as work:
-        doors = await measure_doors(work)
+        ingress = await measure_ingress(work)
     async with folder() as work:
         whole = await measure_whole(work)
-    return {"benchmark": "overhead", "machine": machine.describe(), **doors, **whole}
+    return {"benchmark": "overhead", "machine": machine.describe(), **ingress, **whole}
 
 
-async def measure_doors(work: Path) -> dict[str, Any]:
-    """Accepting and refusing, with no worker that would empty the queue."""
+async def measure_ingress(work: Path) -> dict[str, Any]:
+    """Accepting and refusing, without a worker that would empty the queue."""
     size = ACCEPTED_A_ROUND * ROUNDS * 2 + 1000
-    async with _bus(work, size) as (bus, environment), _bare(work) as bare, _ingress(work, environment) as door:
-        accepted = [await _accept_beside_raw(bus, door) for _ in range(ROUNDS)]
-    async with _bus(work, 1) as (_, environment), _bare(work) as bare, _ingress(work, environment) as door:
-        await closed_loop(door, post("/api/query", BODY, {"Prefer": "respond-async"}), 1, 1)
-        refused = [await _refuse_beside_bare(bare, door) for _ in range(ROUNDS)]
+    async with _bus(work, size) as (bus, environment), _bare(work) as bare, _ingress(work, environment) as ingress:
+        accepted = [await _accept_beside_raw(bus, ingress) for _ in range(ROUNDS)]
+    async with _bus(work, 1) as (_, environment), _bare(work) as bare, _ingress(work, environment) as ingress:
+        await closed_loop(ingress, post("/api/query", BODY, {"Prefer": "respond-async"}), 1, 1)
+        refused = [await _refuse_beside_bare(bare, ingress) for _ in range(ROUNDS)]
     return {"accepting": _with_median(accepted, "ratio"), "refusing": _with_median(refused, "ratio")}
 
 
 async def measure_whole(work: Path) -> dict[str, Any]:
-    """The whole way with an engine that answers at once, and with the real one at rest."""
+    """The whole system with an engine that answers at once, and with the real one when idle."""
     async with _up(work / "echo", "--engine", "echo", "--queue-size", "64") as (stack, _):
         one = await closed_loop(stack["uds"], post("/api/query", BODY), 500, 1)
         many = [await closed_loop(stack["uds"], post("/api/query", BODY), 2000, 32) for _ in range(ROUNDS)]
@@ -65,17 +65,19 @@ async def measure_whole(work: Path) -> dict[str, Any]:
     }
 
 
-async def _accept_beside_raw(bus: dict[str, Any], door: str) -> dict[str, float]:
+async def _accept_beside_raw(bus: dict[str, Any], ingress: str) -> dict[str, float]:
     raw = await _raw_publishes(bus)
-    ours = await closed_loop(door, post("/api/query", BODY, {"Prefer": "respond-async"}), ACCEPTED_A_ROUND, IN_FLIGHT)
+    ours = await closed_loop(
+        ingress, post("/api/query", BODY, {"Prefer": "respond-async"}), ACCEPTED_A_ROUND, IN_FLIGHT
+    )
     _only(ours, 202)
     return {"raw_per_s": round(raw), "accepted_per_s": round(ours.per_s), "ratio": round(ours.per_s / raw, 3)}
 
 
-async def _refuse_beside_bare(bare: str, door: str) -> dict[str, float]:
+async def _refuse_beside_bare(bare: str, ingress: str) -> dict[str, float]:
     request = post("/api/query", BODY)
     plain = await closed_loop(bare, request, REFUSED_A_ROUND, IN_FLIGHT)
-    ours = await closed_loop(door, request, REFUSED_A_ROUND, IN_FLIGHT)
+    ours = await closed_loop(ingress, request, REFUSED_A_ROUND, IN_FLIGHT)
     _only(ours, 429)
     median_ms, p99_ms = ours.percentile_ms(0.5), ours.percentile_ms(0.99)
     return {
@@ -89,7 +91,7 @@ async def _refuse_beside_bare(bare: str, door: str) -> dict[str, float]:
 
 
 async def _raw_publishes(bus: dict[str, Any]) -> float:
-    """Awaited nats-py publishes per second, as many in flight as the doors have connections."""
+    """Awaited nats-py publishes per second, with as many in flight as the ingress gets connections."""
     password = (Path(bus["credentials"]) / "ingress").read_text().strip()
     client = await nats.connect(bus["nats_url"], user="ingress", password=password, inbox_prefix="_INBOX_ingress")
     stream = client.jetstream()
@@ -120,13 +122,13 @@ async def _bus(work: Path, size: int) -> AsyncIterator[tuple[dict[str, Any], dic
 @asynccontextmanager
 async def _ingress(work: Path, environment: dict[str, str]) -> AsyncIterator[str]:
     settings = {"DOCQA_UDS": str(work / "s"), "DOCQA_PORT": "0", "DOCQA_METRICS_ADDR": "127.0.0.1:0"}
-    async with part(work, "ingress", "-m", "ingress", **settings, **environment) as door:
-        await _until_bus_is_there(door["uds"])
-        yield door["uds"]
+    async with part(work, "ingress", "-m", "ingress", **settings, **environment) as ingress:
+        await _until_ready(ingress["uds"])
+        yield ingress["uds"]
     (work / "ingress.json").unlink(missing_ok=True)
 
 
-async def _until_bus_is_there(uds: str) -> None:
+async def _until_ready(uds: str) -> None:
     async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=uds), base_url="http://localhost") as client:
         while (await client.get("/health/ready")).status_code != 200:
             await asyncio.sleep(0.05)
@@ -134,7 +136,7 @@ async def _until_bus_is_there(uds: str) -> None:
 
 @asynccontextmanager
 async def _bare(work: Path) -> AsyncIterator[str]:
-    """The least that a Litestar POST handler with this body does."""
+    """A minimal Litestar POST handler for the same body."""
     async with part(work, "bare", "-m", "bench.targets.bare_server", "--uds", str(work / "b")) as bare:
         yield bare["uds"]
     (work / "bare.json").unlink(missing_ok=True)
@@ -142,7 +144,7 @@ async def _bare(work: Path) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _up(data_dir: Path, *options: str) -> AsyncIterator[tuple[dict[str, Any], float]]:
-    """A whole stack, and the seconds that it took to be ready."""
+    """A whole stack, and the seconds until it was ready."""
     data_dir.mkdir(exist_ok=True)
     started_s = time.monotonic()
     arguments = ("-m", "ops", "up", "--data-dir", str(data_dir), "--http", "127.0.0.1:0", *options)

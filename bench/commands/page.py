@@ -14,60 +14,61 @@ from contract.runtime.files import write_atomically
 _HEAD: Final = """\
 # Benchmarks
 
-Rendered by `docqa bench page` from the results in `bench/results/`; a test holds the page to them. Each command below
-measures anew; with `--out DIR` it also writes a report (one HTML file and PNGs) beside the figures. A *bar* is a figure
-to reach on a machine at rest: it counts for the exit code under `--strict` only. All other verdicts are promises.
+Rendered by `docqa bench page` from the results in `bench/results/`; a test compares the page with them. Each command
+below repeats a measurement; with `--out DIR` it also writes a report (one HTML file and PNGs) beside the result. A
+*bar* is a performance target for an idle machine, which affects the exit status with `--strict` only. All other
+verdicts are promises.
 
-`make peers` installs what `docqa bench peers` compares with into an environment of its own, `.venv-peers`, and
-`make redactors` what `docqa bench redaction` compares with into `.venv-redactors`.
+`make peers` installs the systems for `docqa bench peers` into an environment of their own, `.venv-peers`, and
+`make redactors` those for `docqa bench redaction` into `.venv-redactors`.
 
-Latencies count from the moment at which a query should have been sent, so that a stalled system can't hide its stall.
+Latencies count from the moment at which a query should have been sent, so that a stall of the system shows.
 
 | `docqa bench` | what it does |
 | --- | --- |
-| `spike` | many at once into a small queue; the refused come back when they were told to |
-| `slow-jobs` | jobs of 2 to 5 s, three times as many as can be done; then everything drains |
+| `spike` | many queries at once to a small queue; refused clients obey `Retry-After` |
+| `slow-jobs` | jobs of 2 to 5 s at three times the capacity, until everything has drained |
 | `load` | a steady load, open loop (`--rate`) or closed loop (`-n`, `-c`) |
-| `sweep` | rates from light to past saturation: the knee, and what is left of goodput past it |
-| `scale` | one, two and three workers on three nats-servers in a cluster, which are killed one by one |
-| `slo` | small jobs on the real model within 5 s, at 70% of the knee |
-| `hey` | our closed loop against `hey` (`apt install hey`), through TCP |
-| `retry` | clients that wait as told against clients that hammer |
-| `chaos` | kills, pauses, restarts and a full disk during load, then the ledger |
-| `soak` | steady load for long; a process that grows is called out |
-| `peers` | the same questions through llama-server and llama_cpp.server |
-| `redaction` | what the sanitizer finds, beside redact-secret, betterleaks, gitleaks and detect-secrets; its pace |
-| `generator` | how honest the generator itself is |
-| `overhead` | what the way over the bus costs |
+| `sweep` | arrival rates from light to past saturation: the knee, and the goodput beyond it |
+| `scale` | one, two and three workers on a cluster of three nats-servers, which are killed one by one |
+| `slo` | whether small jobs on the real model take less than 5 s at 70% of the knee |
+| `hey` | our closed loop compared with `hey` (`apt install hey`), over TCP |
+| `retry` | clients that obey `Retry-After` compared with clients that hammer |
+| `chaos` | faults under load (kills, pauses, restarts, a full disk and more), then the ledger |
+| `soak` | a long steady load; growing processes are reported |
+| `peers` | the same questions to llama-server and llama_cpp.server |
+| `redaction` | the sanitizer compared with redact-secret, betterleaks, gitleaks and detect-secrets; its speed |
+| `generator` | the load generator itself |
+| `overhead` | the overhead of the message bus |
 | `compare` | two stored results side by side |
 
-All but the last two take `--quick`, which ends within a minute, and `--json`; the exit code is 0 only if all promises
-held. A load takes `--target` for a running stack, or starts one of its own; `chaos`, `hey` and `peers`
-always do, and `redaction` needs none.
+All but the last two take `--quick`, which ends within a minute, and `--json`; the exit status is 0 only if all promises
+held. A load uses the running system at `--target`, or starts one; `chaos`, `hey` and `peers` always start one, and
+`redaction` needs none.
 """
 _FIGURES: Final = {
     "first_refusal_ms": "first refusal after the burst, ms",
-    "burst_sent_ms": "the last of the burst was sent after, ms (part of the above)",
-    "apart_points": "refusals of hey and of our loop are apart, points",
-    "refused_share": "share refused",
-    "capacity_per_s": "capacity, jobs a second",
-    "knee_per_s": "knee, arrivals a second",
-    "peak_per_s": "most answers a second",
-    "kept_past_peak": "least goodput past saturation, share of the peak",
-    "held_per_s": "held, arrivals a second",
-    "within_5s_share": "share of those arrivals that was answered within 5 s",
-    "three_workers_to_one": "answers of three workers to those of one, times",
-    "servers_killed": "servers of the bus killed, one by one",
-    "completion_ratio": "answered of those accepted",
+    "burst_sent_ms": "sending the burst took, ms (part of the above)",
+    "apart_points": "difference of refusals between hey and our loop, points",
+    "refused_share": "refused share",
+    "capacity_per_s": "capacity, jobs per second",
+    "knee_per_s": "knee, arrivals per second",
+    "peak_per_s": "peak answers per second",
+    "kept_past_peak": "lowest goodput past saturation, share of the peak",
+    "held_per_s": "held rate, arrivals per second",
+    "within_5s_share": "share of those arrivals answered within 5 s",
+    "three_workers_to_one": "answers of three workers relative to one",
+    "servers_killed": "killed servers of the bus",
+    "completion_ratio": "answered share of accepted jobs",
     "drained_after_s": "drained after the last arrival, s",
     "faults": "faults",
-    "share_of_a_core": "share of one core that the generator took",
-    "late_p99_ms": "p99 of how late the generator sent, ms",
-    "total_s_patient": "clients that wait as told: all answered after, s",
-    "wasted_tries_patient": "clients that wait as told: tries in vain",
+    "share_of_a_core": "share of one core used by the generator",
+    "late_p99_ms": "p99 of the generator's lateness, ms",
+    "total_s_patient": "clients that obey Retry-After: all answered after, s",
+    "wasted_tries_patient": "clients that obey Retry-After: refused tries",
     "total_s_hammering": "clients that hammer: all answered after, s",
-    "wasted_tries_hammering": "clients that hammer: tries in vain",
-    "answered_per_s": "answers a second, over the whole run",
+    "wasted_tries_hammering": "clients that hammer: refused tries",
+    "answered_per_s": "answers per second over the whole run",
 }
 
 
@@ -78,7 +79,7 @@ _MARKED: Final = re.compile(r"[|*_`<>\[\]]")
 @click.option("--results", type=click.Path(path_type=Path), default=Path("bench/results"), show_default=True)
 @click.option("--to", type=click.Path(path_type=Path), default=Path("docs/benchmarks.md"), show_default=True)
 def command(results: Path, to: Path) -> None:
-    """Render the page of benchmarks from stored results."""
+    """Render docs/benchmarks.md from stored results."""
     write_atomically(to, render(stored(results)).encode())
     click.echo(f"Written: {to}")
 
@@ -90,7 +91,7 @@ def stored(folder: Path) -> list[dict[str, Any]]:
 
 
 def render(results: list[dict[str, Any]]) -> str:
-    """The page's text."""
+    """The text of the page."""
     return "\n".join([_HEAD, *(_section(result) for result in results)])
 
 
@@ -117,7 +118,7 @@ def _load(machine: dict[str, Any]) -> str:
 
 
 def _versions(packages: dict[str, str]) -> str | None:
-    """Of the peers, where there are any."""
+    """The versions of the peers, if any."""
     theirs = [f"{name.partition(' ')[0]} {version}" for name, version in packages.items() if "peers" in name]
     return f"The peers: {', '.join(theirs)}.\n" if theirs else None
 
@@ -163,7 +164,7 @@ def _figures(figures: dict[str, Any]) -> str:
 
 
 def _contest(contest: Table) -> str:
-    """A table may hold a model's words: they are text, not Markdown."""
+    """A table may contain a model's output, which is text, not Markdown."""
     rows = [tuple(_plain(cell) for cell in row) for row in contest.rows]
     table = _table([contest.heads, ("---",) * len(contest.heads), *rows]) if rows else ""
     return "\n".join(

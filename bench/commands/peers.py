@@ -19,26 +19,28 @@ from bench.peers.line_up import AS_IS, OTHERS, LineUp
 from bench.peers.registry import CONTESTS, DEFAULT
 
 QUICK: Final = ("shared-documents", "burst")
-"""What is measured within a minute."""
+"""Workloads of a quick run."""
 AT_REST: Final = 0.1
-"""The most that others may take of the processors."""
+"""The largest share of the processors that other programs may use."""
 _PEERS: Final = {name.rpartition(" ")[2]: name for name in OTHERS}
 
 
 @click.command("peers")
 @click.option("--workload", "workloads", type=click.Choice(list(CONTESTS)), multiple=True, default=tuple(DEFAULT),
-              help=f"Several may be named. [default: {', '.join(DEFAULT)}]")  # fmt: skip
+              help=f"May be repeated. [default: {', '.join(DEFAULT)}]")  # fmt: skip
 @click.option("--peer", "names", type=click.Choice(list(_PEERS)), multiple=True, default=tuple(_PEERS),
-              help=f"Several may be named; `{AS_IS.rpartition(' ')[2]}`: ours on the file as given. [default: all]",
+              help=f"May be repeated; `{AS_IS.rpartition(' ')[2]}` is ours on the source file. [default: all]",
               )  # fmt: skip
 @click.option(
-    "--python", type=click.Path(path_type=Path, exists=True), help="One that has the peers. [default: of `make peers`]"
+    "--python",
+    type=click.Path(path_type=Path, exists=True),
+    help="Python with the peers installed. [default: that of `make peers`]",
 )
-@click.option("--model", type=click.Path(path_type=Path, exists=True), help="A GGUF file. [default: the bundled one]")
-@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Each from a fresh start.")
-@click.option("--questions", type=click.IntRange(1), help="A sample, for the workloads that ask for long.")
+@click.option("--model", type=click.Path(path_type=Path, exists=True), help="GGUF file. [default: the bundled one]")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Rounds, each from a fresh start.")
+@click.option("--questions", type=click.IntRange(1), help="Sample size for long workloads.")
 @click.option("--burst", type=click.IntRange(1), default=50, show_default=True, help="Questions at once.")
-@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="Ours and llama-server's.")
+@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="For ours and llama-server.")
 @shared_options
 def command(
     shared: Shared,
@@ -51,12 +53,12 @@ def command(
     burst: int,
     slots: int,
 ) -> None:
-    """The same questions through us and through others.
+    """Compare with other servers of the same model.
 
     `make peers` installs llama-server and llama_cpp.server into .venv-peers.
     """
     if shared.target:
-        raise click.UsageError("The comparison starts systems of its own: leave --target out.")
+        raise click.UsageError("The comparison starts its own systems: leave --target out.")
     if shared.quick:
         rounds, burst, workloads = 1, min(burst, 12), QUICK if workloads == tuple(DEFAULT) else workloads
     others = tuple(_PEERS[name] for name in names)
@@ -91,12 +93,12 @@ async def _measure(terms: Terms, workloads: tuple[str, ...]) -> dict[str, Any]:
 
 
 def name_of(workloads: tuple[str, ...]) -> str:
-    """Of the stored result: a run of named workloads does not take the place of the whole one."""
+    """The name of the stored result: a run of selected workloads does not replace the full one."""
     return "peers" if set(workloads) >= set(DEFAULT) else f"peers-{'-'.join(workloads)}"
 
 
 def _at_rest(busy: list[float]) -> list[Promise]:
-    """Some systems wait for each other's threads in a loop: with others at work they lose far more than their share."""
+    """Threads of some systems spin while they wait: beside other programs those lose far more than their share."""
     if not busy:
         return []
     words = f"Before a start {statistics.median(busy):.0%} of the processors were taken, {max(busy):.0%} at most."
@@ -104,7 +106,7 @@ def _at_rest(busy: list[float]) -> list[Promise]:
 
 
 async def _machine(python: Path) -> dict[str, Any]:
-    """With the peers' versions, which come from another environment."""
+    """The machine, with the versions in the peers' environment."""
     described = machine.describe()
     theirs = {f"{name} (of the peers)": version for name, version in (await peer_python.versions(python)).items()}
     packages: Any = described["packages"]

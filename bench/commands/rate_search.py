@@ -1,4 +1,4 @@
-"""Rates of arrivals, one after the other: what each gave, how much can be done at all, and where the knee is."""
+"""Arrival rates one after another: the results of each, the capacity, and the knee."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,19 +12,19 @@ from bench.harness.query import Query
 from bench.harness.run import Run
 
 AT_THE_KNEE: Final = 0.98
-"""Below the knee this share of arrivals is answered."""
+"""Below the knee at least this share of arrivals is answered."""
 KEEPS_UP: Final = 0.9
-"""Where fewer are answered than come, the queue fills: that nobody is refused yet is only a matter of time."""
+"""Goodput below arrivals means the queue is filling; a rate counts for the knee only if it keeps up."""
 SATURATED: Final = 1.2
-"""Past saturation so many times as many arrive as were ever answered. Nearer to it chance leaves slots idle now and
-then, since the queue is short: by Erlang's formula for 8 slots and 8 places a twelfth is refused and not made up for at
-exactly the capacity. That is no cost of refusing."""
+"""Arrivals relative to the peak goodput that count as past saturation. Closer to the peak, a short queue sometimes
+leaves slots idle: by Erlang's formula for 8 slots and 8 queue slots, a twelfth is refused at exactly the capacity, and
+that is not a cost of refusing."""
 RAMP_SHARE: Final = 0.15
-"""The first part of a rate fills the queue, and counts for nothing; nor does the draining at its end."""
+"""The first part of a rate fills the queue and is not counted; neither is the draining at its end."""
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What one rate gave. Rates are queries a second."""
+    """The results of one rate. Rates are queries per second."""
 
     rate: float
     arrived: float
@@ -35,7 +35,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 async def measured_capacity(run: Run, clients: int, for_s: float) -> float:
-    """Answers a second with as many clients as keep every slot busy, after the ramp."""
+    """Answers per second with enough clients to keep every slot busy, after the ramp."""
     run.mark("measuring the capacity")
     began_s, number = run.clock.now_s(), len(run.queries)
     first = number
@@ -51,7 +51,7 @@ async def measured_capacity(run: Run, clients: int, for_s: float) -> float:
 
 
 async def one_rate(run: Run, rate: float, for_s: float) -> Step:
-    """Poisson arrivals at one rate, waited for until the last one has ended."""
+    """Poisson arrivals at one rate, until the last query has ended."""
     run.mark(f"{rate:.3g}/s")
     first, began_s = len(run.queries), run.clock.now_s()
     await arrivals.open_loop(arrivals.poisson(rate, for_s, run.rng), run.send, run.clock, first=first)
@@ -68,7 +68,7 @@ async def one_rate(run: Run, rate: float, for_s: float) -> Step:
 
 
 def knee_of(steps: list[Step]) -> dict[str, Any]:
-    """The highest rate at which nearly all is answered, the most answers, and the least of those past saturation."""
+    """The highest rate at which nearly all is answered, the peak goodput, and the lowest goodput past saturation."""
     whole = [step for step in steps if step.refused <= 1 - AT_THE_KNEE and step.goodput >= KEEPS_UP * step.arrived]
     knee = max(whole, key=lambda step: step.rate, default=steps[0])
     peak = max(steps, key=lambda step: step.goodput)
@@ -78,6 +78,6 @@ def knee_of(steps: list[Step]) -> dict[str, Any]:
 
 
 def steady_per_s(queries: Iterable[Query], began_s: float, for_s: float) -> float:
-    """Answers a second between the ramp and the end of the arrivals, whenever their queries came."""
+    """Answers per second between the ramp and the end of the arrivals, whenever their queries arrived."""
     from_s, until_s = began_s + RAMP_SHARE * for_s, began_s + for_s
     return sum(query.status == 200 and from_s <= query.ended_s < until_s for query in queries) / (until_s - from_s)

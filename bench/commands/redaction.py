@@ -1,4 +1,4 @@
-"""`docqa bench redaction`: what the sanitizer finds and leaves alone, beside others on the same texts, and its pace."""
+"""`docqa bench redaction`: the sanitizer's recall, precision and speed, compared with others on the same texts."""
 
 import time
 from pathlib import Path
@@ -25,21 +25,21 @@ _SLOWEST: Final = 5
 
 @click.command("redaction")
 @click.option("--peer", "names", type=click.Choice(list(PEERS)), multiple=True, default=tuple(PEERS),
-              help="Several may be named. [default: all]")  # fmt: skip
-@click.option("--cases", type=click.IntRange(1), default=200, show_default=True, help="Texts of each kind.")
+              help="May be repeated. [default: all]")  # fmt: skip
+@click.option("--cases", type=click.IntRange(1), default=200, show_default=True, help="Texts per kind.")
 @click.option(
     "--python",
     type=click.Path(path_type=Path, exists=True),
-    help="One that has the peers. [default: of `make redactors`]",
+    help="Python with the peers installed. [default: that of `make redactors`]",
 )
 @shared_options
 def command(shared: Shared, names: tuple[str, ...], cases: int, python: Path | None) -> None:
-    """What the sanitizer finds, beside others; its pace on ordinary and hostile texts.
+    """Compare the sanitizer with others, and measure its speed on ordinary and hostile texts.
 
     `make redactors` installs the others into .venv-redactors.
     """
     if shared.target:
-        raise click.UsageError("No running stack is asked: leave --target out.")
+        raise click.UsageError("This benchmark uses no running system: leave --target out.")
     cases = min(cases, _QUICK_CASES) if shared.quick else cases
     execute(shared, _measure(names, cases, python or redactors.default_python(), shared.seed))
 
@@ -61,7 +61,7 @@ async def _found(names: tuple[str, ...], count: int, python: Path, seed: int) ->
     texts = [case.text for case in cases]
     ordinary, dense = redaction_texts.ordinary(seed), redaction_texts.dense(seed)
     paced = ordinary | dense
-    # First ours, while nothing else runs.
+    # Ours first, while nothing else runs.
     hostile = _hostile(seed)
     found = {OURS: redactors.ours(texts, paced)}
     left_out: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""`docqa bench retry`: clients that honour `Retry-After` against clients that hammer, each on a stack of its own."""
+"""`docqa bench retry`: clients that obey `Retry-After` against clients that retry at once, each on its own stack."""
 
 import asyncio
 from typing import Any
@@ -14,14 +14,26 @@ from bench.targets.stack import StackOptions
 
 
 @click.command("retry")
-@click.option("--clients", type=click.IntRange(1, 1000), default=50, show_default=True, help="Each with one query.")
-@click.option("--hammer-every", type=click.FloatRange(0.01), default=0.1, show_default=True, help="Seconds.")
-@click.option("--queue-size", type=click.IntRange(1), default=10, show_default=True, help="Of the stack of its own.")
-@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="Of the stack of its own.")
-@click.option("--delay", default="1", show_default=True, help="Seconds that a job takes; 2..5 for a range.")
+@click.option(
+    "--clients",
+    type=click.IntRange(1, 1000),
+    default=50,
+    show_default=True,
+    help="Number of clients, with one query each.",
+)
+@click.option(
+    "--hammer-every",
+    type=click.FloatRange(0.01),
+    default=0.1,
+    show_default=True,
+    help="Seconds between the tries of hammering clients.",
+)
+@click.option("--queue-size", type=click.IntRange(1), default=10, show_default=True, help="For the started stack.")
+@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="For the started stack.")
+@click.option("--delay", default="1", show_default=True, help="Seconds per job; 2..5 for a range.")
 @shared_options
 def command(shared: Shared, clients: int, hammer_every: float, queue_size: int, slots: int, delay: str) -> None:
-    """Clients that wait as told against clients that hammer."""
+    """Compare clients that obey Retry-After with clients that hammer."""
     stack = StackOptions(
         delays_s=delay_range(delay), queue_size=queue_size, slots=slots, environment=shared.environment()
     )
@@ -29,7 +41,7 @@ def command(shared: Shared, clients: int, hammer_every: float, queue_size: int, 
 
 
 async def _both(shared: Shared, stack: StackOptions, clients: int, hammer_every_s: float) -> dict[str, Any]:
-    """The hammering clients first; the result is the patient ones', with the others' figures beside."""
+    """The hammering clients run first; the result is the patient clients', with figures of both."""
     options, verdict = shared.run_options(), _verdict(min(stack.delays_s))
     hammered = await drive("retry", shared, options, stack, _hammering(clients, hammer_every_s), verdict)
     patient = await drive("retry", shared, options, stack, _patient(clients), verdict)
@@ -44,7 +56,7 @@ async def _both(shared: Shared, stack: StackOptions, clients: int, hammer_every_
 
 def _patient(clients: int) -> Load:
     async def load(run: Run) -> dict[str, Any]:
-        run.mark("clients that wait as told")
+        run.mark("clients that obey Retry-After")
         await arrivals.open_loop(arrivals.bursts(clients, 1, 0), run.send_patiently, run.clock)
         return _figures(run)
 
@@ -76,7 +88,7 @@ def _verdict(job_s: float) -> Verdict:
     def verdict(run: Run, found: Ledger, figures: dict[str, Any]) -> list[Promise]:
         answered, asked = found.counts[Fate.ANSWERED], len(found.entries)
         total_s, wasted = figures.get("total_s"), figures.get("wasted_tries")
-        words = f"{answered} of {asked}, in {total_s} s and with {wasted} tries in vain."
+        words = f"{answered} of {asked}, in {total_s} s with {wasted} refused tries."
         return [*usual_verdict(run, found, job_s), Promise("All get their answer", answered == asked, words)]
 
     return verdict

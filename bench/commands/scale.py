@@ -1,7 +1,7 @@
-"""`docqa bench scale`: do more workers answer more, and is nothing lost while a cluster's servers die one by one?
+"""`docqa bench scale`: whether more workers answer more, and nothing is lost while a cluster's servers die one by one.
 
-Three nats-servers with a copy of everything on each, and one, two and three workers on the one durable. The engine is
-the stand-in that takes a fixed time: what is measured is the system around it.
+Three nats-servers with a copy of all data on each, and one, two and three workers. The fake engine takes a fixed time
+per job: the system around it is measured.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import msgspec
 from bench.cli import Shared, execute, shared_options
 from bench.harness import ledger, machine, promises
 from bench.harness.clock import Clock
-from bench.harness.entry_points import BusDoor
+from bench.harness.entry_points import BusEntryPoint
 from bench.harness.ledger import BusStore, Ledger
 from bench.harness.promises import Promise
 from bench.harness.query import Query
@@ -26,17 +26,17 @@ from contract.bus import Bus
 from contract.errors import BusError
 
 FOLLOWS: Final = 2.7
-"""Three workers answer at least so many times as much as one."""
+"""Three workers answer at least this many times as much as one."""
 _QUEUE: Final = 20_000
 _PUBLISHERS: Final = 16
 _WINDOWS_S: Final = (10.0, 5.0)
 _DOWN_S: Final = (8.0, 2.0)
-"""Of a whole run, and of a quick one."""
+"""For a full run, and for a quick one."""
 _SETTLES_WITHIN_S: Final = 120.0
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What so many workers gave."""
+    """The throughput of a number of workers."""
 
     workers: int
     answered_per_s: float
@@ -44,16 +44,18 @@ class Step(msgspec.Struct, frozen=True):
 
 
 @click.command("scale")
-@click.option("--slots", type=click.IntRange(1), default=4, show_default=True, help="Of each worker.")
-@click.option("--delay", "delay_s", type=click.FloatRange(0.01), default=0.5, show_default=True, help="Seconds a job.")
+@click.option("--slots", type=click.IntRange(1), default=4, show_default=True, help="Slots per worker.")
+@click.option(
+    "--delay", "delay_s", type=click.FloatRange(0.01), default=0.5, show_default=True, help="Seconds per job."
+)
 @shared_options
 def command(shared: Shared, slots: int, delay_s: float) -> None:
-    """One, two and three workers on a cluster of three, whose servers are killed one by one."""
+    """Run one, two and three workers on a cluster of three servers, which are killed one by one."""
     execute(shared, measure(slots, delay_s, quick=shared.quick))
 
 
 async def measure(slots: int, delay_s: float, *, quick: bool) -> dict[str, Any]:
-    """The result to be stored."""
+    """The result."""
     async with folder() as work, clustered(work, _QUEUE) as cluster, cluster.bus() as bus:
         load_ = _Load(bus)
         steps = []
@@ -67,20 +69,20 @@ async def measure(slots: int, delay_s: float, *, quick: bool) -> dict[str, Any]:
 
 
 class _Load:
-    """Jobs published straight to the stream, all of which are kept for the ledger."""
+    """Publishes jobs to the stream and keeps them for the ledger."""
 
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
         self.clock = Clock()
         self.queries: list[Query] = []
         self.marks: list[dict[str, Any]] = []
-        self._door = BusDoor(bus)
+        self._entry_point = BusEntryPoint(bus)
         self._workload = load(None, 16)
 
     async def publish(self) -> None:
-        query = self._door.new(len(self.queries), self.clock.now_s())
+        query = self._entry_point.new(len(self.queries), self.clock.now_s())
         self.queries.append(query)
-        await self._door.ask(query, self._workload.body(query.number), self.clock)
+        await self._entry_point.ask(query, self._workload.body(query.number), self.clock)
 
     async def publish_many(self, count: int) -> None:
         left = iter(range(count))
@@ -92,13 +94,13 @@ class _Load:
         await asyncio.gather(*(publisher() for _ in range(_PUBLISHERS)))
 
     async def publish_steadily(self, per_s: float) -> None:
-        """Until cancelled; a try that has begun is ended."""
+        """Publish until cancelled; a started publish is completed."""
         while True:
             await asyncio.shield(asyncio.ensure_future(self.publish()))
             await asyncio.sleep(1 / per_s)
 
     async def answered(self) -> int:
-        """How many results there are; raises BusError."""
+        """The number of results; raises BusError."""
         return int((await self.bus.js.stream_info(f"KV_{topology.RESULTS_BUCKET}")).state.messages)
 
     def mark(self, what: str) -> None:
@@ -106,7 +108,7 @@ class _Load:
 
 
 async def _throughput(load_: _Load, count: int, possible_per_s: float, window_s: float) -> Step:
-    """Answers a second, counted while there is more to do than can be done."""
+    """Answers per second, counted while the workers are saturated."""
     load_.mark(f"{count} workers")
     before = await load_.answered()
     await load_.publish_many(int(possible_per_s * (window_s + 4)))
@@ -121,7 +123,7 @@ async def _throughput(load_: _Load, count: int, possible_per_s: float, window_s:
 
 
 async def _kill_one_by_one(cluster: Cluster, load_: _Load, possible_per_s: float, down_s: float) -> None:
-    """Each server in turn, under a load that is half of what can be done; the next one when it has caught up."""
+    """Kill each server in turn at half of the possible load; the next one when it has caught up."""
     publishing = asyncio.create_task(load_.publish_steadily(possible_per_s / 2))
     for number in range(SERVERS):
         load_.mark(f"server {number} killed")
@@ -137,7 +139,7 @@ async def _kill_one_by_one(cluster: Cluster, load_: _Load, possible_per_s: float
 
 
 async def _until_answering(load_: _Load) -> None:
-    """The last server's return may still change who leads."""
+    """Wait until the bus answers: the last server's return may still change the leader."""
     while True:
         try:
             await load_.bus.queue_state()
@@ -149,9 +151,9 @@ async def _until_answering(load_: _Load) -> None:
 def _result(load_: _Load, found: Ledger, steps: list[Step]) -> dict[str, Any]:
     rates = {step.workers: step.answered_per_s for step in steps}
     ratio = rates[SERVERS] / rates[1] if rates[1] else 0.0
-    told = ", ".join(f"{step.workers}: {step.answered_per_s}/s of {step.possible_per_s}" for step in steps)
+    rates_text = ", ".join(f"{step.workers}: {step.answered_per_s}/s of {step.possible_per_s}" for step in steps)
     follows = Promise(
-        "Throughput follows the workers", ratio >= FOLLOWS, f"{ratio:.2f} times with three ({told}).", is_bar=True
+        "Throughput follows the workers", ratio >= FOLLOWS, f"{ratio:.2f} times with three ({rates_text}).", is_bar=True
     )
     verdict = [promises.nothing_lost(found), promises.nothing_twice(found), follows]
     refused = sum(bool(query.refusals) or query.was_uncertain for query in load_.queries)

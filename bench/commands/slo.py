@@ -1,7 +1,7 @@
-"""`docqa bench slo`: 99 of 100 small jobs within 5 s, at 70% of the rate that the real model can keep up with.
+"""`docqa bench slo`: 99% of small jobs within 5 s, at 70% of the rate that the real model can sustain.
 
-First the knee is found, by rates of arrivals, then 70% of it is held for some minutes. A job that is refused or fails
-counts as late: a user waits for an answer.
+First the knee is found by increasing arrival rates, then 70% of it is held for some minutes. A refused or failed job
+counts as late.
 """
 
 import asyncio
@@ -34,19 +34,21 @@ QUICK_HOLD_S: Final = 12.0
 
 
 @click.command("slo")
-@click.option("--each", "each_s", type=click.FloatRange(1), default=30.0, show_default=True, help="Seconds a rate.")
-@click.option("--minutes", type=click.FloatRange(0.1), default=2.0, show_default=True, help="How long 70% are held.")
-@click.option("--rate", type=click.FloatRange(0.01), help="The rate that is held. [default: 70% of the knee, found]")
+@click.option("--each", "each_s", type=click.FloatRange(1), default=30.0, show_default=True, help="Seconds per rate.")
+@click.option(
+    "--minutes", type=click.FloatRange(0.1), default=2.0, show_default=True, help="Minutes at 70% of the knee."
+)
+@click.option("--rate", type=click.FloatRange(0.01), help="Rate to hold. [default: 70% of the measured knee]")
 @click.option("--engine", type=click.Choice(["echo", "llama"]), default="llama", show_default=True)
-@click.option("--queue-size", type=click.IntRange(1), default=16, show_default=True, help="Of the stack of its own.")
-@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="Of the stack of its own.")
-@click.option("--delay", default="0.2", show_default=True, help="Seconds that a job takes in the echo engine.")
+@click.option("--queue-size", type=click.IntRange(1), default=16, show_default=True, help="For a started stack.")
+@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="For a started stack.")
+@click.option("--delay", default="0.2", show_default=True, help="Seconds per job of the echo engine.")
 @shared_options
 def command(
     shared: Shared, each_s: float, minutes: float, rate: float | None, engine: Any, queue_size: int, slots: int,
     delay: str,
 ) -> None:  # fmt: skip
-    """Small jobs on the real model, within 5 s at 70% of the knee."""
+    """Check that small jobs take less than 5 s at 70% of the knee."""
     delays_s = delay_range(delay) if engine == "echo" else (0.0,)
     stack = StackOptions(
         engine=engine, delays_s=delays_s, queue_size=queue_size, slots=slots, environment=shared.environment()
@@ -66,7 +68,7 @@ def _load(rate: float | None, shares: tuple[float, ...], each_s: float, hold_s: 
         run.mark(f"{held_per_s:.3g}/s held")
         first = len(run.queries)
         await arrivals.open_loop(arrivals.poisson(held_per_s, hold_s, run.rng), run.send, run.clock, first=first)
-        held = judged(run.queries[first:], held_per_s, hold_s)
+        held = summarized(run.queries[first:], held_per_s, hold_s)
         return {**found, "held_per_s": held["rate_per_s"], "within_5s_share": held["within_5s"], "held": held}
 
     return load
@@ -81,8 +83,8 @@ async def _knee(run: Run, shares: tuple[float, ...], each_s: float, clients: int
     return {"capacity_per_s": round(capacity_per_s, 2), "steps": msgspec.to_builtins(steps), **knee_of(steps)}
 
 
-def judged(queries: list[Query], rate: float, for_s: float) -> dict[str, Any]:
-    """What came of the queries that the objective is about."""
+def summarized(queries: list[Query], rate: float, for_s: float) -> dict[str, Any]:
+    """The results of the queries that the objective applies to."""
     answered = [query for query in queries if query.status == 200]
     uncached = [query.uncached_tokens for query in answered]
     in_time = sum(query.latency_s <= WITHIN_S for query in answered)
@@ -106,7 +108,7 @@ def _verdict(job_s: float) -> Verdict:
 
 
 def objective(held: dict[str, Any] | None) -> list[Promise]:
-    """Whether it was reached, and whether the jobs were small enough for it to mean anything."""
+    """Whether the objective was reached, and whether the jobs were small enough for it."""
     if held is None:
         return [Promise(_NAME, False, "It was cut short before its end: raise --max-seconds.")]
     p99_s = held["latency"]["p99_ms"] / 1000

@@ -1,6 +1,6 @@
-"""`docqa bench slow-jobs`: jobs of 2 to 5 seconds, three times as many as can be done; then everything drains.
+"""`docqa bench slow-jobs`: jobs of 2 to 5 seconds at three times the capacity, until everything has drained.
 
-The echo engine's delay is fixed per process: a range is four workers of different delays on the one durable.
+The echo engine's delay is fixed per process, so a range is four workers with different delays.
 """
 
 import asyncio
@@ -19,18 +19,24 @@ from bench.targets.stack import StackOptions
 QUICK_S: Final = 15.0
 DRAINED_WITHIN_S: Final = 60.0
 WORTH_AN_ALERT: Final = 0.8
-"""A queue this full is a condition of the alerts; so is a refusal within the last minute."""
+"""The alerts fire when the queue is this full, or after a refusal within the last minute."""
 
 
 @click.command("slow-jobs")
-@click.option("--delay", default="2..5", show_default=True, help="Seconds that a job takes, or a range.")
-@click.option("--minutes", type=click.FloatRange(0.1), default=5.0, show_default=True, help="How long jobs arrive.")
-@click.option("--overload", type=click.FloatRange(0.1), default=3.0, show_default=True, help="Times the capacity.")
-@click.option("--queue-size", type=click.IntRange(1), default=10, show_default=True, help="Of the stack of its own.")
-@click.option("--slots", type=click.IntRange(1), default=4, show_default=True, help="Of the stack of its own.")
+@click.option("--delay", default="2..5", show_default=True, help="Seconds per job, or a range.")
+@click.option("--minutes", type=click.FloatRange(0.1), default=5.0, show_default=True, help="Minutes of arrivals.")
+@click.option(
+    "--overload",
+    type=click.FloatRange(0.1),
+    default=3.0,
+    show_default=True,
+    help="Arrivals as a multiple of the capacity.",
+)
+@click.option("--queue-size", type=click.IntRange(1), default=10, show_default=True, help="For a started stack.")
+@click.option("--slots", type=click.IntRange(1), default=4, show_default=True, help="For a started stack.")
 @shared_options
 def command(shared: Shared, delay: str, minutes: float, overload: float, queue_size: int, slots: int) -> None:
-    """Jobs that take seconds, more than can be done."""
+    """Overload the system with jobs that take seconds."""
     delays_s = delay_range(delay)
     stack = StackOptions(delays_s=delays_s, queue_size=queue_size, slots=slots, environment=shared.environment())
     capacity_per_s = sum(max(slots // len(delays_s), 1) / max(delay_s, 0.01) for delay_s in delays_s)
@@ -54,7 +60,7 @@ def _load(capacity_per_s: float, overload: float, for_s: float) -> Load:
 
 async def _drained(run: Run, since_s: float) -> float | None:
     while run.clock.now_s() < since_s + DRAINED_WITHIN_S:
-        seen = await run.watcher.look()
+        seen = await run.sampler.probe()
         if seen and seen.depth == 0:
             run.mark("drained")
             return round(run.clock.now_s() - since_s, 2)
@@ -82,16 +88,16 @@ def _verdict(job_s: float) -> Verdict:
 
 
 def _growth_mib(run: Run) -> dict[str, float]:
-    """Per part: its memory at the end, less the least that it had after the first fifth."""
+    """Per part: its memory at the end minus its minimum after the first fifth."""
     growth = {}
-    for part in {seen.part for seen in run.watcher.footprints}:
-        sizes = [seen.rss_mib for seen in run.watcher.footprints if seen.part == part]
+    for part in {seen.part for seen in run.sampler.footprints}:
+        sizes = [seen.rss_mib for seen in run.sampler.footprints if seen.part == part]
         growth[part] = round(sizes[-1] - min(sizes[math.floor(len(sizes) / 5) :]), 1)
     return dict(sorted(growth.items()))
 
 
 def _alerts(run: Run) -> dict[str, float | None]:
     """When the conditions of the alerts became true, in seconds."""
-    full = (seen.at_s for seen in run.watcher.depths if seen.depth >= WORTH_AN_ALERT * seen.capacity)
+    full = (seen.at_s for seen in run.sampler.depths if seen.depth >= WORTH_AN_ALERT * seen.capacity)
     refused = (seen.at_s for query in run.queries for seen in query.refusals if seen.status == 429)
     return {"queue_nearly_full": next(full, None), "refusing": min(refused, default=None)}

@@ -1,4 +1,4 @@
-"""`docqa bench soak`: steady load for long; memory and descriptors of every process over time, a slope called out."""
+"""`docqa bench soak`: a long steady load that reports growing memory or file descriptors of any process."""
 
 import statistics
 from typing import Any, Final
@@ -16,14 +16,14 @@ from bench.targets.stack import StackOptions
 
 QUICK_MINUTES: Final = 0.5
 WARM_UP_SHARE: Final = 0.25
-"""Caches and pools fill at first: that is no leak."""
+"""Share of the run in which caches and pools fill, which is no leak."""
 LEAK_MIB: Final = 8.0
 LEAK_DESCRIPTORS: Final = 8
-"""What a process may grow by, along its slope, over the whole run."""
+"""Tolerated growth of a process over the whole run, along its slope."""
 
 
 class Slope(msgspec.Struct, frozen=True):
-    """How a process grew after the warm-up, by least squares."""
+    """The growth of a process after the warm-up, by least squares."""
 
     mib_per_hour: float
     descriptors_per_hour: float
@@ -36,17 +36,17 @@ class Slope(msgspec.Struct, frozen=True):
 
 
 @click.command("soak")
-@click.option("--minutes", type=click.FloatRange(0.1, 24 * 60), default=10.0, show_default=True, help="How long.")
-@click.option("--rate", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Arrivals a second.")
+@click.option("--minutes", type=click.FloatRange(0.1, 24 * 60), default=10.0, show_default=True, help="Duration.")
+@click.option("--rate", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Arrivals per second.")
 @click.option("--engine", type=click.Choice(["echo", "llama"]), default="echo", show_default=True)
-@click.option("--queue-size", type=click.IntRange(1), default=20, show_default=True, help="Of the stack of its own.")
-@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="Of the stack of its own.")
-@click.option("--delay", default="0.2", show_default=True, help="Seconds that a job takes in the echo engine.")
+@click.option("--queue-size", type=click.IntRange(1), default=20, show_default=True, help="For a started stack.")
+@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="For a started stack.")
+@click.option("--delay", default="0.2", show_default=True, help="Seconds per job of the echo engine.")
 @shared_options
 def command(shared: Shared, minutes: float, rate: float, engine: Any, queue_size: int, slots: int, delay: str) -> None:
-    """Steady load for long, with an eye on memory and descriptors."""
+    """Run a long steady load and watch memory and file descriptors."""
     minutes = min(minutes, QUICK_MINUTES) if shared.quick else minutes
-    # Asked for so many minutes, the general bound on time must not cut it off.
+    # The requested minutes override the general time limit.
     shared = msgspec.structs.replace(shared, max_seconds=max(shared.max_seconds, minutes * 60 + 60))
     delays_s = delay_range(delay) if engine == "echo" else (0.0,)
     stack = StackOptions(
@@ -67,7 +67,7 @@ def _load(minutes: float, rate: float) -> Load:
 
 def _verdict(job_s: float) -> Verdict:
     def verdict(run: Run, found: Ledger, figures: dict[str, Any]) -> list[Promise]:
-        slopes = slopes_of(run.watcher.footprints)
+        slopes = slopes_of(run.sampler.footprints)
         figures["slopes"] = {part: msgspec.to_builtins(slope) for part, slope in slopes.items()}
         leaks = [f"{part} {slope.mib_in_all:+.1f} MiB" for part, slope in slopes.items() if slope.is_leak]
         steepest = max((slope.mib_per_hour for slope in slopes.values()), default=0.0)
@@ -83,7 +83,7 @@ def _verdict(job_s: float) -> Verdict:
 
 
 def slopes_of(footprints: list[Footprint]) -> dict[str, Slope]:
-    """Each part's slope; a restarted process begins anew, so only the last one of a part counts."""
+    """The slope of each part; only the last process of a restarted part counts."""
     slopes = {}
     for part in sorted({seen.part for seen in footprints}):
         last_pid = next(seen.pid for seen in reversed(footprints) if seen.part == part)

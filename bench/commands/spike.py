@@ -1,4 +1,4 @@
-"""`docqa bench spike`: many at once into a small queue, as the operator's old loop of curls did."""
+"""`docqa bench spike`: many queries at once against a small queue."""
 
 import asyncio
 from typing import Any, Final
@@ -18,17 +18,17 @@ QUICK_DELAY_S: Final = 1.0
 
 @click.command("spike")
 @click.option("--burst", type=click.IntRange(1, 5000), default=50, show_default=True, help="Queries at once.")
-@click.option("--bursts", type=click.IntRange(1), default=1, show_default=True, help="How many bursts.")
+@click.option("--bursts", type=click.IntRange(1), default=1, show_default=True, help="Number of bursts.")
 @click.option("--every", type=click.FloatRange(0), default=30.0, show_default=True, help="Seconds between them.")
-@click.option("--queue-size", type=click.IntRange(1), default=10, show_default=True, help="Of the stack of its own.")
-@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="Of the stack of its own.")
-@click.option("--delay", default="2", show_default=True, help="Seconds that a job takes; 2..5 for a range.")
-@click.option("--retry/--no-retry", default=True, help="Honour Retry-After until answered. [default: retry]")
+@click.option("--queue-size", type=click.IntRange(1), default=10, show_default=True, help="For a started stack.")
+@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="For a started stack.")
+@click.option("--delay", default="2", show_default=True, help="Seconds per job; 2..5 for a range.")
+@click.option("--retry/--no-retry", default=True, help="Obey Retry-After until answered. [default: retry]")
 @shared_options
 def command(
     shared: Shared, burst: int, bursts: int, every: float, queue_size: int, slots: int, delay: str, retry: bool
 ) -> None:
-    """Many queries at once against a small queue."""
+    """Send many queries at once to a small queue."""
     delays_s = (
         tuple(min(delay_s, QUICK_DELAY_S) for delay_s in delay_range(delay)) if shared.quick else delay_range(delay)
     )
@@ -44,7 +44,7 @@ def _load(burst: int, count: int, every_s: float, *, retry: bool) -> Load:
             run.mark(f"burst of {burst}")
             send = run.send_patiently if retry else run.send
             await arrivals.open_loop(arrivals.bursts(burst, 1, 0), send, run.clock, first=number * burst)
-        await asyncio.sleep(0.2)  # one more look at the queue after the last answer
+        await asyncio.sleep(0.2)  # one more sample of the queue after the last answer
         return {
             "burst": burst,
             "bursts": count,
@@ -62,7 +62,7 @@ def _first_refusal_ms(run: Run) -> float | None:
 
 
 def _burst_sent_ms(run: Run) -> float:
-    """How long the sending itself took, up to the slowest: what of the refusals' latency is the bench's own."""
+    """How long the sending took: the benchmark's own part of the refusals' latency."""
     return round(max(query.sent_s - query.planned_s for query in run.queries) * 1000, 1)
 
 
@@ -71,8 +71,8 @@ def _verdict(stack: StackOptions, *, retry: bool) -> Any:
         promises = usual_verdict(run, found, min(stack.delays_s))
         if retry:
             answered = found.counts[Fate.ANSWERED]
-            words = f"{answered} of {len(found.entries)} got their answer by coming back when they were told to."
-            promises.append(Promise("Coming back when told to gets an answer", answered == len(found.entries), words))
+            words = f"{answered} of {len(found.entries)} got their answer by obeying Retry-After."
+            promises.append(Promise("Obeying Retry-After gets an answer", answered == len(found.entries), words))
         if (first_ms := figures.get("first_refusal_ms")) is not None:
             words = f"The first refusal came {first_ms:g} ms after the burst."
             within = first_ms <= FIRST_REFUSAL_WITHIN_MS

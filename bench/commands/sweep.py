@@ -1,6 +1,6 @@
-"""`docqa bench sweep`: arrivals from light to past saturation; where the knee is, and what is left of goodput past it.
+"""`docqa bench sweep`: arrival rates from light to past saturation: the knee, and the goodput beyond it.
 
-One system, one rate after the other, with a pause in which it drains: the rates don't blur into each other.
+One system, one rate after another, with a pause in which the queue drains.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ QUICK_SHARES: Final = (0.5, 0.9, 1.5, 3.0)
 
 
 @click.command("sweep")
-@click.option("--capacity", type=click.FloatRange(0.01), help="Jobs a second that can be done. [default: measured]")
-@click.option("--each", "each_s", type=click.FloatRange(1), default=20.0, show_default=True, help="Seconds a rate.")
+@click.option("--capacity", type=click.FloatRange(0.01), help="Capacity in jobs per second. [default: measured]")
+@click.option("--each", "each_s", type=click.FloatRange(1), default=20.0, show_default=True, help="Seconds per rate.")
 @click.option("--engine", type=click.Choice(["echo", "llama"]), default="echo", show_default=True)
-@click.option("--queue-size", type=click.IntRange(1), default=16, show_default=True, help="Of the stack of its own.")
-@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="Of the stack of its own.")
-@click.option("--delay", default="0.2", show_default=True, help="Seconds that a job takes in the echo engine.")
+@click.option("--queue-size", type=click.IntRange(1), default=16, show_default=True, help="For a started stack.")
+@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="For a started stack.")
+@click.option("--delay", default="0.2", show_default=True, help="Seconds per job of the echo engine.")
 @shared_options
 def command(
     shared: Shared, capacity: float | None, each_s: float, engine: Any, queue_size: int, slots: int, delay: str
 ) -> None:
-    """Rates from light to past saturation."""
+    """Try arrival rates from light to past saturation."""
     delays_s = delay_range(delay) if engine == "echo" else (0.0,)
     stack = StackOptions(
         engine=engine, delays_s=delays_s, queue_size=queue_size, slots=slots, environment=shared.environment()

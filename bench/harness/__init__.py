@@ -1,1 +1,1 @@
-"""What every benchmark uses: a stack under load, its processes, the queries sent, the ledger of their results."""
+"""The parts of every benchmark: queries, load, samples of the system, the ledger of results, promises."""

@@ -1,7 +1,7 @@
-"""When queries are sent. Knows nothing of what they are: it calls a function for each, with the planned moment.
+"""When queries are sent. Knows nothing about queries: it calls a function for each, with the planned moment.
 
-Open loop: arrivals come when they come, whatever the system does (Poisson or evenly spaced). Closed loop: so many
-clients, each of which sends its next query when the last one was answered.
+Open loop: arrivals do not depend on the system (Poisson or evenly spaced). Closed loop: a number of clients, each of
+which sends its next query when the previous one was answered.
 """
 
 import asyncio
@@ -12,19 +12,19 @@ from typing import Final
 from bench.harness.clock import Clock
 
 MAX_IN_FLIGHT: Final = 5000
-"""Beyond it arrivals wait for others to end; their latency still counts from the planned moment."""
+"""Above this, arrivals wait for others to end; their latency still counts from the planned moment."""
 
 Send = Callable[[int, float], Awaitable[None]]
 """Sends the query with this number, planned for this moment of the run."""
 
 
 def evenly(per_s: float, for_s: float) -> Iterator[float]:
-    """Moments with the same distance."""
+    """Evenly spaced moments."""
     return (number / per_s for number in range(int(per_s * for_s)))
 
 
 def poisson(per_s: float, for_s: float, rng: random.Random) -> Iterator[float]:
-    """Moments of a Poisson process: what many clients that know nothing of each other amount to."""
+    """Moments of a Poisson process, like those of many independent clients."""
     at_s = rng.expovariate(per_s)
     while at_s < for_s:
         yield at_s
@@ -32,12 +32,12 @@ def poisson(per_s: float, for_s: float, rng: random.Random) -> Iterator[float]:
 
 
 def bursts(size: int, count: int, every_s: float) -> Iterator[float]:
-    """`size` at once, `count` times."""
+    """`size` moments at once, `count` times."""
     return (burst * every_s for burst in range(count) for _ in range(size))
 
 
 async def open_loop(moments: Iterable[float], send: Send, clock: Clock, first: int = 0) -> int:
-    """Send at each moment, counted from now, and wait for all; how many were sent."""
+    """Send at each moment, counted from now, and wait for all; returns the number sent."""
     began_s, count = clock.now_s(), first
     room = asyncio.Semaphore(MAX_IN_FLIGHT)
     async with asyncio.TaskGroup() as group:
@@ -53,7 +53,7 @@ async def open_loop(moments: Iterable[float], send: Send, clock: Clock, first: i
 
 
 async def closed_loop(total: int, clients: int, send: Send, clock: Clock, first: int = 0) -> int:
-    """Send `total` queries from so many clients; how many were sent."""
+    """Send `total` queries from `clients` clients; returns the number sent."""
     numbers = iter(range(first, first + total))
 
     async def client() -> None:

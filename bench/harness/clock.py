@@ -5,7 +5,7 @@ import time
 
 
 class Clock:
-    """Started when it is made."""
+    """Starts when it is created."""
 
     def __init__(self) -> None:
         self._started_s = time.monotonic()
@@ -16,7 +16,7 @@ class Clock:
         return time.monotonic() - self._started_s
 
     async def until(self, at_s: float) -> None:
-        """Sleep until that moment of the run; returns at once when it has passed."""
+        """Sleep until that moment of the run; returns at once if it has passed."""
         wait_s = at_s - self.now_s()
-        # A sleep of nothing still lets others run: a late generator must not starve the answers that it waits for.
+        # Sleeping 0 s still lets other tasks run: a late generator must not starve the answers that it waits for.
         await asyncio.sleep(max(wait_s, 0))

@@ -1,4 +1,4 @@
-"""What is asked, as it is read: articles of paragraphs with their questions, from a SQuAD file or the project's own."""
+"""Articles of paragraphs with their questions, from a SQuAD file or built in."""
 
 import json
 from pathlib import Path
@@ -11,21 +11,21 @@ from bench.harness.errors import BenchError
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A question, and the answers that count as right (none for the project's own documents)."""
+    """A question and its reference answers (none for the built-in documents)."""
 
     question: str
     references: tuple[str, ...] = ()
 
 
 class Paragraph(msgspec.Struct, frozen=True):
-    """A text and what is asked about it."""
+    """A text and the questions about it."""
 
     text: str
     asked: tuple[Asked, ...]
 
 
 class Article(msgspec.Struct, frozen=True):
-    """Paragraphs that belong together: joined they are a document of some length."""
+    """Paragraphs that form a longer document when joined."""
 
     paragraphs: tuple[Paragraph, ...]
 
@@ -39,13 +39,13 @@ class Article(msgspec.Struct, frozen=True):
 
 
 def articles(dataset: Path | None) -> list[Article]:
-    """Of the file, or the project's own; raises BenchError for a file that is not in the format."""
+    """The articles of a file, or the built-in ones; raises BenchError for a file in another format."""
     if dataset is None:
         return [Article((Paragraph(text, tuple(map(Asked, questions))),)) for text, questions in DOCUMENTS]
     try:
         return [_article(article) for article in json.loads(dataset.read_bytes())["data"]]
     except OSError as error:
-        raise BenchError(f"Can't read {dataset}: {error.strerror}.") from None
+        raise BenchError(f"Cannot read {dataset}: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError):
         raise BenchError(f"{dataset} is not in SQuAD's format (data, paragraphs, context, qas, question).") from None
 

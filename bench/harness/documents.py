@@ -1,4 +1,4 @@
-"""Small documents of the project's own, with questions: what is asked when no data set is given."""
+"""Small built-in documents with questions, used when no data set is given."""
 
 from typing import Final
 
@@ -55,4 +55,4 @@ DOCUMENTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ),
     ),
 )
-"""Each document's text and what is asked about it."""
+"""The text of each document and its questions."""

@@ -1,6 +1,6 @@
-"""The doors that queries go in by: HTTP (Unix socket or TCP), waited for, come back for or as events, and the bus.
+"""The ways in which queries enter the system: HTTP (Unix socket or TCP; waiting, polling, or events) and the bus.
 
-A door enters into the query what its client was told. What is true in the end is the ledger's concern.
+An entry point records the client's response in the query; the ledger compares that with what is stored.
 """
 
 import json
@@ -10,7 +10,7 @@ from uuid_utils import uuid7
 
 from bench.harness.clock import Clock
 from bench.harness.http_client import Connections, Response, post
-from bench.harness.query import ACCEPTED, ENDED, NO_WORD, Query, Refusal, derived_id
+from bench.harness.query import ACCEPTED, ENDED, NO_RESPONSE, Query, Refusal, derived_id
 from contract import topology
 from contract.bus import Bus
 from contract.errors import AlreadyAcceptedError, BusError, BusUnavailableError, OutcomeUnknownError, QueueFullError
@@ -18,25 +18,25 @@ from contract.messages import body_hash
 from contract.topology import JobName
 
 TIMEOUT_S: Final = 150.0
-"""Above the longest deadline of a job: whoever waits longer is waiting for nothing."""
+"""Above the longest deadline of a job: no answer comes after it."""
 BUS_PUBLISHER: Final = "bench"
 _BROKE_INSIDE: Final = (500, 502, 504)
-"""Without a failure's code: something went wrong on the way, and nobody knows how far the query came."""
+"""Without a failure code: an internal error, after which the state of the query is unknown."""
 _BROKEN: Final = (OSError, EOFError, ValueError, TimeoutError)
 
 
-class Door(Protocol):
+class EntryPoint(Protocol):
     """A way into the system."""
 
     def new(self, number: int, planned_s: float) -> Query:
-        """A query that will go in here, named before it is sent."""
+        """A query for this entry point, with its id."""
 
     async def ask(self, query: Query, body: bytes, clock: Clock) -> None:
-        """One try; enters what the client was told."""
+        """Send the query once, and record the response in it."""
 
 
-class HttpDoor:
-    """POST /api/query under an `Idempotency-Key`, so that the job's id is known whatever becomes of the connection."""
+class HttpEntryPoint:
+    """POST /api/query with an `Idempotency-Key`, so that the job's id is known even if the connection breaks."""
 
     def __init__(
         self, address: str, run: str, *, token: str | None = None, waits: bool = True, events: bool = False
@@ -55,33 +55,33 @@ class HttpDoor:
         key = f"{self._run}-{number}"
         return Query(
             number=number, key=key, publisher=topology.HTTP_PUBLISHER, client=self._client,
-            job_id=derived_id(self._client, key), door=self._name, planned_s=planned_s,
+            job_id=derived_id(self._client, key), entry_point=self._name, planned_s=planned_s,
         )  # fmt: skip
 
     def close(self) -> None:
-        """Drop the connections that are idle."""
+        """Close idle connections."""
         self._connections.close()
 
     async def ask(self, query: Query, body: bytes, clock: Clock) -> None:
         request = post("/api/query", body, {**self._headers, "Idempotency-Key": query.key})
         began_s = _begin(query, clock)
 
-        def hear(chunk: bytes) -> None:
+        def on_chunk(chunk: bytes) -> None:
             if query.accepted_s is None:
                 query.accepted_s = clock.now_s()
             if query.first_token_s is None and b"event: token" in chunk:
                 query.first_token_s = clock.now_s() - query.planned_s
 
         try:
-            response = await self._connections.exchange(request, TIMEOUT_S, hear)
+            response = await self._connections.exchange(request, TIMEOUT_S, on_chunk)
         except _BROKEN as error:
-            _end(query, clock, began_s, NO_WORD, problem=type(error).__name__)
+            _end(query, clock, began_s, NO_RESPONSE, problem=type(error).__name__)
             return
-        _told(query, response, clock, began_s)
+        _record(query, response, clock, began_s)
 
 
-class BusDoor:
-    """Publishes jobs straight to the stream, as a direct publisher does; its word is the PubAck."""
+class BusEntryPoint:
+    """Publishes jobs to the stream, like a direct publisher; the PubAck means accepted."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -90,7 +90,7 @@ class BusDoor:
         job_id = str(uuid7())
         return Query(
             number=number, key=job_id, publisher=BUS_PUBLISHER, client="bench",
-            job_id=job_id, door="bus", planned_s=planned_s,
+            job_id=job_id, entry_point="bus", planned_s=planned_s,
         )  # fmt: skip
 
     async def ask(self, query: Query, body: bytes, clock: Clock) -> None:
@@ -104,11 +104,11 @@ class BusDoor:
         except QueueFullError:
             _end(query, clock, began_s, 429, problem="queue-full")
         except OutcomeUnknownError:
-            _end(query, clock, began_s, NO_WORD, problem="outcome-unknown")
+            _end(query, clock, began_s, NO_RESPONSE, problem="outcome-unknown")
         except BusUnavailableError:
             _end(query, clock, began_s, 503, problem="bus-unavailable")
         except BusError as error:
-            _end(query, clock, began_s, NO_WORD, problem=str(error))
+            _end(query, clock, began_s, NO_RESPONSE, problem=str(error))
         else:
             _end(query, clock, began_s, 202)
 
@@ -120,22 +120,22 @@ def _begin(query: Query, clock: Clock) -> float:
     return now_s
 
 
-def _told(query: Query, response: Response, clock: Clock, began_s: float) -> None:
+def _record(query: Query, response: Response, clock: Clock, began_s: float) -> None:
     is_stream = "event-stream" in response.headers.get("content-type", "")
-    status, told = _last_event(response.body) if is_stream else (response.status, _json(response.body))
-    problem = str(told.get("code") or told.get("type", "")).rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+    status, document = _last_event(response.body) if is_stream else (response.status, _json(response.body))
+    problem = str(document.get("code") or document.get("type", "")).rsplit("/", 1)[-1].rsplit(":", 1)[-1]
     if status == 503 and "location" in response.headers:
-        status, problem = NO_WORD, "outcome-unknown"
+        status, problem = NO_RESPONSE, "outcome-unknown"
     if status in ACCEPTED or problem in ENDED:
-        query.job_id = told.get("id") or query.job_id
-    query.answer = told.get("answer")
-    usage = told.get("usage", {})
+        query.job_id = document.get("id") or query.job_id
+    query.answer = document.get("answer")
+    usage = document.get("usage", {})
     query.tokens = usage.get("completion_tokens", 0)
     query.uncached_tokens = usage.get("prompt_tokens", 0) - usage.get("cached_tokens", 0)
     retry_after = response.headers.get("retry-after", "")
     _end(query, clock, began_s, status, problem, int(retry_after) if retry_after.isdigit() else None)
-    if not is_stream and (total_ms := told.get("timings", {}).get("total_ms")) is not None:
-        # A POST that waits hears of its acceptance only with its answer, which says how long ago it was.
+    if not is_stream and (total_ms := document.get("timings", {}).get("total_ms")) is not None:
+        # A waiting POST learns of its acceptance only with the answer, which says how long ago that was.
         query.accepted_s = max(query.ended_s - total_ms / 1000, began_s)
 
 
@@ -146,25 +146,25 @@ def _end(
     if status in ACCEPTED or problem in ENDED:
         query.was_accepted = True
         query.accepted_s = query.accepted_s or query.ended_s
-    elif status == NO_WORD or status in _BROKE_INSIDE:
+    elif status == NO_RESPONSE or status in _BROKE_INSIDE:
         query.was_uncertain = True
     else:
-        # The first try counts from its planned arrival, the others from when they were made.
+        # The first try counts from its planned arrival, later ones from their sending.
         since_s = query.planned_s if query.tries == 1 else began_s
         query.refusals.append(Refusal(query.ended_s, query.ended_s - since_s, status, retry_after_s))
 
 
 def _last_event(body: bytes) -> tuple[int, dict[str, Any]]:
-    """The status that the last event of a stream amounts to, and its data."""
+    """The status that the last event of a stream corresponds to, and its data."""
     *_, last = body.replace(b"\r\n", b"\n").strip().split(b"\n\n")
     fields = dict(line.split(": ", 1) for line in last.decode().splitlines() if ": " in line)
-    status = {"result": 200, "error": 500, "accepted": 202}.get(fields.get("event", ""), NO_WORD)
+    status = {"result": 200, "error": 500, "accepted": 202}.get(fields.get("event", ""), NO_RESPONSE)
     return status, _json(fields.get("data", "").encode())
 
 
 def _json(body: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(body)
+        document = json.loads(body)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return document if isinstance(document, dict) else {}

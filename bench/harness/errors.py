@@ -1,5 +1,5 @@
-"""What ends a benchmark before it has a result: one sentence for the user."""
+"""The error that ends a benchmark before it has a result: one sentence for the user."""
 
 
 class BenchError(Exception):
-    """The benchmark can't go on."""
+    """The benchmark cannot continue."""

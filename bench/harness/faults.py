@@ -1,4 +1,4 @@
-"""What is done to a stack: kills, pauses, a restart of the bus, a full disk. Each names itself and undoes itself."""
+"""Faults for a running stack: kills, pauses, a restart of the bus, a full disk. Each undoes itself."""
 
 import asyncio
 import contextlib
@@ -21,24 +21,24 @@ PAUSE_S: Final = (0.5, 3.0)
 FULL_DISK_S: Final = 3.0
 SMALL_DISK_MIB: Final = 64
 ALIVE_WITHIN_S: Final = 30.0
-LOOK_EVERY_S: Final = 0.05
+POLL_EVERY_S: Final = 0.05
 
 Part = str
 
 
 class NeverBackError(Exception):
-    """A part did not come back in time after the last fault: the argument is its name."""
+    """A part did not recover in time after the last fault: the argument is its name."""
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """A kind of fault. `strike` returns once it is over on our side; recovery is the system's."""
+    """A kind of fault. `strike` returns when the fault is undone; the recovery is up to the system."""
 
     kind: str
     strike: Callable[[Run, Stack], Awaitable[None]]
 
 
 def usual() -> list[Fault]:
-    """Kills and pauses of every part, and a restart of the bus as an operator does it."""
+    """Kills and pauses of every part, and a restart of the bus."""
     parts = ("worker", "ingress", "nats")
     kills = [Fault(f"kill -9 {part}", _killer(part, signal.SIGKILL)) for part in parts]
     pauses = [Fault(f"pause {part}", _pauser(part)) for part in parts]
@@ -46,7 +46,7 @@ def usual() -> list[Fault]:
 
 
 def full_disk(folder: Path) -> Fault:
-    """Nothing more can be written where the bus keeps its store, for a few seconds."""
+    """The disk of the bus's store is full for a few seconds."""
 
     async def strike(run: Run, stack: Stack) -> None:
         run.mark("full disk")
@@ -62,7 +62,7 @@ def full_disk(folder: Path) -> Fault:
 
 @contextlib.asynccontextmanager
 async def small_disk() -> AsyncIterator[Path]:
-    """A small file system of its own (tmpfs), for the time of a block; needs root. Raises BenchError."""
+    """A small tmpfs for the time of a block; needs root. Raises BenchError."""
     folder = Path(tempfile.mkdtemp(prefix="dqd"))
     try:
         _call("mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_MIB}m,mode=700", "docqa-bench", str(folder))
@@ -77,7 +77,7 @@ async def small_disk() -> AsyncIterator[Path]:
 
 
 def why_no_small_disk() -> str | None:
-    """Why a small file system can't be had here, or None."""
+    """Why no small file system can be mounted here, or None."""
     return None if os.geteuid() == 0 else "no full disk: only root may mount a small one"
 
 
@@ -106,18 +106,18 @@ def _pauser(part: Part) -> Callable[[Run, Stack], Awaitable[None]]:
 
 
 async def _living(stack: Stack, part: Part) -> int:
-    """The id of the part's living process, once there is one: the last fault may have been its end."""
-    for _ in range(int(ALIVE_WITHIN_S / LOOK_EVERY_S)):
+    """The id of the part's process, once one is alive: the last fault may have ended the previous one."""
+    for _ in range(int(ALIVE_WITHIN_S / POLL_EVERY_S)):
         pid = stack.pids()[part]
         with contextlib.suppress(psutil.Error):
             if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
                 return pid
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(POLL_EVERY_S)
     raise NeverBackError(part)
 
 
 def _fill(ballast: Path) -> None:
-    """Write until there is no room; the file system is small."""
+    """Write until the small file system is full."""
     with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         for size in (2**20, 4096, 1):
             _fill_by(file.write, b"\0" * size)

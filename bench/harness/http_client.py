@@ -1,7 +1,7 @@
-"""An HTTP client that costs next to nothing: prepared requests, sent over kept-alive connections.
+"""A minimal HTTP client: prepared requests over kept-alive connections.
 
-Knows HTTP/1.1 as far as our own servers and their peers speak it (a Content-Length or chunks). A general client spends
-more on one request than the ingress does on refusing it, and would measure itself.
+Knows HTTP/1.1 as far as the measured servers use it (a Content-Length or chunks). A general client spends more time on
+one request than the ingress on refusing it, and would measure itself.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _LENGTH: Final = b"content-length: "
 
 
 class Outcome(msgspec.Struct):
-    """What a run of requests gave: status codes, the latency of each in seconds, and how long all took."""
+    """The result of a run of requests: status codes, each latency in seconds, and the total time."""
 
     statuses: Counter[int]
     latencies_s: list[float]
@@ -32,14 +32,14 @@ class Outcome(msgspec.Struct):
 
 
 def post(path: str, body: bytes, headers: dict[str, str] | None = None) -> bytes:
-    """A whole POST request, ready to be written."""
+    """The bytes of a POST request."""
     lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
     lines += [f"Content-Length: {len(body)}", *(f"{name}: {value}" for name, value in (headers or {}).items())]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def get(path: str, headers: dict[str, str] | None = None) -> bytes:
-    """A whole GET request, ready to be written."""
+    """The bytes of a GET request."""
     lines = [
         f"GET {path} HTTP/1.1",
         "Host: localhost",
@@ -49,7 +49,7 @@ def get(path: str, headers: dict[str, str] | None = None) -> bytes:
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A whole response; header names are in lower case."""
+    """A response; header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -57,7 +57,7 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class Connections:
-    """Kept-alive connections to one address: as many as there are requests at a time."""
+    """Kept-alive connections to one address, one per concurrent request."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -68,8 +68,8 @@ class Connections:
     ) -> Response:
         """Send one request and read its response; raises OSError, EOFError, ValueError or TimeoutError.
 
-        A connection that the server closed meanwhile is replaced before anything is sent, never after: what was
-        sent once is not sent again.
+        A connection that the server has closed is replaced before anything is sent, never after: a request is sent
+        at most once.
         """
         async with asyncio.timeout(timeout_s):
             reader, writer = await self._take()
@@ -86,7 +86,7 @@ class Connections:
         return response
 
     def close(self) -> None:
-        """Drop all connections that are idle."""
+        """Close all idle connections."""
         for _, writer in self._idle:
             writer.close()
         self._idle.clear()
@@ -101,7 +101,7 @@ class Connections:
 
 
 async def closed_loop(address: str, request: bytes, total: int, in_flight: int) -> Outcome:
-    """Send `request` `total` times over `in_flight` connections, each waiting for its response before the next."""
+    """Send `request` `total` times over `in_flight` connections, each waiting for its response before the next one."""
     left = iter(range(total))
     outcome = Outcome(Counter(), [], 0.0)
     started_s = time.perf_counter()

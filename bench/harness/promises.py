@@ -1,4 +1,4 @@
-"""The verdict: what was promised, and in words whether it held. A bar is a figure to reach on a machine at rest."""
+"""The verdict: each promise, and whether it held. A "bar" is a performance target, checked only with --strict."""
 
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ REFUSED_WITHIN_MS: Final = 50.0
 
 
 class Promise(msgspec.Struct, frozen=True):
-    """One promise. `is_bar`: a figure that a busy machine may miss; it decides the exit code under `--strict` only."""
+    """One promise. `is_bar`: a performance target that a busy machine may miss; it counts only with `--strict`."""
 
     name: str
     held: bool
@@ -22,7 +22,7 @@ class Promise(msgspec.Struct, frozen=True):
 
 
 def broken(promises: list[Promise], *, strict: bool) -> list[Promise]:
-    """Those that decide against the run."""
+    """The promises that fail the run."""
     return [promise for promise in promises if not promise.held and (strict or not promise.is_bar)]
 
 
@@ -42,17 +42,17 @@ def nothing_twice(ledger: Ledger) -> Promise:
 
 
 def bounded(depths: list[Depth]) -> Promise:
-    """The queue never held more than its bound."""
+    """The queue never exceeded its limit."""
     worst = max(depths, key=lambda seen: seen.depth - seen.capacity, default=None)
     if worst is None:
-        return Promise("The queue keeps its bound", False, "Nobody said how deep the queue was.")
+        return Promise("The queue keeps its bound", False, "The depth of the queue could not be read.")
     deepest = max(seen.depth for seen in depths)
-    words = f"At most {deepest} of {worst.capacity} places were taken, in {len(depths)} looks."
+    words = f"At most {deepest} of {worst.capacity} slots were taken, in {len(depths)} samples."
     return Promise("The queue keeps its bound", worst.depth <= worst.capacity, words)
 
 
 def refused_at_once(refusals: list[Refusal], job_s: float) -> list[Promise]:
-    """Refusing is quick: never as long as a job takes (that would be a hidden queue), and 50 ms for 99 of 100."""
+    """Refusals are quick: never as slow as a job (that would be a hidden queue), and 99% within 50 ms."""
     if not refusals:
         return []
     took = Latencies(refusal.took_s for refusal in refusals)
@@ -65,17 +65,23 @@ def refused_at_once(refusals: list[Refusal], job_s: float) -> list[Promise]:
 
 
 def says_when(queries: list[Query]) -> list[Promise]:
-    """Every 429 over HTTP says in whole seconds when to come back."""
-    told = [seen for query in queries if query.door != "bus" for seen in query.refusals if seen.status == 429]
-    if not told:
+    """Every 429 over HTTP has a Retry-After in whole seconds."""
+    seen_refusals = [
+        seen for query in queries if query.entry_point != "bus" for seen in query.refusals if seen.status == 429
+    ]
+    if not seen_refusals:
         return []
-    silent = sum(refusal.retry_after_s is None for refusal in told)
-    good = all(1 <= (refusal.retry_after_s or 0) <= 60 for refusal in told)
-    words = f"{silent} of {len(told)} refusals have none." if silent else f"All {len(told)} say 1 to 60 s."
+    silent = sum(refusal.retry_after_s is None for refusal in seen_refusals)
+    good = all(1 <= (refusal.retry_after_s or 0) <= 60 for refusal in seen_refusals)
+    words = (
+        f"{silent} of {len(seen_refusals)} refusals have none."
+        if silent
+        else f"All {len(seen_refusals)} say 1 to 60 s."
+    )
     return [Promise("Refusals say when to come back", good, words)]
 
 
-def places_given_back(left: int | None) -> list[Promise]:
+def slots_given_back(left: int | None) -> list[Promise]:
     """Once everything is over the queue is empty: a place that stays taken is lost for good."""
     if left is None:
         return []
@@ -84,14 +90,14 @@ def places_given_back(left: int | None) -> list[Promise]:
 
 
 def nothing_breaks_inside(queries: list[Query]) -> Promise:
-    """No client is told `internal-error`: what goes wrong has a name, and says what to do."""
+    """No client receives `internal-error`: every failure has a name and an advice."""
     broke = sum(query.problem == "internal-error" for query in queries)
-    words = f"{broke} queries were told internal-error." if broke else "No query was told internal-error."
+    words = f"{broke} queries got internal-error." if broke else "No query got internal-error."
     return Promise("What goes wrong has a name", not broke, words, is_bar=True)
 
 
 def retry_after(queries: list[Query], depths: list[Depth]) -> dict[str, Any]:
-    """Was `Retry-After` right: how long it was, in fact, until a place was free."""
+    """How accurate `Retry-After` was: the time until a queue slot was actually free."""
     pairs = [
         (refusal.retry_after_s, free_s)
         for query in queries
@@ -100,15 +106,15 @@ def retry_after(queries: list[Query], depths: list[Depth]) -> dict[str, Any]:
     ]
     if not pairs:
         return {"count": 0}
-    errors = sorted(told - free for told, free in pairs)
+    errors = sorted(named - free for named, free in pairs)
     return {
         "count": len(pairs),
-        "told_s": {"min": min(told for told, _ in pairs), "max": max(told for told, _ in pairs)},
+        "told_s": {"min": min(named for named, _ in pairs), "max": max(named for named, _ in pairs)},
         "free_after_s": {
             "median": round(sorted(free for _, free in pairs)[len(pairs) // 2], 2),
             "max": round(max(free for _, free in pairs), 2),
         },
-        "a_place_was_free_by_then": round(sum(told >= free for told, free in pairs) / len(pairs), 3),
+        "a_place_was_free_by_then": round(sum(named >= free for named, free in pairs) / len(pairs), 3),
         "median_error_s": round(errors[len(errors) // 2], 2),
     }
 

@@ -1,4 +1,4 @@
-"""One query of the bench's: its name, known before it is sent, and what became of each try, as the client saw it."""
+"""One query of a benchmark: its id, known before it is sent, and the result of each try as the client saw it."""
 
 import hashlib
 import uuid
@@ -10,13 +10,13 @@ from contract.messages import FailureCode
 
 ACCEPTED: Final = frozenset({200, 202})
 ENDED: Final = frozenset(get_args(FailureCode))
-"""Problems that only a job that was accepted can have: it ended without an answer."""
-NO_WORD: Final = 0
-"""In place of a status: the connection broke or nothing came in time, so that nobody knows."""
+"""Problems that only an accepted job can have: it ended without an answer."""
+NO_RESPONSE: Final = 0
+"""In place of a status: the connection broke or timed out, so that the outcome is unknown."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """One try that was turned away."""
+    """One refused try."""
 
     at_s: float
     took_s: float
@@ -32,27 +32,27 @@ class Query(msgspec.Struct, kw_only=True):
     publisher: str
     client: str
     job_id: str
-    door: str
+    entry_point: str
     planned_s: float
     sent_s: float = 0.0
     ended_s: float = 0.0
-    status: int = NO_WORD
+    status: int = NO_RESPONSE
     problem: str = ""
     tries: int = 0
     refusals: list[Refusal] = []
     first_token_s: float | None = None
     tokens: int = 0
     uncached_tokens: int = 0
-    """Of the prompt: what the model had to read for it."""
+    """Tokens of the prompt that the model had to read."""
     answer: str | None = None
     was_uncertain: bool = False
-    """Some try got no word, or `outcome-unknown`: it may have been accepted all the same."""
+    """A try got no response or `outcome-unknown`: it may have been accepted."""
     was_accepted: bool = False
     accepted_s: float | None = None
 
     @property
     def latency_s(self) -> float:
-        """Counted from the planned arrival: a system that stalls, or a generator that does, can't hide it."""
+        """Counted from the planned arrival, so that a stall of the system or of the generator shows."""
         return self.ended_s - self.planned_s
 
     @property
@@ -62,7 +62,7 @@ class Query(msgspec.Struct, kw_only=True):
 
 
 def derived_id(client: str, key: str) -> str:
-    """The job id that an `Idempotency-Key` stands for, by the protocol: a SHA-256 of both, as a UUIDv8."""
+    """The job id of an `Idempotency-Key`, as the protocol defines it: a SHA-256 of both, as a UUIDv8."""
     digest = bytearray(hashlib.sha256(f"{client}\0{key}".encode()).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x80
     digest[8] = digest[8] & 0x3F | 0x80

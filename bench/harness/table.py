@@ -1,4 +1,4 @@
-"""A table of words: what a page, the report and the terminal all show."""
+"""A table of text, as the page of benchmarks, the report and the terminal all show it."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Table(msgspec.Struct, frozen=True):
-    """`note` stands below it."""
+    """`note` is shown below it."""
 
     title: str
     heads: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What is asked: questions about documents, from a SQuAD file or the project's own, as bodies of requests."""
+"""Questions about documents as request bodies, from a SQuAD file or built in."""
 
 from pathlib import Path
 from typing import Final
@@ -10,11 +10,11 @@ from bench.harness.documents import DOCUMENTS
 from bench.harness.errors import BenchError
 
 MAX_CONTEXT_CHARS: Final = 6000
-"""Longer paragraphs are left out: a prompt that can't fit would be refused for a reason that is not measured."""
+"""Longer paragraphs are left out: a prompt that does not fit would be refused, which is not measured here."""
 
 
 class Workload:
-    """Pairs of a question and its document, taken in turn."""
+    """Pairs of a question and its document, used in rotation."""
 
     def __init__(self, pairs: list[tuple[str, str]], max_tokens: int = 32) -> None:
         if not pairs:
@@ -33,12 +33,12 @@ class Workload:
 
 
 def load(dataset: Path | None, max_tokens: int = 32) -> Workload:
-    """The questions of a SQuAD file, or the project's own; raises BenchError for a file that is none."""
+    """The questions of a SQuAD file, or the built-in ones; raises BenchError for another file."""
     return Workload(_from_squad(dataset) if dataset else _own(), max_tokens)
 
 
 def _own() -> list[tuple[str, str]]:
-    # By turns over the documents, so that neighbours in the queue ask about different ones.
+    # Alternates between documents, so that neighbours in the queue ask about different ones.
     return [(questions[turn], text) for turn in range(4) for text, questions in DOCUMENTS]
 
 

@@ -1,1 +1,1 @@
-"""The comparison with other servers of the same model: who takes part, what each contest measures."""
+"""The comparison with other servers of the same model: the systems, and what each contest measures."""

@@ -1,4 +1,4 @@
-"""What is compared: each contest measures one thing, judges it, and tells it as a table."""
+"""The interface of a contest: it measures one property, judges it, and shows it as a table."""
 
 import random
 from typing import Any, Protocol
@@ -12,19 +12,19 @@ from bench.peers.line_up import LineUp
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What all contests of a run have in common."""
+    """The parameters that all contests of a run share."""
 
     line_up: LineUp
     articles: list[Article]
     rounds: int
     seed: int
     questions: int | None
-    """How many are asked, where a contest takes a sample; None for its own number."""
+    """Sample size for contests that take a sample; None for their default."""
     burst: int
     quick: bool
 
     def rng(self, number: int = 0) -> random.Random:
-        """Draws the same for every system, and something else in every round."""
+        """A generator that gives the same for every system, and something else in every round."""
         return random.Random(f"{self.seed}/{number}")
 
 
@@ -32,17 +32,17 @@ class Contest(Protocol):
     """One workload of `docqa bench peers`."""
 
     async def measure(self, terms: Terms) -> dict[str, Any]:
-        """What is stored of it; `left_out` says who could not take part."""
+        """The figures to store; `left_out` has the systems that could not take part."""
 
     def verdict(self, found: dict[str, Any]) -> list[Promise]:
-        """Its bars, as far as what they compare was measured."""
+        """Its performance targets, as far as they were measured."""
 
     def table(self, found: dict[str, Any]) -> Table:
-        """What was found, for people."""
+        """The figures for people."""
 
 
 def absences(name: str, found: dict[str, Any]) -> list[Promise]:
-    """A bar that could not be measured is missed, not passed over."""
+    """A target that could not be measured counts as missed."""
     return [
         Promise(f"{name}: {system} takes part", False, why, is_bar=True) for system, why in found["left_out"].items()
     ]

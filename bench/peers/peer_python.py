@@ -1,4 +1,4 @@
-"""The Python that has the peers: an environment of its own, which `make peers` makes, so that ours stays as it is."""
+"""The Python environment of the peers, created by `make peers`, separate from the project's own."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from typing import Final
 
 ENVIRONMENT: Final = Path(__file__).parents[2] / ".venv-peers"
 _PACKAGES: Final = ("xllamacpp", "llama-cpp-python")
-_TELL: Final = """\
+_PRINT_VERSIONS: Final = """\
 import json, sys
 from importlib import metadata
 def version(name):
@@ -22,16 +22,16 @@ print(json.dumps({name: version(name) for name in sys.argv[1:]}))
 
 
 def default() -> Path:
-    """That of `make peers` where it was made, else the one that runs this."""
+    """The Python of `make peers` if it exists, else the running one."""
     made = ENVIRONMENT / "bin" / "python"
     return made if made.exists() else Path(sys.executable)
 
 
 async def versions(python: Path, packages: Sequence[str] = _PACKAGES) -> dict[str, str]:
-    """Of the peers' packages there, without those that it lacks."""
+    """The versions of the installed packages among `packages`."""
     process = await asyncio.create_subprocess_exec(
-        str(python), "-c", _TELL, *packages, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        str(python), "-c", _PRINT_VERSIONS, *packages, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
-    told, _ = await process.communicate()
-    found: dict[str, str | None] = json.loads(told or b"{}")
+    out, _ = await process.communicate()
+    found: dict[str, str | None] = json.loads(out or b"{}")
     return {name: version for name, version in found.items() if version}

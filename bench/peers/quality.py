@@ -1,4 +1,4 @@
-"""Who answers better: the same questions with the same words, paired, with a bound on the difference.
+"""Quality of the answers: the same questions and prompts, compared in pairs, with a confidence interval.
 
 The interval is Agresti and Min's for matched pairs ("Simple improved confidence intervals for comparing matched
 proportions", Statistics in Medicine 24, 2005): Wald's, with half an answer added to each cell of the table.
@@ -17,7 +17,7 @@ from bench.peers import questions
 from bench.peers.contest import Terms, absences
 from bench.peers.line_up import AS_IS, LLAMA_SERVER
 from bench.peers.questions import Reply, Task
-from bench.peers.system import Contender
+from bench.peers.system import System
 
 MAX_TOKENS: Final = 48
 QUICK_QUESTIONS: Final = 8
@@ -32,7 +32,7 @@ _SAYS_NO: Final = re.compile(
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """Of two shares of the same questions, in points of a hundred, with its 95% interval."""
+    """The difference of two shares over the same questions, in percentage points, with its 95% interval."""
 
     points: float
     low: float
@@ -40,7 +40,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Quality:
-    """All questions of the file, each with its own paragraph."""
+    """All questions of the data set, each with its own paragraph."""
 
     name = "quality"
 
@@ -50,7 +50,7 @@ class Quality:
             raise BenchError("The questions have no reference answers: name a file in SQuAD's format with --dataset.")
         tasks = _sample(tasks, terms, None)
 
-        async def play(system: Contender, number: int) -> dict[str, Any]:
+        async def play(system: System, number: int) -> dict[str, Any]:
             replies = await system.ask_all(tasks, terms.line_up.slots)
             return {"right": [_is_right(task, reply) for task, reply in zip(tasks, replies, strict=True)]}
 
@@ -77,7 +77,7 @@ class Quality:
 
 
 class WrongDocument:
-    """Questions put to a document that does not answer them: who says so. Noted, without a bar."""
+    """Questions about a document that does not answer them: how often a system says so. Has no target."""
 
     name = "wrong-document"
 
@@ -86,7 +86,7 @@ class WrongDocument:
         wrong = _sample(questions.misplaced(terms.articles, MAX_TOKENS, rng), terms, WRONG_QUESTIONS)
         right = _sample(questions.paragraphs(terms.articles, MAX_TOKENS), terms, WRONG_QUESTIONS)
 
-        async def play(system: Contender, number: int) -> dict[str, Any]:
+        async def play(system: System, number: int) -> dict[str, Any]:
             replies = [await system.ask_all(tasks, terms.line_up.slots) for tasks in (wrong, right)]
             return {"wrong": _says_no(replies[0]), "right": _says_no(replies[1])}
 
@@ -107,7 +107,7 @@ class WrongDocument:
 
 
 def difference(ours: list[bool], theirs: list[bool]) -> Difference:
-    """Paired: the same question at the same place in both."""
+    """The paired difference: both lists have the same questions in the same order."""
     only_ours = sum(one and not other for one, other in zip(ours, theirs, strict=True)) + 0.5
     only_theirs = sum(other and not one for one, other in zip(ours, theirs, strict=True)) + 0.5
     count = len(ours) + 2
@@ -118,23 +118,23 @@ def difference(ours: list[bool], theirs: list[bool]) -> Difference:
 
 
 def contains(answer: str, reference: str) -> bool:
-    """Whatever the case and the spaces."""
+    """True if the answer contains the reference, ignoring case and white space."""
     return " ".join(reference.casefold().split()) in " ".join(answer.casefold().split())
 
 
 def says_no(answer: str) -> bool:
-    """True for an answer that denies something in its first words: a guess, good enough to compare with."""
+    """True if the answer denies something in its first words: a heuristic for comparisons."""
     return _SAYS_NO.search(answer[:160]) is not None
 
 
 def _sample(tasks: list[Task], terms: Terms, usual: int | None) -> list[Task]:
-    """In the order of the file, so that questions on one paragraph follow each other for every system."""
+    """A sample in the order of the data set, so that questions on one paragraph follow each other."""
     count = min(terms.questions or (QUICK_QUESTIONS if terms.quick else usual) or len(tasks), len(tasks))
     return [tasks[place] for place in sorted(terms.rng().sample(range(len(tasks)), count))]
 
 
 def _is_right(task: Task, reply: Reply) -> bool | None:
-    """None where there is no answer."""
+    """None without an answer."""
     return any(contains(reply.text, reference) for reference in task.references) if reply.status == 200 else None
 
 
@@ -143,7 +143,7 @@ def _share(marks: list[bool | None]) -> dict[str, Any]:
 
 
 def _against(right: dict[str, list[bool | None]], name: str) -> dict[str, Any]:
-    """No answer is no right answer, on either side."""
+    """A missing answer counts as wrong, on either side."""
     if name not in right:
         return {}
     theirs = [bool(mark) for mark in right[name]]

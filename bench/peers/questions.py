@@ -1,4 +1,4 @@
-"""Draws what is asked in a round: documents, questions on them, and their order. The same seed, the same round."""
+"""Draws the questions of a round: documents, questions and their order. The same seed gives the same round."""
 
 import itertools
 import random
@@ -10,11 +10,11 @@ from bench.harness.dataset import Article
 from bench.harness.errors import BenchError
 
 NO_ANSWER: Final = 0
-"""The status of a question whose connection broke, or that was not answered in time."""
+"""In place of a status: the connection broke or timed out."""
 
 
 class Task(msgspec.Struct, frozen=True):
-    """A question on a document (none: a question of general knowledge); always at temperature 0."""
+    """A question about a document (or of general knowledge, without one); always at temperature 0."""
 
     query: str
     context: str
@@ -23,7 +23,7 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What the client saw. `moments_s`: when pieces of the answer came, counted from the sending."""
+    """What the client received. `moments_s`: the times of the answer's pieces, counted from the sending."""
 
     status: int
     took_s: float
@@ -35,13 +35,13 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 MAX_DOCUMENT_CHARS: Final = 6000
-"""An article that is much longer than the others would be a workload of its own."""
+"""A much longer article would be a workload of its own."""
 CHARS_PER_TOKEN: Final = 4.3
-"""Of English text, as the bundled model cuts it; answers say how many tokens it was."""
+"""Estimate for English text with the bundled model's tokenizer; answers report the exact number."""
 
 
 def questions(articles: list[Article], documents: int, each: int, max_tokens: int, rng: random.Random) -> list[Task]:
-    """`each` questions on each of so many whole articles, in random order; fewer where there are no more."""
+    """`each` questions on each of `documents` whole articles, in random order; fewer if the data set has no more."""
     fitting = [article for article in articles if len(article.text) <= MAX_DOCUMENT_CHARS and article.asked]
     if not fitting:
         raise BenchError(f"The data set has no document of at most {MAX_DOCUMENT_CHARS} characters with a question.")
@@ -55,7 +55,7 @@ def questions(articles: list[Article], documents: int, each: int, max_tokens: in
 
 
 def pairs(articles: list[Article], documents: int, max_tokens: int, rng: random.Random) -> list[tuple[Task, Task]]:
-    """Two questions on each of so many documents."""
+    """Two questions on each of `documents` documents."""
     drawn = questions(articles, documents, 2, max_tokens, rng)
     drawn.sort(key=lambda task: task.context)
     both = [(first, second) for first, second in itertools.pairwise(drawn) if first.context == second.context]
@@ -64,7 +64,7 @@ def pairs(articles: list[Article], documents: int, max_tokens: int, rng: random.
 
 
 def paragraphs(articles: list[Article], max_tokens: int) -> list[Task]:
-    """Every question with its own paragraph, in the order of the file."""
+    """Every question with its own paragraph, in the order of the data set."""
     return [
         Task(asked.question, paragraph.text, max_tokens, asked.references)
         for article in articles
@@ -76,7 +76,7 @@ def paragraphs(articles: list[Article], max_tokens: int) -> list[Task]:
 def misplaced(articles: list[Article], max_tokens: int, rng: random.Random) -> list[Task]:
     """Every question with a paragraph of another article."""
     if len(articles) < 2:
-        raise BenchError("Questions can't be put to a wrong document: the data set has one article only.")
+        raise BenchError("Questions cannot be asked about a wrong document: the data set has one article only.")
     tasks = []
     for number, article in enumerate(articles):
         others = [
@@ -87,7 +87,7 @@ def misplaced(articles: list[Article], max_tokens: int, rng: random.Random) -> l
 
 
 def long_document(articles: list[Article], tokens: int, rng: random.Random) -> str:
-    """Articles joined up to about so many tokens."""
+    """Articles joined to about `tokens` tokens."""
     parts, wanted_chars = list[str](), int(tokens * CHARS_PER_TOKEN)
     shuffled = rng.sample(articles, len(articles))
     for article in itertools.cycle(shuffled):

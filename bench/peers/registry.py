@@ -5,24 +5,24 @@ from typing import Final
 from bench.peers import speed
 from bench.peers.contest import Contest
 from bench.peers.long_neighbour import LongNeighbour
-from bench.peers.memory_growth import Growth
-from bench.peers.overload import Crowd
+from bench.peers.memory_growth import MemoryGrowth
+from bench.peers.overload import Overload
 from bench.peers.quality import Quality, WrongDocument
-from bench.peers.same_answers import Sameness
+from bench.peers.same_answers import SameAnswers
 from bench.peers.second_question import SecondQuestion
 
 DEFAULT: Final[dict[str, Contest]] = {
     **{contest.name: contest for contest in speed.CONTESTS},
     SecondQuestion.name: SecondQuestion(),
     LongNeighbour.name: LongNeighbour(),
-    Crowd.name: Crowd(),
+    Overload.name: Overload(),
 }
-"""What is measured when nothing is named."""
+"""Contests that run by default."""
 ON_DEMAND: Final[dict[str, Contest]] = {
     Quality.name: Quality(),
     WrongDocument.name: WrongDocument(),
-    Growth.name: Growth(),
-    Sameness.name: Sameness(),
+    MemoryGrowth.name: MemoryGrowth(),
+    SameAnswers.name: SameAnswers(),
 }
-"""What takes long: by name only."""
+"""Long contests, which run only by name."""
 CONTESTS: Final = {**DEFAULT, **ON_DEMAND}

@@ -1,4 +1,4 @@
-"""Are answers the same with others beside them, from shared prefixes, as alone on a worker with one slot?"""
+"""Whether answers with others in flight and shared prefixes equal those of a worker with a single slot."""
 
 from typing import Any, Final
 
@@ -16,11 +16,11 @@ EACH: Final = 4
 MAX_TOKENS: Final = 32
 BAR: Final = 0.95
 NEAR_TIE_NATS: Final = 0.1
-"""A tenth in the logarithm of a probability: steps that are cut otherwise add in another order, and move it by this."""
+"""In log probability: steps that are split differently add floats in another order, which moves it by this much."""
 _AROUND_CHARS: Final = 30
 
 
-class Sameness:
+class SameAnswers:
     """Greedy answers to the same questions, eight in flight and one at a time."""
 
     name = "same-answers"
@@ -31,7 +31,7 @@ class Sameness:
         tasks = _neighbours_apart(drawn)[:count]
         shuffled = terms.rng(1).sample(range(len(tasks)), len(tasks))
         together = await _answers(terms, [tasks[place] for place in shuffled], terms.line_up.slots)
-        # What is kept of a document would be shared by its next question: nothing is kept.
+        # Without the prefix cache, so that no question shares a document with an earlier one.
         alone = await _answers(terms, tasks, 1, DOCQA_SLOTS="1", DOCQA_PREFIX_CACHE_MB="0")
         put_back = dict(zip(shuffled, together, strict=True))
         pairs = [(task, put_back[place], one) for place, (task, one) in enumerate(zip(tasks, alone, strict=True))]
@@ -53,7 +53,7 @@ class Sameness:
         ]
 
     def _near_ties(self, rows: list[dict[str, Any]]) -> list[Promise]:
-        """Each difference has to be a choice between two tokens that are nearly as likely."""
+        """Each difference must be a choice between two nearly equally likely tokens."""
         if not rows:
             return []
         gaps = [row["fork"]["behind_nats"] for row in rows]
@@ -78,7 +78,7 @@ class Sameness:
 
 
 def different(task: Task, together: Reply, alone: Reply) -> dict[str, Any]:
-    """Where two answers part, with what stands around it."""
+    """The first difference of two answers, with the text around it."""
     both = zip(together.text, alone.text, strict=False)
     shorter = min(len(together.text), len(alone.text))
     at_char = next((place for place, (one, other) in enumerate(both) if one != other), shorter)
@@ -101,7 +101,7 @@ async def _answers(terms: Terms, tasks: list[Task], in_flight: int, **environmen
 
 
 def _neighbours_apart(tasks: list[Task]) -> list[Task]:
-    """By turns over the documents, so that one question finds nothing of the last one's document."""
+    """Alternate between documents, so that no question follows one about the same document."""
     turns = dict[str, int]()
     places = list[tuple[int, int]]()
     for task in tasks:

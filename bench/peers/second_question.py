@@ -1,4 +1,4 @@
-"""The time to the first token of the second question on a document, beside that of the first."""
+"""The time to the first token of the second question on a document, relative to the first."""
 
 import statistics
 from typing import Any, Final
@@ -10,7 +10,7 @@ from bench.peers import questions, spread
 from bench.peers.contest import Terms, absences
 from bench.peers.line_up import LLAMA_SERVER, OURS
 from bench.peers.questions import Reply, Task
-from bench.peers.system import Contender
+from bench.peers.system import System
 
 MAX_TOKENS: Final = 16
 DOCUMENTS: Final = 6
@@ -19,16 +19,16 @@ BAR: Final = 0.15
 
 
 class SecondQuestion:
-    """One question at a time, read as a stream of events; the document is new with the first one."""
+    """One question at a time, read as a stream; the document is new with the first question."""
 
     name = "second-question"
 
     async def measure(self, terms: Terms) -> dict[str, Any]:
         documents = QUICK_DOCUMENTS if terms.quick else DOCUMENTS
 
-        async def play(system: Contender, number: int) -> dict[str, Any]:
+        async def play(system: System, number: int) -> dict[str, Any]:
             pairs = questions.pairs(terms.articles, documents, MAX_TOKENS, terms.rng(number))
-            heard = [(await _heard(system, first), await _heard(system, second)) for first, second in pairs]
+            heard = [(await _streamed(system, first), await _streamed(system, second)) for first, second in pairs]
             return _round(heard)
 
         names = terms.line_up.among(LLAMA_SERVER)
@@ -64,15 +64,15 @@ class SecondQuestion:
         return Table(f"{self.name}: on a document already asked about, nothing else running", heads, rows, left_out)
 
 
-async def _heard(system: Contender, task: Task) -> Reply:
-    reply = await system.listen(task)
+async def _streamed(system: System, task: Task) -> Reply:
+    reply = await system.stream(task)
     if reply.status != 200 or not reply.moments_s:
         raise BenchError(f"a question over the event stream got no token (status {reply.status}).")
     return reply
 
 
 def _round(heard: list[tuple[Reply, Reply]]) -> dict[str, Any]:
-    """Medians over the documents; the ratio is of each document on its own."""
+    """Medians over the documents; the ratio is taken for each document first."""
     firsts, seconds = zip(*((first.moments_s[0], second.moments_s[0]) for first, second in heard), strict=True)
     return {
         "first_ms": statistics.median(firsts) * 1000,

@@ -1,4 +1,4 @@
-"""How many questions a second: documents that are shared, documents of one's own, and one question at a time."""
+"""Questions per second: shared documents, separate documents, and one question at a time."""
 
 import time
 from collections.abc import Iterable
@@ -14,22 +14,22 @@ from bench.peers.contest import Terms, absences
 from bench.peers.line_up import AS_IS, LLAMA_CPP_SERVER, LLAMA_SERVER, OURS
 from bench.peers.questions import Reply
 from bench.peers.step_share import Steps
-from bench.peers.system import ALL_WITHIN_S, Contender
+from bench.peers.system import ALL_WITHIN_S, System
 
 MAX_TOKENS: Final = 32
 SLOW_WITHIN_S: Final = 30.0
-"""llama_cpp.server answers one question after the other: what it did until then gives its rate."""
+"""llama_cpp.server answers one question after another: its rate is measured over this time."""
 SAME_PROMPTS_WITHIN: Final = 0.01
-"""A system may count a token for the begin of the text that another one does not."""
+"""A system may count a begin-of-text token that another does not."""
 OWN_SHARE: Final = 0.02
-"""The most of a step that may be Python's own."""
+"""The largest share of a step that may be spent in Python."""
 _QUICK_DOCUMENTS: Final = 2
 _QUICK_EACH: Final = 2
 _KINDS: Final = ("answers_per_s", "tokens_per_s", "p50_ms", "p99_ms", "prompt_tokens", "cached_tokens", "unanswered")
 
 
 class Speed(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to ask. The bars are ours and ours as-is against llama-server, in questions a second."""
+    """One workload. The targets are for ours and ours as-is against llama-server, in questions per second."""
 
     name: str
     documents: int
@@ -40,12 +40,12 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
     others: tuple[str, ...] = (AS_IS, LLAMA_SERVER)
 
     async def measure(self, terms: Terms) -> dict[str, Any]:
-        """By turns, each from a fresh start; all get the same questions in the same order."""
+        """Alternate between systems, each from a fresh start; all get the same questions in the same order."""
         documents, each = self.documents, self.each
         if terms.quick:
             documents, each = min(documents, _QUICK_DOCUMENTS), min(each, _QUICK_EACH)
 
-        async def play(system: Contender, number: int) -> dict[str, Any]:
+        async def play(system: System, number: int) -> dict[str, Any]:
             tasks = questions.questions(terms.articles, documents, each, MAX_TOKENS, terms.rng(number))
             within_s = SLOW_WITHIN_S if system.name == LLAMA_CPP_SERVER else ALL_WITHIN_S
             before = await _steps(system)
@@ -82,7 +82,7 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _own_share(self, found: dict[str, Any]) -> list[Promise]:
-        """Of ours, as a user runs it: without llama.cpp's time there would be nothing to compare."""
+        """The share of ours; other systems do not report llama.cpp's time."""
         if not (share := found["systems"].get(OURS, {}).get("own_share")):
             return []
         words = f"{spread.in_words(share, '.1%')} of the steps' time passes outside of llama.cpp."
@@ -96,7 +96,7 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _same_prompts(self, found: dict[str, Any]) -> list[Promise]:
-        """What makes the comparison fair; of a system that did not answer all, the tokens are not comparable."""
+        """Fairness: all systems read the same prompts. Systems that did not answer all questions are left out."""
         whole = {name: row for name, row in found["systems"].items() if not row["unanswered"]["max"]}
         tokens = {name: sum(row["prompt_tokens"]["rounds"]) for name, row in whole.items()}
         if len(tokens) < 2:
@@ -117,7 +117,7 @@ CONTESTS: Final = (
 
 
 def bar_of(contest: str, system: str) -> float:
-    """What `system` has to reach there."""
+    """The target of `system` in a contest."""
     found = next(speed for speed in CONTESTS if speed.name == contest)
     return found.as_is_bar if system == AS_IS else found.bar
 
@@ -136,11 +136,11 @@ def _round(replies: list[Reply], elapsed_s: float) -> dict[str, Any]:
     }
 
 
-async def _steps(system: Contender) -> Steps | None:
-    return await step_share.look(system.worker_metrics) if system.worker_metrics else None
+async def _steps(system: System) -> Steps | None:
+    return await step_share.probe(system.worker_metrics) if system.worker_metrics else None
 
 
-async def _own_share(system: Contender, before: Steps | None) -> dict[str, float]:
+async def _own_share(system: System, before: Steps | None) -> dict[str, float]:
     after = await _steps(system)
     return {"own_share": after.own_share_since(before)} if before and after else {}
 
@@ -151,7 +151,7 @@ def _over(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _ratios(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Of each round on its own: what slowed the machine down meanwhile slowed both."""
+    """Ratios per round, since a slow moment of the machine affects both sides."""
     theirs = rounds.get(LLAMA_SERVER, [])
     found = {name: list(_quotients(seen, theirs)) for name, seen in rounds.items() if name != LLAMA_SERVER}
     return {name: spread.over(quotients) for name, quotients in found.items() if quotients}

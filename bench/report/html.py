@@ -57,7 +57,7 @@ def render(result: dict[str, Any], drawn: dict[str, str]) -> str:
         _plot(drawn, "knee"),
         _plot(drawn, "peers"),
         _plot(drawn, "ratios"),
-        _standing(result["figures"]),
+        _contests(result["figures"]),
         _plot(drawn, "timeline"),
         _ledger(result),
         _latency(result),
@@ -119,7 +119,7 @@ def _latency(result: dict[str, Any]) -> str:
     return f"<h2>Latency</h2>{_table(heads, rows)}"
 
 
-def _standing(figures: dict[str, Any]) -> str:
+def _contests(figures: dict[str, Any]) -> str:
     return "".join(_contest(contest) for contest in comparison.tables(figures))
 
 
@@ -129,14 +129,14 @@ def _contest(contest: Table) -> str:
     return f'<h2>{_text(contest.title)}</h2>{table}<p class="sub">{_text(contest.note)}</p>'
 
 
-def _retry_after(told: dict[str, Any]) -> str:
-    if not told.get("count"):
+def _retry_after(found: dict[str, Any]) -> str:
+    if not found.get("count"):
         return ""
-    by_then = f"{told['a_place_was_free_by_then']:.0%}"
+    by_then = f"{found['a_place_was_free_by_then']:.0%}"
     return (
-        f"<h2>Was Retry-After right?</h2><p>{told['count']} refusals said {told['told_s']['min']} to "
-        f"{told['told_s']['max']} s. A place was in fact free after {told['free_after_s']['median']} s in the median, "
-        f"{told['free_after_s']['max']} s at most; for {by_then} of them it was by the time they were told.</p>"
+        f"<h2>Was Retry-After right?</h2><p>{found['count']} refusals named {found['told_s']['min']} to "
+        f"{found['told_s']['max']} s. A queue slot was actually free after {found['free_after_s']['median']} s in the "
+        f"median, {found['free_after_s']['max']} s at most; for {by_then} of the refusals it was free in time.</p>"
     )
 
 

@@ -1,4 +1,4 @@
-"""The live display: one table that is drawn anew four times a second while a run is under way, on a terminal only."""
+"""The live display: a table that is refreshed four times a second during a run, on a terminal only."""
 
 import contextlib
 import sys
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from bench.harness.query import NO_WORD
+from bench.harness.query import NO_RESPONSE
 from bench.harness.run import Run
 
 _RATE_OVER_S: Final = 5.0
@@ -37,7 +37,7 @@ def _table(run: Run) -> Table:
 
 def _figures(run: Run) -> dict[str, str]:
     now_s = run.clock.now_s()
-    depths = run.watcher.depths
+    depths = run.sampler.depths
     recent = sum(query.ended_s > now_s - _RATE_OVER_S for query in run.queries[-5000:])
     return {
         "elapsed": f"{now_s:.0f} s",
@@ -47,6 +47,6 @@ def _figures(run: Run) -> dict[str, str]:
         "queue": f"{depths[-1].depth} of {depths[-1].capacity}" if depths else "-",
         "answered": str(sum(query.status == 200 for query in run.queries)),
         "refused": str(sum(len(query.refusals) for query in run.queries)),
-        "no word": str(sum(query.status == NO_WORD and query.ended_s > 0 for query in run.queries)),
+        "no word": str(sum(query.status == NO_RESPONSE and query.ended_s > 0 for query in run.queries)),
         "done to it": run.marks[-1].what if run.marks else "nothing yet",
     }

@@ -1,4 +1,4 @@
-"""The report's colours. Plots are drawn in the light ones; in the page each becomes a variable: dark works too."""
+"""The report's colours. Plots use the light ones; in the page each becomes a CSS variable, so that dark mode works."""
 
 from typing import Final
 

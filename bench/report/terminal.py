@@ -1,4 +1,4 @@
-"""A result as text: the verdict first, then the ledger with what must never happen on top, then the figures."""
+"""Prints a result: the verdict first, then the ledger with the forbidden fates on top, then the figures."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.harness.table import Table as Words
+from bench.harness.table import Table as TextTable
 from bench.report import comparison
 
 
@@ -26,7 +26,7 @@ def result(found: dict[str, Any], stored: list[Path]) -> None:
     for path in stored:
         console.print(f"Stored: {path}", style="dim")
     if not stored:
-        console.print("--out DIR keeps the figures and writes the report.", style="dim")
+        console.print("--out DIR stores the result and writes the report.", style="dim")
 
 
 def _verdict(promise: dict[str, Any]) -> str:
@@ -56,7 +56,7 @@ def _latency(found: dict[str, Any], latency: dict[str, float]) -> Table:
     return table
 
 
-def _contest(contest: Words) -> Table:
+def _contest(contest: TextTable) -> Table:
     table = Table(title=contest.title, caption=contest.note or None, title_justify="left", box=None)
     table.caption_justify = "left"
     for head in contest.heads:

@@ -1,1 +1,1 @@
-"""The systems that are measured: started, found and stopped; what is asked of them, others know."""
+"""Starts and stops the systems that are measured. Knows nothing about the queries."""

@@ -1,4 +1,4 @@
-"""The peer of our refusals: a Litestar handler that decodes the same body and answers at once, on the same server."""
+"""The baseline for refusals: a Litestar handler that decodes the same body and answers at once, on the same server."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from contract.runtime.files import write_atomically
 
 @post("/api/query", status_code=200)
 async def answer(data: Question) -> dict[str, str]:
-    """Decode, and no more."""
+    """Decode the body, nothing else."""
     return {"status": "done"}
 
 

@@ -1,6 +1,6 @@
 """Three nats-servers in a cluster on this machine, configured by `docqa cluster`, and workers on its one durable.
 
-Knows what an operator knows: the commands and the settings. Ends what it started, whatever happened.
+Knows what an operator knows: the commands and the settings. Always ends what it started.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Cluster:
     """The servers, by number; a killed one keeps its ports and its store."""
 
     def __init__(self, work: Path, queue_size: int, certificates: Path | None = None) -> None:
-        """With `certificates` (bus.pem, bus.key, authority.pem) all of it speaks TLS."""
+        """With `certificates` (bus.pem, bus.key, authority.pem) all connections use TLS."""
         self._work = work
         self._queue_size = queue_size
         self._certificates = certificates
@@ -52,7 +52,7 @@ class Cluster:
         return ",".join(f"{scheme}://127.0.0.1:{ports.clients}" for ports in self._ports)
 
     def environment(self, role: str) -> dict[str, str]:
-        """What a process needs to connect in this role."""
+        """The variables that a process needs to connect in this role."""
         found = {"DOCQA_NATS_URL": self.url, "DOCQA_NATS_PASSWORD_FILE": str(self._work / role)}
         return found | ({"DOCQA_NATS_CA": str(self._certificates / "authority.pem")} if self._certificates else {})
 
@@ -63,7 +63,7 @@ class Cluster:
         return connected(BusSettings(nats_url=self.url, nats_password=password, nats_ca=ca), "admin")
 
     async def start(self) -> None:
-        """Start all, wait until they are one, and make the streams with a copy on each; raises BenchError."""
+        """Start all servers, wait until they form a cluster, and create the replicated streams; raises BenchError."""
         for role in _ROLES:
             (self._work / role).write_text(secrets.token_hex(32))
         for number in range(SERVERS):
@@ -74,7 +74,7 @@ class Cluster:
         await self._provision()
 
     async def start_server(self, number: int) -> None:
-        """Start one, for the first time or after its kill."""
+        """Start one server, for the first time or after a kill."""
         command = ["--config", str(self._work / f"nats{number}.conf"), "--name", f"docqa-{number}"]
         with (self._work / f"nats{number}.log").open("ab") as log:
             self._processes[number] = await asyncio.create_subprocess_exec(
@@ -82,12 +82,12 @@ class Cluster:
             )
 
     async def kill_server(self, number: int) -> None:
-        """SIGKILL: what a power cut looks like to the others."""
+        """SIGKILL, which looks like a power cut to the others."""
         self._processes[number].kill()
         await self._processes[number].wait()
 
     async def until_healthy(self, number: int) -> None:
-        """Until it has caught up with the others, by its own word; raises BenchError."""
+        """Wait until the server reports that it has caught up with the others; raises BenchError."""
         address = f"http://127.0.0.1:{self._ports[number].monitor}/healthz"
         end_s = time.monotonic() + _READY_WITHIN_S
         while not await asyncio.to_thread(_answers_ok, address):
@@ -113,7 +113,7 @@ class Cluster:
         return await self._docqa(arguments, DOCQA_NATS_CREDENTIALS=str(self._work))
 
     async def _provision(self) -> None:
-        """Servers that are healthy may still be choosing who leads: then it is tried again."""
+        """Healthy servers may still be electing a leader: then retry."""
         settings = {"DOCQA_REPLICAS": str(SERVERS), "MAX_QUEUE_SIZE": str(self._queue_size), "DOCQA_ACK_WAIT_S": "5"}
         end_s = time.monotonic() + _READY_WITHIN_S
         while True:
@@ -149,7 +149,7 @@ async def clustered(work: Path, queue_size: int, certificates: Path | None = Non
 
 @contextlib.asynccontextmanager
 async def workers(work: Path, cluster: Cluster, count: int, slots: int, delay_s: float) -> AsyncIterator[None]:
-    """So many echo workers on the cluster's one durable, for the time of a block."""
+    """`count` echo workers on the cluster, for the time of a block."""
     settings = {
         "DOCQA_ENGINE": "echo",
         "DOCQA_ECHO_DELAY_S": f"{delay_s:g}",

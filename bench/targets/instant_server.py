@@ -1,4 +1,4 @@
-"""A server that answers every POST at once with the same words: what the generator is measured against."""
+"""A server that answers every POST at once with the same body, to measure the load generator itself."""
 
 import argparse
 import asyncio
@@ -20,10 +20,10 @@ _RESPONSE: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconten
 
 
 class Instant(asyncio.Protocol):
-    """Counts heads: the generator's requests come whole, and one at a time on each connection."""
+    """Answers each header block: the generator's requests arrive whole, one at a time per connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclasses of asyncio's.
+        # uvloop's transports are not subclasses of asyncio's.
         self._transport = cast(asyncio.WriteTransport, transport)
 
     def data_received(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Starts parts of the system as processes in a temporary folder, as a user would, and ends them again."""
+"""Starts parts of the system as processes in a temporary folder, and ends them."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ STOPPED_WITHIN_S: Final = 30.0
 
 @contextlib.asynccontextmanager
 async def folder() -> AsyncIterator[Path]:
-    """A short-named temporary folder (a Unix socket's path ends at 107 bytes), removed at the end."""
+    """A temporary folder with a short name (a Unix socket's path is limited to 107 bytes), removed at the end."""
     path = Path(tempfile.mkdtemp(prefix="dq"))
     try:
         yield path
@@ -45,7 +45,7 @@ async def part(work: Path, name: str, *arguments: str, **environment: str) -> As
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's, without the settings of some other system; nothing is tuned beside what is measured."""
+    """This process's environment without settings of another system, and without tuning during a measurement."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("DOCQA_")}
     return {**kept, "DOCQA_TUNE": "off"}
 

@@ -1,6 +1,6 @@
-"""A stack of the bench's own: `docqa up` in a temporary folder, and workers beside it where jobs take different times.
+"""A stack for a benchmark: `docqa up` in a temporary folder, with more workers if jobs take different times.
 
-Knows what users know: the command, its ready file, the settings. Ends what it started, whatever happened.
+Knows what users know: the command, its ready file, the settings. Always ends what it started.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from contract.settings import BusSettings, Secret
 
 
 class StackOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How the stack is started. `delays_s` are those of the echo engine: one worker for each."""
+    """How the stack is started. `delays_s`: one echo worker for each delay."""
 
     engine: Literal["echo", "llama"] = "echo"
     delays_s: tuple[float, ...] = (2.0,)
@@ -26,13 +26,13 @@ class StackOptions(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = 8
     environment: dict[str, str] = {}
     bus_folder: Path | None = None
-    """Where the data is kept, when not in the temporary folder: the full disk needs a small one."""
+    """Data folder, if not in the temporary folder: the full disk needs a small file system."""
     logs: Path | None = None
-    """Where the logs of all parts are kept after the end."""
+    """Folder for the logs of all parts after the run."""
 
 
 class Stack:
-    """What a running stack is known by. Addresses stay, process ids change: they are read anew each time."""
+    """A running stack. Its addresses stay; process ids change and are read again each time."""
 
     def __init__(self, ready_file: Path, ready: dict[str, Any], beside: dict[str, int]) -> None:
         self._ready_file = ready_file
@@ -58,13 +58,13 @@ class Stack:
         return Path(self._ready["data_dir"])
 
     def pids(self) -> dict[str, int]:
-        """The process id of each part, as the ready file says now."""
+        """The current process id of each part, from the ready file."""
         with contextlib.suppress(OSError, ValueError):
             self._ready = json.loads(self._ready_file.read_text())
         return {**self._ready["pids"], **self._beside}
 
     def bus(self) -> contextlib.AbstractAsyncContextManager[Bus]:
-        """A connection as admin: may publish directly, and read what is stored."""
+        """A connection as admin, which may publish directly and read all stored data."""
         password = (Path(self._ready["credentials"]) / "admin").read_text().strip()
         return connected(BusSettings(nats_url=self._ready["nats_url"], nats_password=Secret(password)), "admin")
 

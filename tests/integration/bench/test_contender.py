@@ -9,7 +9,7 @@ import pytest
 
 from bench.peers.dialect import OpenAi
 from bench.peers.questions import NO_ANSWER, Task
-from bench.peers.system import Contender
+from bench.peers.system import System
 
 TASK = Task("Who?", "It was Ada.", 4)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -52,31 +52,31 @@ async def quietly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 @pytest.fixture
-async def peer(tmp_path: Path) -> AsyncIterator[Contender]:
+async def peer(tmp_path: Path) -> AsyncIterator[System]:
     server = await asyncio.start_unix_server(quietly, tmp_path / "s")
-    contender = Contender("llama-server", str(tmp_path / "s"), [], OpenAi())
+    contender = System("llama-server", str(tmp_path / "s"), [], OpenAi())
     yield contender
     contender.close()
     server.close()
 
 
-async def test_streams_one_after_the_other_are_heard_piece_by_piece(peer: Contender) -> None:
+async def test_streams_one_after_the_other_are_heard_piece_by_piece(peer: System) -> None:
     for _ in range(3):
-        heard = await peer.listen(TASK)
+        heard = await peer.stream(TASK)
         assert (heard.status, heard.text, heard.tokens, len(heard.moments_s)) == (200, "It was Ada", 2, 2)
 
 
-async def test_a_whole_answer_says_what_it_took(peer: Contender) -> None:
+async def test_a_whole_answer_says_what_it_took(peer: System) -> None:
     reply = await peer.ask(TASK)
     assert (reply.text, reply.tokens, reply.prompt_tokens, reply.cached_tokens) == ("It was Ada", 3, 60, 40)
 
 
-async def test_what_is_not_answered_in_time_keeps_its_place(peer: Contender) -> None:
+async def test_what_is_not_answered_in_time_keeps_its_place(peer: System) -> None:
     slow = Task("Who?", "It was Ada.", 1)
     replies = await peer.ask_all([TASK, slow, TASK, TASK], 2, within_s=0.5)
     assert [reply.status for reply in replies] == [200, NO_ANSWER, 200, 200]
 
 
 async def test_a_peer_that_is_gone_is_no_answer(tmp_path: Path) -> None:
-    gone = Contender("llama-server", str(tmp_path / "nobody"), [], OpenAi())
-    assert (await gone.ask(TASK)).status == (await gone.listen(TASK)).status == NO_ANSWER
+    gone = System("llama-server", str(tmp_path / "nobody"), [], OpenAi())
+    assert (await gone.ask(TASK)).status == (await gone.stream(TASK)).status == NO_ANSWER

@@ -12,7 +12,7 @@ import pytest
 
 from bench.harness import arrivals
 from bench.harness.clock import Clock
-from bench.harness.entry_points import HttpDoor
+from bench.harness.entry_points import HttpEntryPoint
 from bench.harness.errors import BenchError
 from bench.harness.latency import Latencies
 from bench.harness.query import Query
@@ -48,7 +48,7 @@ async def server(socket: Path, stalls: tuple[float, float] | None = None) -> Asy
 
 async def ask_at(moments: list[float], socket: Path) -> list[Query]:
     """Ask at these moments; what became of it."""
-    clock, door, workload, queries = Clock(), HttpDoor(str(socket), "run"), load(None), []
+    clock, door, workload, queries = Clock(), HttpEntryPoint(str(socket), "run"), load(None), []
 
     async def send(number: int, planned_s: float) -> None:
         query = door.new(number, planned_s)
@@ -144,7 +144,7 @@ def test_another_file_is_refused_in_one_sentence(tmp_path: Path, text: str) -> N
 
 
 def test_a_missing_file_and_an_empty_set_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="Can't read"):
+    with pytest.raises(BenchError, match="Cannot read"):
         load(tmp_path / "none.json")
     with pytest.raises(BenchError, match="no question"):
         Workload([])

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from bench.harness.entry_points import HttpDoor
+from bench.harness.entry_points import HttpEntryPoint
 from bench.harness.errors import BenchError
 from bench.harness.ledger import HttpStore
 from bench.harness.run import Run, RunOptions
@@ -15,7 +15,7 @@ NOBODY = "/nowhere"
 
 
 def run_with(options: RunOptions) -> Run:
-    return Run(options, [HttpDoor(NOBODY, "bounds")], HttpStore(NOBODY), None, NOBODY)
+    return Run(options, [HttpEntryPoint(NOBODY, "bounds")], HttpStore(NOBODY), None, NOBODY)
 
 
 def test_more_queries_than_allowed_are_refused_with_the_option_that_allows_more() -> None:
@@ -28,11 +28,11 @@ def test_more_queries_than_allowed_are_refused_with_the_option_that_allows_more(
 async def test_a_load_that_takes_longer_than_allowed_is_cut_off_and_its_query_is_uncertain() -> None:
     run = run_with(RunOptions(max_seconds=0.05))
 
-    class Silent(HttpDoor):
+    class Silent(HttpEntryPoint):
         async def ask(self, *arguments: object) -> None:
             await asyncio.sleep(60)
 
-    run.doors = [cast(HttpDoor, Silent(NOBODY, "bounds"))]
+    run.entry_points = [cast(HttpEntryPoint, Silent(NOBODY, "bounds"))]
     began_s = time.monotonic()
     async with run.bounded():
         await run.send(0, 0.0)

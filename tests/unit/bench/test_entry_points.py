@@ -10,9 +10,9 @@ import pytest
 
 from bench.cli import delay_range
 from bench.harness.clock import Clock
-from bench.harness.entry_points import HttpDoor
+from bench.harness.entry_points import HttpEntryPoint
 from bench.harness.promises import refused_at_once, retry_after, says_when
-from bench.harness.query import NO_WORD, Query, Refusal
+from bench.harness.query import NO_RESPONSE, Query, Refusal
 from bench.harness.run import Run, RunOptions
 from bench.harness.sampler import Depth
 
@@ -40,7 +40,7 @@ async def told(socket: Path, *replies: bytes, patiently: bool = False, **door: A
         await writer.wait_closed()
 
     listening = await asyncio.start_unix_server(serve, socket)
-    way = HttpDoor(str(socket), "run", **door)
+    way = HttpEntryPoint(str(socket), "run", **door)
     run = Run(RunOptions(), [way], None, None, str(socket))  # type: ignore[arg-type]  # no result is looked up
     run.rng = random.Random(0)
     run._workload.body = lambda number: BODY  # type: ignore[method-assign]
@@ -78,7 +78,7 @@ async def test_a_patient_client_comes_back_after_the_time_that_it_was_told(tmp_p
 
 async def test_an_unknown_outcome_is_no_refusal(tmp_path: Path) -> None:
     query = await told(tmp_path / "s", response("503 Service Unavailable\r\nLocation: /api/jobs/x", b"{}"))
-    assert (query.status, query.refusals) == (NO_WORD, [])
+    assert (query.status, query.refusals) == (NO_RESPONSE, [])
     assert query.was_uncertain
 
 
@@ -112,7 +112,7 @@ async def test_a_stream_that_ends_with_an_error_is_a_failure_of_an_accepted_job(
 
 
 def test_retry_after_is_held_against_the_moment_at_which_a_place_was_free() -> None:
-    query = HttpDoor("/s", "run").new(0, 0.0)
+    query = HttpEntryPoint("/s", "run").new(0, 0.0)
     query.refusals = [Refusal(1.0, 0.01, 429, 5), Refusal(8.0, 0.01, 429, 1)]
     depths = [Depth(0.9, 10, 8, 10), Depth(3.0, 9, 8, 10), Depth(8.1, 10, 8, 10), Depth(11.0, 7, 7, 10)]
     found = retry_after([query], depths)
@@ -122,7 +122,7 @@ def test_retry_after_is_held_against_the_moment_at_which_a_place_was_free() -> N
 
 
 def test_a_refusal_without_a_time_to_come_back_breaks_its_promise() -> None:
-    query = HttpDoor("/s", "run").new(0, 0.0)
+    query = HttpEntryPoint("/s", "run").new(0, 0.0)
     query.refusals = [Refusal(1.0, 0.01, 429, None)]
     assert [promise.held for promise in says_when([query])] == [False]
 

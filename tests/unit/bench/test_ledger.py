@@ -15,7 +15,7 @@ DONE = Stored("done", answer="six months")
 def query(number: int = 0, status: int = 200, **fields: Any) -> Query:
     return Query(
         number=number, key=f"k{number}", publisher="http", client="local", job_id=derived_id("local", f"k{number}"),
-        door="uds", planned_s=0.0, status=status, was_accepted=status in (200, 202), **fields,
+        entry_point="uds", planned_s=0.0, status=status, was_accepted=status in (200, 202), **fields,
     )  # fmt: skip
 
 
@@ -25,7 +25,7 @@ class Shelf:
     def __init__(self, *says: Stored | type[Exception] | None) -> None:
         self._says = list(says)
 
-    async def look(self, query: Query) -> Stored | None:
+    async def look_up(self, query: Query) -> Stored | None:
         said = self._says.pop(0) if len(self._says) > 1 else self._says[0]
         if isinstance(said, type):
             raise said

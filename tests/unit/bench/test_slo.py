@@ -5,19 +5,19 @@ from typing import Any
 import pytest
 
 from bench.commands.rate_search import steady_per_s
-from bench.commands.slo import judged, objective
+from bench.commands.slo import objective, summarized
 from bench.harness.query import Query
 
 
 def query(number: int, took_s: float, status: int = 200, planned_s: float = 0.0, **more: Any) -> Query:
     return Query(
-        number=number, key=str(number), publisher="http", client="local", job_id=str(number), door="uds",
+        number=number, key=str(number), publisher="http", client="local", job_id=str(number), entry_point="uds",
         planned_s=planned_s, ended_s=planned_s + took_s, status=status, **more,
     )  # fmt: skip
 
 
 def verdicts(queries: list[Query]) -> list[bool]:
-    return [promise.held for promise in objective(judged(queries, 2.0, 60))]
+    return [promise.held for promise in objective(summarized(queries, 2.0, 60))]
 
 
 def test_ninety_nine_of_a_hundred_in_time_are_enough_and_ninety_eight_are_not() -> None:
