@@ -31,10 +31,12 @@ from inference_worker.tuning import quality
 from inference_worker.tuning import space as tuning_space
 from inference_worker.tuning.journal import Journal
 from inference_worker.tuning.search import Field, Search, TuningError
-from inference_worker.tuning.trials import Trials
+from inference_worker.tuning.trials import LIMIT_S, Trials
 
 _BESIDE_BYTES: Final = 512 * 2**20
 """What a trial takes beside the weights."""
+_STARVED_LIMIT_S: Final = 8 * LIMIT_S
+"""By the clock on the wall: where others take the processor, a trial that yields to all of them gets little of it."""
 
 
 def main() -> int:
@@ -67,7 +69,8 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
         if arguments.background:
             _refuse_without_memory(given)
         quantizations = tuning_space.candidates(arguments.only, arguments.without, given, machine)
-        found = choose(given, folder, quantizations, machine)
+        limit_s = _STARVED_LIMIT_S if arguments.background else LIMIT_S
+        found = choose(given, folder, quantizations, machine, limit_s)
     tell("chosen", choice=found, folder=str(folder.path))
 
 
@@ -94,12 +97,17 @@ def named_model(path: Path | None, loaded: WorkerSettings) -> Path:
     return locate_model(loaded.model_path, loaded.model_name)
 
 
-def choose(given: Path, folder: ModelFolder, quantizations: list[str], machine: Machine) -> Choice:
-    """Measure, and keep the choice with the file that it needs; raises DocQAError or OSError."""
+def choose(
+    given: Path, folder: ModelFolder, quantizations: list[str], machine: Machine, limit_s: float = LIMIT_S
+) -> Choice:
+    """Measure, and keep the choice with the file that it needs; raises DocQAError or OSError.
+
+    No trial takes longer than `limit_s`.
+    """
     space = tuning_space.space(quantizations, machine, amx.checked(RunOptions(), given, folder.path.parent))
     with folder.claimed(wait=False) as unfinished:
         tell("began", model=given.name, folder=str(folder.path), candidates=quantizations)
-        trials = Trials(given, folder, unfinished)
+        trials = Trials(given, folder, unfinished, limit_s)
         journal = Journal(folder.path / f"measured-{machine.key}.jsonl", trials.measure)
         field = Field(journal.measure, quality.GATE_KL)
         for quantization in quantizations:
