@@ -134,7 +134,10 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """How far a worker's measuring of its model is: see `docqa models tune`."""
 
     state: str
-    """`waiting` for an idle moment, `running`, `done`, or `failed`; readers accept others."""
+    """`waiting` for an idle moment, `running`, `done`, `used` (the worker runs what was chosen), or `failed`.
+
+    Readers accept others.
+    """
     done: float = 0.0
     """From 0 to 1."""
     form: str = ""

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +22,9 @@ from contract.runtime.metrics import BUS_CONNECTED
 from contract.runtime.startup import prepared, run_service
 from contract.runtime.systemd import Notifier
 from contract.runtime.tracing import Tracer
-from inference_worker.backends import hint_for, needs_tuning, open_backend
+from inference_worker.backends import hint_for, needs_tuning, open_backend, open_tuned
 from inference_worker.engines.base import Engine
+from inference_worker.engines.replaceable import Replaceable
 from inference_worker.jobs.heartbeat import Heartbeat
 from inference_worker.jobs.usage_ledger import UsageLedger
 from inference_worker.jobs.worker import Worker
@@ -84,18 +86,18 @@ async def answer_jobs(
     ledger = UsageLedger(bus.usage)
     engine = await asyncio.to_thread(open_backend, loaded, bus, ledger.lose)
     worker = Worker(bus, engine, loaded, tracer, ledger.count)
-    tuning = IdleTuning(lambda: not worker.held) if needs_tuning(loaded) else None
+    tuning = tuning_of(worker, engine, loaded)
     heartbeat = Heartbeat(bus, engine, worker, str(uuid7()), lambda: tuning.state if tuning else None)
     watchdog = health.watchdog = Watchdog(engine, lambda: worker.started, loaded.stall_s, notifier)
     listen_for_signals(stop, worker)
     watching = asyncio.create_task(watchdog.run(), name="watch")
     pulling = asyncio.create_task(serve_jobs(bus, worker, heartbeat, loaded, on_ready), name="serve")
-    beside = [asyncio.create_task(tuning.run(), name="tune")] if tuning else []
+    beside = asyncio.create_task(tune(tuning), name="tune")
     stopping = asyncio.create_task(stop.wait(), name="stop")
-    await asyncio.wait([pulling, stopping, watching], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([pulling, stopping, watching, beside], return_when=asyncio.FIRST_COMPLETED)
     health.is_stopping = True
     notifier.stopping()
-    await tasks.end(*beside)
+    await tasks.end(beside)
     await tasks.end(pulling, again_after_s=4 * _LOOPS_END_WITHIN_S)
     log.info("draining", held=worker.held, running=worker.busy)
     await worker.consumer.drain(loaded.drain_s)
@@ -105,11 +107,27 @@ async def answer_jobs(
     await engine.close()
     await ledger.close()
     await bus.close()
-    if watching.done():
-        watching.result()
+    for task in (watching, beside):
+        if task.done() and not task.cancelled():
+            task.result()
     await tasks.end_others()
     if not stop.is_set():
         pulling.result()
+
+
+def tuning_of(worker: Worker, engine: Engine, loaded: WorkerSettings) -> IdleTuning | None:
+    """What measures the model while the worker is idle, where it was not measured on this machine."""
+    if not needs_tuning(loaded):
+        return None
+    take_over = partial(engine.replace, partial(open_tuned, loaded)) if isinstance(engine, Replaceable) else None
+    return IdleTuning(lambda: not worker.held, take_over=take_over)
+
+
+async def tune(tuning: IdleTuning | None) -> None:
+    """Tune the model, and never return: only an engine that is gone for good ends the worker."""
+    if tuning:
+        await tuning.run()
+    await asyncio.Event().wait()
 
 
 async def serve_jobs(

@@ -1,5 +1,6 @@
 """Opens what answers queries: the local engine, the proxy, or one behind the other, as the settings say."""
 
+import msgspec
 import structlog
 
 from contract.bus import Bus
@@ -7,6 +8,7 @@ from contract.errors import SettingsError
 from inference_worker.engines.base import Engine
 from inference_worker.engines.echo import EchoEngine
 from inference_worker.engines.fallback import Fallback
+from inference_worker.engines.replaceable import Replaceable
 from inference_worker.model_files import record
 from inference_worker.model_files.locate import locate_model
 from inference_worker.monitoring import metrics
@@ -40,6 +42,15 @@ def needs_tuning(settings: WorkerSettings) -> bool:
     return settings.tune == "idle" and bool(hint_for(settings))
 
 
+def open_tuned(settings: WorkerSettings) -> Engine:
+    """Load the model in the form that was just chosen, or as it was given where that can't be loaded."""
+    try:
+        return open_engine(settings)
+    except SettingsError as error:
+        log.warning("the tuned form can't be loaded: the model runs as it was given", reason=str(error))
+        return open_engine(msgspec.structs.replace(settings, model_quantization="as-is"))
+
+
 def _open_llama(settings: WorkerSettings) -> Engine:
     try:
         from inference_worker.llama.engine import LlamaEngine
@@ -71,7 +82,7 @@ def open_backend(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens = i
     if settings.policy == "local":
         if settings.proxy_url:
             log.info("COPILOT_API_URL is not used: DOCQA_BACKEND does not name the proxy")
-        return open_engine(settings)
+        return Replaceable(open_engine(settings)) if needs_tuning(settings) else open_engine(settings)
     # First what is quick to refuse.
     proxy = _open_proxy(settings, bus, lose_tokens)
     match settings.policy:

@@ -10,8 +10,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import structlog
@@ -23,6 +23,8 @@ IDLE_FOR_S: Final = 10.0
 _LOOKS_EVERY_S: Final = 0.1
 _LOGS_EVERY: Final = 0.1
 """Of the whole: a line in the log for each tenth."""
+TakeOver: TypeAlias = Callable[[], Awaitable[bool]]
+"""False where it has to be tried again at the next idle moment."""
 TOOL: Final = (sys.executable, "-m", "inference_worker.tools.tune", "--background")
 
 log = structlog.get_logger(__name__)
@@ -32,22 +34,34 @@ class IdleTuning:
     """One tuning, from the first idle moment to its end, however often it is interrupted."""
 
     def __init__(
-        self, is_idle: Callable[[], bool], tool: tuple[str, ...] = TOOL, idle_for_s: float = IDLE_FOR_S
+        self,
+        is_idle: Callable[[], bool],
+        tool: tuple[str, ...] = TOOL,
+        idle_for_s: float = IDLE_FOR_S,
+        take_over: TakeOver | None = None,
     ) -> None:
+        """`take_over` has the worker run what was chosen; without it the next start does."""
         self.state = Tuning(state="waiting")
         self._is_idle = is_idle
         self._tool = tool
         self._idle_for_s = idle_for_s
+        self._take_over = take_over
         self._logged = -1.0
 
     async def run(self) -> None:
-        """Returns once there is a choice, or a reason why there will be none."""
+        """Returns once what was chosen is run, or kept for the next start, or can't be chosen."""
         while self.state.state in ("waiting", "running"):
             await self._until_idle()
             try:
                 await self._tune_while_idle()
             except OSError as error:
                 self._fail(f"It can't be started: {error.strerror}.")
+
+        while self.state.state == "done" and self._take_over:
+            await self._until_idle()
+            if await self._take_over():
+                self.state = msgspec.structs.replace(self.state, state="used")
+                log.info("the model runs as it was tuned", form=self.state.form)
 
     async def _until_idle(self) -> None:
         idle_s = 0.0
@@ -98,7 +112,7 @@ class IdleTuning:
             case "chosen":
                 form = event["choice"]["chosen"]["quantization"]
                 self.state = Tuning(state="done", done=1.0, form=form)
-                log.info("the model is tuned: the next start runs it like this", form=form)
+                log.info("the model is tuned", form=form)
             case "failed":
                 self._fail(event["sentence"])
 

@@ -16,6 +16,8 @@ def in_words(worker: Mapping[str, Any]) -> str:
             return "tunes the model when idle" + (f", {tuning['done']:.0%} done" if tuning["done"] else "")
         case "done":
             return f"tuned: {tuning['form']} from the next start"
+        case "used":
+            return f"tuned: runs as {tuning['form']}"
         case "failed":
             return "not tuned: the worker's log says why"
     return ""

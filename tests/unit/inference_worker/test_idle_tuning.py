@@ -78,3 +78,15 @@ async def test_a_process_that_can_not_be_started_is_a_reason_and_no_crash(tmp_pa
     tuning = IdleTuning(lambda: True, (str(tmp_path / "nowhere"),), idle_for_s=0)
     await tuning.run()
     assert tuning.state.state == "failed"
+
+
+async def test_what_was_chosen_is_run_at_an_idle_moment_however_often_that_has_to_be_tried(tmp_path: Path) -> None:
+    tries = iter([False, True])
+
+    async def take_over() -> bool:
+        return next(tries)
+
+    tuning = IdleTuning(lambda: True, tool(tmp_path, says(TRYING, CHOSEN)), idle_for_s=0, take_over=take_over)
+    await tuning.run()
+    assert (tuning.state.state, tuning.state.form) == ("used", "q8_0")
+    assert not list(tries)

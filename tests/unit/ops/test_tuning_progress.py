@@ -8,6 +8,7 @@ SAID = {
     "waiting": "tunes the model when idle, 25% done",
     "running": "tuning the model: 25%, tries q8_0",
     "done": "tuned: q8_0 from the next start",
+    "used": "tuned: runs as q8_0",
     "failed": "not tuned: the worker's log says why",
     "of a later release": "",
 }
