@@ -1,9 +1,12 @@
 """The prompt's wording and the chat template, without a model."""
 
+from datetime import datetime, tzinfo
+
 import pytest
 
 from contract.errors import SettingsError
 from inference_worker.engines.prompt import DOCUMENT_SYSTEM, GENERAL_SYSTEM
+from inference_worker.llama import chat_template
 from inference_worker.llama.chat_template import PromptTemplate
 
 CHATML = (
@@ -63,6 +66,34 @@ def test_without_a_document_the_question_stands_alone(context: str) -> None:
 def test_a_model_without_a_system_role_hears_it_from_the_user(source: str) -> None:
     prompt = PromptTemplate(source, bos_token="<s>").render("Who?", "It was Ada.")
     assert DOCUMENT_SYSTEM in prompt.before
+
+
+PARTS_ONLY = (
+    "{% for message in messages %}<{{ message.role }}>{% for part in message.content %}{% if part.type == 'text' %}"
+    "{{ part.text }}{% endif %}{% endfor %}{% endfor %}"
+)
+PARTS_WITHOUT_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}" + PARTS_ONLY
+ASKS_FOR_TOOLS = "{% if tools is not none %}{{ tools | length }} tools{{ tools.nothing.there }}{% endif %}" + CHATML
+
+
+@pytest.mark.parametrize("source", [PARTS_ONLY, PARTS_WITHOUT_SYSTEM, ASKS_FOR_TOOLS])
+def test_what_templates_expect_of_messages_and_tools_is_there(source: str) -> None:
+    prompt = PromptTemplate(source).render("Who?", "It was Ada.")
+    assert DOCUMENT_SYSTEM in prompt.before
+    assert "{'type'" not in prompt.before
+    assert "tools" not in prompt.before
+
+
+def test_a_template_that_writes_the_date_writes_todays(monkeypatch: pytest.MonkeyPatch) -> None:
+    template = PromptTemplate("{{ strftime_now('%d %b %Y') }}" + CHATML)
+    monkeypatch.setattr(chat_template, "datetime", Tomorrow)
+    assert template.render("Who?").before.startswith("02 Mar 2030")
+
+
+class Tomorrow(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "Tomorrow":
+        return cls(2030, 3, 2, tzinfo=tz)
 
 
 def test_characters_that_some_vocabularies_lack_become_spaces() -> None:
