@@ -68,9 +68,9 @@ def _open_llama(settings: WorkerSettings) -> Engine:
         log.info(plan.hint)
     options = amx.checked(plan.options, given, settings.model_cache)
     model = Model(plan.path, options, settings.slots, settings.context_tokens)
-    donor_bytes = settings.prefix_cache_mb * 1_000_000
+    cache_bytes = settings.prefix_cache_mb * 1_000_000
     return LlamaEngine(
-        model, name=plan.name, donor_bytes=donor_bytes, share_with=settings.share_prefixes, on_step=metrics.count_step
+        model, name=plan.name, cache_bytes=cache_bytes, share_with=settings.share_prefixes, on_step=metrics.count_step
     )
 
 

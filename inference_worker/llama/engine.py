@@ -1,7 +1,6 @@
-"""Answers queries with a local model: one thread owns the model, asyncio talks to it through queues.
+"""Answers queries with a local model: asyncio's side, which tokenizes and talks to the step loop through queues.
 
-Knows the order of work, not llama.cpp (`model`), the wording (`prompt`), what a step reads (`scheduler`) or a
-query's own state (`sequence`).
+Leaves llama.cpp to `model`, the prompt to `chat_template`, the steps to `step_loop`, a query's state to `sequence`.
 """
 
 import asyncio
@@ -24,10 +23,10 @@ if TYPE_CHECKING:
     from inference_worker.llama.model import Model
 
 _ANSWER_SHARE: Final = 4
-"""A prompt leaves room for the whole answer asked for, or else for this part of the context."""
+"""A prompt must leave room for the answer asked for, or for this part (1/n) of the context if that is less."""
 
 _CUT_MARGIN: Final = 1.05
-"""Tokens are not spread evenly over a text."""
+"""Tokens are not spread evenly over a text: ask to cut a little more."""
 
 
 log = structlog.get_logger(__name__)
@@ -41,13 +40,13 @@ class LlamaEngine:
         model: "Model",
         *,
         name: str = "",
-        donor_bytes: int = 0,
+        cache_bytes: int = 0,
         share_with: Literal["client", "all"] = "client",
         on_step: OnStep = lambda step_s, library_s: None,
     ) -> None:
-        """Owns `model` from now on, and closes it. What was read is kept in `donor_bytes`, and shared within a client.
+        """Owns `model` from now on, and closes it. `cache_bytes` bounds the cache of prefixes, shared within a client.
 
-        `name` is said in every answer; without it, the model's own. `on_step` hears of each step, on its thread.
+        `name` is the model's name in answers; empty: the file's. `on_step` is called after each step, on its thread.
         """
         self.model_name = name or model.name
         self.slots = model.rows
@@ -55,8 +54,8 @@ class LlamaEngine:
         self._shares_with_all = share_with == "all"
         self._closed = False
         self._tokenizer = ThreadPoolExecutor(1, "tokenizer")
-        openings = [opening_tokens(model, text) for text in model.template.openings()]
-        self._steps = StepLoop(model, donor_bytes, openings, on_step)
+        shared_prefixes = [prefix_tokens(model, text) for text in model.template.shared_prefixes()]
+        self._steps = StepLoop(model, cache_bytes, shared_prefixes, on_step)
 
     @property
     def context_tokens(self) -> int:
@@ -75,7 +74,7 @@ class LlamaEngine:
         return self._steps.stalled_s
 
     def watch(self, query: Query, owner: str) -> Callable[[], bool]:
-        """A look that may be taken again and again: is the query's document in the model's memory, or being read?"""
+        """A cheap check, to be called often: is the query's document in the KV cache, or being prefilled?"""
         document = self._document(query, self._scope(owner)) if query.context else ""
         return lambda: bool(document) and document in self._steps.documents
 
@@ -84,8 +83,8 @@ class LlamaEngine:
 
         Raises PromptTooLongError, or EngineError for what went wrong inside.
         """
-        reading = await self._read(query)
-        ticket = self._admit(query, reading, self._scope(owner))
+        prompt = await self._tokenized(query)
+        ticket = self._submit(query, prompt, self._scope(owner))
         try:
             while True:
                 event = await ticket.next_event()
@@ -101,34 +100,36 @@ class LlamaEngine:
             self._closed = True
             await asyncio.to_thread(self._shut_down)
 
-    async def _read(self, query: Query) -> "Reading":
-        # A megabyte takes a second: not on the loop's thread, and not on the engine's either.
+    async def _tokenized(self, query: Query) -> "TokenizedPrompt":
+        # A megabyte takes a second: neither on the event loop's thread nor on the engine's.
         if self._closed:
             raise EngineError(STOPPED)
         try:
             return await asyncio.wrap_future(self._tokenizer.submit(self._tokenize, query))
         except Exception:
-            log.exception("prompt failed")
+            log.exception("the prompt could not be tokenized")
             raise EngineError from None
 
-    def _tokenize(self, query: Query) -> "Reading":
+    def _tokenize(self, query: Query) -> "TokenizedPrompt":
         prompt = self._model.template.render(query.query, query.context)
-        opening = opening_tokens(self._model, prompt.before)
+        prefix = prefix_tokens(self._model, prompt.before)
         user = self._model.tokenize(prompt.user, parse_special=False)
         after = self._model.tokenize(prompt.after, parse_special=True)
         document = self._model.tokens_within(user, prompt.document_bytes)
-        return Reading(opening + user + after, len(user), len(prompt.user), len(opening) + document if document else 0)
+        return TokenizedPrompt(
+            prefix + user + after, len(user), len(prompt.user), len(prefix) + document if document else 0
+        )
 
-    def _admit(self, query: Query, reading: "Reading", scope: str) -> "Ticket":
-        budget = answer_budget(reading, query.max_tokens, self._model.context_tokens)
+    def _submit(self, query: Query, prompt: "TokenizedPrompt", scope: str) -> "Ticket":
+        budget = answer_budget(prompt, query.max_tokens, self._model.context_tokens)
         sequence = Sequence(
-            reading.tokens,
+            prompt.tokens,
             budget,
             self._model.sampler(query.temperature, query.top_p, query.seed),
             query.stop,
             owner=scope,
             document=self._document(query, scope),
-            document_tokens=reading.document_tokens,
+            document_tokens=prompt.document_tokens,
         )
         ticket = Ticket(sequence)
         self._steps.submit(ticket)
@@ -139,20 +140,20 @@ class LlamaEngine:
 
     @staticmethod
     def _document(query: Query, scope: str) -> str:
-        """A name for the document within its scope: only for the order of work. What is shared is seen by tokens."""
+        """A name for the document within its scope, for the order of work only; sharing compares tokens."""
         return hashlib.blake2b(f"{scope}\n{query.context}".encode(), digest_size=16).hexdigest()
 
     def _shut_down(self) -> None:
-        # First those that use the model, then the model.
+        # First the users of the model, then the model.
         self._tokenizer.shutdown()
         self._steps.stop()
         self._model.close()
 
 
-class Reading(msgspec.Struct, frozen=True):
-    """A prompt as tokens; how many of them, and of how many characters, are the user's own text.
+class TokenizedPrompt(msgspec.Struct, frozen=True):
+    """A prompt as tokens; how many of them, and how many characters, are the user's own text.
 
-    `document_tokens`: so many of the first ones end with the document; 0 without one.
+    The first `document_tokens` end with the document; 0 without one.
     """
 
     tokens: list[int]
@@ -161,18 +162,18 @@ class Reading(msgspec.Struct, frozen=True):
     document_tokens: int = 0
 
 
-def opening_tokens(model: "Model", text: str) -> list[int]:
-    """What the template writes before the user's text, with the token that the vocabulary wants first."""
-    tokens, mark = model.tokenize(text, parse_special=True), model.opening()
+def prefix_tokens(model: "Model", text: str) -> list[int]:
+    """The template's text before the user's, as tokens, with the vocabulary's first token where it wants one."""
+    tokens, mark = model.tokenize(text, parse_special=True), model.begin_tokens()
     return tokens if tokens[: len(mark)] == mark else mark + tokens
 
 
-def answer_budget(reading: Reading, max_tokens: int, context_tokens: int) -> int:
-    """How many tokens the answer may have; raises PromptTooLongError when too few would be left for it."""
-    prompt_tokens = len(reading.tokens)
+def answer_budget(prompt: TokenizedPrompt, max_tokens: int, context_tokens: int) -> int:
+    """How many tokens the answer may have; raises PromptTooLongError when too few are left for it."""
+    prompt_tokens = len(prompt.tokens)
     limit = context_tokens - min(max_tokens, context_tokens // _ANSWER_SHARE)
     if prompt_tokens > limit:
-        chars_per_token = reading.user_chars / max(1, reading.user_tokens)
+        chars_per_token = prompt.user_chars / max(1, prompt.user_tokens)
         cut_chars = math.ceil((prompt_tokens - limit) * chars_per_token * _CUT_MARGIN)
-        raise PromptTooLongError(prompt_tokens, limit, min(cut_chars, reading.user_chars))
+        raise PromptTooLongError(prompt_tokens, limit, min(cut_chars, prompt.user_chars))
     return min(max_tokens, context_tokens - prompt_tokens)

@@ -1,4 +1,4 @@
-"""The model's cells as the scheduler sees them: rows that hold tokens, and copies of rows."""
+"""The KV cache as the scheduler sees it: rows that hold tokens, and copies of rows."""
 
 from typing import Protocol, TypeVar
 
@@ -10,11 +10,11 @@ class DecodeError(EngineError):
 
 
 class NoRoomError(DecodeError):
-    """The step found no free cells; nothing has changed."""
+    """The step found no room in the KV cache; nothing has changed."""
 
 
 class Sized(Protocol):
-    """A copy of a row, which says how many bytes it takes."""
+    """A copy of a row; its size in bytes."""
 
     @property
     def nbytes(self) -> int: ...
@@ -24,7 +24,7 @@ Saved = TypeVar("Saved", bound=Sized)
 
 
 class Memory(Protocol[Saved]):
-    """The model's cells, row by row."""
+    """The KV cache, row by row."""
 
     def save(self, row: int) -> Saved:
         """A copy of all that the row holds."""

@@ -1,40 +1,41 @@
-"""Which sequence has which row of the model's memory, and what of earlier ones it can begin with.
+"""Assigns rows of the KV cache to sequences, and finds for each the longest prefix that it can reuse.
 
-Knows rows, owners and donors; nothing of steps and times.
+Knows rows, owners and cached prefixes; nothing of steps and times.
 """
 
 from typing import Final, Generic, TypeVar
 
 from inference_worker.llama.kv_memory import Memory, Sized
-from inference_worker.llama.prefix_cache import Donor, Donors, common_length
+from inference_worker.llama.prefix_cache import CachedPrefix, PrefixCache, common_length
 from inference_worker.llama.sequence import Sequence
 
 S = TypeVar("S")
 Saved = TypeVar("Saved", bound=Sized)
 
 WORTH_TOKENS: Final = 64
-"""Fewer tokens are read again sooner than they are saved and restored."""
+"""Prefilling fewer tokens than this again is quicker than saving and restoring them."""
 
 
 class Row(Generic[S]):
-    """A place in the model's memory: the sequence that has it, or what the last one left there."""
+    """A row of the KV cache: in use by a sequence, or idle with what the last one left in it."""
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.sequence: Sequence[S] | None = None
         self.used = 0
-        """Orders idle rows by age."""
+        """Counts up over all rows: orders idle rows by age."""
         self._tokens: list[int] = []
         self._owner = self._document = ""
         self._document_tokens = 0
 
     @property
     def tokens(self) -> list[int]:
-        """The first `held` of them are in the cells."""
+        """The first `held` of them are in the KV cache."""
         return self.sequence.tokens if self.sequence else self._tokens
 
     @property
     def held(self) -> int:
+        """How many tokens are in the KV cache."""
         return self.sequence.seen if self.sequence else len(self._tokens)
 
     @property
@@ -47,11 +48,11 @@ class Row(Generic[S]):
 
     @property
     def document_tokens(self) -> int:
-        """So many of the tokens held are worth keeping."""
+        """How many of the held tokens are worth keeping."""
         return min(self.sequence.document_tokens if self.sequence else self._document_tokens, self.held)
 
     def vacate(self) -> None:
-        """Become idle with what the sequence has read."""
+        """Become idle, with the tokens that the sequence has prefilled."""
         if sequence := self.sequence:
             self._tokens = sequence.tokens[: sequence.seen]
             self._owner, self._document = sequence.owner, sequence.document
@@ -59,45 +60,46 @@ class Row(Generic[S]):
             self.sequence = None
 
     def empty(self) -> None:
-        """Hold nothing, while idle."""
+        """Hold no tokens, while idle."""
         self._tokens = []
         self._owner = self._document = ""
         self._document_tokens = 0
 
 
 class Rows(Generic[S, Saved]):
-    """All rows, and the donors that lie outside of them."""
+    """All rows, and the cache of prefixes outside of them."""
 
-    def __init__(self, memory: Memory[Saved], count: int, donor_bytes: int) -> None:
+    def __init__(self, memory: Memory[Saved], count: int, cache_bytes: int) -> None:
         self._memory = memory
         self._rows: list[Row[S]] = [Row(index) for index in range(count)]
         self._clock = 0
-        self.donors: Donors[Saved] = Donors(donor_bytes)
+        self.cache: PrefixCache[Saved] = PrefixCache(cache_bytes)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     @property
     def idle(self) -> list[Row[S]]:
+        """The rows without a sequence."""
         return [row for row in self._rows if row.sequence is None]
 
     @property
     def documents(self) -> frozenset[str]:
-        """What can be asked on without reading it again."""
-        return frozenset({row.document for row in self._rows} | self.donors.documents)
+        """The documents that need no prefill."""
+        return frozenset({row.document for row in self._rows} | self.cache.documents)
 
     def enter(self, sequence: Sequence[S]) -> None:
-        """Give a sequence the row that spares it the most reading. Needs an idle row."""
+        """Give a sequence the row that saves it the most prefill. Needs an idle row."""
         row, length = self._best_row(sequence)
-        kept, donor = self._best_donor(sequence)
+        kept, cached = self._best_cached(sequence)
         if row and not row.sequence and _is_better(row, length, kept):
-            return self._go_on(sequence, row, length)
+            return self._continue_in(sequence, row, length)
         if row and length > kept + WORTH_TOKENS:
-            kept, donor = length, self._save(row)
-        return self._copy(sequence, donor, kept)
+            kept, cached = length, self._save(row)
+        return self._copy(sequence, cached, kept)
 
     def leave(self, sequence: Sequence[S]) -> Row[S] | None:
-        """Let the sequence's row be idle, with what was read; that row, if it had one."""
+        """Make the sequence's row idle, with its tokens. Returns that row, or None if it had none."""
         if sequence.row is None:
             return None
         row = self._rows[sequence.row]
@@ -107,22 +109,22 @@ class Rows(Generic[S, Saved]):
         return row
 
     def drop(self, row: Row[S]) -> None:
-        """Free an idle row's cells."""
+        """Free an idle row's part of the KV cache."""
         if row.held:
             self._memory.forget(row.index)
             row.empty()
 
     def clear(self) -> None:
-        """Note that no idle row holds anything any more: donors lie outside of the cells."""
+        """Note that the KV cache was cleared; cached prefixes lie outside of it and stay."""
         for row in self.idle:
             row.empty()
 
     def had(self, sequence: Sequence[S]) -> int:
-        """How many of its first tokens a sequence would find now."""
-        return max(self._best_row(sequence)[1], self._best_donor(sequence)[0])
+        """How many of its first tokens a sequence could reuse now."""
+        return max(self._best_row(sequence)[1], self._best_cached(sequence)[0])
 
     def _best_row(self, sequence: Sequence[S]) -> tuple[Row[S] | None, int]:
-        """The row of the same owner that holds the most of the sequence's first tokens; idle ones win a tie."""
+        """The row of the same owner that holds the most of the sequence's first tokens; idle rows win a tie."""
         lengths = [
             (min(shared_tokens(sequence, row.tokens), row.held), row.sequence is None, -row.index)
             for row in self._rows
@@ -131,26 +133,26 @@ class Rows(Generic[S, Saved]):
         length, _, index = max(lengths, default=(0, False, 0))
         return (self._rows[-index], length) if length else (None, 0)
 
-    def _best_donor(self, sequence: Sequence[S]) -> tuple[int, Donor[Saved] | None]:
-        length, donor = self.donors.best(sequence.tokens, sequence.owner)
-        return min(length, len(sequence.tokens) - 1), donor
+    def _best_cached(self, sequence: Sequence[S]) -> tuple[int, CachedPrefix[Saved] | None]:
+        length, cached = self.cache.best(sequence.tokens, sequence.owner)
+        return min(length, len(sequence.tokens) - 1), cached
 
-    def _go_on(self, sequence: Sequence[S], row: Row[S], length: int) -> None:
+    def _continue_in(self, sequence: Sequence[S], row: Row[S], length: int) -> None:
         if row.document_tokens > length:
             self._keep(row)
         held = length if self._memory.truncate(row.index, length) else 0
         self._occupy(row, sequence, held)
 
-    def _copy(self, sequence: Sequence[S], donor: Donor[Saved] | None, length: int) -> None:
+    def _copy(self, sequence: Sequence[S], cached: CachedPrefix[Saved] | None, length: int) -> None:
         row = min(self.idle, key=lambda row: (not self._is_beside_others(row), row.held > 0, row.used))
         self._keep(row)
         self.drop(row)
-        held = length if donor and self._memory.restore(row.index, donor.saved, length) else 0
+        held = length if cached and self._memory.restore(row.index, cached.saved, length) else 0
         self._occupy(row, sequence, held)
 
     def _is_beside_others(self, row: Row[S]) -> bool:
-        """A round over rows that follow one another takes one pass of llama.cpp: worth more than what is in the row,
-        which is kept outside."""
+        """A decode step over adjacent rows takes one pass of llama.cpp, worth more than a row's content, which is
+        saved outside."""
         beside = self._rows[max(row.index - 1, 0) : row.index + 2]
         return any(other.sequence is not None for other in beside)
 
@@ -160,26 +162,26 @@ class Rows(Generic[S, Saved]):
         sequence.enter(row.index, held)
 
     def _keep(self, row: Row[S]) -> None:
-        """Save a document before its row is used for another one, unless it can be had elsewhere."""
+        """Save a document before its row is reused, unless it is cached or in another row."""
         length = row.document_tokens
-        if length < WORTH_TOKENS or self.donors.covers(row.tokens, row.owner, length):
+        if length < WORTH_TOKENS or self.cache.covers(row.tokens, row.owner, length):
             return
         others = (other for other in self._rows if other is not row and other.owner == row.owner)
         if not any(min(other.held, common_length(other.tokens, row.tokens)) >= length for other in others):
             self._save(row)
 
-    def _save(self, row: Row[S]) -> Donor[Saved]:
-        donor = Donor(row.tokens[: row.held], row.owner, row.document, self._memory.save(row.index))
-        self.donors.put(donor)
-        return donor
+    def _save(self, row: Row[S]) -> CachedPrefix[Saved]:
+        cached = CachedPrefix(row.tokens[: row.held], row.owner, row.document, self._memory.save(row.index))
+        self.cache.put(cached)
+        return cached
 
 
 def shared_tokens(sequence: Sequence[S], tokens: list[int]) -> int:
-    """How many of its first tokens a sequence could copy: one must be left to read, or there are no logits."""
+    """How many of its first tokens a sequence could copy: one must be left to evaluate, or there are no logits."""
     return min(common_length(sequence.tokens, tokens), len(sequence.tokens) - 1)
 
 
 def _is_better(row: Row[S], length: int, kept: int) -> bool:
-    """True when to go on in an idle row costs less than to copy a donor into another one."""
+    """True when continuing in an idle row costs less than copying a cached prefix into another one."""
     loses_nothing = row.document_tokens <= length
     return length >= kept + WORTH_TOKENS or (loses_nothing and length >= max(kept, 1))

@@ -1,4 +1,4 @@
-"""The only file that knows llama.cpp: a GGUF, its vocabulary, one context, and what a step runs on them.
+"""The only file that knows llama.cpp: a GGUF's weights and vocabulary, one context, and the steps run on them.
 
 Everything but `tokenize` and `sampler` belongs to one thread at a time. Knows nothing of queries, queues or asyncio.
 """
@@ -27,13 +27,14 @@ from inference_worker.llama.kv_size import Shape, row_tokens
 from inference_worker.llama.row_gaps import rows_between
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.llama.sequence import Span
+from inference_worker.llama.tokenizer_parts import parts_of
 
 _LOG_ERROR = 4
 _NO_ROOM = 1
 _NO_TOKEN = -1
 _BYTES = ctypes.POINTER(ctypes.c_uint8)
 _GREEDY_BELOW: Final = 1e-4
-"""Colder than this, logits divided by the temperature leave what a float holds."""
+"""Below this, logits divided by the temperature overflow a float."""
 
 _GGML_TYPE_BF16 = 30  # the library does not name it
 _KV_TYPES: Final = {"f16": lc.GGML_TYPE_F16, "bf16": _GGML_TYPE_BF16}
@@ -49,7 +50,7 @@ QUANTIZATIONS: Final = {
     "f16": lc.LLAMA_FTYPE_MOSTLY_F16,
     "bf16": lc.LLAMA_FTYPE_MOSTLY_BF16,
 }
-"""What a file can be turned into, by the name that operators know."""
+"""The quantizations that a file can be converted to, by the names that operators know."""
 
 Saved: TypeAlias = npt.NDArray[np.uint8]
 
@@ -57,7 +58,7 @@ log = structlog.get_logger(__name__)
 
 
 def library_version() -> str:
-    """The release of the library that a choice was measured with."""
+    """The release of llama-cpp-python, with which a tuning choice was measured."""
     return str(llama_cpp.__version__)
 
 
@@ -69,21 +70,21 @@ def library_build() -> str:
 
 
 def quantize(source: Path, target: Path, kind: str) -> None:
-    """Write `source` anew as `kind`, one of QUANTIZATIONS; raises EngineError. `target` may be left half-written."""
+    """Convert `source` to `kind`, one of QUANTIZATIONS; raises EngineError. `target` may be left half-written."""
     _start_library()
     params = lc.llama_model_quantize_default_params()
     params.ftype = QUANTIZATIONS[kind]
     params.nthread = available_cores()
     params.allow_requantize = True
     if lc.llama_model_quantize(bytes(source), bytes(target), ctypes.byref(params)) != 0:
-        raise EngineError(f"llama.cpp can't turn {source.name} into {kind}.")
+        raise EngineError(f"llama.cpp can't convert {source.name} to {kind}.")
 
 
 class Sampler:
-    """Draws tokens for one sequence, with a state of its own."""
+    """Samples tokens for one sequence, with a random state of its own."""
 
     def __init__(self, temperature: float, top_p: float, seed: int | None) -> None:
-        """`temperature` 0 takes the likeliest token; without a `seed` every sampler draws differently."""
+        """`temperature` 0 takes the likeliest token; without a `seed` every sampler has a random one."""
         self._chain: Any = None
         self.is_greedy = temperature < _GREEDY_BELOW
         if self.is_greedy:
@@ -91,12 +92,13 @@ class Sampler:
         self._chain = lc.llama_sampler_chain_init(lc.llama_sampler_chain_default_params())
         self._add(lc.llama_sampler_init_temp(temperature))
         self._add(lc.llama_sampler_init_top_p(top_p, 1))
-        # The largest 32-bit number means "any seed" to llama.cpp, which would not be repeatable.
+        # To llama.cpp the largest 32-bit number means "any seed".
         drawn = secrets.randbits(32) if seed is None else seed
         self._add(lc.llama_sampler_init_dist(drawn % lc.LLAMA_DEFAULT_SEED))
 
-    def sample(self, context: Any, place: int) -> int:
-        return int(lc.llama_sampler_sample(self._chain, context, place))
+    def sample(self, context: Any, index: int) -> int:
+        """The next token from the logits at `index`."""
+        return int(lc.llama_sampler_sample(self._chain, context, index))
 
     def close(self) -> None:
         """Free the chain; safe to repeat."""
@@ -105,17 +107,21 @@ class Sampler:
             lc.llama_sampler_free(chain)
 
     def _add(self, sampler: Any) -> None:
-        # The chain frees what it holds.
+        # The chain frees its samplers.
         lc.llama_sampler_chain_add(self._chain, sampler)
 
 
 class Model:
     """A model in memory, with `rows` sequences of `context_tokens` each; a step takes `step_tokens`."""
 
-    def __init__(self, path: Path, options: RunOptions, rows: int, context_tokens: int = 0) -> None:
-        """Load `path`; `context_tokens` 0 is as many as the model knows and the memory holds.
+    def __init__(
+        self, path: Path, options: RunOptions, rows: int, context_tokens: int = 0, shape: Shape | None = None
+    ) -> None:
+        """Load `path`; `context_tokens` 0 is as many as the model was trained for and the memory holds.
 
-        Raises SettingsError when llama.cpp can't load it, or when it can't hold a conversation.
+        `shape` is the one in the file's header, which can say more than llama.cpp hands on.
+
+        Raises SettingsError when llama.cpp can't load it, or when it has no usable chat template.
         """
         began_s = time.monotonic()
         _start_library()
@@ -125,8 +131,10 @@ class Model:
         self._weights = _load_weights(path, options)
         self._vocab = lc.llama_model_get_vocab(self._weights)
         self._vocab_size = int(lc.llama_vocab_n_tokens(self._vocab))
+        self._splits_by_regex = lc.llama_vocab_type(self._vocab) == lc.LLAMA_VOCAB_TYPE_BPE
+        self._warn_of_default_tokenizer()
         self.template = self._load_template()
-        self.shape = _shape(self._weights)
+        self.shape = shape or _shape(self._weights)
         self.context_tokens = row_tokens(self.shape, rows, context_tokens, free_bytes())
         self._context = _open_context(self._weights, options, rows, self.context_tokens)
         self._memory = lc.llama_get_memory(self._context)
@@ -134,7 +142,7 @@ class Model:
         self._batch = _Batch(options.step_tokens + rows)
         self._pieces: dict[int, bytes] = {}
         self.library_s = 0.0
-        """Seconds that the steps have passed inside of llama.cpp: the rest of them is ours."""
+        """Seconds of the steps spent inside llama.cpp; the rest of a step is ours."""
         self.token_bytes = self._token_bytes()
         self.longest_token_bytes = self._longest_token_bytes()
         log.info(
@@ -147,16 +155,21 @@ class Model:
         )
 
     def tokenize(self, text: str, parse_special: bool) -> list[int]:
-        """Tokens of `text`, with no marks added; only with `parse_special` does it make control tokens.
+        """Tokens of `text`, with nothing added before or after; control tokens only with `parse_special`.
 
-        May run on any thread.
+        May run on any thread. Raises EngineError.
         """
+        if self._splits_by_regex:
+            return [token for part in parts_of(text) for token in self._tokenize(part, parse_special)]
+        return self._tokenize(text, parse_special)
+
+    def _tokenize(self, text: str, parse_special: bool) -> list[int]:
         raw = text.encode()
         room = len(raw) + 2
         tokens = (lc.llama_token * room)()
         count = lc.llama_tokenize(self._vocab, raw, len(raw), tokens, room, False, parse_special)
         if count < 0:
-            raise EngineError("The model could not read the text as tokens.")
+            raise EngineError("The text could not be tokenized.")
         return tokens[:count]
 
     def tokens_within(self, tokens: list[int], size_bytes: int) -> int:
@@ -164,49 +177,49 @@ class Model:
         ends = np.cumsum(self.token_bytes[tokens])
         return int(np.searchsorted(ends, size_bytes, side="right"))
 
-    def opening(self) -> list[int]:
-        """The token that the vocabulary wants before any text, if any."""
-        if not lc.llama_vocab_get_add_bos(self._vocab):
-            return []
-        return [int(lc.llama_vocab_bos(self._vocab))]
+    def begin_tokens(self) -> list[int]:
+        """The token that the vocabulary wants before any text; none where it names one that it does not have."""
+        token = int(lc.llama_vocab_bos(self._vocab))
+        wants_token = lc.llama_vocab_get_add_bos(self._vocab)
+        return [token] if wants_token and 0 <= token < self._vocab_size else []
 
     def piece(self, token: int) -> bytes:
-        """The bytes of a token, not always whole characters; nothing for a control token."""
+        """The bytes of a token, not always whole characters; empty for a control token."""
         piece = self._pieces.get(token)
         if piece is None:
             piece = self._pieces[token] = self._render(token, special=False)
         return piece
 
     def ends_answer(self, token: int) -> bool:
-        """True for the tokens by which the model ends its turn."""
+        """True for the tokens that end the model's turn."""
         return bool(lc.llama_vocab_is_eog(self._vocab, token))
 
     def decode(self, spans: list[Span]) -> list[int]:
         """Run one step over all `spans`, at most `step_tokens` + `rows` tokens; raises NoRoomError or DecodeError.
 
-        Returns for each span the place of its last token's logits, valid until the next step.
+        Returns for each span the index of its last token's logits, valid until the next step.
         """
-        company = self._company(spans)
-        together = sorted((*spans, *company), key=lambda span: span.row) if company else spans
-        places = self._batch.fill(together)
+        filler = self._filler(spans)
+        together = sorted((*spans, *filler), key=lambda span: span.row) if filler else spans
+        indices = self._batch.fill(together)
         code = self._timed(lc.llama_decode, self._context, self._batch.raw)
         if code == _NO_ROOM:
             raise NoRoomError
         if code != 0:
             raise DecodeError(f"The model could not run a step (llama_decode returned {code}).")
-        if not company:
-            return places
-        self._dismiss(company)
-        place_of = {span.row: place for span, place in zip(together, places, strict=True)}
-        return [place_of[span.row] for span in spans]
+        if not filler:
+            return indices
+        self._drop_filler(filler)
+        index_of = {span.row: index for span, index in zip(together, indices, strict=True)}
+        return [index_of[span.row] for span in spans]
 
-    def logits(self, place: int) -> npt.NDArray[np.float32]:
-        """The logits at `place`, one for each token of the vocabulary: a view, valid until the next step."""
-        pointer = self._timed(lc.llama_get_logits_ith, self._context, place)
+    def logits(self, index: int) -> npt.NDArray[np.float32]:
+        """The logits at `index`, one for each token of the vocabulary: a view, valid until the next step."""
+        pointer = self._timed(lc.llama_get_logits_ith, self._context, index)
         return np.ctypeslib.as_array(pointer, (self._vocab_size,))
 
     def all_logits(self, tokens: list[int]) -> npt.NDArray[np.float32]:
-        """The logits after each of `tokens`, read from the start in one row. Drops all sequences."""
+        """The logits after each of `tokens`, evaluated from position 0 in one row. Drops all sequences."""
         self.clear()
         rows = []
         for start in range(0, len(tokens), self.step_tokens):
@@ -215,30 +228,30 @@ class Model:
             self._batch.wants_all_logits(len(part))
             if (code := lc.llama_decode(self._context, self._batch.raw)) != 0:
                 raise DecodeError(f"The model could not run a step (llama_decode returned {code}).")
-            rows += [self.logits(place).copy() for place in range(len(part))]
+            rows += [self.logits(index).copy() for index in range(len(part))]
         self.clear()
         return np.stack(rows)
 
     def sampler(self, temperature: float, top_p: float, seed: int | None) -> Sampler:
-        """A sampler for one sequence, for its owner to close. May be made on any thread."""
+        """A sampler for one sequence; the caller closes it. May be made on any thread."""
         return Sampler(temperature, top_p, seed)
 
-    def sample(self, sampler: Sampler, place: int) -> int:
-        """Draw the next token from the logits at `place`."""
+    def sample(self, sampler: Sampler, index: int) -> int:
+        """Sample the next token from the logits at `index`."""
         # llama.cpp's own greedy sampler first copies the whole vocabulary into a list of candidates.
         if sampler.is_greedy:
-            return int(self.logits(place).argmax())
-        return int(self._timed(sampler.sample, self._context, place))
+            return int(self.logits(index).argmax())
+        return int(self._timed(sampler.sample, self._context, index))
 
     def save(self, row: int) -> Saved:
-        """A copy of all that the row's cells hold, to be restored into any row of this model."""
+        """A copy of the row's KV cache, which can be restored into any row of this model."""
         size = self._timed(lc.llama_state_seq_get_size, self._context, row)
         saved = np.empty(size, np.uint8)
         self._timed(lc.llama_state_seq_get_data, self._context, saved.ctypes.data_as(_BYTES), size, row)
         return saved
 
     def restore(self, row: int, saved: Saved, length: int) -> bool:
-        """Let the row hold the first `length` tokens of what was saved; False, and an empty row, when it can't be."""
+        """Restore the first `length` saved tokens into the row; False, and an empty row, when that fails."""
         data = saved.ctypes.data_as(_BYTES)
         read = self._timed(lc.llama_state_seq_set_data, self._context, data, saved.size, row)
         if read == 0:
@@ -247,18 +260,18 @@ class Model:
         return self.truncate(row, length)
 
     def truncate(self, row: int, length: int) -> bool:
-        """Keep the row's first `length` tokens; False, and an empty row, for a model that can't go back."""
+        """Keep the row's first `length` tokens; False, and an empty row, for a model that can't drop the rest."""
         if self._timed(lc.llama_memory_seq_rm, self._memory, row, length, -1):
             return True
         self.forget(row)
         return False
 
     def forget(self, row: int) -> None:
-        """Drop one sequence from the memory."""
+        """Empty one row."""
         self._timed(lc.llama_memory_seq_rm, self._memory, row, -1, -1)
 
     def clear(self) -> None:
-        """Drop all sequences, also after a failed step."""
+        """Empty all rows, also after a failed step."""
         lc.llama_memory_clear(self._memory, True)
 
     def close(self) -> None:
@@ -266,8 +279,8 @@ class Model:
         lc.llama_free(self._context)
         lc.llama_model_free(self._weights)
 
-    def _company(self, spans: list[Span]) -> list[Span]:
-        """One token for each idle row that a round is faster with; it means nothing, and is dropped after the step."""
+    def _filler(self, spans: list[Span]) -> list[Span]:
+        """One token for each idle row that makes a decode step faster (`row_gaps`); it is dropped after the step."""
         if not self._is_split or any(len(span.tokens) > 1 for span in spans):
             return []
         deepest = max(span.position for span in spans)
@@ -276,13 +289,13 @@ class Model:
         rows = rows_between([span.row for span in spans], lambda row: held[row] <= deepest)
         return [Span(row, held[row], spans[0].tokens, wants_logits=False) for row in rows]
 
-    def _dismiss(self, company: list[Span]) -> None:
-        for span in company:
+    def _drop_filler(self, filler: list[Span]) -> None:
+        for span in filler:
             if not self.truncate(span.row, span.position):
-                raise DecodeError("The model could not take back a token.")
+                raise DecodeError("The model could not drop a token from its KV cache.")
 
     def _timed(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """Call llama.cpp, and count the time."""
+        """Call llama.cpp, and add the time to `library_s`."""
         began_s = time.perf_counter()
         try:
             return call(*arguments)
@@ -296,6 +309,15 @@ class Model:
         bos, eos = lc.llama_vocab_bos(self._vocab), lc.llama_vocab_eos(self._vocab)
         return PromptTemplate(source.decode(), bos_token=self._mark(bos), eos_token=self._mark(eos))
 
+    def _warn_of_default_tokenizer(self) -> None:
+        """llama.cpp says so too, among warnings that nobody needs."""
+        if self._splits_by_regex and _metadata(self._weights, "tokenizer.ggml.pre") is None:
+            log.warning(
+                "the model's file does not name its pre-tokenizer (tokenizer.ggml.pre): answers may be worse than the "
+                "model's own; convert the model again with a current llama.cpp",
+                model=self.name,
+            )
+
     def _mark(self, token: int) -> str:
         return "" if token == _NO_TOKEN else self._render(token, special=True).decode()
 
@@ -305,7 +327,7 @@ class Model:
         return np.fromiter(rendered, np.int32, self._vocab_size)
 
     def _longest_token_bytes(self) -> int:
-        """No token stands for more bytes of text than this, read both as rendered and as stored."""
+        """The most bytes of text that one token stands for, both as rendered and as stored."""
         rendered = int(self.token_bytes.max())
         if lc.llama_vocab_type(self._vocab) == lc.LLAMA_VOCAB_TYPE_BPE:
             return rendered
@@ -324,7 +346,7 @@ class Model:
 
 
 class _Batch:
-    """llama.cpp's arrays for one step: our own memory, which is written by slices."""
+    """llama.cpp's arrays for one step, in memory of our own that is written by slices."""
 
     def __init__(self, size: int) -> None:
         self._tokens = np.zeros(size, np.int32)
@@ -346,8 +368,8 @@ class _Batch:
         )
 
     def fill(self, spans: list[Span]) -> list[int]:
-        """Lay the spans one after another; return the place of each one's last token."""
-        start, places = 0, []
+        """Lay the spans one after another; return the index of each one's last token."""
+        start, indices = 0, []
         for span in spans:
             end = start + len(span.tokens)
             self._tokens[start:end] = span.tokens
@@ -355,10 +377,10 @@ class _Batch:
             self._rows[start:end] = span.row
             self._wants_logits[start:end] = 0
             self._wants_logits[end - 1] = span.wants_logits
-            places.append(end - 1)
+            indices.append(end - 1)
             start = end
         self.raw.n_tokens = start
-        return places
+        return indices
 
     def wants_all_logits(self, count: int) -> None:
         self._wants_logits[:count] = 1
@@ -374,18 +396,33 @@ def _load_weights(path: Path, options: RunOptions) -> Any:
     return weights
 
 
+def _metadata(weights: Any, key: str) -> str | None:
+    """A text or number of the file's header as text; None for a key that it does not have."""
+    buffer = ctypes.create_string_buffer(1024)
+    length = lc.llama_model_meta_val_str(weights, key.encode(), buffer, len(buffer))
+    return buffer.value.decode(errors="replace") if length >= 0 else None
+
+
 def _shape(weights: Any) -> Shape:
+    architecture = _metadata(weights, "general.architecture")
+
+    def length(name: str) -> int:
+        text = _metadata(weights, f"{architecture}.attention.{name}") or ""
+        return int(text) if text.isdecimal() else 0
+
     return Shape(
         trained_tokens=int(lc.llama_model_n_ctx_train(weights)),
         layers=int(lc.llama_model_n_layer(weights)),
         heads=int(lc.llama_model_n_head(weights)),
         kv_heads=int(lc.llama_model_n_head_kv(weights)),
         embedding=int(lc.llama_model_n_embd(weights)),
+        key_length=length("key_length"),
+        value_length=length("value_length"),
     )
 
 
 def _has_state(weights: Any) -> bool:
-    """True for a model that folds what it read into one state: no token can be taken back."""
+    """True for a model whose memory is one state (recurrent): no token can be dropped from it."""
     return bool(lc.llama_model_is_recurrent(weights) or lc.llama_model_is_hybrid(weights))
 
 
@@ -419,16 +456,16 @@ def _start_library() -> None:
 
 @functools.cache
 def _load_variant(folder: Path) -> None:
-    """Load the kernels that fit this processor, where the library was built for any: it has none of its own then."""
+    """Load the kernels for this processor, where the library was built for any: then it contains none itself."""
     if any(folder.glob("libggml-cpu-*.so")):
-        # Found through libllama: a wheel holds copies where there were links, and another copy has a list of its own.
+        # Called through libllama: a wheel holds copies instead of links, and each copy has its own list of kernels.
         load = lc._lib.ggml_backend_load_all_from_path
         load.argtypes, load.restype = [ctypes.c_char_p], None
         load(bytes(folder))
 
 
 def _log(level: int, text: bytes, _user_data: Any) -> None:
-    """Pass llama.cpp's errors on; its chatter is dropped."""
+    """Log llama.cpp's errors; the rest is dropped."""
     if level == _LOG_ERROR:
         log.error("llama.cpp", text=text.decode(errors="replace").strip())
 

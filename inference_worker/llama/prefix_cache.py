@@ -1,4 +1,4 @@
-"""Documents that were read before, kept outside the model's cells: who asks on one again need not read it again.
+"""Prefixes of former prompts, saved outside the KV cache, so that a document need not be prefilled again.
 
 Knows tokens, owners and ages; what was saved is opaque to it. Keys are the tokens themselves.
 """
@@ -16,8 +16,8 @@ Saved = TypeVar("Saved", bound=Sized)
 _BLOCK = 256
 
 
-class Donor(msgspec.Struct, Generic[Saved], frozen=True):
-    """What some row held after it had read `tokens`. `owner` None: everybody may begin with it."""
+class CachedPrefix(msgspec.Struct, Generic[Saved], frozen=True):
+    """What a row held after prefilling `tokens`. `owner` None: all owners may use it."""
 
     tokens: list[int]
     owner: str | None
@@ -25,14 +25,14 @@ class Donor(msgspec.Struct, Generic[Saved], frozen=True):
     saved: Saved
 
 
-class Donors(Generic[Saved]):
-    """The least recently used are dropped when all together take more than `budget_bytes`."""
+class PrefixCache(Generic[Saved]):
+    """Drops the least recently used prefixes when all together take more than `budget_bytes`."""
 
     def __init__(self, budget_bytes: int) -> None:
         self._budget_bytes = budget_bytes
         self._ids = count()
-        self._held: OrderedDict[int, Donor[Saved]] = OrderedDict()
-        self._pinned: list[Donor[Saved]] = []
+        self._held: OrderedDict[int, CachedPrefix[Saved]] = OrderedDict()
+        self._pinned: list[CachedPrefix[Saved]] = []
         self.used_bytes = 0
 
     def __len__(self) -> int:
@@ -40,41 +40,42 @@ class Donors(Generic[Saved]):
 
     @property
     def documents(self) -> set[str]:
-        return {donor.document for donor in self._held.values()}
+        """The documents that a cached prefix begins with."""
+        return {cached.document for cached in self._held.values()}
 
-    def pin(self, donor: Donor[Saved]) -> None:
-        """Keep a donor for good, outside the budget."""
-        self._pinned.append(donor)
+    def pin(self, cached: CachedPrefix[Saved]) -> None:
+        """Keep a prefix for good, outside the budget."""
+        self._pinned.append(cached)
 
-    def put(self, donor: Donor[Saved]) -> None:
-        """Keep a donor, in place of those that it contains; one larger than the whole budget is not kept."""
+    def put(self, cached: CachedPrefix[Saved]) -> None:
+        """Keep a prefix, in place of those that it contains; one larger than the whole budget is not kept."""
         for key, held in list(self._held.items()):
-            if held.owner == donor.owner and common_length(held.tokens, donor.tokens) == len(held.tokens):
+            if held.owner == cached.owner and common_length(held.tokens, cached.tokens) == len(held.tokens):
                 self._drop(key)
-        self._held[next(self._ids)] = donor
-        self.used_bytes += donor.saved.nbytes
+        self._held[next(self._ids)] = cached
+        self.used_bytes += cached.saved.nbytes
         while self.used_bytes > self._budget_bytes:
             self._drop(next(iter(self._held)))
 
-    def best(self, tokens: list[int], owner: str) -> tuple[int, Donor[Saved] | None]:
-        """The donor of `owner` (or of everybody) that shares the most first tokens, and how many these are."""
+    def best(self, tokens: list[int], owner: str) -> tuple[int, CachedPrefix[Saved] | None]:
+        """The prefix of `owner` (or of all owners) that shares the most first tokens, and how many it shares."""
         length, key = self._longest(tokens, owner)
-        for donor in self._pinned:
-            shared = common_length(donor.tokens, tokens)
+        for cached in self._pinned:
+            shared = common_length(cached.tokens, tokens)
             if shared >= length and shared:
-                return shared, donor
+                return shared, cached
         if key is None:
             return 0, None
         self._held.move_to_end(key)
         return length, self._held[key]
 
     def covers(self, tokens: list[int], owner: str, length: int) -> bool:
-        """True when the first `length` tokens are kept already."""
+        """True when the first `length` tokens are cached already."""
         return self._longest(tokens, owner)[0] >= length
 
     def _longest(self, tokens: list[int], owner: str) -> tuple[int, int | None]:
         shared = (
-            (common_length(donor.tokens, tokens), key) for key, donor in self._held.items() if donor.owner == owner
+            (common_length(cached.tokens, tokens), key) for key, cached in self._held.items() if cached.owner == owner
         )
         length, key = max(shared, default=(0, None))
         return (length, key) if length else (0, None)
@@ -84,12 +85,12 @@ class Donors(Generic[Saved]):
 
 
 def common_length(one: list[int], other: list[int]) -> int:
-    """How many first tokens are the same. Compares blocks at a time, which Python does in C."""
+    """How many first tokens are the same. Compares blocks, which Python does in C."""
     most = min(len(one), len(other))
     start = 0
     while start < most and one[start : min(start + _BLOCK, most)] == other[start : min(start + _BLOCK, most)]:
         start += _BLOCK
-    for place in range(start, min(start + _BLOCK, most)):
-        if one[place] != other[place]:
-            return place
+    for index in range(start, min(start + _BLOCK, most)):
+        if one[index] != other[index]:
+            return index
     return most

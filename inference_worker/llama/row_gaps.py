@@ -1,7 +1,7 @@
-"""Idle rows that come along in a round, so that llama.cpp runs it in one pass. Knows numbers of rows only.
+"""Chooses idle rows to run along in a decode step, so that llama.cpp needs fewer passes. Knows row numbers only.
 
-With split cells a pass takes rows whose numbers follow one another, and a round over rows 0, 1, 3, 5, 6 and 7 is run as
-three passes: each reads all weights again. One token more in the rows between costs less than another pass.
+With a split KV cache a pass takes adjacent rows only: a step over rows 0, 1, 3, 5, 6 and 7 is run as three passes, each
+of which reads all weights again. One more token in each row between them costs less than another pass.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from itertools import pairwise
 
 
 def rows_between(rows: Sequence[int], can_come: Callable[[int], bool]) -> list[int]:
-    """Which rows to take along with `rows`, which ascend: those of each gap that is worth it and where all can come.
+    """The idle rows to add to `rows` (ascending): those of each gap that is worth closing, if `can_come` for all of it.
 
     A gap is closed when it is no longer than the longer run of rows beside it: one pass over 2 + 2 + 2 rows took 32 ms
     where two passes over 2 took 40, but one over 1 + 2 + 1 took 27 where two over 1 took 22.

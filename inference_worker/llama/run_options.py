@@ -1,4 +1,4 @@
-"""How a model is run: what the tuning chooses between, and the model is opened with."""
+"""The options that a model is opened with, and that tuning chooses between."""
 
 from typing import Literal
 
@@ -6,11 +6,11 @@ import msgspec
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What changes the speed of a model on a machine, and next to nothing of what it says."""
+    """Options that change a model's speed on a machine, and next to nothing of its answers."""
 
     flash_attention: bool = False
     kv_layout: Literal["split", "unified"] = "split"
-    """`split`: each row attends to its own cells only. `unified`: all rows lie in one range of cells."""
+    """`split`: each row has its own part of the KV cache. `unified`: all rows share one."""
     kv_type: Literal["f16", "bf16"] = "f16"
     step_tokens: int = 256
     """The most tokens of one pass through the model."""

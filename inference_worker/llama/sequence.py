@@ -1,9 +1,10 @@
-"""One query in flight: its tokens, how far the model has read them, and the text made so far.
+"""One query in flight: its tokens, how many of them are in the KV cache, and the text generated so far.
 
-Knows nothing of the model, the thread or the bus; `engine` moves it forward step by step.
+Knows nothing of the model, the thread or the bus; the step loop moves it forward.
 """
 
 import codecs
+import enum
 import time
 from collections.abc import Iterable
 from typing import Generic, TypeVar
@@ -16,7 +17,7 @@ S = TypeVar("S")
 
 
 class Span(msgspec.Struct, frozen=True):
-    """Consecutive tokens of one sequence for one step; `position` is the place of the first one."""
+    """Consecutive tokens of one sequence for one step; the first one is at `position`."""
 
     row: int
     position: int
@@ -24,8 +25,22 @@ class Span(msgspec.Struct, frozen=True):
     wants_logits: bool
 
 
+class State(enum.Enum):
+    """How far a sequence has come."""
+
+    WAITING = "waiting"
+    """Not admitted: all slots are taken, or it was preempted."""
+    ADMITTED = "admitted"
+    """Has a slot but no row yet: it may wait for its leader's prefill."""
+    PREFILLING = "prefilling"
+    """Has a row; the prompt is not in the KV cache yet."""
+    DECODING = "decoding"
+    """Has a row; all but the last sampled token are in the KV cache."""
+    FINISHED = "finished"
+
+
 class AnswerText:
-    """Turns a token's bytes into text that can be shown: whole characters, and nothing of a stop string.
+    """Turns tokens' bytes into text that can be sent: whole characters, and nothing of a stop string.
 
     Bytes that are not UTF-8 become U+FFFD; a character that the end of the answer cuts in two is left out.
     """
@@ -39,11 +54,11 @@ class AnswerText:
 
     @property
     def text(self) -> str:
-        """All that was shown."""
+        """All text returned so far."""
         return "".join(self._shown)
 
     def feed(self, piece: bytes) -> str:
-        """Take the next token's bytes; return what can be shown now. Sets `stopped` at a stop string."""
+        """Take the next token's bytes; return the text that can be sent now. Sets `stopped` at a stop string."""
         self._held += self._decode(piece)
         found = [at for stop in self._stops if (at := self._held.find(stop)) >= 0]
         if found:
@@ -84,20 +99,21 @@ class Sequence(Generic[S]):
         document: str = "",
         document_tokens: int = 0,
     ) -> None:
-        """`budget`: how many tokens the answer may have, at least 1. `owner`: with whom it may share what was read.
+        """`budget`: the longest answer in tokens, at least 1. `owner`: prefixes are shared within one owner only.
 
-        The first `document_tokens` of the prompt are worth keeping for the next question; `document` names them.
+        The first `document_tokens` of the prompt are worth caching for the next question; `document` names them.
         """
+        self.state = State.WAITING
         self.sampler = sampler
         self.owner = owner
         self.document = document
         self.document_tokens = document_tokens
         self.row: int | None = None
         self.leader: Sequence[S] | None = None
-        """Who is reading the same document: this one waits, and copies."""
+        """The sequence prefilling the same prefix; this one waits and copies its KV."""
         self.tokens = list(prompt)
         self.seen = 0
-        """So many of the tokens are in the row's cells."""
+        """How many of the tokens are in the row's KV cache."""
         self.prompt_tokens = len(prompt)
         self.cached_tokens = 0
         self.completion_tokens = 0
@@ -109,7 +125,7 @@ class Sequence(Generic[S]):
 
     @property
     def text(self) -> str:
-        """The answer so far, as shown."""
+        """The answer so far."""
         return self._answer.text
 
     @property
@@ -119,13 +135,16 @@ class Sequence(Generic[S]):
 
     @property
     def unread(self) -> int:
-        """How many tokens the model has yet to read."""
+        """How many tokens are not in the KV cache yet."""
         return len(self.tokens) - self.seen
 
     @property
+    def has_row(self) -> bool:
+        return self.state in (State.PREFILLING, State.DECODING)
+
+    @property
     def is_decoding(self) -> bool:
-        """True when all but the last sampled token is read."""
-        return self.unread == 1 and self.completion_tokens > 0
+        return self.state is State.DECODING
 
     @property
     def prefill_ms(self) -> float:
@@ -137,34 +156,38 @@ class Sequence(Generic[S]):
         """From the first token to the end."""
         return (self._ended_s - self._first_token_s) * 1000
 
-    def start(self, now_s: float) -> None:
-        """Note the moment (of the monotonic clock) from which the time to the first token counts."""
+    def admit(self, now_s: float) -> None:
+        """Take a slot; the time to the first token counts from the first `now_s` (monotonic)."""
+        self.state = State.ADMITTED
         self.started_s = self.started_s or now_s
 
     def enter(self, row: int, held: int) -> None:
-        """Take a row that holds the first `held` tokens already."""
+        """Take a row whose KV cache holds the first `held` tokens already."""
+        self.state = State.PREFILLING
         self.row, self.seen, self.leader = row, held, None
         if not self.completion_tokens:
             self.cached_tokens = held
 
     def leave(self) -> None:
-        """Give the row up, to read everything again in another one."""
+        """Give the row up, to prefill everything again in another one."""
+        self.state = State.WAITING
         self.row, self.seen, self.leader = None, 0, None
 
     def next_span(self, limit: int) -> Span:
-        """The next tokens for the model to read, at most `limit` (>= 1); raises ValueError without a row."""
+        """The next tokens to evaluate, at most `limit` (>= 1); raises ValueError without a row."""
         if self.row is None:
-            raise ValueError("a sequence without a row reads nothing")
+            raise ValueError("a sequence without a row evaluates nothing")
         tokens = self.tokens[self.seen : self.seen + limit]
         reaches_end = self.seen + len(tokens) == len(self.tokens)
         return Span(self.row, self.seen, tokens, wants_logits=reaches_end)
 
     def advance(self, count: int) -> None:
-        """Note that the model has read `count` more tokens."""
+        """Note that `count` more tokens are in the KV cache."""
         self.seen += count
 
     def accept(self, token: int, piece: bytes) -> str:
-        """Add a sampled token; return the text that can be shown for it."""
+        """Add a sampled token; return the text that can be sent for it."""
+        self.state = State.DECODING
         self._mark_first_token()
         self.tokens.append(token)
         self.completion_tokens += 1
@@ -176,11 +199,12 @@ class Sequence(Generic[S]):
         return text
 
     def accept_end(self) -> str:
-        """Take the model's own end of the answer; return the text that was held back."""
+        """Take the model's end-of-answer token; return the text that was held back."""
         self._mark_first_token()
         return self._end("stop")
 
     def _end(self, reason: FinishReason) -> str:
+        self.state = State.FINISHED
         self.finish_reason = reason
         self._ended_s = time.monotonic()
         return self._answer.finish()

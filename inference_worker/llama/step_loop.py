@@ -1,4 +1,4 @@
-"""The thread that owns the model: plans a step, runs it, hands each sequence its tokens. asyncio's side is `engine`."""
+"""The thread that owns the model: schedules a step, runs it, hands each sequence its token. See `engine`."""
 
 import asyncio
 import contextvars
@@ -26,7 +26,7 @@ STOPPED: Final = "The engine was stopped."
 
 
 OnStep: TypeAlias = Callable[[float, float], None]
-"""Hears of a step's seconds, from its planning to its last token, and of those of them inside of llama.cpp."""
+"""Takes a step's seconds, from its scheduling to its last token, and those of them spent inside llama.cpp."""
 
 
 Event: TypeAlias = Piece | Completion | EngineError
@@ -43,11 +43,11 @@ class Ticket:
         self.cancelled = False
         self._loop = asyncio.get_running_loop()
         self.context = contextvars.copy_context()
-        """Names the job in what the thread logs of it."""
+        """The job's name, for the thread's log lines on it."""
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
     async def next_event(self) -> Piece | Completion:
-        """What was posted next; raises it when it is an error."""
+        """The next event; raises it when it is an error."""
         event = await self._events.get()
         if isinstance(event, EngineError):
             raise event
@@ -58,28 +58,28 @@ class Ticket:
         try:
             self._loop.call_soon_threadsafe(self._events.put_nowait, event)
         except RuntimeError:
-            # The loop is closed: nobody waits for this answer.
+            # The event loop is closed: no request waits for this answer any more.
             self.cancelled = True
 
 
 class StepLoop:
-    """The thread's side: schedule, run, postprocess, for as long as there is something to answer."""
+    """The thread's side: schedule, run, postprocess, while there is something to answer."""
 
-    def __init__(self, model: "Model", donor_bytes: int, openings: list[list[int]], on_step: OnStep) -> None:
+    def __init__(self, model: "Model", cache_bytes: int, shared_prefixes: list[list[int]], on_step: OnStep) -> None:
         """Start the thread, which alone uses `model`'s context until `stop`.
 
-        `openings` are read once, for everybody.
+        `shared_prefixes` are prefilled once, for all owners.
         """
         self.tokens_generated = 0
         self._on_step = on_step
         self._model = model
         self._scheduler: Scheduler[Sampler, Saved] = Scheduler(
-            model, model.rows, model.context_tokens, model.step_tokens, donor_bytes
+            model, model.rows, model.context_tokens, model.step_tokens, cache_bytes
         )
-        self._openings = openings
+        self._shared_prefixes = shared_prefixes
         self._tickets: dict[Sequence[Sampler], Ticket] = {}
         self._inbox: SimpleQueue[Ticket | None] = SimpleQueue()
-        self._door = threading.Lock()
+        self._lock = threading.Lock()
         self._stopped = False
         self._progress_s: float | None = None
         self._thread = threading.Thread(target=self._main, name="engine", daemon=True)
@@ -87,17 +87,18 @@ class StepLoop:
 
     @property
     def documents(self) -> frozenset[str]:
+        """The documents that need no prefill. For any thread."""
         return self._scheduler.documents
 
     @property
     def stalled_s(self) -> float:
-        """How long there has been work without a step that came to its end; 0 when idle."""
+        """Seconds since the last completed step while there is work; 0 when idle. For any thread."""
         since_s = self._progress_s
         return time.monotonic() - since_s if since_s is not None else 0.0
 
     def submit(self, ticket: Ticket) -> None:
-        """Take a ticket in, from any thread; raises EngineError once stopped."""
-        with self._door:
+        """Queue a ticket, from any thread; raises EngineError once stopped."""
+        with self._lock:
             if self._stopped:
                 ticket.sequence.sampler.close()
                 raise EngineError(STOPPED)
@@ -105,14 +106,14 @@ class StepLoop:
 
     def stop(self) -> None:
         """End after the current step; tickets that are not done get an EngineError."""
-        with self._door:
+        with self._lock:
             self._stopped = True
             self._inbox.put(None)
         self._thread.join()
 
     def _main(self) -> None:
         try:
-            self._read_openings()
+            self._prefill_shared_prefixes()
             while self._receive():
                 began_s, library_s = time.perf_counter(), self._model.library_s
                 self._step()
@@ -121,12 +122,12 @@ class StepLoop:
             self._progress_s = None
             self._refuse_all()
 
-    def _read_openings(self) -> None:
-        """What every prompt begins with: read before the first query comes, which also wakes the model up.
+    def _prefill_shared_prefixes(self) -> None:
+        """Prefill what every prompt begins with, before the first query comes; this also loads the weights.
 
-        Not watched: the first step reads all weights from the disk, however long that takes.
+        The watchdog does not count it: the first step reads all weights from the disk, however long that takes.
         """
-        for tokens in self._openings:
+        for tokens in self._shared_prefixes:
             try:
                 for start in range(0, len(tokens), self._model.step_tokens):
                     part = tokens[start : start + self._model.step_tokens]
@@ -135,12 +136,12 @@ class StepLoop:
                     self._scheduler.pace.note(len(part), time.monotonic() - began_s)
                 self._scheduler.pin(tokens, self._model.save(0))
             except Exception:
-                # Each query then reads it for itself: slower, and nothing else.
-                log.exception("opening failed")
+                # Each query then prefills it for itself: slower, and nothing else.
+                log.exception("the shared prefix of prompts could not be prefilled")
             self._model.forget(0)
 
     def _receive(self) -> bool:
-        """Take in what was submitted, waiting when there is nothing else to do; False when it is time to stop."""
+        """Take in submitted tickets, waiting when there is nothing else to do; False when it is time to stop."""
         while not self._inbox.empty() or not self._tickets:
             if not self._tickets:
                 self._progress_s = None
@@ -156,44 +157,45 @@ class StepLoop:
     def _step(self) -> None:
         try:
             self._drop_cancelled()
-            batch = self._scheduler.plan(time.monotonic())
-            if batch:
-                self._postprocess(*self._run(batch))
+            batch = self._scheduler.schedule(time.monotonic())
+            batch, logits_at = self._run(batch)
+            self._postprocess(batch, logits_at)
         except Exception:
-            # Nothing that was in the model's memory can be trusted any more.
+            # The KV cache can't be trusted any more.
             log.exception("step failed", queries=len(self._scheduler.running))
             self._model.clear()
             self._fail(*self._scheduler.running)
             self._scheduler.clear()
 
     def _run(self, batch: list[Planned]) -> tuple[list[Planned], list[int]]:
-        """Run the step, without those that had to leave it for want of room."""
+        """Run the step, without the sequences that were preempted for want of room; the index of each one's logits."""
         while batch:
             began_s = time.monotonic()
             try:
-                places = self._model.decode([span for _, span in batch])
+                logits_at = self._model.decode([span for _, span in batch])
             except NoRoomError:
                 if not self._scheduler.relieve():
                     raise
-                batch = [(sequence, span) for sequence, span in batch if sequence.row is not None]
+                batch = [(sequence, span) for sequence, span in batch if sequence.has_row]
             else:
                 self._progress_s = time.monotonic()
                 self._scheduler.advance(batch, began_s, self._progress_s)
-                return batch, places
+                return batch, logits_at
         return [], []
 
-    def _postprocess(self, batch: list[Planned], places: list[int]) -> None:
-        for (sequence, span), place in zip(batch, places, strict=True):
+    def _postprocess(self, batch: list[Planned], logits_at: list[int]) -> None:
+        """Sample the next token of each sequence whose tokens were all evaluated."""
+        for (sequence, span), index in zip(batch, logits_at, strict=True):
             if span.wants_logits:
                 try:
-                    self._take_token(self._tickets[sequence], place)
+                    self._take_token(self._tickets[sequence], index)
                 except Exception:
                     self._tickets[sequence].context.copy().run(log.exception, "query failed")
                     self._fail(sequence)
 
-    def _take_token(self, ticket: Ticket, place: int) -> None:
+    def _take_token(self, ticket: Ticket, index: int) -> None:
         sequence = ticket.sequence
-        token = self._model.sample(sequence.sampler, place)
+        token = self._model.sample(sequence.sampler, index)
         if self._model.ends_answer(token):
             text = sequence.accept_end()
         else:
@@ -221,8 +223,8 @@ class StepLoop:
             ticket.post(EngineError())
 
     def _refuse_all(self) -> None:
-        """Leave nobody waiting, whatever ended the thread."""
-        with self._door:
+        """Fail all tickets that are left, whatever ended the thread."""
+        with self._lock:
             self._stopped = True
         while not self._inbox.empty():
             if ticket := self._inbox.get():

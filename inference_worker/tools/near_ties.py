@@ -16,7 +16,7 @@ import numpy.typing as npt
 from contract import settings
 from contract.errors import DocQAError
 from contract.runtime import logs
-from inference_worker.llama.engine import opening_tokens
+from inference_worker.llama.engine import prefix_tokens
 from inference_worker.llama.model import Model
 from inference_worker.llama.sequence import Span
 from inference_worker.model_files.plan import plan_model
@@ -96,7 +96,7 @@ def _both(first: list[int], second: list[int]) -> Iterator[tuple[int | None, int
 def _prompt(model: Model, pair: Pair) -> list[int]:
     prompt = model.template.render(pair.query, pair.context)
     user = model.tokenize(prompt.user, parse_special=False)
-    return [*opening_tokens(model, prompt.before), *user, *model.tokenize(prompt.after, parse_special=True)]
+    return [*prefix_tokens(model, prompt.before), *user, *model.tokenize(prompt.after, parse_special=True)]
 
 
 def _logits_after(model: Model, tokens: list[int]) -> npt.NDArray[np.float32]:

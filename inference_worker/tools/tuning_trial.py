@@ -60,7 +60,7 @@ def _write_reference(trial: Trial) -> None:
 
 
 def _logits(model: Model) -> npt.NDArray[np.float32]:
-    tokens = model.opening() + model.tokenize(quality.TEXT, parse_special=False)
+    tokens = model.begin_tokens() + model.tokenize(quality.TEXT, parse_special=False)
     return model.all_logits(tokens[: quality.MOST_TOKENS])
 
 

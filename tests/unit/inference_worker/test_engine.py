@@ -13,7 +13,7 @@ from contract.errors import EngineError, PromptTooLongError
 from contract.messages import Query
 from inference_worker.engines.base import Completion, Piece
 from inference_worker.llama.chat_template import Prompt
-from inference_worker.llama.engine import LlamaEngine, Reading, answer_budget
+from inference_worker.llama.engine import LlamaEngine, TokenizedPrompt, answer_budget
 from inference_worker.llama.kv_memory import NoRoomError
 from inference_worker.llama.sequence import Span
 
@@ -63,10 +63,10 @@ class FakeModel:
             raise ZeroDivisionError
         return Prompt("", context + query, "", len(context))
 
-    def openings(self) -> list[str]:
+    def shared_prefixes(self) -> list[str]:
         return []
 
-    def opening(self) -> list[int]:
+    def begin_tokens(self) -> list[int]:
         return []
 
     def tokens_within(self, tokens: list[int], size_bytes: int) -> int:
@@ -155,7 +155,7 @@ def model() -> FakeModel:
 
 @pytest.fixture
 async def engine(model: FakeModel) -> AsyncIterator[LlamaEngine]:
-    engine = LlamaEngine(cast("Model", model), donor_bytes=4000)
+    engine = LlamaEngine(cast("Model", model), cache_bytes=4000)
     yield engine
     model.may_run.set()
     await engine.close()
@@ -305,22 +305,22 @@ async def test_a_prompt_that_does_not_fit_is_refused_before_any_step(model: Fake
 
 
 def test_a_prompt_leaves_room_for_the_whole_answer() -> None:
-    assert answer_budget(Reading([0] * 872, 800, 3200), 128, context_tokens=1000) == 128
+    assert answer_budget(TokenizedPrompt([0] * 872, 800, 3200), 128, context_tokens=1000) == 128
     with pytest.raises(PromptTooLongError) as refusal:
-        answer_budget(Reading([0] * 873, 800, 3200), 128, context_tokens=1000)
+        answer_budget(TokenizedPrompt([0] * 873, 800, 3200), 128, context_tokens=1000)
     assert refusal.value.limit_tokens == 872
 
 
 def test_an_answer_longer_than_the_context_gets_what_is_left() -> None:
-    assert answer_budget(Reading([0] * 500, 450, 1800), 32_768, context_tokens=1000) == 500
+    assert answer_budget(TokenizedPrompt([0] * 500, 450, 1800), 32_768, context_tokens=1000) == 500
     with pytest.raises(PromptTooLongError):
-        answer_budget(Reading([0] * 751, 700, 2800), 32_768, context_tokens=1000)
+        answer_budget(TokenizedPrompt([0] * 751, 700, 2800), 32_768, context_tokens=1000)
 
 
 def test_what_to_cut_follows_the_texts_own_density_and_is_never_more_than_the_text() -> None:
     with pytest.raises(PromptTooLongError) as refusal:
-        answer_budget(Reading([0] * 1000, 900, 3600), 100, context_tokens=1000)
+        answer_budget(TokenizedPrompt([0] * 1000, 900, 3600), 100, context_tokens=1000)
     assert refusal.value.cut_chars == 420
     with pytest.raises(PromptTooLongError) as refusal:
-        answer_budget(Reading([0] * 10_000, 10, 40), 100, context_tokens=1000)
+        answer_budget(TokenizedPrompt([0] * 10_000, 10, 40), 100, context_tokens=1000)
     assert refusal.value.cut_chars == 40

@@ -4,17 +4,17 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference_worker.llama.prefix_cache import Donor, Donors, common_length
+from inference_worker.llama.prefix_cache import CachedPrefix, PrefixCache, common_length
 
 Saved = np.ndarray
 
 
-def a_donor(tokens: list[int], owner: str | None = "http.a") -> Donor[Saved]:
-    return Donor(tokens, owner, "doc", np.array(tokens, np.int32))
+def a_prefix(tokens: list[int], owner: str | None = "http.a") -> CachedPrefix[Saved]:
+    return CachedPrefix(tokens, owner, "doc", np.array(tokens, np.int32))
 
 
-def lengths(donors: Donors[Saved], tokens: list[int], owner: str = "http.a") -> int:
-    return donors.best(tokens, owner)[0]
+def lengths(cache: PrefixCache[Saved], tokens: list[int], owner: str = "http.a") -> int:
+    return cache.best(tokens, owner)[0]
 
 
 @given(
@@ -25,44 +25,44 @@ def test_the_common_length_is_where_two_texts_part(shared: list[int], one: list[
 
 
 def test_the_donor_that_shares_the_most_is_the_best() -> None:
-    donors: Donors[Saved] = Donors(10_000)
-    donors.put(a_donor([1, 2, 9]))
-    donors.put(a_donor([1, 2, 3, 4]))
-    assert lengths(donors, [1, 2, 3, 5]) == 3
+    cache: PrefixCache[Saved] = PrefixCache(10_000)
+    cache.put(a_prefix([1, 2, 9]))
+    cache.put(a_prefix([1, 2, 3, 4]))
+    assert lengths(cache, [1, 2, 3, 5]) == 3
 
 
 def test_another_owner_gets_nothing_of_it() -> None:
-    donors: Donors[Saved] = Donors(10_000)
-    donors.put(a_donor([1, 2, 3]))
-    assert lengths(donors, [1, 2, 3], "http.b") == 0
-    assert not donors.covers([1, 2, 3], "http.b", 1)
+    cache: PrefixCache[Saved] = PrefixCache(10_000)
+    cache.put(a_prefix([1, 2, 3]))
+    assert lengths(cache, [1, 2, 3], "http.b") == 0
+    assert not cache.covers([1, 2, 3], "http.b", 1)
 
 
 def test_a_pinned_donor_is_everybodys_and_takes_no_budget() -> None:
-    donors: Donors[Saved] = Donors(0)
-    donors.pin(a_donor([7, 7, 7], owner=None))
-    assert lengths(donors, [7, 7, 7, 1], "http.b") == 3
-    assert donors.used_bytes == 0
+    cache: PrefixCache[Saved] = PrefixCache(0)
+    cache.pin(a_prefix([7, 7, 7], owner=None))
+    assert lengths(cache, [7, 7, 7, 1], "http.b") == 3
+    assert cache.used_bytes == 0
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    donors: Donors[Saved] = Donors(3 * 4 * 4)
+    cache: PrefixCache[Saved] = PrefixCache(3 * 4 * 4)
     for first in (1, 2, 3):
-        donors.put(a_donor([first, 0, 0, 0]))
-    assert lengths(donors, [1, 0]) == 2
-    donors.put(a_donor([4, 0, 0, 0]))
-    assert [lengths(donors, [first, 0]) for first in (1, 2, 3, 4)] == [2, 0, 2, 2]
+        cache.put(a_prefix([first, 0, 0, 0]))
+    assert lengths(cache, [1, 0]) == 2
+    cache.put(a_prefix([4, 0, 0, 0]))
+    assert [lengths(cache, [first, 0]) for first in (1, 2, 3, 4)] == [2, 0, 2, 2]
 
 
 def test_a_longer_donor_takes_the_place_of_those_that_it_contains() -> None:
-    donors: Donors[Saved] = Donors(10_000)
-    donors.put(a_donor([1, 2]))
-    donors.put(a_donor([1, 2, 3]))
-    assert len(donors) == 1
-    assert donors.used_bytes == 3 * 4
+    cache: PrefixCache[Saved] = PrefixCache(10_000)
+    cache.put(a_prefix([1, 2]))
+    cache.put(a_prefix([1, 2, 3]))
+    assert len(cache) == 1
+    assert cache.used_bytes == 3 * 4
 
 
 def test_what_is_larger_than_the_budget_is_not_kept() -> None:
-    donors: Donors[Saved] = Donors(8)
-    donors.put(a_donor([1, 2, 3]))
-    assert (len(donors), donors.used_bytes) == (0, 0)
+    cache: PrefixCache[Saved] = PrefixCache(8)
+    cache.put(a_prefix([1, 2, 3]))
+    assert (len(cache), cache.used_bytes) == (0, 0)

@@ -12,7 +12,7 @@ from inference_worker.llama.prefix_cache import common_length
 from inference_worker.llama.scheduler import STALL_S, Scheduler
 from inference_worker.llama.sequence import Sequence
 
-ROWS, ROW_TOKENS, STEP_TOKENS, DONOR_BYTES = 3, 600, 64, 4 * 700
+ROWS, ROW_TOKENS, STEP_TOKENS, CACHE_BYTES = 3, 600, 64, 4 * 700
 SYSTEM = [1, 2, 3, 4, 5]
 S_PER_TOKEN = 0.002
 
@@ -45,9 +45,9 @@ class Lists:
 class Bench:
     """A scheduler with its memory and a clock of its own; runs steps and hands out tokens."""
 
-    def __init__(self, donor_bytes: int = DONOR_BYTES) -> None:
+    def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
         self.memory = Lists()
-        self.scheduler: Scheduler[None, np.ndarray] = Scheduler(self.memory, ROWS, ROW_TOKENS, STEP_TOKENS, donor_bytes)
+        self.scheduler: Scheduler[None, np.ndarray] = Scheduler(self.memory, ROWS, ROW_TOKENS, STEP_TOKENS, cache_bytes)
         self.scheduler.pin(SYSTEM, np.array(SYSTEM, np.int32))
         self.scheduler.pace.note(STEP_TOKENS, STEP_TOKENS * S_PER_TOKEN)
         self.now_s = 100.0
@@ -65,7 +65,7 @@ class Bench:
 
     def step(self) -> bool:
         """One step, with everything that must always hold; False when there was nothing to do."""
-        batch = self.scheduler.plan(self.now_s)
+        batch = self.scheduler.schedule(self.now_s)
         assert bool(batch) == bool(self.scheduler.running)
         tokens = 0
         for sequence, span in batch:
@@ -78,7 +78,7 @@ class Bench:
         assert len({span.row for _, span in batch}) == len(batch), "two sequences in one row"
         assert [span.row for _, span in batch] == sorted(span.row for _, span in batch)
         assert tokens <= STEP_TOKENS + ROWS
-        assert self.scheduler._rows.donors.used_bytes <= DONOR_BYTES
+        assert self.scheduler._rows.cache.used_bytes <= CACHE_BYTES
         began_s, self.now_s = self.now_s, self.now_s + 0.01 + tokens * S_PER_TOKEN
         self.scheduler.advance(batch, began_s, self.now_s)
         self.steps.append([(span.row, len(span.tokens)) for _, span in batch])

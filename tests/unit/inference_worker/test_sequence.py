@@ -149,7 +149,7 @@ def test_times_are_taken_from_the_start_on(monkeypatch: pytest.MonkeyPatch) -> N
     now = iter([12.0, 15.0])
     monkeypatch.setattr("time.monotonic", lambda: next(now))
     sequence = a_sequence(budget=2)
-    sequence.start(10.0)
+    sequence.admit(10.0)
     sequence.accept(1, b"a")
     sequence.accept(2, b"b")
     assert (sequence.prefill_ms, sequence.decode_ms) == (2000.0, 3000.0)
