@@ -24,7 +24,7 @@ def test_the_common_length_is_where_two_texts_part(shared: list[int], one: list[
     assert common_length(shared + one, shared + other) == len(shared)
 
 
-def test_the_donor_that_shares_the_most_is_the_best() -> None:
+def test_the_prefix_that_shares_the_most_is_the_best() -> None:
     cache: PrefixCache[Saved] = PrefixCache(10_000)
     cache.put(a_prefix([1, 2, 9]))
     cache.put(a_prefix([1, 2, 3, 4]))
@@ -38,7 +38,7 @@ def test_another_owner_gets_nothing_of_it() -> None:
     assert not cache.covers([1, 2, 3], "http.b", 1)
 
 
-def test_a_pinned_donor_is_everybodys_and_takes_no_budget() -> None:
+def test_a_pinned_prefix_is_everybodys_and_takes_no_budget() -> None:
     cache: PrefixCache[Saved] = PrefixCache(0)
     cache.pin(a_prefix([7, 7, 7], owner=None))
     assert lengths(cache, [7, 7, 7, 1], "http.b") == 3
@@ -54,7 +54,7 @@ def test_the_least_recently_used_goes_first() -> None:
     assert [lengths(cache, [first, 0]) for first in (1, 2, 3, 4)] == [2, 0, 2, 2]
 
 
-def test_a_longer_donor_takes_the_place_of_those_that_it_contains() -> None:
+def test_a_longer_prefix_takes_the_place_of_those_that_it_contains() -> None:
     cache: PrefixCache[Saved] = PrefixCache(10_000)
     cache.put(a_prefix([1, 2]))
     cache.put(a_prefix([1, 2, 3]))
