@@ -1,4 +1,4 @@
-"""One call of an OpenAI-compatible API over HTTP: sent, read as it comes, closed when nobody waits any more.
+"""One call of an OpenAI-compatible API over HTTP: sent, read as it comes, closed when it is not wanted any more.
 
 httpx and not the openai client: that brings retries, redirects and logs of its own where each is the budget's or the
 sanitizer's business here, and two dozen modules for the one request that is needed.
@@ -18,14 +18,14 @@ from contract.errors import SettingsError
 from contract.settings import Secret
 from contract.tls import is_loopback
 from inference_worker.proxy import error_responses
-from inference_worker.proxy.errors import TroubleError
+from inference_worker.proxy.errors import ApiError
 from inference_worker.proxy.response_stream import Chunk, Limited, decoded, events
 
 _COMPLETIONS: Final = "/chat/completions"
 
 
 class Target(msgspec.Struct, frozen=True):
-    """The address of the API's chat completions; `host` is what is said of it."""
+    """The address of the API's chat completions; only `host` is ever shown."""
 
     url: str
     host: str
@@ -67,7 +67,7 @@ def _parsed(url: str) -> SplitResult:
 _CONNECT_S: Final = 5.0
 _WRITE_S: Final = 30.0
 _END_S: Final = 0.05
-"""What the end of an answer may still take; a connection that is not at its end by then is closed."""
+"""How long the end of a response may take after the answer's last event; then its connection is closed."""
 _EVENTS: Final = "text/event-stream"
 _MOST_ERROR_BYTES: Final = 64 * 1024
 
@@ -82,7 +82,7 @@ class Remote:
         self._idle_s = idle_s
         self._http = httpx.AsyncClient(
             verify=ssl.create_default_context() if target.is_tls else False,
-            # Our own limits end a wait: here only what they don't see.
+            # Our own limits end a wait; these are for what they don't cover.
             timeout=httpx.Timeout(None, connect=_CONNECT_S, write=_WRITE_S),
             limits=httpx.Limits(max_connections=None),
             follow_redirects=False,
@@ -91,21 +91,21 @@ class Remote:
             headers=_headers(key),
         )
 
-    async def ask(self, body: bytes, most_bytes: int) -> AsyncGenerator[Chunk, None]:
+    async def ask(self, body: bytes, most_bytes: int, max_tokens: int) -> AsyncGenerator[Chunk, None]:
         """Send `body` and yield the answer's chunks. Closing the generator closes the connection.
 
-        Raises TroubleError.
+        `max_tokens` is the longest answer that `body` asks for. Raises ApiError.
         """
         response = await self._send(body)
         try:
-            await self._check(response)
+            await self._check(response, max_tokens)
             parts = self._parts(response, Limited(most_bytes))
             if response.headers.get("content-type", "").startswith(_EVENTS):
                 async for chunk in events(parts):
                     yield chunk
                 await _read_out(parts)
             else:
-                # Asked to stream, some answer at once.
+                # Some answer at once, although asked to stream.
                 yield decoded(b"".join([part async for part in parts]))
         finally:
             await response.aclose()
@@ -119,41 +119,41 @@ class Remote:
             async with asyncio.timeout(self._first_byte_s):
                 return await self._http.send(request, stream=True)
         except TimeoutError:
-            raise TroubleError(
+            raise ApiError(
                 f"The proxy did not begin to answer within {self._first_byte_s:g} s.", is_passing=True
             ) from None
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise _unreachable(error) from None
         except (httpx.HTTPError, OSError):
-            raise TroubleError("The connection to the proxy broke before it answered.", is_passing=True) from None
+            raise ApiError("The connection to the proxy broke before it answered.", is_passing=True) from None
 
-    async def _check(self, response: httpx.Response) -> None:
-        """Raises TroubleError for all but an answer that can be read."""
+    async def _check(self, response: httpx.Response, max_tokens: int) -> None:
+        """Raises ApiError for all but an answer that can be read."""
         if response.status_code == httpx.codes.OK:
             if response.headers.get("content-encoding", "identity") != "identity":
                 # A few bytes may unpack to any number.
-                raise TroubleError("The proxy's answer is compressed, which it was not asked for.")
+                raise ApiError("The proxy's answer is compressed, which it was not asked for.")
             return
         if response.is_redirect:
             raise error_responses.redirect(urlsplit(response.headers.get("location", "")).hostname or self.target.host)
         content = b""
-        with contextlib.suppress(TroubleError):
+        with contextlib.suppress(ApiError):
             async for part in self._parts(response, Limited(_MOST_ERROR_BYTES)):
                 content += part
-        raise error_responses.refusal(response.status_code, response.headers.get("retry-after"), content)
+        raise error_responses.refusal(response.status_code, response.headers.get("retry-after"), content, max_tokens)
 
     async def _parts(self, response: httpx.Response, limited: Limited) -> AsyncIterator[bytes]:
         parts = response.aiter_raw()
-        # Some send the head at once, and then read the prompt.
+        # Some servers send headers before prefill, so the first chunk also gets the first-byte limit.
         within_s = self._first_byte_s
         while True:
             try:
                 async with asyncio.timeout(within_s):
                     part = await anext(parts, None)
             except TimeoutError:
-                raise TroubleError(f"The proxy said nothing for {within_s:g} s.", is_passing=True) from None
+                raise ApiError(f"The proxy sent nothing for {within_s:g} s.", is_passing=True) from None
             except (httpx.HTTPError, httpx.StreamError, OSError):
-                raise TroubleError("The proxy's answer was cut off.", is_passing=True) from None
+                raise ApiError("The proxy's answer was cut off.", is_passing=True) from None
             if part is None:
                 return
             yield limited.take(part)
@@ -161,8 +161,8 @@ class Remote:
 
 
 async def _read_out(parts: AsyncIterator[bytes]) -> None:
-    """Read what comes after an answer's last event: only then the connection serves the next call too."""
-    with contextlib.suppress(TroubleError, TimeoutError):
+    """Read what follows an answer's last event: only then the connection can be used for the next call."""
+    with contextlib.suppress(ApiError, TimeoutError):
         async with asyncio.timeout(_END_S):
             async for _ in parts:
                 pass
@@ -178,9 +178,9 @@ def _headers(key: Secret | None) -> dict[str, str]:
     return headers | ({"Authorization": f"Bearer {key.reveal()}"} if key else {})
 
 
-def _unreachable(error: Any) -> TroubleError:
+def _unreachable(error: Any) -> ApiError:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return TroubleError(
+        return ApiError(
             "The proxy's certificate is not one that this system trusts for that name.", may_have_cost=False
         )
-    return TroubleError("The proxy can't be reached.", is_passing=True, may_have_cost=False)
+    return ApiError("The proxy can't be reached.", is_passing=True, may_have_cost=False)

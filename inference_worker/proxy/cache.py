@@ -1,7 +1,7 @@
-"""Answers of the proxy that are given again: to the same question of the same client, within some time.
+"""Caches the proxy's answers: the same question of the same client has the same answer, within some time.
 
-Kept under a hash of all that was asked: the bucket holds answers, never questions. Best effort: what can't be
-read or written is asked for anew.
+Keys are hashes of the whole request: the bucket holds answers, never questions. Best effort: an answer that can't be
+read or written is asked for again.
 """
 
 import time
@@ -38,7 +38,7 @@ class AnswerCache:
         self._is_shared = is_shared
 
     async def find(self, owner: str, fingerprint: str) -> Completion | None:
-        """The answer that was given to the same question, if it is not too old."""
+        """The cached answer, if it is not too old."""
         try:
             entry = await self._bucket.get(self._key(owner, fingerprint))
             # An erased one is empty.
@@ -46,21 +46,21 @@ class AnswerCache:
         except (BusError, msgspec.DecodeError) as error:
             log.warning("the cache can't be read", reason=str(error))
             return None
-        # The bucket drops what is too old by the setting that it was made with, and not at once.
-        if kept is None or time.time() - kept.at_s > self._ttl_s:
+        # The bucket drops old entries by the setting that it was made with, and not at once.
+        if kept is None or not kept.text.strip() or time.time() - kept.at_s > self._ttl_s:
             return None
         return _completion(kept, self._key(owner, fingerprint))
 
     async def keep(self, owner: str, fingerprint: str, completion: Completion) -> str:
-        """Give this answer from now on, in place of one that is too old. Returns the key under which it may stand."""
+        """Cache this answer, in place of one that is too old. Returns its key, whether or not it could be written."""
         kept = _Kept(time.time(), completion.text, completion.finish_reason, completion.model, completion.usage)
         key = self._key(owner, fingerprint)
         try:
             entry = await self._bucket.get(key)
             await self._bucket.swap(key, msgspec.json.encode(kept), entry.seq if entry else 0)
         except BusError as error:
-            log.warning("an answer is not kept in the cache", reason=str(error))
-        # Also then: the bus may have kept it and not said so.
+            log.warning("an answer could not be cached", reason=str(error))
+        # After an error too: the bus may have stored it all the same.
         return key
 
     def _key(self, owner: str, fingerprint: str) -> str:

@@ -1,4 +1,4 @@
-"""Answers queries by an OpenAI-compatible API: out of the cache, else within the budget, with as many tries as help.
+"""Answers queries by an OpenAI-compatible API: from the cache, else within the budget, with retries where they help.
 
 Knows the order of these; each is a module of its own.
 """
@@ -16,18 +16,20 @@ import structlog
 from contract.errors import BusError, DocQAError, PromptTooLongError, ProxyError
 from contract.messages import FinishReason, Query, Usage
 from contract.redaction.redactor import BUILT_IN, Redactor
+from inference_worker.engines.answer_text import Characters, Thoughts
 from inference_worker.engines.base import Completion, Piece
 from inference_worker.monitoring import metrics
 from inference_worker.proxy.api_client import Remote
 from inference_worker.proxy.budget import Budget, Reservation
 from inference_worker.proxy.cache import AnswerCache
-from inference_worker.proxy.errors import ParameterError, TooLongError, TroubleError
-from inference_worker.proxy.request import Request, request_for
+from inference_worker.proxy.errors import ApiError, NotUnderstoodError, ParameterError, TooLongError
+from inference_worker.proxy.request import DISPENSABLE, Request, request_for
 from inference_worker.proxy.response_stream import Chunk, usage_of
 from inference_worker.proxy.retries import Breaker, Tries
 
 _BYTES_PER_TOKEN: Final = 128
 """No vocabulary has longer tokens."""
+_USUAL_BYTES_PER_TOKEN: Final = 4
 _CUT_MARGIN: Final = 1.05
 _BUS_TRIES: Final = 3
 _BUS_RETRY_S: Final = 0.5
@@ -74,11 +76,11 @@ class ProxyEngine:
         self._breaker = breaker or Breaker()
         self._lose_tokens = lose_tokens
         self._refused: frozenset[str] = frozenset()
-        """Parameters that this model does not take, as it said itself."""
+        """Parameters that this model does not take, as its errors showed."""
         self._writes: set[asyncio.Task[None]] = set()
 
     def watch(self, query: Query, owner: str) -> Callable[[], bool]:
-        """Never true: what the API keeps in its memory is not told."""
+        """Never true: the API does not say what is in its memory."""
         return lambda: False
 
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
@@ -88,8 +90,7 @@ class ProxyEngine:
         """
         request = await self._request(query)
         if found := await self._found(request, owner):
-            if found.text:
-                yield Piece(found.text)
+            yield Piece(found.text)
             yield found
             return
         async with contextlib.aclosing(self._tried(request, owner, Tries(query.deadline_s))) as events:
@@ -110,42 +111,52 @@ class ProxyEngine:
             raise ProxyError(str(error), is_replayable=False) from None
 
     async def _tried(self, request: Request, owner: str, tries: Tries) -> AsyncGenerator[Piece | Completion, None]:
+        left_out = _LeftOut()
         while True:
             await self._until_let_in(tries)
-            has_yielded, refused = False, self._refused
+            has_yielded, refused = False, self._refused | left_out.names
             try:
                 async with contextlib.aclosing(self._called(request, refused, owner)) as events:
                     async for event in events:
                         has_yielded = True
+                        self._refused |= left_out.names
                         yield event
                 return
-            except TooLongError as trouble:
-                raise _too_long(trouble, request) from None
-            except ParameterError as trouble:
-                if trouble.parameter in refused:
-                    raise ProxyError(str(trouble)) from None
-                log.info("a parameter is not sent any more: the proxy's model refuses it", parameter=trouble.parameter)
-                self._refused |= {trouble.parameter}
+            except TooLongError as error:
+                if not 0 < error.left_tokens < request.max_tokens:
+                    raise _too_long(error, request) from None
+                log.info("asking for a shorter answer, which fits the proxy's model", max_tokens=error.left_tokens)
+                request = request.shortened(error.left_tokens)
                 continue
-            except TroubleError as trouble:
-                log.warning("the proxy gave no answer", reason=str(trouble))
+            except NotUnderstoodError as error:
+                if not left_out.more(error):
+                    raise left_out.failure() from None
+                continue
+            except ParameterError as error:
+                if error.parameter in refused:
+                    raise ProxyError(str(error)) from None
+                log.info("the proxy's model refuses a parameter, which is not sent any more", parameter=error.parameter)
+                self._refused |= {error.parameter}
+                continue
+            except ApiError as error:
+                log.warning("the proxy gave no answer", reason=str(error))
                 if has_yielded:
                     # Only a new attempt of the job begins its pieces anew.
                     raise ProxyError(
-                        str(trouble), is_passing=trouble.is_passing, is_replayable=trouble.is_replayable
+                        str(error), is_passing=error.is_passing, is_replayable=error.is_replayable
                     ) from None
-                wait_s = tries.next_wait_s(trouble)
+                wait_s = tries.next_wait_s(error)
             await asyncio.sleep(wait_s)
 
     async def _until_let_in(self, tries: Tries) -> None:
         while wait_s := self._breaker.wait_s():
-            open_now = TroubleError("The proxy failed several times in a row and is not asked for a while.")
+            open_now = ApiError("The proxy failed several times in a row and is not asked for a while.")
             await asyncio.sleep(tries.affordable(wait_s, open_now))
 
     async def _called(
         self, request: Request, refused: frozenset[str], owner: str
     ) -> AsyncGenerator[Piece | Completion, None]:
-        """One call within the budget; raises TroubleError or BudgetExhaustedError."""
+        """One call within the budget; raises ApiError or BudgetExhaustedError."""
         bill = _Bill(self._budget, await self._reserved(request.most_tokens))
         try:
             with self._breaker.guarded():
@@ -154,28 +165,30 @@ class ProxyEngine:
                     async for event in events:
                         if isinstance(event, Completion):
                             self._breaker.succeeded()
-                            # Before it is passed on: nobody comes back after it.
+                            # Before it is passed on: the generator may not be resumed after it.
                             await bill.settle(event.usage.prompt_tokens + event.usage.completion_tokens)
                         yield event
-        except TroubleError as trouble:
-            if not trouble.may_have_cost:
+        except ApiError as error:
+            if not error.may_have_cost:
                 await bill.settle(0)
             raise
         finally:
             if not bill.is_settled:
-                # What it did cost is not known, so that it counts in full. It may be cancelled: nothing is waited for.
+                # Its cost is not known, so it counts in full. This task may be cancelled: so it waits for nothing.
                 self._lose_tokens(owner, request.most_tokens)
                 self._in_background(bill.settle(request.most_tokens))
 
     async def _read(self, request: Request, refused: frozenset[str]) -> AsyncGenerator[Piece | Completion, None]:
-        """The API's answer to one call; raises TroubleError."""
+        """The API's answer to one call; raises ApiError."""
         answer = _Answer(request)
-        body = request.body(refused)
-        async with contextlib.aclosing(self._remote.ask(body, request.most_response_bytes)) as chunks:
+        asked = self._remote.ask(request.body(refused), request.most_response_bytes, request.max_tokens)
+        async with contextlib.aclosing(asked) as chunks:
             async for chunk in chunks:
                 if text := answer.take(chunk):
                     self.tokens_generated += 1
                     yield Piece(text)
+        if text := answer.end():
+            yield Piece(text)
         yield answer.completed(self.model_name)
 
     async def _reserved(self, tokens: int) -> Reservation:
@@ -184,7 +197,7 @@ class ProxyEngine:
             try:
                 return await self._budget.reserve(tokens)
             except BusError as error:
-                log.warning("tokens can't be reserved, trying on", reason=str(error))
+                log.warning("tokens can't be reserved; retrying", reason=str(error))
                 await asyncio.sleep(_BUS_RETRY_S)
         try:
             return await self._budget.reserve(tokens)
@@ -199,7 +212,7 @@ class ProxyEngine:
         return found
 
     async def _kept(self, request: Request, owner: str, completion: Completion) -> Completion:
-        """Before it is passed on: who erases the job's result finds its key there, and the answer under it."""
+        """Cache it before it is passed on: whoever erases the result finds its key there, and the answer under it."""
         if not self._cache or not request.is_repeatable:
             return completion
         key = await self._cache.keep(owner, request.fingerprint, completion)
@@ -209,6 +222,27 @@ class ProxyEngine:
         task = asyncio.create_task(write)
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
+
+
+class _LeftOut:
+    """The parameters that one question is tried without, where the API does not say which one it refuses."""
+
+    def __init__(self) -> None:
+        self.names: frozenset[str] = frozenset()
+        self._steps = [frozenset({"stream_options"}), DISPENSABLE]
+        self._first: NotUnderstoodError | None = None
+
+    def more(self, error: NotUnderstoodError) -> bool:
+        """Leave out more; False when that was all."""
+        self._first = self._first or error
+        if not self._steps:
+            return False
+        self.names = self._steps.pop(0)
+        return True
+
+    def failure(self) -> ProxyError:
+        """What the API said to the whole question."""
+        return ProxyError(str(self._first), is_replayable=False)
 
 
 class _Bill:
@@ -232,26 +266,38 @@ class _Answer:
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self._characters, self._thoughts = Characters(), Thoughts()
         self._parts: list[str] = []
+        self._has_reasoning = False
         self._usage: Any = None
         self._finish_reason: FinishReason | None = None
         self._began_s = time.monotonic()
         self._first_s: float | None = None
 
     def take(self, chunk: Chunk) -> str:
-        """The text that came with it."""
+        """The part of the answer that came with it."""
         self._usage = chunk.usage or self._usage
         self._finish_reason = chunk.finish_reason or self._finish_reason
-        if text := chunk.text:
+        self._has_reasoning = self._has_reasoning or chunk.has_reasoning
+        return self._add(self._thoughts.feed(self._characters.feed(chunk.text)))
+
+    def end(self) -> str:
+        """The part that was held back."""
+        return self._add(self._thoughts.feed(self._characters.finish()) + self._thoughts.finish())
+
+    def _add(self, text: str) -> str:
+        if text:
             self._first_s = self._first_s or time.monotonic()
             self._parts.append(text)
         return text
 
     def completed(self, model: str) -> Completion:
-        """All of it; raises TroubleError when its end did not come."""
+        """All of it; raises ApiError when its end did not come, or when it is empty."""
         if self._finish_reason is None:
-            raise TroubleError("The proxy's answer was cut off.", is_passing=True)
+            raise ApiError("The proxy's answer was cut off.", is_passing=True)
         text, now_s = "".join(self._parts), time.monotonic()
+        if not text.strip():
+            raise self._empty()
         first_s = self._first_s or now_s
         most = Usage(self._request.most_prompt_tokens, self._request.max_tokens)
         return Completion(
@@ -265,9 +311,18 @@ class _Answer:
             backend="proxy",
         )
 
+    def _empty(self) -> ApiError:
+        if self._has_reasoning or self._thoughts.found:
+            return ApiError("The proxy's model gave its reasoning and no answer: ask with a larger `max_tokens`.")
+        return ApiError("The proxy's answer is empty.")
 
-def _too_long(trouble: TooLongError, request: Request) -> PromptTooLongError:
-    """As the local engine would say it: the API counts tokens, and not characters."""
-    over = max(trouble.prompt_tokens - trouble.limit_tokens, 1) / trouble.prompt_tokens
+
+def _too_long(error: TooLongError, request: Request) -> PromptTooLongError:
+    """As the local engine says it: the API counts tokens, not characters. What it did not say is estimated."""
+    prompt_tokens = error.prompt_tokens or max(
+        request.prompt_bytes // _USUAL_BYTES_PER_TOKEN, error.limit_tokens + 1, 2
+    )
+    limit_tokens = error.limit_tokens or prompt_tokens - 1
+    over = max(prompt_tokens - limit_tokens, 1) / prompt_tokens
     cut_chars = math.ceil(over * request.prompt_bytes * _CUT_MARGIN)
-    return PromptTooLongError(trouble.prompt_tokens, trouble.limit_tokens, min(cut_chars, request.prompt_bytes))
+    return PromptTooLongError(prompt_tokens, limit_tokens, min(cut_chars, request.prompt_bytes))

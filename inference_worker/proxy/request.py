@@ -1,4 +1,4 @@
-"""One question as the proxy's API is asked it: the body, the most that it may cost, and what makes another the same."""
+"""One question as a request to the proxy's API: its body, the most that it may cost, and its fingerprint."""
 
 import hashlib
 import unicodedata
@@ -13,50 +13,57 @@ from contract.sanitize import sanitize
 from inference_worker.engines.prompt import worded
 
 _OTHER_NAMES: Final = {"max_tokens": "max_completion_tokens"}
-_DISPENSABLE: Final = frozenset({"temperature", "top_p", "seed"})
+DISPENSABLE: Final = frozenset({"temperature", "top_p", "seed", "stream_options"})
+"""Parameters without which a question can still be asked."""
 
-REFUSABLE: Final = _DISPENSABLE | _OTHER_NAMES.keys()
-"""Without these a question can still be asked."""
+REFUSABLE: Final = DISPENSABLE | _OTHER_NAMES.keys()
+"""Parameters that can be left out, or have another name."""
 
 
 def spelled(asked: Mapping[str, Any], refused: Set[str]) -> dict[str, Any]:
-    """What is asked, as a model wants it that refused these parameters."""
+    """What is asked, without or with other names for the parameters that a model refused."""
     named = {_OTHER_NAMES.get(name, name) if name in refused else name: value for name, value in asked.items()}
     return {name: value for name, value in named.items() if name not in refused}
 
 
 _TEMPLATE_TOKENS: Final = 512
-"""More than any chat template adds to two messages, its own system prompt included."""
+"""More than any chat template adds to two messages, including a system prompt of its own."""
 _MOST_BYTES_BESIDE: Final = 2**20
 _MOST_BYTES_PER_TOKEN: Final = 4096
 """An event of a stream holds one token, and some hundred bytes around it."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What is sent for one question. All texts in it went through the sanitizer as they stand there."""
+    """What is sent for one question. Each text in it went through the sanitizer as a whole."""
 
     asked: dict[str, Any]
     prompt_bytes: int
     most_prompt_tokens: int
-    """No tokenizer makes more of the prompt."""
+    """An upper bound for any tokenizer."""
     max_tokens: int
     fingerprint: str
-    """The same for everything that would be answered alike."""
+    """The same for all questions that would be answered alike."""
     is_repeatable: bool
-    """The same question is expected to have the same answer."""
+    """The same question should have the same answer."""
 
     def body(self, refused: Set[str] = frozenset()) -> bytes:
-        """What is sent to a model that refused these parameters."""
-        asked = {**spelled(self.asked, refused), "stream": True, "stream_options": {"include_usage": True}}
-        return msgspec.json.encode(asked)
+        """The body for a model that refused these parameters."""
+        asked = {**self.asked, "stream": True, "stream_options": {"include_usage": True}}
+        return msgspec.json.encode(spelled(asked, refused))
+
+    def shortened(self, max_tokens: int) -> "Request":
+        """The same question with a shorter answer; its fingerprint stays."""
+        asked = {**self.asked, "max_tokens": max_tokens}
+        return msgspec.structs.replace(self, asked=asked, max_tokens=max_tokens)
 
     @property
     def most_tokens(self) -> int:
-        """No more can be charged for one call."""
+        """The most that one call can be charged."""
         return self.most_prompt_tokens + self.max_tokens
 
     @property
     def most_response_bytes(self) -> int:
+        """A response of more bytes than this is no answer to the question."""
         return _MOST_BYTES_BESIDE + _MOST_BYTES_PER_TOKEN * self.max_tokens
 
 
@@ -97,7 +104,7 @@ def _asked(query: Query, model: str, messages: list[dict[str, str]], stops: list
 
 
 def _most_tokens(text: str) -> int:
-    """A token is a byte at least. Some tokenizers first take a text apart (U+FDFA has eighteen letters)."""
+    """A token is a byte at least. Some tokenizers first decompose a text (U+FDFA becomes eighteen letters)."""
     longest = len(_utf8(text))
     if not text.isascii():
         longest = max(longest, len(_utf8(unicodedata.normalize("NFKD", text))))

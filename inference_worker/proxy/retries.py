@@ -1,4 +1,4 @@
-"""How often one question is tried at the proxy's API, and how long it waits in between: never past its deadline."""
+"""How often a question is tried at the proxy's API, and how long it waits in between: never past its deadline."""
 
 import contextlib
 import random
@@ -9,13 +9,13 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from contract.errors import ProxyError
-from inference_worker.proxy.errors import TroubleError
+from inference_worker.proxy.errors import ApiError
 
 MOST: Final = 4
 _FIRST_S: Final = 0.5
 _LONGEST_S: Final = 8.0
 _SPREAD: Final = 0.25
-"""Those who were told the same time don't all come back at the same moment."""
+"""So that callers with the same wait don't all come back at the same moment."""
 
 
 class Tries:
@@ -27,20 +27,20 @@ class Tries:
         self._ends_s = now_s() + within_s if within_s is not None else None
         self._made = 0
 
-    def next_wait_s(self, trouble: TroubleError) -> float:
+    def next_wait_s(self, error: ApiError) -> float:
         """Seconds until the next try. Raises ProxyError when there is none."""
         self._made += 1
-        if not trouble.is_passing:
-            raise ProxyError(str(trouble), is_replayable=trouble.is_replayable)
+        if not error.is_passing:
+            raise ProxyError(str(error), is_replayable=error.is_replayable)
         if self._made >= MOST:
-            raise ProxyError(f"{trouble} It was tried {self._made} times.")
-        wait_s = self._backoff_s() if trouble.retry_after_s is None else _spread(trouble.retry_after_s)
-        return self.affordable(wait_s, trouble)
+            raise ProxyError(f"{error} It was tried {self._made} times.")
+        wait_s = self._backoff_s() if error.retry_after_s is None else _spread(error.retry_after_s)
+        return self.affordable(wait_s, error)
 
-    def affordable(self, wait_s: float, trouble: TroubleError) -> float:
+    def affordable(self, wait_s: float, error: ApiError) -> float:
         """The wait itself; raises ProxyError where the job would be over by then."""
         if self._ends_s is not None and self._now_s() + wait_s >= self._ends_s:
-            raise ProxyError(f"{trouble} The next try would be in {wait_s:.0f} s, and the job has to end before.")
+            raise ProxyError(f"{error} The next try would be in {wait_s:.0f} s, and the job has to end before.")
         return wait_s
 
     def _backoff_s(self) -> float:
@@ -70,11 +70,11 @@ def _spread(wait_s: float) -> float:
 FAILURES: Final = 5
 OPEN_S: Final = 15.0
 _PROBE_LOOK_S: Final = 0.5
-"""How soon to look again while one call tries."""
+"""How soon to check again while one call tries."""
 
 
 class Breaker:
-    """Closed: everybody calls. Open: nobody. Half open, when the time is over: one call, which decides."""
+    """Closed: calls pass. Open: none does. Half open, when the time is over: one call passes, and decides."""
 
     def __init__(
         self, failures: int = FAILURES, open_s: float = OPEN_S, now_s: Callable[[], float] = time.monotonic
@@ -98,13 +98,13 @@ class Breaker:
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:
-        """One call. That it is cancelled says nothing of the API, and that it is refused says that the API is there."""
+        """Follow one call. A cancelled one says nothing about the API; a refused one shows that it is up."""
         is_probe = self.is_open
         self._is_probed = self._is_probed or is_probe
         try:
             yield
-        except TroubleError as trouble:
-            self._note(trouble)
+        except ApiError as error:
+            self._note(error)
             raise
         finally:
             self._is_probed = self._is_probed and not is_probe
@@ -113,8 +113,8 @@ class Breaker:
         """An answer came."""
         self._failures = 0
 
-    def _note(self, trouble: TroubleError) -> None:
-        if not trouble.is_outage:
+    def _note(self, error: ApiError) -> None:
+        if not error.is_outage:
             self._failures = 0
             return
         self._failures += 1

@@ -12,7 +12,7 @@ Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 MODEL = "recorded"
 USAGE = {"prompt_tokens": 40, "completion_tokens": 3}
-_STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 
 
 class Api:
@@ -72,7 +72,14 @@ def says(text: str, usage: Any = USAGE, reason: str | None = "stop") -> Behaviou
     events.append(event({"choices": [{"delta": {}, "finish_reason": reason}]}))
     if usage is not None:
         events.append(event({"choices": [], "usage": usage}))
-    return sends(_STREAM + b": a comment\n\n" + b"".join(events) + b"data: [DONE]\n\n")
+    return sends(STREAM + b": a comment\n\n" + b"".join(events) + b"data: [DONE]\n\n")
+
+
+def streams(*contents: Any) -> Behaviour:
+    """An answer in these contents, whatever they are."""
+    events = [event({"choices": [{"delta": {"content": content}}]}) for content in contents]
+    last = event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+    return sends(STREAM + b"".join(events) + last + b"data: [DONE]\n\n")
 
 
 def says_at_once(text: str) -> Behaviour:
@@ -83,7 +90,7 @@ def says_at_once(text: str) -> Behaviour:
 
 def breaks_off(text: str) -> Behaviour:
     """Half an answer, then the connection ends."""
-    return sends(_STREAM + event({"choices": [{"delta": {"content": text}, "finish_reason": None}]}))
+    return sends(STREAM + event({"choices": [{"delta": {"content": text}, "finish_reason": None}]}))
 
 
 def refuses(status: int, body: Any = None, **headers: str) -> Behaviour:
@@ -109,7 +116,7 @@ async def hangs(writer: asyncio.StreamWriter) -> None:
 async def stays(writer: asyncio.StreamWriter) -> None:
     """Answers in chunks, and keeps the connection for the next question."""
     last = event({"choices": [{"delta": {"content": "Here."}, "finish_reason": "stop"}]}) + b"data: [DONE]\n\n"
-    writer.write(_STREAM.replace(b"Connection: close", b"Transfer-Encoding: chunked"))
+    writer.write(STREAM.replace(b"Connection: close", b"Transfer-Encoding: chunked"))
     writer.write(f"{len(last):x}\r\n".encode() + last + b"\r\n")
     await writer.drain()
     writer.write(b"0\r\n\r\n")
@@ -118,7 +125,7 @@ async def stays(writer: asyncio.StreamWriter) -> None:
 
 async def reads_for_long(writer: asyncio.StreamWriter) -> None:
     """Sends the head at once and its first word when it has read the prompt, as llama-server does."""
-    writer.write(_STREAM)
+    writer.write(STREAM)
     await writer.drain()
     await asyncio.sleep(0.5)
     writer.write(event({"choices": [{"delta": {"content": "Read."}, "finish_reason": "stop"}]}))
@@ -126,21 +133,21 @@ async def reads_for_long(writer: asyncio.StreamWriter) -> None:
 
 async def begins_and_hangs(writer: asyncio.StreamWriter) -> None:
     """Says one word and nothing more."""
-    writer.write(_STREAM + event({"choices": [{"delta": {"content": "Well"}, "finish_reason": None}]}))
+    writer.write(STREAM + event({"choices": [{"delta": {"content": "Well"}, "finish_reason": None}]}))
     await writer.drain()
     await asyncio.Event().wait()
 
 
 async def never_ends(writer: asyncio.StreamWriter) -> None:
     """Says a long word for ever."""
-    writer.write(_STREAM)
+    writer.write(STREAM)
     while True:
         writer.write(event({"choices": [{"delta": {"content": "x" * 60_000}, "finish_reason": None}]}))
         await writer.drain()
 
 
 async def never_ends_a_line(writer: asyncio.StreamWriter) -> None:
-    writer.write(_STREAM)
+    writer.write(STREAM)
     while True:
         writer.write(b"data: " + b"x" * 60_000)
         await writer.drain()

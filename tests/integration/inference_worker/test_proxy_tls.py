@@ -10,7 +10,7 @@ import trustme
 from contract.messages import Query
 from contract.settings import Secret
 from inference_worker.proxy.api_client import Remote, target_of
-from inference_worker.proxy.errors import TroubleError
+from inference_worker.proxy.errors import ApiError
 from inference_worker.proxy.request import request_for
 from tests.support.openai_api import Api, serving
 
@@ -39,7 +39,8 @@ async def answer(url: str) -> str:
     remote = Remote(target_of(url, allow_http=False), Secret(KEY), first_byte_s=5, idle_s=5)
     try:
         request = request_for(Query(query="Who?"), "recorded", url)
-        return "".join([chunk.text async for chunk in remote.ask(request.body(), request.most_response_bytes)])
+        chunks = remote.ask(request.body(), request.most_response_bytes, request.max_tokens)
+        return "".join([chunk.text async for chunk in chunks])
     finally:
         await remote.close()
 
@@ -69,7 +70,7 @@ async def test_a_certificate_of_another_host_is_told_nothing(
 
 
 async def _is_not_believed(url: str) -> None:
-    with pytest.raises(TroubleError) as raised:
+    with pytest.raises(ApiError) as raised:
         await answer(url)
     assert "certificate is not one that this system trusts" in str(raised.value)
     assert (raised.value.is_passing, raised.value.may_have_cost) == (False, False)

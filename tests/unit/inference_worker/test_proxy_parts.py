@@ -16,12 +16,12 @@ from contract.redaction.custom_rules import OwnRule
 from contract.redaction.redactor import Redactor
 from contract.settings import Secret
 from inference_worker.proxy.api_client import Remote, target_of
-from inference_worker.proxy.errors import TroubleError
+from inference_worker.proxy.errors import ApiError
 from inference_worker.proxy.request import Request, request_for
 from inference_worker.proxy.retries import FAILURES, MOST, OPEN_S, Breaker, Tries, retry_after_s
 
 URL = "https://api.example.com/v1/chat/completions"
-OUTAGE = TroubleError("Down.", is_passing=True)
+OUTAGE = ApiError("Down.", is_passing=True)
 
 
 @pytest.mark.parametrize(
@@ -144,20 +144,20 @@ def test_waits_grow_at_random_and_tries_end() -> None:
 
 
 def test_a_wait_that_is_asked_for_is_kept_and_spread() -> None:
-    waits = {Tries(60).next_wait_s(TroubleError("Busy.", is_passing=True, retry_after_s=10)) for _ in range(20)}
+    waits = {Tries(60).next_wait_s(ApiError("Busy.", is_passing=True, retry_after_s=10)) for _ in range(20)}
     assert all(10 <= wait <= 12.75 for wait in waits)
     assert len(waits) > 1
 
 
 def test_no_try_is_waited_for_past_the_deadline() -> None:
     with pytest.raises(ProxyError, match="the job has to end before"):
-        Tries(5).next_wait_s(TroubleError("Busy.", is_passing=True, retry_after_s=10))
+        Tries(5).next_wait_s(ApiError("Busy.", is_passing=True, retry_after_s=10))
 
 
 @pytest.mark.parametrize(("is_replayable"), [True, False])
 def test_what_does_not_pass_is_not_tried_again(is_replayable: bool) -> None:
     with pytest.raises(ProxyError) as raised:
-        Tries(60).next_wait_s(TroubleError("No.", is_replayable=is_replayable))
+        Tries(60).next_wait_s(ApiError("No.", is_replayable=is_replayable))
     assert raised.value.is_replayable is is_replayable
 
 
@@ -181,9 +181,9 @@ class Clock:
         return self.now_s
 
 
-def fail(breaker: Breaker, trouble: TroubleError = OUTAGE) -> None:
-    with pytest.raises(TroubleError), breaker.guarded():
-        raise trouble
+def fail(breaker: Breaker, error: ApiError = OUTAGE) -> None:
+    with pytest.raises(ApiError), breaker.guarded():
+        raise error
 
 
 def opened(clock: Clock) -> Breaker:
@@ -220,12 +220,12 @@ def test_a_probe_that_fails_opens_it_again_and_one_that_is_cancelled_leaves_the_
 
 
 @pytest.mark.parametrize(
-    "trouble", [TroubleError("No."), TroubleError("Busy.", is_passing=True, retry_after_s=1)], ids=["refused", "busy"]
+    "error", [ApiError("No."), ApiError("Busy.", is_passing=True, retry_after_s=1)], ids=["refused", "busy"]
 )
-def test_an_api_that_refuses_is_there(trouble: TroubleError) -> None:
+def test_an_api_that_refuses_is_there(error: ApiError) -> None:
     breaker = Breaker(now_s=Clock())
     for _ in range(FAILURES - 1):
         fail(breaker)
-    fail(breaker, trouble)
+    fail(breaker, error)
     fail(breaker)
     assert breaker.wait_s() == 0
