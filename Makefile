@@ -102,7 +102,7 @@ docs: setup ## Write the documents that are made from the code
 .PHONY: lock
 lock: setup ## Compile the hashed requirement files anew
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
-	$(COMPILE) --extra llama --extra nats pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) --extra embedding --extra llama --extra nats pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) --extra dev -c requirements/runtime.txt pyproject.toml requirements/build.in -o requirements/dev.txt
 	$(COMPILE) --extra otel -c requirements/dev.txt pyproject.toml -o requirements/otel.txt
 	$(COMPILE) -c requirements/runtime.txt requirements/peers.in -o requirements/peers.txt

@@ -1,0 +1,1 @@
+"""Measures the embedder, and the constants that it is made with."""
