@@ -13,6 +13,7 @@ from ingress.api.routes import create_api
 from ingress.asgi import App
 from ingress.middleware.audit import Audited
 from ingress.middleware.forwarded import Forwarded
+from ingress.middleware.head_as_get import HeadAsGet
 from ingress.middleware.local_host import LocalHostOnly
 from ingress.middleware.metrics import Counted
 from ingress.services import Services
@@ -26,7 +27,7 @@ def create_asgi(services: Services, metrics_address: tuple[str, int]) -> App:
     if services.audit_log:
         # Only the audit log needs the client's address.
         app = Forwarded(Audited(app, services.audit_log))
-    return Counted(app, metrics_address)
+    return HeadAsGet(Counted(app, metrics_address))
 
 
 def create_app(services: Services) -> Litestar:

@@ -24,15 +24,28 @@ def is_at(scope: Scope, address: tuple[str, int]) -> bool:
     return tuple(scope.get("server") or ()) == address
 
 
-_KEY: Final = "docqa.headers"
+_HEADERS: Final = "docqa.headers"
+_IS_EVENT_STREAM: Final = "docqa.is_event_stream"
 
 
 def add_headers(scope: Scope, headers: Mapping[str, str]) -> None:
     """Add headers to whatever response this request gets."""
-    scope[_KEY] = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope[_HEADERS] = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+def note_response(scope: Scope, message: Message) -> None:
+    """Remember of the message that starts the response whether it is an event stream."""
+    scope[_IS_EVENT_STREAM] = any(
+        name == b"content-type" and value.startswith(b"text/event-stream") for name, value in message["headers"]
+    )
+
+
+def is_event_stream(scope: Scope) -> bool:
+    """True for a request whose response has started as an event stream."""
+    return bool(scope.get(_IS_EVENT_STREAM))
 
 
 def carry_headers(scope: Scope, message: Message) -> None:
     """Put the collected headers into the message that starts the response."""
-    if added := scope.get(_KEY):
+    if added := scope.get(_HEADERS):
         message["headers"] = [*message["headers"], *added]

@@ -12,6 +12,8 @@ from ingress.problems import Problem
 MAX_KEY_CHARS: Final = 255
 EVENT_STREAM: Final = "text/event-stream"
 
+_JSON: Final = "application/json"
+_WEIGHT = re.compile(r"q\s*=\s*([01](?:\.[0-9]{0,3})?)")
 _WAIT = re.compile(r"wait=([0-9]{1,9})")
 _KEY = re.compile(rf"[\x21-\x7e]{{1,{MAX_KEY_CHARS}}}")
 
@@ -30,8 +32,7 @@ class Preference(msgspec.Struct, frozen=True):
         headers = request.headers
         wishes = _members(headers, "prefer")
         waits = [float(wait[1]) for wish in wishes if (wait := _WAIT.fullmatch(wish))]
-        accepts = [kind.partition(";")[0].strip() for kind in _members(headers, "accept")]
-        return cls("respond-async" in wishes, waits[0] if waits else None, EVENT_STREAM in accepts, _key(headers))
+        return cls("respond-async" in wishes, waits[0] if waits else None, _prefers_events(headers), _key(headers))
 
     @property
     def returns_later(self) -> bool:
@@ -45,6 +46,18 @@ class Preference(msgspec.Struct, frozen=True):
     @property
     def waits(self) -> bool:
         return not self.respond_async or self.wait_s is not None
+
+
+def _prefers_events(headers: Headers) -> bool:
+    """True when an event stream is accepted, with no lower weight than JSON (RFC 9110, 12.4.2)."""
+    weights = {kind: weight for kind, weight in map(_weighted, _members(headers, "accept"))}
+    return weights.get(EVENT_STREAM, 0.0) > 0 and weights[EVENT_STREAM] >= weights.get(_JSON, 0.0)
+
+
+def _weighted(member: str) -> tuple[str, float]:
+    kind, *parameters = (part.strip() for part in member.split(";"))
+    found = [match for parameter in parameters if (match := _WEIGHT.fullmatch(parameter))]
+    return kind, float(found[0][1]) if found else 1.0
 
 
 def _members(headers: Headers, name: str) -> list[str]:

@@ -133,7 +133,16 @@ async def _events(
 
 
 def require_json(request: HttpRequest) -> None:
-    """Refuse a request whose Content-Type is not JSON, before its body is read."""
+    """Refuse a request whose body is not JSON as it is, before the body is read."""
+    coding = request.headers.get("content-encoding", "").strip()
+    if coding and coding.lower() != "identity":
+        raise Problem(
+            415,
+            "unsupported-media-type",
+            "The body must not be compressed",
+            f"Header `Content-Encoding`: {coding[:40]!r} is not supported: send the body uncompressed.",
+            headers={"Accept-Encoding": "identity"},
+        )
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != JSON:
         raise Problem(

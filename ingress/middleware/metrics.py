@@ -5,7 +5,7 @@ import time
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, generate_latest
 
 from contract.bus import QueueState
-from ingress.asgi import App, Message, Receive, Scope, Send, carry_headers, is_at
+from ingress.asgi import App, Message, Receive, Scope, Send, carry_headers, is_at, note_response
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -75,6 +75,7 @@ class Counted:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                note_response(scope, message)
                 carry_headers(scope, message)
             await send(message)
 

@@ -7,9 +7,11 @@ import asyncio
 from typing import Any, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from ingress.problems import MEDIA_TYPE, Problem
+from ingress.server.half_closed import HalfClosedProtocol
+from ingress.server.request_parser import RequestParser
 
 HEAD_WITHIN_S: Final = 10.0
 REQUEST_WITHIN_S: Final = 30.0
@@ -29,11 +31,12 @@ HEAD_TOO_LARGE = Problem(
 NOT_HTTP = Problem(400, "bad-request", "The request can't be understood", "This is not HTTP/1.1.")
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(HalfClosedProtocol):
     """Closes connections that are too slow and refuses heads that are too large, before the application sees them."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.parser = RequestParser(self)  # type: ignore[assignment]  # the same methods, and no base class to share
         self._reading: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
         self._head_bytes = 0

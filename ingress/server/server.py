@@ -40,6 +40,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,  # type: ignore[arg-type]  # uvicorn's type is its own protocol of ASGI
                 http=BoundedProtocol,
+                ws="none",
                 loop="uvloop",
                 lifespan="on",
                 log_config=None,

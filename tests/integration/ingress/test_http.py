@@ -225,6 +225,13 @@ async def test_json_may_say_so_in_other_words(ingress: Ingress, content_type: st
     assert response.status_code == 202
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "GZIP, identity"])
+async def test_a_compressed_body_is_a_415_that_names_the_header(ingress: Ingress, coding: str) -> None:
+    response = await ingress.ask(headers={"Content-Encoding": coding})
+    assert "`Content-Encoding`" in problem(response, 415, "unsupported-media-type")["detail"]
+    assert response.headers["accept-encoding"] == "identity"
+
+
 @pytest.mark.parametrize("path", ["/", "/api", "/api/query/", "/api/jobs", "/nowhere"])
 async def test_what_is_not_there_is_a_404(ingress: Ingress, path: str) -> None:
     response = await ingress.http.get(path)

@@ -65,7 +65,13 @@ def test_who_wants_an_answer_at_once_waits_only_when_a_wait_is_named() -> None:
         ("text/event-stream", True),
         ("Text/Event-Stream; q=0.9", True),
         ("application/json, text/event-stream", True),
+        ("application/json;q=0.5, text/event-stream", True),
+        ("text/event-stream;level=1;q=0.001", True),
         ("application/json", False),
+        ("application/json, text/event-stream;q=0", False),
+        ("application/json, text/event-stream; q=0.0", False),
+        ("text/event-stream;q=0.5, application/json", False),
+        ("text/event-stream;q=0.5, application/json;q=0.6", False),
         ("*/*", False),
     ],
 )
