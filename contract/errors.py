@@ -55,6 +55,13 @@ class QueueFullError(BusError):
     """The queue is full."""
 
 
+class StoreFullError(BusError):
+    """A store on the bus is full."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The store {name} is full.")
+
+
 class MessageTooLargeError(BusError):
     """The message is larger than the bus accepts."""
 

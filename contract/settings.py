@@ -205,6 +205,10 @@ KNOWN_NAMES = frozenset(
 SECRET_NAMES = frozenset({"COPILOT_API_KEY", "DOCQA_NATS_PASSWORD", "DOCQA_STORE_KEY", "DOCQA_TOKEN"})
 """Settings that may also come as a file: from $CREDENTIALS_DIRECTORY, or named by `<NAME>_FILE`."""
 
+_LOCKS = frozenset({"DOCQA_TOKENS"})
+"""Settings that protect: set but empty, they are refused, since "not set" would leave the system open."""
+_SENT_IN_HEADERS = frozenset({"COPILOT_API_KEY", "DOCQA_TOKEN"})
+_VISIBLE = re.compile(r"[!-~]+")
 _FILE_NAMES = frozenset(f"{name}_FILE" for name in SECRET_NAMES)
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -217,6 +221,8 @@ def load(kind: type[S], environment: Mapping[str, str]) -> S:
     for info in msgspec.structs.fields(kind):
         name = info.encode_name
         text = read_secret(name, environment) if name in SECRET_NAMES else environment.get(name)
+        if name in _LOCKS and text is not None:
+            _named(name, text)
         if text:
             values[name] = text
     try:
@@ -243,24 +249,44 @@ def refuse_unknown(environment: Mapping[str, str]) -> None:
 
 
 def read_secret(name: str, environment: Mapping[str, str]) -> str | None:
-    """A secret's text: from $CREDENTIALS_DIRECTORY, else from the file that `<name>_FILE` names, else as given."""
+    """A secret's text: from $CREDENTIALS_DIRECTORY, else from the file that `<name>_FILE` names, else as given.
+
+    Wherever it comes from, blanks, line ends and a byte order mark around it are removed. Raises SettingsError for a
+    secret that is empty then, or can't be sent as it is.
+    """
     if (folder := environment.get("CREDENTIALS_DIRECTORY")) and (Path(folder) / name).is_file():
         return _read(name, Path(folder) / name)
-    if path := environment.get(f"{name}_FILE"):
-        return _read(f"{name}_FILE", Path(path))
-    return environment.get(name)
+    if (path := environment.get(f"{name}_FILE")) is not None:
+        return _read(f"{name}_FILE", Path(_named(f"{name}_FILE", path)))
+    given = environment.get(name)
+    return None if given is None else _cleaned(name, given, name)
+
+
+def _named(name: str, path: str) -> str:
+    if not path.strip():
+        raise SettingsError(f"{name} is empty: name a file there, or leave it unset.")
+    return path
+
+
+def _cleaned(name: str, text: str, source: str) -> str:
+    text = text.strip().removeprefix("\ufeff").strip()
+    if not text:
+        # Treated as "not set", an empty secret would disable the protection it is meant to give.
+        raise SettingsError(f"{source} is empty: put the secret there, or leave {name} unset.")
+    if name in _SENT_IN_HEADERS and not _VISIBLE.fullmatch(text):
+        raise SettingsError(f"{source}: it must have visible ASCII characters only, without blanks inside.")
+    if not text.isprintable():
+        raise SettingsError(f"{source}: it has characters that can't be printed, such as a line end inside.")
+    return text
 
 
 def _read(name: str, path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise SettingsError(f"{name}: can't read {path}: {reason}.") from None
-    if not text:
-        # Treated as "not set", an empty file would disable the protection it is meant to give.
-        raise SettingsError(f"{name}: {path} is empty.")
-    return text
+    return _cleaned(name.removesuffix("_FILE"), text, f"{name}: {path}")
 
 
 def _decode_custom(kind: type, value: Any) -> Any:

@@ -5,7 +5,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
-from contract.errors import BadMessageError, BusUnavailableError, NotProvisionedError
+from contract.errors import BadMessageError, BusUnavailableError, NotProvisionedError, StoreFullError
 from ingress import problems
 from ingress.api.health import create_health
 from ingress.api.openapi import show_schema
@@ -40,6 +40,7 @@ def create_app(services: Services) -> Litestar:
             BadMessageError: problems.on_bad_message,
             BusUnavailableError: problems.on_bus_unavailable,
             NotProvisionedError: problems.on_bus_unavailable,
+            StoreFullError: problems.on_store_full,
             HTTPException: problems.on_http_exception,
             Exception: problems.on_unexpected,
         },

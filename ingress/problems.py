@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from msgspec import UNSET
 
-from contract.errors import BadMessageError, BusUnavailableError, NotProvisionedError
+from contract.errors import BadMessageError, BusUnavailableError, NotProvisionedError, StoreFullError
 from contract.messages import Failure
 from ingress.asgi import Send
 
@@ -126,6 +126,16 @@ def bus_unavailable(detail: str | None = None) -> Problem:
     )
 
 
+def store_full() -> Problem:
+    return Problem(
+        503,
+        "store-full",
+        "The store of results is full",
+        "Nothing was changed: try again later, once results have expired or DOCQA_RESULTS_MAX_BYTES was raised.",
+        headers={"Retry-After": "30"},
+    )
+
+
 def outcome_unknown(job_id: str, location: str) -> Problem:
     return Problem(
         503,
@@ -207,6 +217,10 @@ def on_bad_message(_: Request[Any, Any, Any], error: BadMessageError) -> Respons
 
 def on_bus_unavailable(_: Request[Any, Any, Any], error: BusUnavailableError | NotProvisionedError) -> Response[bytes]:
     return bus_unavailable().response()
+
+
+def on_store_full(_: Request[Any, Any, Any], error: StoreFullError) -> Response[bytes]:
+    return store_full().response()
 
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

@@ -15,6 +15,7 @@ from ingress.auth.token_watch import TokensOnDisk
 from ingress.jobs.admission import Admission
 from ingress.jobs.quota import Quota
 from ingress.jobs.replies import Replies
+from ingress.jobs.result_store import ResultStore
 from ingress.jobs.workers import Fleet
 from ingress.middleware.audit_log import AuditLog, target_of
 from ingress.settings import IngressSettings
@@ -31,6 +32,7 @@ class Services(msgspec.Struct, frozen=True):
     fleet: Fleet
     replies: Replies
     quota: Quota
+    results: ResultStore
     admission: Admission
     keyring: Keyring
     tokens: TokensOnDisk | None
@@ -48,6 +50,7 @@ class Services(msgspec.Struct, frozen=True):
             fleet=fleet,
             replies=Replies(bus),
             quota=quota,
+            results=ResultStore(bus),
             admission=Admission(bus, fleet, quota, settings.max_body_bytes, settings.redactor(), tracer),
             keyring=Keyring(settings, tokens.read_first() if tokens else TokensFile()),
             tokens=tokens,

@@ -1,5 +1,6 @@
 """A key-value bucket on the bus: the value of a key, and the sequence of its write."""
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -10,7 +11,7 @@ from nats.js.api import Header
 
 from contract.bus.nats_errors import NO_MESSAGE, WRONG_LAST_SEQUENCE, translated_errors
 from contract.bus.stream_info import decode_page
-from contract.errors import BusError
+from contract.errors import BusError, StoreFullError
 
 Request: TypeAlias = Callable[[str, bytes], Awaitable[bytes]]
 """Sends a request to a subject and returns the reply; raises BusError."""
@@ -21,6 +22,17 @@ class Entry(msgspec.Struct, frozen=True):
 
     value: bytes
     seq: int
+
+
+class BucketSize(msgspec.Struct, frozen=True):
+    """Bytes stored, and the bound; 0: no bound."""
+
+    used_bytes: int
+    max_bytes: int
+
+    @property
+    def free_bytes(self) -> float:
+        return self.max_bytes - self.used_bytes if self.max_bytes else math.inf
 
 
 class Bucket:
@@ -52,10 +64,10 @@ class Bucket:
     async def swap(self, key: str, value: bytes, last_seq: int) -> int | None:
         """Write the key if its last write was `last_seq` (0 = none). Returns this write's sequence.
 
-        None when another write came first; raises BusError.
+        None when another write came first; raises BusError, which is StoreFullError where the bucket has no room.
         """
         headers = {Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(last_seq)}
-        with translated_errors():
+        with translated_errors(StoreFullError(self._name)):
             try:
                 stored = await self._js.publish(self._subject(key), value, headers=headers)
             except nats.js.errors.APIError as error:
@@ -66,7 +78,7 @@ class Bucket:
 
     async def put(self, key: str, value: bytes) -> int:
         """Write the key, replacing any value. Returns this write's sequence; raises BusError."""
-        with translated_errors():
+        with translated_errors(StoreFullError(self._name)):
             return (await self._js.publish(self._subject(key), value)).seq
 
     async def remove(self, seq: int) -> None:
@@ -77,6 +89,11 @@ class Bucket:
             except nats.js.errors.APIError as error:
                 if error.err_code != NO_MESSAGE:
                     raise
+
+    async def size(self) -> BucketSize:
+        """How much of its bound is used; needs the right to read the stream's info. Raises BusError."""
+        page = decode_page(await self._request(f"$JS.API.STREAM.INFO.{self._stream}", b""))
+        return BucketSize(page.state.bytes, max(page.config.max_bytes, 0))
 
     async def keys(self) -> list[str]:
         """All keys; needs the right to read the stream's info. Raises BusError."""

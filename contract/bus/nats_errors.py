@@ -28,14 +28,15 @@ _MESSAGE_TOO_LARGE = 10054
 
 
 @contextlib.contextmanager
-def translated_errors() -> Iterator[None]:
-    """Raise the project's exceptions in place of nats-py's."""
+def translated_errors(when_full: BusError | None = None) -> Iterator[None]:
+    """Raise the project's exceptions in place of nats-py's; `when_full` in place of QueueFullError."""
     try:
         yield
     except (nats.js.errors.NoStreamResponseError, nats.errors.NoRespondersError):
         raise NotProvisionedError from None
     except nats.js.errors.APIError as error:
-        raise _from_api_error(error) from None
+        translated = _from_api_error(error)
+        raise when_full if when_full and isinstance(translated, QueueFullError) else translated from None
     except TimeoutError:
         # Also nats.errors.TimeoutError; a denied permission looks the same, and only the log shows it.
         raise OutcomeUnknownError from None

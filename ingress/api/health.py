@@ -42,6 +42,7 @@ async def health(request: HttpRequest) -> HttpResponse:
         "rate_limit": rate_limit(services),
         "tokens": tokens(services),
         "audit": audit(services),
+        "results": results(services),
         "workers": workers,
     }
     return Response(msgspec.json.encode(body), media_type=JSON)
@@ -54,7 +55,11 @@ async def queue_state(services: Services) -> QueueState:
 
 def errors(services: Services) -> list[str]:
     """What is wrong apart from the bus and the workers."""
-    found = (services.tokens and services.tokens.error, services.audit_log and services.audit_log.error)
+    found = (
+        services.results.error,
+        services.tokens and services.tokens.error,
+        services.audit_log and services.audit_log.error,
+    )
     return [error for error in found if error]
 
 
@@ -75,6 +80,13 @@ def tokens(services: Services) -> dict[str, Any]:
     if services.keyring.anybody:
         return {"status": "off"}
     return _status(services.tokens.error if services.tokens else None)
+
+
+def results(services: Services) -> dict[str, Any]:
+    size = services.results.size
+    if size is None:
+        return {"status": "unknown"}
+    return _status(services.results.error) | {"bytes": size.used_bytes, "max_bytes": size.max_bytes}
 
 
 def audit(services: Services) -> dict[str, Any]:

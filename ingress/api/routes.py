@@ -27,7 +27,7 @@ from ingress.jobs import status as jobs
 from ingress.jobs.admission import Asked, location_of
 from ingress.jobs.replies import Reply
 from ingress.jobs.status import Unfinished
-from ingress.jobs.waiting import HungUpError, end, result_of, unless_hung_up
+from ingress.jobs.waiting import HungUpError, end_if_possible, result_of, unless_hung_up
 from ingress.middleware.audit import Decision, record_of
 from ingress.problems import Problem
 from ingress.services import HttpRequest, HttpResponse, Services, services_of
@@ -94,7 +94,7 @@ async def _wait(
             return respond(asked, await unless_hung_up(request.receive, waiting))
     except HungUpError:
         if not preference.returns_later:
-            await end(services.bus, asked.job, "cancelled", "The client hung up.", sha256)
+            await end_if_possible(services.bus, asked.job, "cancelled", "The client hung up.", sha256)
         return Response(b"", status_code=CLIENT_CLOSED_REQUEST)
 
 
@@ -128,7 +128,8 @@ async def _events(
                     ending.cancel()
                     if not preference.returns_later:
                         # Shielded: the hang-up that cancels this stream must not cancel the job's cancellation.
-                        cancelling = end(services.bus, job, "cancelled", "The client hung up.", admitted.sha256)
+                        detail = "The client hung up."
+                        cancelling = end_if_possible(services.bus, job, "cancelled", detail, admitted.sha256)
                         await asyncio.shield(asyncio.ensure_future(cancelling))
 
 

@@ -1,14 +1,19 @@
 """Waits for a job: until its result, its deadline, the end of the client's wait, or its hang-up."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
+
+import structlog
 
 from contract.bus import Bus
 from contract.errors import BusError
 from contract.messages import Failure, FailureCode, Result, decode_result, encode
 from contract.topology import JobName
 from ingress.jobs.replies import Reply
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -27,22 +32,29 @@ async def result_of(
     if result or reply.is_released or deadline_s > wait_s:
         return result
     detail = f"No answer was made within {deadline_s:g} s: ask again with a later `deadline_s`, or a shorter context."
-    return await end(bus, job, "deadline-exceeded", detail, sha256)
+    return await end_if_possible(bus, job, "deadline-exceeded", detail, sha256)
 
 
-async def end(bus: Bus, job: JobName, code: FailureCode, detail: str, sha256: str | None = None) -> Result | None:
-    """Store a failure as the job's result and cancel the job.
+async def end_if_possible(bus: Bus, job: JobName, code: FailureCode, detail: str, sha256: str) -> Result | None:
+    """Like `end`, but None when the bus can't store the failure now: the worker ends the job then."""
+    try:
+        return await end(bus, job, code, detail, sha256)
+    except BusError as error:
+        log.warning("job not ended", job=job.key, code=code, reason=str(error))
+        return None
 
-    Returns the stored result, which is an answer if that came first; None when the bus is unavailable.
+
+async def end(bus: Bus, job: JobName, code: FailureCode, detail: str, sha256: str | None = None) -> Result:
+    """Store a failure as the job's result and cancel the job; raises BusError when it is not stored.
+
+    Returns the stored result, which is an answer if that came first.
     """
     failure = Failure(id=job.job_id, code=code, detail=detail)
     if sha256:
         failure = Failure(id=job.job_id, code=code, detail=detail, body_sha256=sha256)
-    try:
-        stored_result = await bus.results.create(job.key, encode(failure))
+    stored_result = await bus.results.create(job.key, encode(failure))
+    with contextlib.suppress(BusError):
         await bus.publish(job.cancel_subject, b"")
-    except BusError:
-        return None
     return decode_result(stored_result.value)
 
 

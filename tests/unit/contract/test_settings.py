@@ -60,7 +60,43 @@ def test_without_any_variable_every_service_has_its_defaults() -> None:
 
 
 def test_an_empty_variable_is_one_that_is_not_set() -> None:
-    assert load(IngressSettings, {"DOCQA_PORT": "", "DOCQA_TOKEN": ""}) == IngressSettings()
+    assert load(IngressSettings, {"DOCQA_PORT": "", "DOCQA_RATE_LIMIT": ""}) == IngressSettings()
+
+
+@pytest.mark.parametrize("value", ["", " ", "\n", "\ufeff"])
+@pytest.mark.parametrize("name", [*sorted(SECRET_NAMES), "DOCQA_TOKEN_FILE", "DOCQA_TOKENS"])
+def test_an_empty_secret_is_refused_since_it_would_open_the_door(name: str, value: str) -> None:
+    if name in ("DOCQA_TOKEN_FILE", "DOCQA_TOKENS") and value == "\ufeff":
+        value = ""
+    kind = {"COPILOT_API_KEY": WorkerSettings, "DOCQA_STORE_KEY": QueueSettings}.get(name, IngressSettings)
+    assert sentence_of(kind, **{name: value}).startswith(f"{name} is empty: ")
+
+
+@pytest.mark.parametrize("around", [("", "\n"), ("", "\r\n"), (" \t", " "), ("\ufeff", ""), ("\ufeff", " \n\n")])
+@pytest.mark.parametrize("name", sorted(SECRET_NAMES))
+def test_what_is_around_a_secret_is_removed_wherever_it_comes_from(
+    tmp_path: Path, name: str, around: tuple[str, str]
+) -> None:
+    text = around[0] + "s3cret-" + "0" * 32 + around[1]
+    (tmp_path / name).write_text(text, encoding="utf-8", newline="")
+    sources = ({name: text}, {f"{name}_FILE": str(tmp_path / name)}, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    for source in sources:
+        assert read_secret(name, source) == "s3cret-" + "0" * 32
+
+
+@pytest.mark.parametrize(
+    "secret", ["s3cret\nsecond", "s3 cret", "s3cr\u00e9t", "s3cret\u200b", "s3cret\x00", "\udcffs3cret"]
+)
+@pytest.mark.parametrize("name", ["COPILOT_API_KEY", "DOCQA_TOKEN"])
+def test_a_secret_that_no_header_can_carry_is_refused_at_the_start(name: str, secret: str) -> None:
+    kind = WorkerSettings if name == "COPILOT_API_KEY" else IngressSettings
+    assert sentence_of(kind, **{name: secret}).startswith(f"{name}: it must have visible ASCII characters only")
+
+
+def test_a_password_of_the_bus_may_have_any_characters_that_can_be_printed() -> None:
+    assert read_secret("DOCQA_NATS_PASSWORD", {"DOCQA_NATS_PASSWORD": "pass w\u00f6rd"}) == "pass w\u00f6rd"
+    with pytest.raises(SettingsError, match=r"^DOCQA_NATS_PASSWORD: "):
+        read_secret("DOCQA_NATS_PASSWORD", {"DOCQA_NATS_PASSWORD": "pass\nword"})
 
 
 def test_values_are_read_from_the_environment() -> None:
@@ -160,16 +196,16 @@ def test_the_echo_engine_does_not_run_in_production() -> None:
 def test_a_secret_comes_from_systemds_folder_then_from_its_file_then_from_the_environment(tmp_path: Path) -> None:
     folder, file = tmp_path / "credentials", tmp_path / "token"
     folder.mkdir()
-    file.write_text("from the file\n")
+    file.write_text("from-the-file\n")
     environment = {
         "CREDENTIALS_DIRECTORY": str(folder),
         "DOCQA_TOKEN_FILE": str(file),
-        "DOCQA_TOKEN": "from the environment",
+        "DOCQA_TOKEN": "from-the-environment",
     }
-    assert read_secret("DOCQA_TOKEN", environment) == "from the file"
-    (folder / "DOCQA_TOKEN").write_text("from systemd\n")
-    assert read_secret("DOCQA_TOKEN", environment) == "from systemd"
-    assert read_secret("DOCQA_TOKEN", {"DOCQA_TOKEN": "from the environment"}) == "from the environment"
+    assert read_secret("DOCQA_TOKEN", environment) == "from-the-file"
+    (folder / "DOCQA_TOKEN").write_text("from-systemd\n")
+    assert read_secret("DOCQA_TOKEN", environment) == "from-systemd"
+    assert read_secret("DOCQA_TOKEN", {"DOCQA_TOKEN": "from-the-environment"}) == "from-the-environment"
     assert read_secret("DOCQA_TOKEN", {}) is None
 
 
