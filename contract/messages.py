@@ -103,6 +103,12 @@ FailureCode = Literal[
 ]
 
 
+TEMPORARY_FAILURES: Final[frozenset[str]] = frozenset(
+    {"budget-exhausted", "deadline-exceeded", "document-not-ready", "library-unavailable", "proxy-error"}
+)
+"""Codes of failures that the same question may not meet again later."""
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="failed"):
     """A job that ended without an answer, and why; `dead_letter` says that it can be replayed."""
 
@@ -158,6 +164,7 @@ class WorkerAnnouncement(msgspec.Struct, frozen=True, kw_only=True):
     context_tokens: int
     max_prompt_bytes: int
     leaving: bool = False
+    error: Annotated[str, Meta(description="Why it can't store results now; empty while it can.")] = ""
     tuning: Tuning | None = None
     """None where the model needs none."""
 

@@ -219,7 +219,8 @@ def on_bus_unavailable(_: Request[Any, Any, Any], error: BusUnavailableError | N
     return bus_unavailable().response()
 
 
-def on_store_full(_: Request[Any, Any, Any], error: StoreFullError) -> Response[bytes]:
+def on_store_full(request: Request[Any, Any, Any], error: StoreFullError) -> Response[bytes]:
+    request.app.state.services.results.on_full()
     return store_full().response()
 
 

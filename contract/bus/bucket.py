@@ -1,6 +1,5 @@
 """A key-value bucket on the bus: the value of a key, and the sequence of its write."""
 
-import math
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -22,17 +21,6 @@ class Entry(msgspec.Struct, frozen=True):
 
     value: bytes
     seq: int
-
-
-class BucketSize(msgspec.Struct, frozen=True):
-    """Bytes stored, and the bound; 0: no bound."""
-
-    used_bytes: int
-    max_bytes: int
-
-    @property
-    def free_bytes(self) -> float:
-        return self.max_bytes - self.used_bytes if self.max_bytes else math.inf
 
 
 class Bucket:
@@ -89,11 +77,6 @@ class Bucket:
             except nats.js.errors.APIError as error:
                 if error.err_code != NO_MESSAGE:
                     raise
-
-    async def size(self) -> BucketSize:
-        """How much of its bound is used; needs the right to read the stream's info. Raises BusError."""
-        page = decode_page(await self._request(f"$JS.API.STREAM.INFO.{self._stream}", b""))
-        return BucketSize(page.state.bytes, max(page.config.max_bytes, 0))
 
     async def keys(self) -> list[str]:
         """All keys; needs the right to read the stream's info. Raises BusError."""

@@ -66,6 +66,7 @@ class Heartbeat:
             context_tokens=self.engine.context_tokens,
             max_prompt_bytes=self.engine.max_prompt_bytes,
             leaving=leaving,
+            error=self._worker.error,
             tuning=self._tuning(),
         )
         with contextlib.suppress(BusError):

@@ -33,6 +33,8 @@ class Outbox:
         self._on_stuck = on_stuck
         self._on_free = on_free
         self._stuck: set[str] = set()
+        self.error = ""
+        """Why something can't be stored now; empty while nothing is stuck."""
 
     async def store(self, job: JobName, result: Result) -> Result:
         """Create the job's result; returns what is stored, which may be another's that came first.
@@ -88,6 +90,7 @@ class Outbox:
             self._note_free(key)
 
     def _note_stuck(self, key: str, error: BusError) -> None:
+        self.error = f"Results can't be stored: {error}"
         if key not in self._stuck:
             log.warning("result can't be stored; retrying, and fetching no new jobs", job=key, reason=str(error))
             self._stuck.add(key)
@@ -97,4 +100,5 @@ class Outbox:
         if key in self._stuck:
             self._stuck.discard(key)
             if not self._stuck:
+                self.error = ""
                 self._on_free()

@@ -96,6 +96,11 @@ class Worker:
         return self._slots.running
 
     @property
+    def error(self) -> str:
+        """Why results can't be stored now; empty while they can."""
+        return self._outbox.error
+
+    @property
     def held(self) -> int:
         return self.consumer.held
 

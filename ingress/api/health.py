@@ -83,10 +83,7 @@ def tokens(services: Services) -> dict[str, Any]:
 
 
 def results(services: Services) -> dict[str, Any]:
-    size = services.results.size
-    if size is None:
-        return {"status": "unknown"}
-    return _status(services.results.error) | {"bytes": size.used_bytes, "max_bytes": size.max_bytes}
+    return _status(services.results.error)
 
 
 def audit(services: Services) -> dict[str, Any]:

@@ -72,7 +72,7 @@ async def understand(request: HttpRequest, services: Services, preference: Prefe
     body = await request.body()
     record.asked(len(body))
     question = decode_question(body)
-    job = services.admission.new_job(request.user.client, preference.key)
+    job = await services.admission.job_for(request.user.client, preference.key)
     logs.about_job(job, trace)
     query = await services.admission.prepare(question, record)
     record.named(job.job_id)

@@ -20,7 +20,7 @@ from contract.errors import (
     QueueFullError,
     TooManySecretsError,
 )
-from contract.messages import Query, Question, Result, body_hash, encode
+from contract.messages import TEMPORARY_FAILURES, Failure, Query, Question, Result, body_hash, encode
 from contract.redaction.redactor import Redactor
 from contract.runtime.metrics import count_redactions
 from contract.runtime.tracing import NO_TRACER, Tracer
@@ -77,10 +77,32 @@ class Admission:
         self._max_body_bytes = max_body_bytes
         self._queue: QueueState | None = None
 
-    def new_job(self, client: str, key: str | None = None) -> JobName:
-        """A new job's name; with a key, the same for the same client and key."""
-        job_id = str(uuid7()) if key is None else derived_id(client, key)
-        return JobName(topology.HTTP_PUBLISHER, client, job_id)
+    async def job_for(self, client: str, key: str | None = None) -> JobName:
+        """A new job's name; with a key, the same for the same client and key. Raises Problem.
+
+        A temporary failure is no result of its key: the next request with the key is another job.
+        """
+        if key is None:
+            return JobName(topology.HTTP_PUBLISHER, client, str(uuid7()))
+        with _problems_instead(problems.bus_unavailable()):
+            return _keyed_job(client, key, await self._temporary_failures(client, key))
+
+    async def _temporary_failures(self, client: str, key: str) -> int:
+        """How many of the key's jobs, which are numbered from 0, have failed temporarily; raises BusError."""
+        failed, number = 0, 0
+        while await self._has_failed_temporarily(_keyed_job(client, key, number)):
+            failed, number = number + 1, 2 * number + 1
+        while failed < number:
+            middle = (failed + number) // 2
+            if await self._has_failed_temporarily(_keyed_job(client, key, middle)):
+                failed = middle + 1
+            else:
+                number = middle
+        return failed
+
+    async def _has_failed_temporarily(self, job: JobName) -> bool:
+        result = await stored(self._bus, job)
+        return isinstance(result, Failure) and result.code in TEMPORARY_FAILURES
 
     async def prepare(self, question: Question, record: Record) -> Query:
         """The sanitized question; raises Problem when it fits no live worker's model, or holds too many secrets."""
@@ -201,6 +223,12 @@ def _problems_instead(problem: problems.Problem) -> Iterator[None]:
         yield
     except BusError:
         raise problem from None
+
+
+def _keyed_job(client: str, key: str, number: int) -> JobName:
+    """The key's first job, or a later one."""
+    later = (str(number),) if number else ()
+    return JobName(topology.HTTP_PUBLISHER, client, derived_id(client, key, *later))
 
 
 def location_of(job_id: str) -> str:

@@ -1,50 +1,32 @@
-"""Watches how full the store of results is: a full one accepts no result, so workers and cancels wait."""
+"""Knows whether the store of results is full, from refused writes: this ingress's own, and those of live workers."""
 
-import asyncio
+import math
+import time
 from typing import Final
 
-import structlog
+from ingress.jobs.workers import Fleet
 
-from contract.bus import Bus
-from contract.bus.bucket import BucketSize
-from contract.errors import BusError
-
-CHECKS_EVERY_S: Final = 2.0
-LEAST_FREE_BYTES: Final = 65_536
-"""With less room than that, answers of ordinary length may not be stored."""
-
-log = structlog.get_logger(__name__)
+FULL_FOR_S: Final = 60.0
+"""How long a refused write of this ingress counts."""
 
 
 class ResultStore:
-    """The store's size at the last check; None before the first one, or where it can't be read."""
+    """What is known of the store; nothing is asked, since listing it would show other publishers' jobs."""
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-        self.size: BucketSize | None = None
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._refused_at_s = -math.inf
+
+    def on_full(self) -> None:
+        """A write was refused for want of room."""
+        self._refused_at_s = time.monotonic()
 
     @property
     def error(self) -> str | None:
-        """A sentence while the store is full or nearly so, else None."""
-        if self.size is None or self.size.free_bytes >= LEAST_FREE_BYTES:
-            return None
-        return (
-            f"The store of results is full ({self.size.used_bytes} of {self.size.max_bytes} bytes): new results wait "
-            "until old ones expire or are erased, or DOCQA_RESULTS_MAX_BYTES is raised."
-        )
-
-    async def keep_checking(self) -> None:
-        """Check every CHECKS_EVERY_S seconds; does not return."""
-        while True:
-            await self.check()
-            await asyncio.sleep(CHECKS_EVERY_S)
-
-    async def check(self) -> None:
-        """Read the size now; on a bus that does not answer, keep the last one."""
-        was_full = self.error is not None
-        try:
-            self.size = await self._bus.results.size()
-        except BusError:
-            return
-        if self.error and not was_full:
-            log.error("the store of results is full", used=self.size.used_bytes, limit=self.size.max_bytes)
+        """A sentence while results can't be stored, else None."""
+        if time.monotonic() - self._refused_at_s < FULL_FOR_S:
+            return (
+                "The store of results is full: new results wait until old ones expire or are erased, "
+                "or until DOCQA_RESULTS_MAX_BYTES is raised."
+            )
+        return next((worker.error for worker in self._fleet.live() if worker.error), None)

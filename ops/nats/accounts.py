@@ -174,7 +174,6 @@ def _ingress(password: str) -> ImportingAccount:
             f"$KV.{topology.CACHE_BUCKET}.{_HTTP}.>",
             f"$KV.{topology.CACHE_BUCKET}.{topology.EVERYBODY}.*",
             f"$JS.API.STREAM.INFO.{_JOBS}",
-            f"$JS.API.STREAM.INFO.KV_{_RESULTS}",
             f"$JS.API.CONSUMER.INFO.{_JOBS}.{_DURABLE}",
             f"$JS.API.DIRECT.GET.{_JOBS}.{topology.jobs_subjects(_HTTP)}",
             f"$JS.API.DIRECT.GET.KV_{_RESULTS}.$KV.{_RESULTS}.{_HTTP}.>",

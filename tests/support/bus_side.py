@@ -15,7 +15,7 @@ from uuid_utils import uuid7
 
 from contract import topology
 from contract.bus import Bus
-from contract.errors import QueueFullError
+from contract.errors import StoreFullError
 from contract.messages import DeadLetter, Query, Result, decode_result, encode
 from contract.topology import JobName
 from tests.support.nats_server import RunningServer
@@ -81,7 +81,7 @@ async def dead_letters(bus: Bus) -> dict[str, DeadLetter]:
 async def fill_results(bus: Bus) -> None:
     """Leave no room for another result."""
     for size in (1000, 100, 1):
-        with contextlib.suppress(QueueFullError):
+        with contextlib.suppress(StoreFullError):
             for number in itertools.count():
                 await bus.results.create(f"filler.{size}.{number}", b"x" * size)
 

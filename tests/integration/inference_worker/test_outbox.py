@@ -80,9 +80,11 @@ async def test_a_full_bucket_is_tried_until_the_result_is_written(small_server: 
         await notes.is_stuck(2)
         assert notes.free == 0
         assert not [task for task in storing if task.done()]
+        assert outbox.error == "Results can't be stored: The store DOCQA_RESULTS is full."
         await provision(admin, QueueSettings(results_max_bytes=2**20))
         assert await asyncio.gather(*storing) == [failure(job) for job in jobs]
         assert (notes.stuck, notes.free) == (2, 1)
+        assert outbox.error == ""
         for job in jobs:
             entry = await admin.results.get(job.key)
             assert entry

@@ -17,8 +17,17 @@ from nats.js import JetStreamContext
 
 from contract import topology
 from contract.bus import Bus
-from contract.errors import AlreadyAcceptedError
-from contract.messages import Answer, Failure, Query, WorkerAnnouncement, decode_query, decode_result, encode
+from contract.errors import AlreadyAcceptedError, StoreFullError
+from contract.messages import (
+    TEMPORARY_FAILURES,
+    Answer,
+    Failure,
+    Query,
+    WorkerAnnouncement,
+    decode_query,
+    decode_result,
+    encode,
+)
 from contract.runtime.tracing import traceparent_of
 from contract.settings import Secret
 from contract.topology import JobName
@@ -315,7 +324,7 @@ async def test_a_full_queue_is_a_429_at_once_with_whole_seconds(small_server: Ru
         assert time.monotonic() - begun_s < AT_ONCE_S
         told = problem(response, 429, "queue-full")
         assert (response.headers["retry-after"], told["capacity"]) == ("60", 2)
-        assert "No worker is alive" in told["detail"]
+        assert "No worker is running" in told["detail"]
         await ingress.hears(jobs_per_s=0.7)
         assert (await ingress.ask()).headers["retry-after"] == "3"
         await ingress.hears(jobs_per_s=0.0)
@@ -497,6 +506,7 @@ async def test_health_tells_the_queue_the_model_and_the_workers(server: RunningS
         "rate_limit": {"enabled": False, "client_share": 1.0},
         "tokens": {"status": "off"},
         "audit": {"status": "off"},
+        "results": {"status": "ok"},
         "workers": [],
     }
     await ingress.hears()
@@ -531,6 +541,62 @@ async def test_a_retry_with_its_key_is_the_same_job(server: RunningServer, ingre
     assert third.json() == second.json()
     assert third.json()["id"] == job_of(first).job_id
     problem(await ingress.ask("Who else?", keyed), 422, "key-reused")
+
+
+@pytest.mark.parametrize("code", sorted(TEMPORARY_FAILURES))
+async def test_a_temporary_failure_is_not_kept_as_the_result_of_a_key(
+    server: RunningServer, ingress: Ingress, admin: Bus, code: str
+) -> None:
+    keyed = {"Idempotency-Key": "order-20"}
+    jobs = []
+    for _ in range(6):
+        jobs.append(job_of(await ingress.ask("Who?", {**ASYNC, **keyed})))
+        assert job_of(await ingress.ask("Who?", {**ASYNC, **keyed})) == jobs[-1]
+        await admin.results.create(jobs[-1].key, encode(Failure(id=jobs[-1].job_id, code=code, detail="Later.")))
+    assert len(set(jobs)) == 6
+    async with working(server, EchoEngine(2)):
+        answer = await ingress.ask("Who?", keyed)
+    assert (answer.status_code, answer.json()["status"]) == (200, "done")
+    assert (await ingress.ask("Who?", keyed)).json() == answer.json()
+
+
+async def test_a_lasting_failure_is_kept_as_the_result_of_its_key(ingress: Ingress, admin: Bus) -> None:
+    keyed = {"Idempotency-Key": "order-21"}
+    job = job_of(await ingress.ask("Who?", {**ASYNC, **keyed}))
+    failure = Failure(id=job.job_id, code="engine-error", detail="It failed.")
+    await admin.results.create(job.key, encode(failure))
+    assert problem(await ingress.ask("Who?", keyed), 500, "engine-error")["id"] == job.job_id
+
+
+async def test_where_the_store_of_results_is_full_a_cancel_is_a_503_and_health_says_why(
+    small_server: RunningServer,
+) -> None:
+    async with serving(small_server) as ingress, small_server.bus() as admin:
+        job = await ingress.submit()
+        with pytest.raises(StoreFullError, match="DOCQA_RESULTS is full"):
+            await fill(admin)
+        response = await ingress.http.delete(f"/api/jobs/{job.job_id}")
+        problem(response, 503, "store-full")
+        assert int(response.headers["retry-after"]) >= 1
+        assert (await ingress.job(job))["status"] == "queued"
+        health = (await ingress.http.get("/health")).json()
+        assert (health["status"], health["results"]["status"]) == ("degraded", "failing")
+        assert "The store of results is full" in health["results"]["detail"]
+
+
+async def test_health_names_what_keeps_a_worker_from_storing_results(ingress: Ingress) -> None:
+    await ingress.hears(error="Results can't be stored: The store DOCQA_RESULTS is full.")
+    health = (await ingress.http.get("/health")).json()
+    assert health["status"] == "degraded"
+    assert health["results"] == {
+        "status": "failing",
+        "detail": "Results can't be stored: The store DOCQA_RESULTS is full.",
+    }
+
+
+async def fill(bus: Bus) -> None:
+    for number in range(100):
+        await bus.results.put(f"http.local.{number}", b"x" * 64)
 
 
 async def test_a_keyed_job_that_was_there_and_left_no_trace_is_published_again(
