@@ -1,13 +1,15 @@
-"""The reader's own process: the file is standard input, frames go to standard output.
+"""A process that reads one file from standard input: a reader, or `convert`, which becomes LibreOffice.
 
-Started by read.py with an empty environment and the limits as its one argument.
+Started by read.py and reader_process.py with an empty environment and an order as JSON.
 """
 
 import os
 import sys
 
-from library.readers.child import main
+from library.readers import child, convert
 
 if __name__ == "__main__":
     os.chdir("/")
-    sys.exit(main(sys.argv[1]))
+    if sys.argv[1] == "convert":
+        convert.main(sys.argv[2])
+    sys.exit(child.main(sys.argv[1]))

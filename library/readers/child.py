@@ -145,7 +145,7 @@ def _shut_in(order: Order) -> list[str]:
     for encoding in _ENCODINGS:
         codecs.lookup(encoding)
     if order.tesseract:
-        return sandbox.enter_for_program(order.parent, (*sandbox.PROGRAMS, Path(order.tesseract).parent), ())
+        return sandbox.enter_for_program(order.parent, (*sandbox.PROGRAMS, Path(order.tesseract).parent))
     return sandbox.enter(order.parent)
 
 

@@ -1,7 +1,4 @@
-"""Turns Word's old format into DOCX by LibreOffice: in a process without network that sees the system and one folder.
-
-Run as a program by read.py: `python -m library.readers.convert ORDER`, with the file as standard input.
-"""
+"""Turns Word's old format into DOCX by LibreOffice: in a process without network that sees the system and a folder."""
 
 import os
 import shutil
@@ -16,35 +13,35 @@ from library.readers.limits import Limits
 
 SOURCE, RESULT = "document.doc", "document.docx"
 _MEMORY_BYTES = 4 * 1024**3  # LibreOffice maps far more than it uses
+_ALSO_READ = tuple(
+    map(
+        Path,
+        ("/etc/libreoffice", "/var/lib/libreoffice", "/var/spool/libreoffice", "/dev/urandom", "/dev/null"),
+    )
+)
+_ENVIRONMENT = {"HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}  # noqa: S108 (its own)
+_OPTIONS = ("-env:UserInstallation=file:///tmp/profile", "--headless", "--norestore", "--nolockcheck")
 
 
 class Conversion(msgspec.Struct, frozen=True):
-    """The process's one argument, as JSON: the folder is the only one that it may write to."""
+    """The process's argument, as JSON: the folder becomes its /tmp, the only one that it may write to."""
 
     limits: Limits
     parent: int
-    soffice: Path
-    folder: Path
+    soffice: str
+    folder: str
 
 
 def main(argument: str) -> None:
-    """Become LibreOffice; the result is `document.docx` in the folder, or there is none."""
+    """Become LibreOffice over standard input; the result is `document.docx` in the folder, or there is none."""
     order = msgspec.json.decode(argument, type=Conversion)
     sandbox.die_with_parent(order.parent)
-    source = order.folder / SOURCE
+    source = Path(order.folder, SOURCE)
     with source.open("wb") as copy:
         shutil.copyfileobj(sys.stdin.buffer, copy)
+    source.chmod(0o444)
     bounds.apply(msgspec.structs.replace(order.limits, memory_bytes=_MEMORY_BYTES), "program")
-    program = order.soffice.resolve()
-    sandbox.enter_for_program(
-        order.parent, (*sandbox.PROGRAMS, program.parent, Path("/etc/libreoffice")), (order.folder,)
-    )
-    profile = f"-env:UserInstallation={(order.folder / 'profile').as_uri()}"
-    options = ["--headless", "--norestore", "--nolockcheck", "--convert-to", "docx", "--outdir", str(order.folder)]
-    folder = str(order.folder)
-    environment = {"HOME": folder, "TMPDIR": folder, "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
-    os.execve(program, [str(program), profile, *options, str(source)], environment)  # noqa: S606 (no shell is wanted)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+    program = Path(order.soffice).resolve()
+    sandbox.enter_for_program(order.parent, (*sandbox.PROGRAMS, program.parent, *_ALSO_READ), Path(order.folder))
+    command = [str(program), *_OPTIONS, "--convert-to", "docx", "--outdir", "/tmp", f"/tmp/{SOURCE}"]  # noqa: S108
+    os.execve(program, command, _ENVIRONMENT)  # noqa: S606 (no shell is wanted)

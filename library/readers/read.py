@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from library.readers import convert
+from library.readers.formats import DOC
 from library.readers.limits import Limits
 from library.readers.order import Order
 from library.readers.programs import Programs
@@ -100,7 +101,7 @@ async def _converted(
 ) -> Reading:
     """Through a DOCX in a folder of its own, which is gone afterwards."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as working:
-        conversion = convert.Conversion(order.limits, order.parent, soffice, Path(working))
+        conversion = convert.Conversion(order.limits, order.parent, str(soffice), working)
         await _convert(descriptor, conversion)
         result = Path(working) / convert.RESULT
         try:
@@ -108,14 +109,15 @@ async def _converted(
         except OSError:
             raise ReadingFailed("damaged", "LibreOffice could not read the document: save it as DOCX.") from None
         try:
-            return (await run_reader(made, order, on_progress, folder)).reading
+            reading = (await run_reader(made, order, on_progress, folder)).reading
+            return msgspec.structs.replace(reading, media_type=DOC.media_type)
         finally:
             os.close(made)
 
 
 async def _convert(descriptor: int, conversion: convert.Conversion) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-B", "-m", "library.readers.convert", msgspec.json.encode(conversion)),
+        *(sys.executable, "-I", "-B", "-m", "library.readers", "convert", msgspec.json.encode(conversion)),
         stdin=descriptor,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,

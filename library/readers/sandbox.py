@@ -18,6 +18,7 @@ from library.readers.limits import forbid_new_files
 # What programs of the system are made of; no user's data is there.
 PROGRAMS = tuple(map(Path, ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/fonts")))
 
+_TMP = Path("/tmp")  # noqa: S108 (the process gets one of its own)
 _NOBODY = 65534
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -25,6 +26,8 @@ _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
 _CLONE_NEWIPC = 0x08000000
+_CLONE_NEWNS = 0x00020000
+_MS_BIND, _MS_REC, _MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -47,23 +50,34 @@ def enter(parent: int) -> list[str]:
     return held + seccomp.allow_computing()
 
 
-def enter_for_program(parent: int, readable: Iterable[Path], writable: Iterable[Path]) -> list[str]:
-    """Shut in a process that is about to run a program of the system: it sees `readable`, and changes `writable`."""
-    held = _enter_empty_network()
-    die_with_parent(parent)
+def enter_for_program(parent: int, readable: Iterable[Path], temporary: Path | None = None) -> list[str]:
+    """Shut in a process that is about to run a program of the system, which sees `readable` and nothing else.
+
+    `temporary` is a folder that it may change, and that is its /tmp (raises OSError where namespaces are forbidden).
+    """
+    held = _enter_empty_network(with_mounts=temporary is not None)
+    if temporary is not None:
+        _become_tmp(temporary)
+    held += _become_nobody(parent)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    held += landlock.restrict(readable, writable)
+    held += landlock.restrict(readable, () if temporary is None else (_TMP,))
     return held + seccomp.forbid_network()
 
 
-def _enter_empty_network() -> list[str]:
+def _become_tmp(folder: Path) -> None:
+    """Some programs put sockets into /tmp, whatever they are told."""
+    with suppress(PermissionError):
+        os.chown(folder, _NOBODY, _NOBODY)
+    private = libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None)
+    if private or libc.mount(os.fsencode(folder), os.fsencode(_TMP), None, _MS_BIND, None):
+        raise OSError(ctypes.get_errno(), "a folder of its own can't be made the process's /tmp")
+
+
+def _enter_empty_network(*, with_mounts: bool = False) -> list[str]:
     """A network without interfaces; an ordinary user gets it inside a user namespace of their own."""
-    if (
-        libc.unshare(_CLONE_NEWNET | _CLONE_NEWIPC) == 0
-        or libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0
-    ):
-        return ["empty-network"]
-    return []
+    wanted = _CLONE_NEWNET | _CLONE_NEWIPC | (_CLONE_NEWNS if with_mounts else 0)
+    held = libc.unshare(wanted) == 0 or libc.unshare(wanted | _CLONE_NEWUSER) == 0
+    return ["empty-network"] if held else []
 
 
 def _become_nobody(parent: int) -> list[str]:

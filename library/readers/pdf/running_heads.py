@@ -28,26 +28,27 @@ def without_running_heads(sheets: list[Sheet], body: float) -> list[list[Fragmen
 
     `body` is the size of the body's letters: larger ones are headings, also where they repeat.
     """
-    places = _edge_places(sheets, body)
-    dropped: set[int] = set()
+    repeated: set[int] = set()
+    counting: set[int] = set()
     first: dict[int, list[Fragment]] = defaultdict(list)
-    for (text, _, _), found in places.items():
-        pages = {page for page, _ in found}
-        if len(pages) < min(_REPEATS, max(2, len(sheets))):
+    for (text, _, _), found in _edge_places(sheets, body).items():
+        if len({page for page, _ in found}) < min(_REPEATS, max(2, len(sheets))):
             continue
-        if "#" not in text:
+        if "#" in text and not _grows(found):
+            continue
+        if "#" in text and _COUNTS_ONLY.fullmatch(text.replace("#", "")):
+            counting.update(id(fragment) for _, fragment in found)
+        else:
             page, kept = min(found, key=lambda place: place[0])
             first[page].append(kept)
-            dropped.update(id(fragment) for _, fragment in found)
-        elif _grows(found):
-            if not _COUNTS_ONLY.fullmatch(text.replace("#", "")):
-                page, kept = min(found, key=lambda place: place[0])
-                first[page].append(kept)
-            dropped.update(id(fragment) for _, fragment in found)
-    return [
-        first.get(page, []) + [fragment for fragment in sheet.fragments if id(fragment) not in dropped]
-        for page, sheet in enumerate(sheets)
-    ]
+            repeated.update(id(fragment) for _, fragment in found)
+    pages = []
+    for page, sheet in enumerate(sheets):
+        texts = [fragment for fragment in sheet.fragments if id(fragment) not in counting]
+        rest = [fragment for fragment in texts if id(fragment) not in repeated]
+        # Where nothing else is there, what repeats is the page's text.
+        pages.append(first.get(page, []) + rest if rest else texts)
+    return pages
 
 
 def _edge_places(sheets: list[Sheet], body: float) -> dict[Key, list[tuple[int, Fragment]]]:

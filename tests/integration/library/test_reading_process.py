@@ -1,7 +1,10 @@
 """A reader's process from outside: it ends whatever happens, and a program of the system is used where it is there."""
 
 import asyncio
+import base64
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -9,7 +12,9 @@ import pytest
 from fpdf import FPDF
 
 from library.readers import Limits, Programs, Progress, ReadingFailed, installed, read_file
+from tests.integration.library.compound_file import compound_file
 from tests.integration.library.conftest import Read
+from tests.integration.library.test_reading_docx import written as written_by_word
 from tests.integration.library.test_reading_pdf import SENTENCE, pdf, scan
 
 TABLE_HEAD = "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext"
@@ -22,10 +27,16 @@ WORDS = """5\t1\t1\t1\t1\t1\t100\t100\t300\t40\t96.1\tThe
 
 
 @pytest.fixture
-def tesseract(tmp_path: Path) -> Path:
-    """A stand-in that reads the same words off every picture, where a picture comes."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
+def tesseract() -> Iterator[Path]:
+    """A stand-in that reads the same words off every picture, where a picture comes; all users may start it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield stand_in(folder)
+
+
+def stand_in(folder: Path) -> Path:
+    """The program, as a shell script."""
     program = folder / "tesseract"
     table = f"{TABLE_HEAD}\n{WORDS}"
     program.write_text(
@@ -82,6 +93,31 @@ async def test_a_recognition_that_fails_loses_no_text(tmp_path: Path, tesseract:
 
     assert reading.text.strip() == "typed"
     assert reading.pages_without_text == (2,)
+
+
+async def test_an_old_word_document_is_read_through_libreoffice_where_it_is(tmp_path: Path) -> None:
+    made = base64.encodebytes(written_by_word(lambda document: document.add_paragraph("The rent is due."))).decode()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        soffice = folder / "soffice"
+        soffice.write_text(f"#!/bin/sh\n[ -e /tmp/document.doc ] && base64 -d > /tmp/document.docx <<END\n{made}END\n")
+        soffice.chmod(0o755)
+        path = await written(tmp_path, compound_file({"WordDocument": bytes(64)}))
+
+        reading = await read_file(path, programs=Programs(soffice=soffice))
+
+    assert reading.text.strip() == "The rent is due."
+    assert reading.media_type == "application/msword"
+
+
+async def test_a_document_that_libreoffice_can_not_read_is_damaged(tmp_path: Path) -> None:
+    path = await written(tmp_path, compound_file({"WordDocument": bytes(64)}))
+
+    with pytest.raises(ReadingFailed) as failure:
+        await read_file(path, programs=Programs(soffice=Path("/bin/false")))
+
+    assert failure.value.code == "damaged"
 
 
 def test_programs_are_left_alone_where_they_are_not_wanted() -> None:

@@ -13,7 +13,7 @@ ORDINARY_USER = 12345
 ENTER = "import os; from library.readers import sandbox; held = sandbox.enter(os.getppid())\n"
 ENTER_FOR_PROGRAM = (
     "import os; from pathlib import Path; from library.readers import sandbox\n"
-    "held = sandbox.enter_for_program(os.getppid(), [Path('/usr'), Path('/lib'), Path('/lib64'), Path('/bin')], [])\n"
+    "held = sandbox.enter_for_program(os.getppid(), [Path('/usr'), Path('/lib'), Path('/lib64'), Path('/bin')])\n"
 )
 
 ATTEMPTS = {

@@ -70,3 +70,9 @@ def test_different_heads_on_left_and_right_pages_are_each_kept_once() -> None:
     sheets = [sheet(line("Book" if page % 2 else "Chapter", 810), line("text", 400 + page)) for page in range(8)]
 
     assert left(sheets) == [["Chapter", "text"], ["Book", "text"], *[["text"]] * 6]
+
+
+def test_pages_that_hold_nothing_but_the_same_line_keep_it() -> None:
+    sheets = [sheet(line("This page is empty on purpose.", 810), line(str(page), 30)) for page in range(1, 4)]
+
+    assert left(sheets)[1:] == [["This page is empty on purpose."]] * 2
