@@ -18,12 +18,18 @@ from contract.errors import BadMessageError, NewerVersionError, UnreadableResult
 T = TypeVar("T")
 
 VERSION: Final = 1
-"""The version of the messages that this code writes."""
+"""Of every message that asks for nothing new, so that an older reader takes it."""
+NEWEST_VERSION: Final = 2
+"""The newest version that this code reads: queries that name a style."""
 
 Tokens = Annotated[int, Meta(ge=1, le=32_768)]
 MAX_STOP_CHARS: Final = 256
 StopString = Annotated[str, Meta(min_length=1, max_length=MAX_STOP_CHARS)]
 FinishReason = Literal["stop", "length"]
+Style = Literal["auto", "write", "quote"]
+AnswerFrom = Literal["model", "quote", "both"]
+MAX_CITATIONS: Final = 8
+MAX_QUOTE_CHARS: Final = 1000
 Backend = Literal["local", "proxy", "cache"]
 
 
@@ -45,6 +51,16 @@ class Question(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
     deadline_s: (
         Annotated[float, Meta(gt=0, le=86_400, description="Seconds after which no answer is wanted.")] | None
     ) = None
+    style: (
+        Annotated[
+            Style,
+            Meta(
+                description="`write`: the model's own words; `quote`: the sentences of the document that answer, without "
+                "the model; `auto`: what was measured to be right more often for this model."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
     def __post_init__(self) -> None:
         if not self.query.strip():
@@ -55,6 +71,12 @@ class Query(Question, kw_only=True, forbid_unknown_fields=False, omit_defaults=F
     """A question on the bus: unknown fields are ignored; a worker gives a newer `v` back to the queue."""
 
     v: Annotated[int, Meta(ge=1, description="Version of the message.")] = VERSION
+
+
+def query_of(question: Question) -> Query:
+    """The question as it travels; its version is the lowest that can say what is asked."""
+    fields = {name: getattr(question, name) for name in Question.__struct_fields__}
+    return Query(**fields, v=VERSION if question.style is UNSET else NEWEST_VERSION)
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -74,6 +96,38 @@ class Timings(msgspec.Struct, frozen=True):
     total_ms: float
 
 
+class Citation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A span of a text that was read: `text[start:end] == quote`, counted in code points of the sanitized text.
+
+    `document`, `version`, `name` and `page` are absent where the text came with the question, as `context`.
+    """
+
+    start: int
+    end: int
+    quote: Annotated[str, Meta(max_length=MAX_QUOTE_CHARS)]
+    score: Annotated[float, Meta(description="The larger, the better; comparable within one answer.")]
+    document: str = ""
+    version: str = ""
+    name: str = ""
+    page: int | None = None
+
+
+FoundEvidence = Annotated[list[Citation], Meta(description="The sentences found for the question, best first.")]
+CitedSpans = Annotated[list[Citation], Meta(description="The sentences that the answer rests on.")]
+Answerable = Annotated[bool, Meta(description="Whether the document seems to hold the answer.")]
+Support = Annotated[float, Meta(ge=0, le=1, description="How likely it is that the document holds the answer.")]
+
+
+class Grounds(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an answer stands in what was read, and how sure that is; nothing of it without a document."""
+
+    answer_from: AnswerFrom = "model"
+    citations: CitedSpans = []
+    evidence: FoundEvidence = []
+    answerable: Answerable | None = None
+    support: Support | None = None
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="done"):
     """A job that ended with an answer."""
 
@@ -84,6 +138,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag=
     usage: Usage
     timings: Timings
     backend: Annotated[str, _open(*get_args(Backend))] = "local"
+    answer_from: Annotated[str, _open(*get_args(AnswerFrom))] = "model"
+    citations: CitedSpans = []
+    evidence: FoundEvidence = []
+    answerable: Answerable | None = None
+    support: Support | None = None
     body_sha256: str | UnsetType = UNSET
     cache_key: Annotated[str, Meta(description="Where the proxy's cache keeps the same answer.")] | UnsetType = UNSET
 
@@ -134,6 +193,8 @@ class TokenEvent(msgspec.Struct, frozen=True):
     attempt: int
     index: int
     text: str
+    evidence: list[Citation] | UnsetType = UNSET
+    """The sentences that were found for the question, before the first piece; then `text` is empty."""
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,7 +275,7 @@ def decode_question(body: bytes) -> Question:
 
 def decode_query(body: bytes) -> Query:
     """Decode a job's body; raises NewerVersionError before anything else, then BadMessageError."""
-    if _decode(_versioned_decoder, body.removeprefix(lenient.BYTE_ORDER_MARK)).v > VERSION:
+    if _decode(_versioned_decoder, body.removeprefix(lenient.BYTE_ORDER_MARK)).v > NEWEST_VERSION:
         raise NewerVersionError
     return _decode_as_written(_query_decoder, body, Query)
 

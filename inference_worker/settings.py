@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from contract.errors import SettingsError
+from contract.messages import Style
 from contract.settings import (
     CacheSeconds,
     Seconds,
@@ -14,6 +15,9 @@ from contract.settings import (
     default_data_dir,
     default_model_cache,
 )
+
+Abstain = Literal["mark", "refuse", "off"]
+"""What is done where a document does not seem to hold the answer."""
 
 Policy = Literal["local", "proxy", "local-then-proxy", "proxy-then-local"]
 """Who answers; the second one where the first one can't."""
@@ -60,6 +64,9 @@ class WorkerSettings(ServiceSettings, frozen=True, kw_only=True):
     token_budget_daily: Annotated[int, Meta(ge=0, le=10**12)] | None = field(
         default=None, name="COPILOT_TOKEN_BUDGET_DAILY"
     )
+    style: Style = field(default="auto", name="DOCQA_STYLE")
+    abstain: Abstain = field(default="mark", name="DOCQA_ABSTAIN")
+    support_min: Annotated[float, Meta(ge=0, le=1)] | None = field(default=None, name="DOCQA_SUPPORT_MIN")
     metrics_addr: str = field(default="127.0.0.1:9109", name="DOCQA_METRICS_ADDR")
 
     @property

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx
-from httpx_sse import EventSource, ServerSentEvent
+from httpx_sse import EventSource
 
 from contract.errors import DocQAError
 from ops.errors import TryLaterError
@@ -73,8 +73,11 @@ class Client:
             raise RefusedError(_sentence(document), document)
         return document
 
-    def stream(self, question: Mapping[str, Any]) -> Iterator[str]:
-        """The answer in pieces, and RESTART when an attempt begins again; raises NotThereError or RefusedError."""
+    def stream(self, question: Mapping[str, Any]) -> Iterator[str | dict[str, Any]]:
+        """The answer in pieces, RESTART when an attempt begins again, and last the whole result.
+
+        Raises NotThereError or RefusedError.
+        """
         received = ""
         with (
             self._translated_errors(),
@@ -84,26 +87,28 @@ class Client:
                 body.read()
                 _document(body)
             for event in EventSource(body).iter_sse():
-                piece = self._piece_of(event, received)
-                received = "" if piece is RESTART else received + piece
-                yield piece
+                document = event.json()
+                match event.event:
+                    case "token":
+                        received += str(document["text"])
+                        yield str(document["text"])
+                    case "restart":
+                        received = ""
+                        yield RESTART
+                    case "result" | "error" | "accepted":
+                        yield from self._ended(event.event, document, received)
+                        return
 
-    def _piece_of(self, event: ServerSentEvent, received: str) -> str:
-        document = event.json()
-        match event.event:
-            case "token":
-                return str(document["text"])
-            case "restart":
-                return RESTART
-            case "error":
-                raise RefusedError(_sentence(document), document)
-            case "accepted":
-                document = self._follow(document["location"])
-        if document.get("status") == "failed":
+    def _ended(self, name: str, document: dict[str, Any], received: str) -> Iterator[str | dict[str, Any]]:
+        """What of the answer has not come yet, and the result; raises RefusedError for a failure."""
+        if name == "accepted":
+            document = self._follow(document["location"])
+        if name == "error" or document.get("status") == "failed":
             raise RefusedError(_sentence(document), document)
         # Pieces are best effort and some may be missing: the result counts.
         answer = str(document["answer"])
-        return answer.removeprefix(received) if answer.startswith(received) else f"\n{answer}"
+        yield answer.removeprefix(received) if answer.startswith(received) else f"\n{answer}"
+        yield document
 
     def metrics(self) -> str:
         """The ingress's metrics in Prometheus' text format; raises NotThereError."""

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from contract.messages import Backend, FinishReason, Query, Usage
+from contract.messages import Backend, Citation, FinishReason, Grounds, Query, Usage
 
 _BYTES_PER_TOKEN: Final = 4
 """What English comes to; a job is not tokenized before it is its turn."""
@@ -26,6 +26,12 @@ class Piece(msgspec.Struct, frozen=True):
     text: str
 
 
+class Evidence(msgspec.Struct, frozen=True):
+    """The sentences that were found for the question, best first; comes before the first piece, if at all."""
+
+    found: list[Citation]
+
+
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
     """The end of an answer: all of its text, and what it cost."""
 
@@ -39,6 +45,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     backend: Backend = "local"
     cache_key: str = ""
     """Under which it is kept to be given again; empty: it is not."""
+    grounds: Grounds = Grounds()
+    """Where the answer stands in the document."""
 
 
 class Engine(Protocol):

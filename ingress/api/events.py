@@ -1,7 +1,8 @@
-"""An answer as server-sent events: one per piece as it is made, then the result.
+"""An answer as server-sent events: its evidence, one event per piece as it is made, then the result.
 
-`token` carries a piece, `restart` starts a new attempt (discard what came before), `result` and `error` end the
-stream; `accepted` ends it when the ingress stops first, and says where the result will be.
+`evidence` lists the sentences that were found for the question, `token` carries a piece, `restart` starts a new attempt
+(discard what came before), `result` and `error` end the stream; `accepted` ends it when the ingress stops first, and
+says where the result will be.
 """
 
 import asyncio
@@ -78,6 +79,8 @@ class Tokens:
             events.append(_event("restart", {"attempt": piece.attempt}))
             self.text = ""
         self._attempt = piece.attempt
+        if piece.evidence is not msgspec.UNSET:
+            return [*events, _event("evidence", {"evidence": piece.evidence})]
         self.text += piece.text
         events.append(_event("token", {"index": piece.index, "text": piece.text}))
         return events

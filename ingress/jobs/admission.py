@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import structlog
@@ -20,7 +20,7 @@ from contract.errors import (
     QueueFullError,
     TooManySecretsError,
 )
-from contract.messages import TEMPORARY_FAILURES, Failure, Query, Question, Result, body_hash, encode
+from contract.messages import TEMPORARY_FAILURES, Failure, Query, Question, Result, body_hash, encode, query_of
 from contract.redaction.redactor import Redactor
 from contract.runtime.metrics import count_redactions
 from contract.runtime.tracing import NO_TRACER, Tracer
@@ -107,7 +107,7 @@ class Admission:
     async def prepare(self, question: Question, record: Record) -> Query:
         """The sanitized question; raises Problem when it fits no live worker's model, or holds too many secrets."""
         try:
-            query, counts = await sanitize_apart(Query(**_as_fields(question)), self._redactor)
+            query, counts = await sanitize_apart(query_of(question), self._redactor)
         except TooManySecretsError as error:
             raise problems.too_many_secrets(str(error)) from None
         record.redacted(counts)
@@ -233,10 +233,6 @@ def _keyed_job(client: str, key: str, number: int) -> JobName:
 
 def location_of(job_id: str) -> str:
     return f"/api/jobs/{job_id}"
-
-
-def _as_fields(question: Question) -> dict[str, Any]:
-    return {name: getattr(question, name) for name in question.__struct_fields__}
 
 
 def _headers(sha256: str, trace: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,6 +27,11 @@ from ops.settings import UpSettings
     help="A document as UTF-8 text; - reads stdin. Several are joined.",
 )
 @click.option("--context", help="The text of the document.")
+@click.option(
+    "--style",
+    type=click.Choice(("auto", "write", "quote")),
+    help="write: the model's own words; quote: the document's sentences. [default: auto]",
+)
 @click.option("--max-tokens", type=click.IntRange(1), help="Length limit of the answer, in tokens. [default: 128]")
 @target_option
 @data_dir_option
@@ -34,6 +40,7 @@ def command(
     question: str,
     documents: tuple[Path, ...],
     context: str | None,
+    style: str | None,
     max_tokens: int | None,
     target: str | None,
     data_dir: Path | None,
@@ -46,7 +53,7 @@ def command(
     if documents and context is not None:
         raise click.UsageError("Use either --context or --document.")
     document = "\n\n".join(_read(path) for path in documents) if documents else context
-    fields = {"query": question, "context": document, "max_tokens": max_tokens}
+    fields = {"query": question, "context": document, "style": style, "max_tokens": max_tokens}
     body = {name: value for name, value in fields.items() if value is not None}
     settings = load(UpSettings, environment_with(DOCQA_DATA_DIR=data_dir))
     with Client.of(target, settings) as client, Console(quiet=as_json or not sys.stderr.isatty()) as console:
@@ -70,12 +77,23 @@ def _print_pieces(client: Client, body: Mapping[str, object], console: Console) 
     """Print each piece as it arrives; pieces of an interrupted attempt stay on the screen."""
     for piece in client.stream(body):
         console.rest()
-        if piece is RESTART:
+        if isinstance(piece, dict):
+            click.echo()
+            _print_sources(piece)
+        elif piece is RESTART:
             click.echo()
             console.warn("The attempt was interrupted and starts again:")
         else:
             click.echo(piece, nl=False)
-    click.echo()
+
+
+def _print_sources(answer: Mapping[str, Any]) -> None:
+    """Where the answer stands in the document, and whether the document seems to hold it at all."""
+    for number, cited in enumerate(answer.get("citations", ()), 1):
+        said = "" if answer["answer_from"] == "quote" else f": {' '.join(cited['quote'].split())}"
+        click.echo(f"  [{number}] characters {cited['start']} to {cited['end']}{said}")
+    if answer.get("answerable") is False:
+        click.echo(f"The document does not seem to say this (support {answer['support']:.2f} of 1).", err=True)
 
 
 def _read(path: Path) -> str:

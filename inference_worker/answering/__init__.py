@@ -1,0 +1,1 @@
+"""Answers that show where they stand: evidence found before the model runs, quotes, citations, support."""
