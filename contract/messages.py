@@ -55,8 +55,8 @@ class Question(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
         Annotated[
             Style,
             Meta(
-                description="`write`: the model's own words; `quote`: the sentences of the document that answer, without "
-                "the model; `auto`: what was measured to be right more often for this model."
+                description="`write`: the model's own words; `quote`: the sentences of the document that answer, "
+                "without the model; `auto`: what was measured to be right more often for this model."
             ),
         ]
         | UnsetType

@@ -1,22 +1,31 @@
 """Opens what answers queries: the local engine, the proxy, or one behind the other, as the settings say."""
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 import msgspec
 import structlog
 
 from contract.bus import Bus
 from contract.errors import SettingsError
+from contract.runtime.resources import available_cores
+from inference_worker.answering.grounded import Grounded, Grounding
+from inference_worker.answering.texts import Texts
 from inference_worker.engines.base import Engine
 from inference_worker.engines.echo import EchoEngine
 from inference_worker.engines.fallback import Fallback
 from inference_worker.engines.replaceable import Replaceable
 from inference_worker.model_files import record
-from inference_worker.model_files.locate import locate_model
+from inference_worker.model_files.locate import bundled_model, locate_model
 from inference_worker.monitoring import metrics
 from inference_worker.proxy.api_client import Remote, target_of
 from inference_worker.proxy.budget import Budget
 from inference_worker.proxy.cache import AnswerCache
 from inference_worker.proxy.engine import LoseTokens, ProxyEngine, ignore_lost_tokens
 from inference_worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from contract.embedding import Embedder
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +88,39 @@ def open_backend(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens = i
 
     `lose_tokens` is told of tokens that the proxy may have charged for nothing. Raises SettingsError.
     """
+    return Grounded(
+        _open_writer(settings, bus, lose_tokens), Texts(partial(_open_embedder, settings)), _grounding(settings)
+    )
+
+
+def _grounding(settings: WorkerSettings) -> Grounding:
+    is_echo = settings.engine == "echo" and settings.policy != "proxy"
+    return Grounding(
+        style=settings.style,
+        auto_quotes=settings.policy == "local" and not is_echo and is_better_quoted(settings),
+        abstain=settings.abstain,
+        support_min=settings.support_min,
+        only_asked=is_echo,
+    )
+
+
+def is_better_quoted(settings: WorkerSettings) -> bool:
+    """Whether pointing at sentences was measured to be right more often than the model's own words.
+
+    So far that is known of the bundled model (docs/answers.md); a model that was not measured writes.
+    """
+    return locate_model(settings.model_path, settings.model_name) == bundled_model()
+
+
+def _open_embedder(settings: WorkerSettings) -> "Embedder | None":
+    # Imported here: without vectors numpy is not needed.
+    from contract.embedding import open_embedder
+
+    return open_embedder(getattr(settings,"embedding_model","off"), available_cores())
+
+
+def _open_writer(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens) -> Engine:
+    """The engine that writes answers, without their evidence."""
     if settings.policy == "local":
         if settings.proxy_url:
             log.info("COPILOT_API_URL is not used: DOCQA_BACKEND does not name the proxy")

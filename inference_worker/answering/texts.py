@@ -7,26 +7,25 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
+import msgspec
 
-from contract.embedding import Embedder, cosines
 from contract.evidence import Scored, Sentence, SentenceIndex, embedding_text, split_sentences
 
-Vectors = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    from contract.embedding import Embedder, Vectors
 
 KEPT_CHARACTERS: Final = 8_000_000
 """Texts of this many characters together are kept prepared; an index takes about ten times as many bytes."""
 RANKED: Final = 8
 
 
-class Prepared(NamedTuple):
+class Prepared(msgspec.Struct, frozen=True):
     """A text with what its questions need. `vectors` has a row for each sentence; None without an embedder."""
 
     index: SentenceIndex
-    vectors: Vectors | None
+    vectors: "Vectors | None"
 
     @property
     def text(self) -> str:
@@ -47,7 +46,7 @@ class Ranking(NamedTuple):
 class Texts:
     """Prepares texts on a thread of its own, each once, and ranks their sentences there."""
 
-    def __init__(self, embedder: Callable[[], Embedder | None], kept_characters: int = KEPT_CHARACTERS) -> None:
+    def __init__(self, embedder: "Callable[[], Embedder | None]", kept_characters: int = KEPT_CHARACTERS) -> None:
         """`embedder` is called once, on that thread: loading one takes a moment."""
         self._open = embedder
         self._embedder: Embedder | None = None
@@ -73,6 +72,9 @@ class Texts:
         prepared = self._prepared(text)
         similar = None
         if prepared.vectors is not None and (embedder := self._opened()) is not None:
+            # Imported here: an engine that needs no vectors starts without numpy.
+            from contract.embedding import cosines
+
             similar = cosines(embedder.embed_query(question), prepared.vectors)
         return prepared, Ranking(prepared.index.rank(question, similar, RANKED), similar)
 
@@ -85,7 +87,7 @@ class Texts:
         self._keep(text, prepared)
         return prepared
 
-    def _vectors(self, text: str, sentences: list[Sentence]) -> Vectors | None:
+    def _vectors(self, text: str, sentences: list[Sentence]) -> "Vectors | None":
         embedder = self._opened()
         if embedder is None or not sentences:
             return None
@@ -97,7 +99,7 @@ class Texts:
         while kept > self._kept_characters and len(self._kept) > 1:
             kept -= len(self._kept.popitem(last=False)[0])
 
-    def _opened(self) -> Embedder | None:
+    def _opened(self) -> "Embedder | None":
         if not self._is_open:
             self._embedder, self._is_open = self._open(), True
         return self._embedder

@@ -79,9 +79,13 @@ class Engine(Protocol):
     def watch(self, query: Query, owner: str) -> Callable[[], bool]:
         """A look that may be taken again and again: is the query's document in the model's memory, or being read?"""
 
-    def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
-        """Yield pieces, then one completion. Closing the generator (or cancelling its task) stops the work.
+    def needs_slot(self, query: Query) -> bool:
+        """Whether the model answers this query; one that needs no model waits for no slot."""
 
+    def generate(self, query: Query, owner: str) -> AsyncGenerator[Evidence | Piece | Completion, None]:
+        """Yield the evidence, if any, then pieces, then one completion.
+
+        Closing the generator (or cancelling its task) stops the work.
         `query.deadline_s` counts from now: an engine that waits does not wait past it.
         `owner` is `<publisher>.<client>`: nothing cached for one owner shows in another's answer.
         Raises PromptTooLongError, or EngineError for what went wrong inside.

@@ -33,6 +33,10 @@ class EchoEngine:
         """Never true: it has no memory."""
         return lambda: False
 
+    def needs_slot(self, query: Query) -> bool:
+        """Every query."""
+        return True
+
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
         """Yield the query's first `max_tokens` words, then a completion; raises EngineError once closed."""
         async with self._free:

@@ -11,7 +11,7 @@ import structlog
 
 from contract.errors import BudgetExhaustedError, EngineError, PromptTooLongError
 from contract.messages import Query, body_hash, encode
-from inference_worker.engines.base import Completion, Engine, Piece
+from inference_worker.engines.base import Completion, Engine, Evidence, Piece
 
 _REMEMBERED: Final = 256
 """Questions whose answer the first one broke off: their next attempt comes within seconds."""
@@ -51,7 +51,11 @@ class Fallback:
         looks = (self._first.watch(query, owner), self._second.watch(query, owner))
         return lambda: any(look() for look in looks)
 
-    async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
+    def needs_slot(self, query: Query) -> bool:
+        """Every query."""
+        return True
+
+    async def generate(self, query: Query, owner: str) -> AsyncGenerator[Evidence | Piece | Completion, None]:
         """Yield one engine's pieces and completion. Raises what tells most of why neither answered."""
         name = _name_of(query, owner)
         error = self._broken_off.pop(name, None)
@@ -76,7 +80,7 @@ class Fallback:
 
     async def _from_second(
         self, query: Query, owner: str, why: EngineError
-    ) -> AsyncGenerator[Piece | Completion, None]:
+    ) -> AsyncGenerator[Evidence | Piece | Completion, None]:
         try:
             async with contextlib.aclosing(_named(self._second, query, owner)) as events:
                 async for event in events:
@@ -94,7 +98,7 @@ class Fallback:
             self._broken_off.popitem(last=False)
 
 
-async def _named(engine: Engine, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
+async def _named(engine: Engine, query: Query, owner: str) -> AsyncGenerator[Evidence | Piece | Completion, None]:
     """The engine's events; its completion says who made it."""
     async with contextlib.aclosing(engine.generate(query, owner)) as events:
         async for event in events:

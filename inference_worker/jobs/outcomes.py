@@ -48,6 +48,7 @@ def answered(job: Job, name: JobName, completion: Completion, model: str, starte
             ),
             body_sha256=body_hash(job.body),
             cache_key=completion.cache_key or UNSET,
+            **msgspec.structs.asdict(completion.grounds),
         )
     )
 

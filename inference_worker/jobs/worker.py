@@ -39,7 +39,7 @@ from contract.runtime.metrics import count_redactions
 from contract.runtime.tracing import NO_TRACER, Tracer, traceparent_of
 from contract.sanitize import sanitize_apart
 from contract.topology import JobName
-from inference_worker.engines.base import Completion, Engine, cost_tokens
+from inference_worker.engines.base import Completion, Engine, Evidence, cost_tokens
 from inference_worker.jobs import outcomes
 from inference_worker.jobs.attempts import Starts
 from inference_worker.jobs.consumer import Consumer
@@ -172,6 +172,8 @@ class Worker:
             detail = f"The job was started {starts} times and no attempt came to its end."
             outcome = outcomes.dead_lettered(job, name, "attempts-exhausted", detail, self._redactor, starts)
             return await self._store(job, name, outcome)
+        if not starts and not self._engine.needs_slot(query):
+            return await self._attempt(job, name, query)
         return await self._in_a_slot(job, name, query, starts)
 
     async def _in_a_slot(self, job: Job, name: JobName, query: Query, starts: int) -> Outcome:
@@ -246,6 +248,9 @@ class Worker:
             async for event in events:
                 if isinstance(event, Completion):
                     return event
+                if isinstance(event, Evidence):
+                    await self._outbox.stream(name, TokenEvent(attempt, index, "", event.found))
+                    continue
                 if not index:
                     metrics.FIRST_TOKEN.observe(max(time.time() - job.accepted_s, 0))
                 await self._outbox.stream(name, TokenEvent(attempt, index, event.text))

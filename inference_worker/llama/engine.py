@@ -78,6 +78,10 @@ class LlamaEngine:
         document = self._document(query, self._scope(owner)) if query.context else ""
         return lambda: bool(document) and document in self._steps.documents
 
+    def needs_slot(self, query: Query) -> bool:
+        """Every query."""
+        return True
+
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
         """Yield pieces, then one completion. Closing the generator stops the work at the next step.
 

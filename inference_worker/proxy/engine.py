@@ -83,6 +83,10 @@ class ProxyEngine:
         """Never true: the API does not say what is in its memory."""
         return lambda: False
 
+    def needs_slot(self, query: Query) -> bool:
+        """Every query."""
+        return True
+
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
         """Yield pieces, then one completion. Closing the generator closes the connection.
 

@@ -35,6 +35,9 @@ class Standing(Gated):
     def stalled_s(self) -> float:  # type: ignore[override]  # a property here, a constant there
         return time.monotonic() - self._since_s if self._since_s is not None else 0.0
 
+    def needs_slot(self, query: Query) -> bool:
+        return True
+
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
         if self._mode == "loop":
             time.sleep(LOOP_STANDS_S)  # noqa: ASYNC251  # this is what must be seen

@@ -66,6 +66,7 @@ async def answer(engine: Engine, query: Query) -> Completion:
         if isinstance(event, Completion):
             assert text == event.text
             return event
+        assert isinstance(event, Piece)
         text += event.text
     raise AssertionError("no completion came")
 

@@ -28,6 +28,7 @@ from contract.messages import (
     decode_question,
     decode_result,
     encode,
+    query_of,
 )
 
 DEEP = 100_000
@@ -192,7 +193,7 @@ def test_deep_nesting_is_refused(body: bytes) -> None:
         decode_query(body)
 
 
-@pytest.mark.parametrize("body", [b'{"v":2}', b'{"v":2,"query":5}', b'{"v":99,"query":"Who?","max_tokens":"many"}'])
+@pytest.mark.parametrize("body", [b'{"v":3}', b'{"v":3,"query":5}', b'{"v":99,"query":"Who?","max_tokens":"many"}'])
 def test_a_newer_version_is_told_before_anything_else_is_looked_at(body: bytes) -> None:
     with pytest.raises(NewerVersionError):
         decode_query(body)
@@ -213,7 +214,22 @@ def test_what_a_client_leaves_out_has_defaults() -> None:
 def test_a_query_carries_its_version_and_all_its_fields() -> None:
     body = json.loads(encode(Query(query="Who?")))
     assert body["v"] == VERSION
-    assert body.keys() == {*Question.__struct_fields__, "v"}
+    assert body.keys() == {*Question.__struct_fields__, "v"} - {"style"}
+
+
+def test_a_query_without_a_style_is_what_older_workers_read_byte_for_byte() -> None:
+    """So that a keyed retry across an upgrade finds its job."""
+    body = encode(query_of(decode_question(b'{"query":"Who?","context":"It was Ada."}')))
+    assert body == (
+        b'{"query":"Who?","context":"It was Ada.","max_tokens":128,"temperature":0.0,"top_p":1.0,"seed":null,"stop":[],'
+        b'"deadline_s":null,"v":1}'
+    )
+
+
+def test_a_query_with_a_style_is_of_version_2_so_that_an_older_worker_gives_it_back() -> None:
+    query = query_of(decode_question(b'{"query":"Who?","style":"quote"}'))
+    assert query.v == 2
+    assert decode_query(encode(query)).style == "quote"
 
 
 @given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))

@@ -16,6 +16,7 @@ async def answered(engine: Engine, query: Query) -> tuple[list[str], Completion]
     async for event in engine.generate(query, "http.tests"):
         if isinstance(event, Completion):
             return pieces, event
+        assert isinstance(event, Piece)
         pieces.append(event.text)
     raise AssertionError("no completion came")
 

@@ -26,6 +26,9 @@ class Named(EchoEngine):
         self.asked = 0
         self._pieces = pieces
 
+    def needs_slot(self, query: Query) -> bool:
+        return True
+
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
         self.asked += 1
         if self.error:

@@ -79,7 +79,7 @@ NOTICE = Query(query="How much notice must the tenant give?", context=LEASE)
 async def test_a_quote_is_the_sentence_that_answers_and_no_model_is_asked() -> None:
     asked = await ask(msgspec.structs.replace(NOTICE, style="quote"))
     assert asked.end.text.startswith(
-        "The tenant may end this lease at any time by giving two\nmonths' notice in writing."
+        "The tenant may end this lease at any time by giving two months' notice in writing."
     )
     assert asked.writer.asked == 0
     assert asked.end.grounds.answer_from == "quote"
