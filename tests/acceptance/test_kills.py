@@ -43,7 +43,7 @@ async def test_no_accepted_job_is_lost_or_stored_twice_when_anything_is_killed(s
 @pytest.mark.model
 async def test_the_real_model_loses_nothing_by_kills_and_a_drain(start: Start) -> None:
     """Two kills of the worker and one Ctrl-C in the middle of a dozen jobs."""
-    stack = start(engine="llama", queue_size=20, slots=2)
+    stack = start(engine="llama", queue_size=20, slots=2, environment={"DOCQA_STYLE": "write"})
     ledger = Ledger()
     async with stack.client() as client:
         for number in range(12):

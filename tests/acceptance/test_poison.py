@@ -23,7 +23,7 @@ async def test_poison_is_dead_lettered_and_its_neighbours_are_answered(start: St
 @pytest.mark.slow
 @pytest.mark.model
 async def test_poison_on_the_real_model_is_dead_lettered_and_its_neighbours_are_answered(start: Start) -> None:
-    stack = start(engine="llama", queue_size=20, slots=8)
+    stack = start(engine="llama", queue_size=20, slots=8, environment={"DOCQA_STYLE": "write"})
     await _poison_ends_alone(stack, neighbour={"max_tokens": 8}, poison={"max_tokens": 400})
 
 

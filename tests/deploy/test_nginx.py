@@ -26,7 +26,7 @@ RESTARTS = 3
 def stack() -> Iterator[Stack]:
     debian.ensure_root()
     debian.ensure("nginx-light")
-    patience = {"DOCQA_SYNC_WAIT_S": "80"}
+    patience = {"DOCQA_SYNC_WAIT_S": "80", "DOCQA_STYLE": "write"}
     with running(Options(queue_size=QUEUE_SIZE, slots=4, engine="llama", environment=patience)) as stack:
         yield stack
 
