@@ -7,6 +7,7 @@ from litestar.exceptions import HTTPException
 
 from contract.errors import BadMessageError, BusUnavailableError, NotProvisionedError, StoreFullError
 from ingress import problems
+from ingress.api.documents import create_documents
 from ingress.api.health import create_health
 from ingress.api.openapi import show_schema
 from ingress.api.routes import create_api
@@ -34,7 +35,7 @@ def create_app(services: Services) -> Litestar:
     """The ingress as a Litestar application."""
     limit = services.settings.max_body_bytes
     return Litestar(
-        route_handlers=[create_api(services), create_health(services), show_schema],
+        route_handlers=[create_api(services), create_documents(services), create_health(services), show_schema],
         exception_handlers={
             problems.Problem: problems.on_problem,
             BadMessageError: problems.on_bad_message,

@@ -12,6 +12,8 @@ from contract.token_file import TokensFile
 from ingress.auth.caller import Caller
 from ingress.auth.keyring import Keyring
 from ingress.auth.token_watch import TokensOnDisk
+from ingress.documents.library import Library
+from ingress.documents.spool import Spool
 from ingress.jobs.admission import Admission
 from ingress.jobs.quota import Quota
 from ingress.jobs.replies import Replies
@@ -34,6 +36,8 @@ class Services(msgspec.Struct, frozen=True):
     quota: Quota
     results: ResultStore
     admission: Admission
+    library: Library
+    spool: Spool
     keyring: Keyring
     tokens: TokensOnDisk | None
     audit_log: AuditLog | None
@@ -43,6 +47,7 @@ class Services(msgspec.Struct, frozen=True):
     def of(cls, settings: IngressSettings, bus: Bus, tracer: Tracer = NO_TRACER) -> "Services":
         """Raises SettingsError when the file of tokens can't be read."""
         fleet, quota = Fleet(), Quota(bus)
+        spool = Spool(settings.spool_folder, settings.document_max_bytes)
         tokens = TokensOnDisk(settings.tokens) if settings.tokens else None
         return cls(
             settings=settings,
@@ -52,6 +57,8 @@ class Services(msgspec.Struct, frozen=True):
             quota=quota,
             results=ResultStore(fleet),
             admission=Admission(bus, fleet, quota, settings.max_body_bytes, settings.redactor(), tracer),
+            library=Library(bus, spool),
+            spool=spool,
             keyring=Keyring(settings, tokens.read_first() if tokens else TokensFile()),
             tokens=tokens,
             audit_log=AuditLog(target_of(settings.audit_log)) if settings.audit_log else None,

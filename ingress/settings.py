@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
+from contract.library_messages import LIBRARY_FOLDER, SPOOL_FOLDER
 from contract.rate import Rate
 from contract.settings import Megabytes, Seconds, Secret, ServiceSettings, default_data_dir
 from contract.token_file import Share
@@ -28,6 +29,7 @@ class IngressSettings(ServiceSettings, frozen=True, kw_only=True):
     max_request_size_mb: Megabytes = field(default=1, name="MAX_REQUEST_SIZE_MB")
     sync_wait_s: Seconds = field(default=30.0, name="DOCQA_SYNC_WAIT_S")
     job_deadline_s: Seconds = field(default=120.0, name="DOCQA_JOB_DEADLINE_S")
+    document_max_mb: Annotated[int, Meta(ge=1, le=4096)] = field(default=200, name="DOCQA_DOCUMENT_MAX_MB")
     root: str | None = field(default=None, name="DOCQA_ROOT")
 
     def __post_init__(self) -> None:
@@ -35,6 +37,15 @@ class IngressSettings(ServiceSettings, frozen=True, kw_only=True):
             raise ValueError(
                 f"DOCQA_UDS is longer than the {MAX_SOCKET_PATH_BYTES} bytes that a Unix socket's path may have"
             )
+
+    @property
+    def document_max_bytes(self) -> int:
+        return self.document_max_mb * 2**20
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where uploads wait to be read; the library looks there."""
+        return (self.data_dir / LIBRARY_FOLDER / SPOOL_FOLDER).absolute()
 
     @property
     def max_body_bytes(self) -> int:

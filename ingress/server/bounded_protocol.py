@@ -19,6 +19,7 @@ FIRST_BYTE_WITHIN_S: Final = 1.0
 """While the server stops: a client that has just connected has this long to send its first byte."""
 WRITE_WITHIN_S: Final = 30.0
 """A client that reads nothing from a full buffer for this long counts as gone, even if its connection is open."""
+UPLOADS: Final = b"/api/documents"
 MAX_HEAD_BYTES: Final = 32_768
 MAX_HEADERS: Final = 100
 
@@ -82,6 +83,12 @@ class BoundedProtocol(HalfClosedProtocol):
             self.cycle.keep_alive = False
         self._is_in_head = False
         self._expect_within(REQUEST_WITHIN_S)
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        # A large file may take its time, as long as it comes at all; its size has a bound of its own.
+        if self.url.startswith(UPLOADS):
+            self._expect_within(REQUEST_WITHIN_S)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

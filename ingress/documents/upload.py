@@ -1,0 +1,94 @@
+"""An uploaded file as it comes in: multipart/form-data or the bare body, read in pieces, never held whole."""
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Final
+from urllib.parse import unquote
+
+import msgspec
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from contract.library_messages import MAX_NAME_CHARS
+from ingress.problems import Problem
+
+FIELD: Final = "file"
+_MAX_FIELDS: Final = 16
+_UNNAMED: Final = "document"
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
+"""Control characters, and those that turn the direction of what follows: a name is shown on terminals and pages."""
+_EXTENDED: Final = re.compile(r"filename\*\s*=\s*utf-8''([^;\s]+)", re.IGNORECASE)
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """One file: its name and media type as the client says them (hints), and its bytes as they come."""
+
+    name: str
+    media_type: str
+    chunks: AsyncIterator[bytes]
+
+
+async def receive(headers: dict[str, str], body: AsyncIterator[bytes]) -> Upload:
+    """The file of a request, begun; raises Problem where the form has none."""
+    media_type, options = parse_options_header(headers.get("content-type", ""))
+    if media_type == "multipart/form-data":
+        return await _from_form(options.get("boundary", ""), body)
+    disposition = headers.get("content-disposition", "")
+    return Upload(_name_of(disposition), media_type, body)
+
+
+def clean_name(name: str) -> str:
+    """A name that can be shown: the last part of a path, on one line, of bounded length; never empty."""
+    name = _CONTROL.sub(" ", name.replace("\\", "/").rstrip("/").rpartition("/")[2]).strip()
+    if name in ("", ".", ".."):
+        return _UNNAMED
+    if len(name) <= MAX_NAME_CHARS:
+        return name
+    # The ending says the most about a long name.
+    stem, dot, ending = name.rpartition(".")
+    kept = f"{dot}{ending}" if stem and len(ending) <= 10 else ""
+    return name[: MAX_NAME_CHARS - len(kept)] + kept
+
+
+async def _from_form(boundary: str, body: AsyncIterator[bytes]) -> Upload:
+    events = _events(boundary, body)
+    async for event in events:
+        if isinstance(event, MultipartSegment) and event.name == FIELD:
+            return Upload(clean_name(event.filename or ""), event.content_type or "", _payload(events))
+    raise _bad_form(
+        f"The form has no field `{FIELD}` with a file in it: send one, as `curl -F {FIELD}=@lease.pdf` does."
+    )
+
+
+async def _payload(events: AsyncGenerator[MultipartSegment | bytes | None, None]) -> AsyncIterator[bytes]:
+    """The bytes of the field; what follows it is read to the end and left alone."""
+    is_over = False
+    async for event in events:
+        if event is None:
+            is_over = True
+        elif isinstance(event, MultipartSegment):
+            if event.name == FIELD:
+                raise _bad_form(f"The form has several fields `{FIELD}`: upload one file a request.")
+        elif not is_over:
+            yield bytes(event)
+
+
+async def _events(boundary: str, body: AsyncIterator[bytes]) -> AsyncGenerator[MultipartSegment | bytes | None, None]:
+    try:
+        with PushMultipartParser(boundary, max_segment_count=_MAX_FIELDS) as parser:
+            async for chunk in body:
+                for event in parser.parse(chunk):
+                    yield event
+    except MultipartError as error:
+        raise _bad_form(f"The form can't be read: {error}.") from None
+
+
+def _name_of(disposition: str) -> str:
+    """The name in a Content-Disposition; RFC 8187's form counts before the plain one."""
+    if extended := _EXTENDED.search(disposition):
+        return clean_name(unquote(extended[1], errors="replace"))
+    _, options = parse_options_header(disposition)
+    return clean_name(options.get("filename", ""))
+
+
+def _bad_form(detail: str) -> Problem:
+    return Problem(400, "bad-request", "The upload can't be understood", detail)
