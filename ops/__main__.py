@@ -19,6 +19,7 @@ _GROUPS: Final = {
     },
     "Use": {
         "ask": "Ask a question about a document.",
+        "documents": "Bring documents in, list, read, search and remove them.",
         "status": "Show system status.",
         "watch": "Show system status, live.",
         "usage": "Show usage per client and backend, and proxy cost.",

@@ -110,6 +110,22 @@ class Client:
         yield answer.removeprefix(received) if answer.startswith(received) else f"\n{answer}"
         yield document
 
+    def call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """One request and the JSON object that it is answered with; `options` as httpx takes them.
+
+        Raises NotThereError, RefusedForNowError (with `retry_after_s` in its document) or RefusedError.
+        """
+        with self._told_errors():
+            return _document(self._http.request(method, path, **options))
+
+    def content(self, path: str) -> Iterator[bytes]:
+        """What is at a path, in pieces; raises NotThereError or RefusedError."""
+        with self._told_errors(), self._http.stream("GET", path) as body:
+            if body.is_error:
+                body.read()
+                _document(body)
+            yield from body.iter_bytes()
+
     def metrics(self) -> str:
         """The ingress's metrics in Prometheus' text format; raises NotThereError."""
         with self._translated_errors():
@@ -165,7 +181,10 @@ class Client:
 def _document(response: httpx.Response) -> dict[str, Any]:
     document = _parsed(response)
     if response.status_code in _TRY_LATER:
-        raise RefusedForNowError(_with_retry(_sentence(document), response), document)
+        retry_after_s = int(response.headers.get("Retry-After", 1))
+        raise RefusedForNowError(
+            _with_retry(_sentence(document), response), {**document, "retry_after_s": retry_after_s}
+        )
     if response.is_error:
         raise RefusedError(_sentence(document), document)
     return document
