@@ -77,7 +77,7 @@ class NotProvisionedError(BusError):
 class EngineError(DocQAError):
     """The engine could not answer this query."""
 
-    code: Literal["engine-error", "proxy-error", "budget-exhausted"] = "engine-error"
+    code: str = "engine-error"
     """The code of the failure that is stored for it."""
     is_passing: bool = True
     """True if another attempt may succeed."""
@@ -106,6 +106,24 @@ class BudgetExhaustedError(EngineError):
         """`resets_at`: when the budget is renewed; None where waiting would not help."""
         super().__init__(sentence)
         self.resets_at = resets_at
+
+
+class DocumentRefusedError(EngineError):
+    """The library has no such document for this client, or none that can be read now."""
+
+    is_passing = False
+    is_replayable = False
+
+    def __init__(self, code: str, sentence: str) -> None:
+        """`code`: see `contract.library_messages.RefusalCode`."""
+        super().__init__(sentence)
+        self.code = code
+
+
+class LibraryUnavailableError(EngineError):
+    """The library does not answer: the job waits for it until its deadline, and no start is counted."""
+
+    code = "library-unavailable"
 
 
 class PromptTooLongError(EngineError):

@@ -276,6 +276,8 @@ class SentenceHit(msgspec.Struct, frozen=True, kw_only=True):
     """The share of the query's words that it holds, weighted."""
     cosine: float | None = None
     """Its vector's similarity to the query's; None where there is no vector."""
+    page: int = 0
+    """Where it begins; 0 where that is not known beyond the passage's page."""
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ T = TypeVar("T")
 VERSION: Final = 1
 """Of every message that asks for nothing new, so that an older reader takes it."""
 NEWEST_VERSION: Final = 2
-"""The newest version that this code reads: queries that name a style."""
+"""The newest version that this code reads: queries that name a style or documents of the library."""
 
 Tokens = Annotated[int, Meta(ge=1, le=32_768)]
 MAX_STOP_CHARS: Final = 256
@@ -31,6 +31,12 @@ AnswerFrom = Literal["model", "quote", "both"]
 MAX_CITATIONS: Final = 8
 MAX_QUOTE_CHARS: Final = 1000
 Backend = Literal["local", "proxy", "cache"]
+
+
+DocumentId = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+_SOURCES: Final = ("context", "documents", "space", "path")
+_NEW_FIELDS: Final = ("style", "documents", "space", "path")
+"""Of version 2."""
 
 
 def _open(*values: str) -> Meta:
@@ -61,10 +67,20 @@ class Question(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
         ]
         | UnsetType
     ) = UNSET
+    documents: Annotated[list[DocumentId], Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+    space: (
+        Annotated[str, Meta(min_length=1, max_length=130, description="Answer from a space's documents.")] | UnsetType
+    ) = UNSET
+    path: (
+        Annotated[str, Meta(min_length=1, max_length=1024, description="A file or folder of DOCQA_ROOT.")] | UnsetType
+    ) = UNSET
 
     def __post_init__(self) -> None:
         if not self.query.strip():
             raise ValueError("Field `query` is blank: ask a question")
+        named = [name for name in _SOURCES if getattr(self, name)]
+        if len(named) > 1:
+            raise ValueError(f"Field `{named[1]}` and field `{named[0]}` name two sources: give one of them")
 
 
 class Query(Question, kw_only=True, forbid_unknown_fields=False, omit_defaults=False):
@@ -76,7 +92,8 @@ class Query(Question, kw_only=True, forbid_unknown_fields=False, omit_defaults=F
 def query_of(question: Question) -> Query:
     """The question as it travels; its version is the lowest that can say what is asked."""
     fields = {name: getattr(question, name) for name in Question.__struct_fields__}
-    return Query(**fields, v=VERSION if question.style is UNSET else NEWEST_VERSION)
+    is_new = any(fields[name] is not UNSET for name in _NEW_FIELDS)
+    return Query(**fields, v=NEWEST_VERSION if is_new else VERSION)
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -152,12 +169,17 @@ FailureCode = Literal[
     "bad-message",
     "bad-name",
     "budget-exhausted",
+    "bad-request",
     "cancelled",
     "deadline-exceeded",
+    "document-gone",
+    "document-not-ready",
     "engine-error",
     "erased",
+    "library-unavailable",
     "prompt-too-long",
     "proxy-error",
+    "space-gone",
     "too-many-secrets",
 ]
 

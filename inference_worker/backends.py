@@ -10,6 +10,7 @@ from contract.bus import Bus
 from contract.errors import SettingsError
 from contract.runtime.resources import available_cores
 from inference_worker.answering.grounded import Grounded, Grounding
+from inference_worker.answering.library import Library
 from inference_worker.answering.texts import Texts
 from inference_worker.engines.base import Engine
 from inference_worker.engines.echo import EchoEngine
@@ -88,9 +89,8 @@ def open_backend(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens = i
 
     `lose_tokens` is told of tokens that the proxy may have charged for nothing. Raises SettingsError.
     """
-    return Grounded(
-        _open_writer(settings, bus, lose_tokens), Texts(partial(_open_embedder, settings)), _grounding(settings)
-    )
+    writer = _open_writer(settings, bus, lose_tokens)
+    return Grounded(writer, Texts(partial(_open_embedder, settings)), _grounding(settings), Library(bus))
 
 
 def _grounding(settings: WorkerSettings) -> Grounding:
@@ -116,7 +116,7 @@ def _open_embedder(settings: WorkerSettings) -> "Embedder | None":
     # Imported here: without vectors numpy is not needed.
     from contract.embedding import open_embedder
 
-    return open_embedder(getattr(settings,"embedding_model","off"), available_cores())
+    return open_embedder(getattr(settings, "embedding_model", "off"), available_cores())
 
 
 def _open_writer(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens) -> Engine:

@@ -11,17 +11,21 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
-from contract.evidence import answerable, cite, features_of, is_refusal, needs_whole_document, quote, support
+from contract.errors import DocumentRefusedError
+from contract.evidence import Span, answerable, cite, features_of, is_refusal, needs_whole_document, quote, support
 from contract.evidence.alignment import covered_share
 from contract.messages import AnswerFrom, Citation, Grounds, Query, Style, Usage
-from inference_worker.answering.citations import of_sentences, of_spans
-from inference_worker.answering.texts import Prepared, Ranking, Texts
+from inference_worker.answering.found import Found
+from inference_worker.answering.library import Library, names_documents
+from inference_worker.answering.texts import Texts
 from inference_worker.engines.base import Completion, Engine, Evidence, Piece
 from inference_worker.settings import Abstain
 
 NOT_IN_THE_DOCUMENT: Final = "The document does not seem to say this."
 QUOTED: Final = "quote"
 """Named as the model of an answer that no model wrote."""
+_CHARS_PER_TOKEN: Final = 3
+"""Fewer than most texts have, so that what is read fits."""
 
 
 class Grounding(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +44,9 @@ class Grounding(msgspec.Struct, frozen=True, kw_only=True):
 class Grounded:
     """Answers with citations. Owns the engine from its making on, and closes it."""
 
-    def __init__(self, engine: Engine, texts: Texts, grounding: Grounding) -> None:
+    def __init__(self, engine: Engine, texts: Texts, grounding: Grounding, library: Library | None = None) -> None:
         self._engine = engine
+        self._library = library
         self._texts = texts
         self._grounding = grounding
         self.model_name = engine.model_name
@@ -78,19 +83,18 @@ class Grounded:
                 yield event
             return
         began_s = time.monotonic()
-        prepared, ranking = await self._texts.ranking(query.query, query.context)
-        evidence = of_sentences(prepared.text, prepared.sentences, ranking.ranked)
-        yield Evidence(evidence)
+        found = await self._find(query, owner)
+        yield Evidence(found.citations(found.ranking.ranked))
         if self._quotes(query):
-            completion = self._quoted(query, prepared, ranking, evidence, began_s)
+            completion = self._quoted(query, found, began_s)
             yield Piece(completion.text)
             yield completion
             return
-        async for event in self._written(query, owner):
+        async for event in self._written(_about(query, found), owner):
             if not isinstance(event, Completion):
                 yield event
                 continue
-            completion = self._cited(event, query, prepared, ranking, evidence)
+            completion = self._cited(event, query, found)
             if completion.grounds.answer_from == "both":
                 # Nothing that was sent is taken back: the sentences follow what the model wrote.
                 yield Piece(completion.text[len(event.text) :])
@@ -101,82 +105,103 @@ class Grounded:
         await self._engine.close()
         self._texts.close()
 
+    async def _find(self, query: Query, owner: str) -> Found:
+        if not names_documents(query):
+            return await self._texts.find(query.query, query.context)
+        if self._library is None:
+            raise DocumentRefusedError("library-unavailable", "This worker knows no library.")
+        if query.documents and len(query.documents) == 1 and self._reads_all(query):
+            longest = self._engine.context_tokens * _CHARS_PER_TOKEN
+            return await self._library.read(query, owner, query.documents[0], longest)
+        return await self._library.find(query, owner)
+
     async def _written(self, query: Query, owner: str) -> AsyncGenerator[Evidence | Piece | Completion, None]:
         async with contextlib.aclosing(self._engine.generate(query, owner)) as events:
             async for event in events:
                 yield event
 
     def _is_grounded(self, query: Query) -> bool:
+        if names_documents(query):
+            return True
         return bool(query.context.strip()) and not (self._grounding.only_asked and query.style is UNSET)
 
     def _quotes(self, query: Query) -> bool:
         if not self._is_grounded(query):
             return False
-        style = self._grounding.style if query.style in (UNSET, "auto") else query.style
+        style = self._style(query)
         if style == "auto":
             return self._grounding.auto_quotes and not needs_whole_document(query.query)
         return style == "quote"
 
-    def _quoted(
-        self, query: Query, prepared: Prepared, ranking: Ranking, evidence: list[Citation], began_s: float
-    ) -> Completion:
+    def _style(self, query: Query) -> Style:
+        return self._grounding.style if query.style is UNSET or query.style == "auto" else query.style
+
+    def _reads_all(self, query: Query) -> bool:
+        """No sentence answers a wish for a summary: the document is read from its beginning, as far as it fits."""
+        return self._style(query) != "quote" and needs_whole_document(query.query)
+
+    def _quoted(self, query: Query, found: Found, began_s: float) -> Completion:
         """The sentences that answer, in the order of their rank; no token is read or written."""
-        features = features_of(prepared.index, query.query, ranking.ranked, ranking.cosines)
-        likely, holds = support(features), self._holds(support(features), fitted=answerable(features))
-        chosen = quote(prepared.text, prepared.sentences, ranking.ranked)
-        cited = of_sentences(prepared.text, prepared.sentences, chosen)
+        features = features_of(found.words, query.query, *found.ranking)
+        likely = support(features)
+        holds = self._holds(likely, fitted=answerable(features))
+        cited = found.citations(quote(found.text, found.sentences, found.ranking.ranked))
         refuses = not cited or (self._grounding.abstain == "refuse" and not holds)
-        text = NOT_IN_THE_DOCUMENT if refuses else _lines(cited)
         return Completion(
-            text=text,
+            text=NOT_IN_THE_DOCUMENT if refuses else _lines(cited),
             finish_reason="stop",
             usage=Usage(prompt_tokens=0, completion_tokens=0),
             prefill_ms=round((time.monotonic() - began_s) * 1000, 1),
             decode_ms=0.0,
             model=QUOTED,
-            grounds=Grounds(
-                answer_from="quote",
-                citations=[] if refuses else cited,
-                evidence=evidence,
-                answerable=None if self._grounding.abstain == "off" else bool(cited) and holds,
-                support=round(likely, 4),
-            ),
+            grounds=self._grounds("quote", [] if refuses else cited, found, likely, holds=bool(cited) and holds),
         )
 
-    def _cited(
-        self, completion: Completion, query: Query, prepared: Prepared, ranking: Ranking, evidence: list[Citation]
-    ) -> Completion:
+    def _cited(self, completion: Completion, query: Query, found: Found) -> Completion:
         """The model's answer, aligned with the text that it read. Ranked sentences are cited before others."""
-        first = [one.index for one in ranking.ranked]
-        others = [index for index in range(len(prepared.sentences)) if index not in set(first)]
-        spans = cite(completion.text, prepared.text, [prepared.sentences[index] for index in (*first, *others)])
-        features = features_of(prepared.index, query.query, ranking.ranked, ranking.cosines)._replace(
-            overlap=covered_share(completion.text, prepared.text, [span[:2] for span in spans])
+        spans = _aligned(completion.text, found)
+        features = features_of(found.words, query.query, *found.ranking)._replace(
+            overlap=covered_share(completion.text, found.text, [span[:2] for span in spans])
         )
-        refused = is_refusal(completion.text)
-        likely = 0.0 if refused else support(features)
-        holds = not refused and self._holds(likely, fitted=answerable(features))
-        cited = [] if refused else of_spans(prepared.text, spans)
-        if not refused and not cited and holds and not needs_whole_document(query.query):
-            cited = of_sentences(
-                prepared.text, prepared.sentences, quote(prepared.text, prepared.sentences, ranking.ranked)
-            )
+        if is_refusal(completion.text):
+            grounds = self._grounds("model", [], found, 0.0, holds=False)
+            return msgspec.structs.replace(completion, grounds=grounds)
+        likely = support(features)
+        holds = self._holds(likely, fitted=answerable(features))
+        origin: AnswerFrom = "model"
+        cited = found.citations_of(spans)
+        if not cited and holds and not needs_whole_document(query.query):
+            cited, origin = found.citations(quote(found.text, found.sentences, found.ranking.ranked)), "both"
             completion = msgspec.structs.replace(completion, text=f"{completion.text}\n\n{_lines(cited)}")
-            origin: AnswerFrom = "both"
-        else:
-            origin = "model"
-        grounds = Grounds(
+        return msgspec.structs.replace(completion, grounds=self._grounds(origin, cited, found, likely, holds=holds))
+
+    def _grounds(
+        self, origin: AnswerFrom, cited: list[Citation], found: Found, likely: float, *, holds: bool
+    ) -> Grounds:
+        return Grounds(
             answer_from=origin,
             citations=cited,
-            evidence=evidence,
+            evidence=found.citations(found.ranking.ranked),
             answerable=None if self._grounding.abstain == "off" else holds,
             support=round(likely, 4),
         )
-        return msgspec.structs.replace(completion, grounds=grounds)
 
     def _holds(self, likely: float, *, fitted: bool) -> bool:
         bound = self._grounding.support_min
         return fitted if bound is None else likely >= bound
+
+
+def _about(query: Query, found: Found) -> Query:
+    """The query that the model gets: the passages in the place of the documents' names."""
+    if not names_documents(query):
+        return query
+    return msgspec.structs.replace(query, context=found.text, documents=UNSET, space=UNSET, path=UNSET)
+
+
+def _aligned(answer: str, found: Found) -> list[Span]:
+    first = [one.index for one in found.ranking.ranked]
+    others = sorted(set(range(len(found.sentences))).difference(first))
+    return cite(answer, found.text, [found.sentences[number] for number in (*first, *others)])
 
 
 def _lines(cited: list[Citation]) -> str:

@@ -5,13 +5,12 @@ Kept by text, within a bound. Knows nothing of questions; what makes the vectors
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import msgspec
-
-from contract.evidence import Scored, Sentence, SentenceIndex, embedding_text, split_sentences
+from contract.evidence import Sentence, SentenceIndex, embedding_text, split_sentences
+from inference_worker.answering.found import Found, Ranking, cite_context
 
 if TYPE_CHECKING:
     from contract.embedding import Embedder, Vectors
@@ -21,26 +20,11 @@ KEPT_CHARACTERS: Final = 8_000_000
 RANKED: Final = 8
 
 
-class Prepared(msgspec.Struct, frozen=True):
+class Prepared(NamedTuple):
     """A text with what its questions need. `vectors` has a row for each sentence; None without an embedder."""
 
-    index: SentenceIndex
+    words: SentenceIndex
     vectors: "Vectors | None"
-
-    @property
-    def text(self) -> str:
-        return self.index.text
-
-    @property
-    def sentences(self) -> Sequence[Sentence]:
-        return self.index.sentences
-
-
-class Ranking(NamedTuple):
-    """The best sentences for a question, best first, and the cosines that they were ranked by."""
-
-    ranked: list[Scored]
-    cosines: list[float] | None
 
 
 class Texts:
@@ -55,9 +39,9 @@ class Texts:
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self._thread = ThreadPoolExecutor(1, "evidence")
 
-    async def ranking(self, question: str, text: str) -> tuple[Prepared, Ranking]:
-        """The text, prepared, and its sentences that answer the question best."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ranked, question, text)
+    async def find(self, question: str, text: str) -> Found:
+        """The text's sentences that answer the question best."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._found, question, text)
 
     async def warm(self) -> None:
         """Load the embedder, so that the first question does not wait for it."""
@@ -68,7 +52,7 @@ class Texts:
         self._thread.shutdown(cancel_futures=True)
         self._kept.clear()
 
-    def _ranked(self, question: str, text: str) -> tuple[Prepared, Ranking]:
+    def _found(self, question: str, text: str) -> Found:
         prepared = self._prepared(text)
         similar = None
         if prepared.vectors is not None and (embedder := self._opened()) is not None:
@@ -76,7 +60,8 @@ class Texts:
             from contract.embedding import cosines
 
             similar = cosines(embedder.embed_query(question), prepared.vectors)
-        return prepared, Ranking(prepared.index.rank(question, similar, RANKED), similar)
+        ranked = prepared.words.rank(question, similar, RANKED)
+        return Found(prepared.words, Ranking(ranked, similar), cite_context(text))
 
     def _prepared(self, text: str) -> Prepared:
         if text in self._kept:

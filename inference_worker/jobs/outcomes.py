@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET
 
 from contract.errors import BudgetExhaustedError, EngineError, PromptTooLongError, TooManySecretsError
-from contract.messages import Answer, DeadLetter, Failure, FailureCode, Result, Timings, body_hash
+from contract.messages import Answer, DeadLetter, Failure, Result, Timings, body_hash
 from contract.redaction.redactor import Redactor
 from contract.sanitize import sanitize
 from contract.topology import JobName
@@ -53,13 +53,13 @@ def answered(job: Job, name: JobName, completion: Completion, model: str, starte
     )
 
 
-def failed(job: Job, name: JobName, code: FailureCode, detail: str, **members: Any) -> Outcome:
+def failed(job: Job, name: JobName, code: str, detail: str, **members: Any) -> Outcome:
     """A failure that no replay would mend; `members` are further fields of `Failure`."""
     return Outcome(_failure(job, name, code, detail, **members))
 
 
 def dead_lettered(
-    job: Job, name: JobName, code: FailureCode, detail: str, redactor: Redactor, attempts: int, **members: Any
+    job: Job, name: JobName, code: str, detail: str, redactor: Redactor, attempts: int, **members: Any
 ) -> Outcome:
     """A failure whose job is kept, so that `docqa dead replay` can ask again."""
     failure = _failure(job, name, code, detail, attempts=attempts, dead_letter=True, **members)
@@ -97,12 +97,12 @@ def too_late(job: Job, name: JobName, deadline_s: float) -> Outcome:
 
 def too_large(job: Job, name: JobName, result: Result, size_bytes: int) -> Outcome:
     """The failure in place of an answer that is larger than the bus accepts; asking again would make it again."""
-    code: FailureCode = "proxy-error" if isinstance(result, Answer) and result.backend != "local" else "engine-error"
+    code: str = "proxy-error" if isinstance(result, Answer) and result.backend != "local" else "engine-error"
     detail = f"The answer has {size_bytes} bytes, more than the bus accepts: ask with smaller `max_tokens`."
     return failed(job, name, code, detail)
 
 
-def letter_of(job: Job, code: FailureCode, detail: str, redactor: Redactor, attempts: int = 0) -> DeadLetter:
+def letter_of(job: Job, code: str, detail: str, redactor: Redactor, attempts: int = 0) -> DeadLetter:
     """What is kept of a job: sanitized; of a body that can't be read only its size and hash."""
 
     def clean(text: str) -> str:
@@ -123,7 +123,7 @@ def letter_of(job: Job, code: FailureCode, detail: str, redactor: Redactor, atte
     )
 
 
-def _failure(job: Job, name: JobName, code: FailureCode, detail: str, **members: Any) -> Failure:
+def _failure(job: Job, name: JobName, code: str, detail: str, **members: Any) -> Failure:
     detail = detail[:MAX_DETAIL_CHARS]
     return Failure(id=name.job_id, code=code, detail=detail, body_sha256=body_hash(job.body), **members)
 

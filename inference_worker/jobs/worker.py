@@ -16,6 +16,7 @@ from contract.errors import (
     BadNameError,
     BusError,
     EngineError,
+    LibraryUnavailableError,
     MessageTooLargeError,
     NewerVersionError,
     PromptTooLongError,
@@ -210,8 +211,8 @@ class Worker:
         self._tracer.record("wait in the queue", job.trace, job.accepted_s, started_s)
         try:
             return await self._store(job, name, await self._generate(job, name, query, attempt))
-        except asyncio.CancelledError:
-            # The drain's limit: the job ends here by no fault of its own.
+        except (asyncio.CancelledError, LibraryUnavailableError):
+            # The drain's limit, or no library: the job stops here by no fault of its own.
             with contextlib.suppress(BusError):
                 await self._starts.take_back(name)
             raise
@@ -227,6 +228,8 @@ class Worker:
             completion = await asyncio.wait_for(generation, left_s)
         except TimeoutError:
             return outcomes.too_late(job, name, self._deadline_s(query))
+        except LibraryUnavailableError:
+            raise
         except PromptTooLongError as error:
             return outcomes.prompt_too_long(job, name, error)
         except EngineError as error:
