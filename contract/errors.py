@@ -1,7 +1,6 @@
 """The project's exceptions, in one tree. A class's docstring is its default message."""
 
 from datetime import datetime
-from typing import Literal
 
 
 class DocQAError(Exception):

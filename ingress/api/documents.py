@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from litestar import Response, Router, get, post, put, route
+from litestar import Response, Router, get, post, route
 from litestar.params import FromPath
 from litestar.response import Stream
 
@@ -42,19 +42,17 @@ from ingress.services import HttpRequest, HttpResponse, Services, services_of
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-@post("/documents", status_code=202, request_max_body_size=None)
+@route("/documents", http_method=["GET", "POST"], status_code=200, request_max_body_size=None)
+async def documents(request: HttpRequest) -> HttpResponse:
+    """One handler for both methods: Litestar's OPTIONS would know the first of two only."""
+    return await (add_document if request.method == "POST" else list_documents)(request)
+
+
 async def add_document(request: HttpRequest) -> HttpResponse:
     """Bring a file in: 202 while it is read, 200 where the same file is there already."""
     return await _bring_in(request, document=None)
 
 
-@put("/documents/{document_id:str}", status_code=202, request_max_body_size=None)
-async def replace_document(request: HttpRequest, document_id: FromPath[str]) -> HttpResponse:
-    """Bring in the next version of a document; the text before it is kept for what cites it."""
-    return await _bring_in(request, document=_known(document_id))
-
-
-@get("/documents")
 async def list_documents(request: HttpRequest) -> HttpResponse:
     """A page of a space's documents, in the order of their names."""
     wanted = _asked(ListRequest, request, "space", "name", "cursor", "limit")
@@ -62,10 +60,18 @@ async def list_documents(request: HttpRequest) -> HttpResponse:
     return _reply(msgspec.structs.replace(found, documents=[_public(request, one) for one in found.documents]))
 
 
-@route("/documents/{document_id:str}", http_method=["GET", "DELETE"], status_code=200)
+@route(
+    "/documents/{document_id:str}", http_method=["GET", "PUT", "DELETE"], status_code=200, request_max_body_size=None
+)
 async def one_document(request: HttpRequest, document_id: FromPath[str]) -> HttpResponse:
-    """One handler for both methods: Litestar's OPTIONS would know the first of two only."""
-    return await (erase_document if request.method == "DELETE" else read_document)(request, _known(document_id))
+    """One handler for all methods, as above."""
+    handler = {"GET": read_document, "PUT": replace_document, "DELETE": erase_document}[request.method]
+    return await handler(request, _known(document_id))
+
+
+async def replace_document(request: HttpRequest, document_id: str) -> HttpResponse:
+    """Bring in the next version of a document; the text before it is kept for what cites it."""
+    return await _bring_in(request, document=document_id)
 
 
 async def read_document(request: HttpRequest, document_id: str) -> HttpResponse:
@@ -110,7 +116,7 @@ async def search(request: HttpRequest) -> HttpResponse:
 
 def create_documents(services: Services) -> Router:
     """The routes for those who may ask."""
-    handlers = [add_document, replace_document, list_documents, one_document, read_text, read_original, search]
+    handlers = [documents, one_document, read_text, read_original, search]
     return Router("/api", route_handlers=handlers, before_request=authenticator(services.keyring, "query", Limiter()))
 
 
