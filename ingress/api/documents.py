@@ -31,6 +31,7 @@ from contract.library_messages import (
     encode,
 )
 from contract.topology import is_canonical_uuid, private_space
+from ingress.api.openapi_documents import TakenDocument
 from ingress.api.routes import JSON, require_json
 from ingress.auth.authenticate import authenticator
 from ingress.auth.rate_limiter import Limiter
@@ -149,9 +150,9 @@ def _refuse_simple_requests(request: HttpRequest) -> None:
 
 def _accepted(place: PutReply) -> HttpResponse:
     location = f"/api/documents/{place.document}"
-    body = msgspec.json.encode({"id": place.document, "state": place.state, "name": place.name, "location": location})
+    taken = TakenDocument(id=place.document, state=place.state, name=place.name, location=location)
     status = 200 if place.state == "ready" else 202
-    return Response(body, status_code=status, media_type=JSON, headers={"Location": location})
+    return Response(encode(taken), status_code=status, media_type=JSON, headers={"Location": location})
 
 
 async def _status(request: HttpRequest, document_id: str) -> DocumentStatus:

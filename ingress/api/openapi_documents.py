@@ -2,11 +2,12 @@
 
 from typing import Any, Final
 
+import msgspec
+
 from contract.library_messages import (
     DeleteReply,
     DocumentStatus,
     ListReply,
-    PutReply,
     SearchReply,
     SearchRequest,
     TextReply,
@@ -14,7 +15,17 @@ from contract.library_messages import (
 
 Json = dict[str, Any]
 
-SCHEMAS: Final = (DeleteReply, DocumentStatus, ListReply, PutReply, SearchReply, SearchRequest, TextReply)
+
+class TakenDocument(msgspec.Struct, frozen=True):
+    """A file that was taken: `queued` or `reading`, or `ready` where it was there already; look at `location`."""
+
+    id: str
+    state: str
+    name: str
+    location: str
+
+
+SCHEMAS: Final = (DeleteReply, DocumentStatus, ListReply, SearchReply, SearchRequest, TakenDocument, TextReply)
 """What the routes take and return."""
 _SECURITY: Final[list[dict[str, list[str]]]] = [{}, {"bearer": []}]
 _ID: Final = {"name": "document_id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
@@ -49,8 +60,8 @@ def _list() -> Json:
 def _upload(name: str, summary: str, *statuses: int) -> Json:
     file = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
     content = {"multipart/form-data": {"schema": file}, "application/octet-stream": {"schema": {"type": "string"}}}
-    described = _operation(name, summary, "PutReply", 408, 413, 415, *statuses)
-    described["responses"]["202"] = _body("Accepted: it is read now; look at `location`", "PutReply")
+    described = _operation(name, summary, "TakenDocument", 408, 413, 415, *statuses)
+    described["responses"]["202"] = _body("Accepted: it is read now; look at `location`", "TakenDocument")
     space = _parameter("space", {"type": "string"})
     return {**described, "parameters": [space], "requestBody": {"required": True, "content": content}}
 
@@ -62,7 +73,9 @@ def _text() -> Json:
 
 
 def _original() -> Json:
-    described = _operation("read_original", "The file as it was uploaded, for who may write its space", "PutReply", 404)
+    described = _operation(
+        "read_original", "The file as it was uploaded, for who may write its space", "TakenDocument", 404
+    )
     file = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     described["responses"]["200"] = {"description": "The file", "content": file}
     return described
