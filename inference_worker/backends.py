@@ -116,7 +116,7 @@ def _open_embedder(settings: WorkerSettings) -> "Embedder | None":
     # Imported here: without vectors numpy is not needed.
     from contract.embedding import open_embedder
 
-    return open_embedder(getattr(settings, "embedding_model", "off"), available_cores())
+    return open_embedder(settings.embedding_model, available_cores())
 
 
 def _open_writer(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens) -> Engine:

@@ -64,6 +64,7 @@ class WorkerSettings(ServiceSettings, frozen=True, kw_only=True):
     token_budget_daily: Annotated[int, Meta(ge=0, le=10**12)] | None = field(
         default=None, name="COPILOT_TOKEN_BUDGET_DAILY"
     )
+    embedding_model: str = field(default="auto", name="DOCQA_EMBEDDING_MODEL")
     style: Style = field(default="auto", name="DOCQA_STYLE")
     abstain: Abstain = field(default="mark", name="DOCQA_ABSTAIN")
     support_min: Annotated[float, Meta(ge=0, le=1)] | None = field(default=None, name="DOCQA_SUPPORT_MIN")

@@ -9,11 +9,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import structlog
+
+from contract.errors import DocQAError
 from contract.evidence import Sentence, SentenceIndex, embedding_text, split_sentences
 from inference_worker.answering.found import Found, Ranking, cite_context
 
 if TYPE_CHECKING:
     from contract.embedding import Embedder, Vectors
+
+log = structlog.get_logger(__name__)
 
 KEPT_CHARACTERS: Final = 8_000_000
 """Texts of this many characters together are kept prepared; an index takes about ten times as many bytes."""
@@ -76,7 +81,13 @@ class Texts:
         embedder = self._opened()
         if embedder is None or not sentences:
             return None
-        return embedder.embed_passages([embedding_text(text, sentence) for sentence in sentences])
+        try:
+            return embedder.embed_passages([embedding_text(text, sentence) for sentence in sentences])
+        except DocQAError as error:
+            # Words alone find much; the reason is said once.
+            log.warning("evidence is found by words alone", reason=str(error))
+            self._embedder = None
+            return None
 
     def _keep(self, text: str, prepared: Prepared) -> None:
         self._kept[text] = prepared
