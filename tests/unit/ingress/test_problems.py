@@ -38,8 +38,8 @@ def test_a_waiting_clients_failure_has_its_own_status(code: FailureCode, status:
 
 
 def test_a_failure_code_of_a_newer_worker_is_carried_on() -> None:
-    problem = problems.failed(Failure(id="1", code="document-gone", detail="The document was removed."))
-    assert (problem.status, problem.kind, str(problem)) == (500, "document-gone", "The document was removed.")
+    problem = problems.failed(Failure(id="1", code="moon-phase", detail="The moon is full."))
+    assert (problem.status, problem.kind, str(problem)) == (500, "moon-phase", "The moon is full.")
 
 
 def test_a_prompt_that_is_too_long_comes_with_both_sizes_and_what_to_cut() -> None:
