@@ -22,6 +22,7 @@ from contract.runtime.metrics import BUS_CONNECTED
 from contract.runtime.startup import prepared, run_service
 from contract.runtime.systemd import Notifier
 from contract.runtime.tracing import Tracer
+from inference_worker.answering.grounded import Grounded
 from inference_worker.backends import hint_for, needs_tuning, open_backend, open_tuned
 from inference_worker.engines.base import Engine
 from inference_worker.engines.replaceable import Replaceable
@@ -115,11 +116,12 @@ async def answer_jobs(
         pulling.result()
 
 
-def tuning_of(worker: Worker, engine: Engine, loaded: WorkerSettings) -> IdleTuning | None:
+def tuning_of(worker: Worker, engine: Grounded, loaded: WorkerSettings) -> IdleTuning | None:
     """What measures the model while the worker is idle, where it was not measured on this machine."""
     if not needs_tuning(loaded):
         return None
-    take_over = partial(engine.replace, partial(open_tuned, loaded)) if isinstance(engine, Replaceable) else None
+    writer = engine.writer
+    take_over = partial(writer.replace, partial(open_tuned, loaded)) if isinstance(writer, Replaceable) else None
     return IdleTuning(lambda: not worker.held, take_over=take_over)
 
 

@@ -84,13 +84,20 @@ def _open_llama(settings: WorkerSettings) -> Engine:
     )
 
 
-def open_backend(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens = ignore_lost_tokens) -> Engine:
+def open_backend(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens = ignore_lost_tokens) -> Grounded:
     """Load what answers; blocks for as long as that takes. `bus` need not be connected yet.
 
     `lose_tokens` is told of tokens that the proxy may have charged for nothing. Raises SettingsError.
     """
     writer = _open_writer(settings, bus, lose_tokens)
-    return Grounded(writer, Texts(partial(_open_embedder, settings)), _grounding(settings), Library(bus))
+    return Grounded(writer, _texts(settings), _grounding(settings), Library(bus))
+
+
+def _texts(settings: WorkerSettings) -> Texts:
+    texts = Texts(partial(_open_embedder, settings))
+    if settings.engine != "echo":
+        texts.warm()
+    return texts
 
 
 def _grounding(settings: WorkerSettings) -> Grounding:

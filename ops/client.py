@@ -115,12 +115,12 @@ class Client:
 
         Raises NotThereError, RefusedForNowError (with `retry_after_s` in its document) or RefusedError.
         """
-        with self._told_errors():
+        with self._translated_errors():
             return _document(self._http.request(method, path, **options))
 
     def content(self, path: str) -> Iterator[bytes]:
         """What is at a path, in pieces; raises NotThereError or RefusedError."""
-        with self._told_errors(), self._http.stream("GET", path) as body:
+        with self._translated_errors(), self._http.stream("GET", path) as body:
             if body.is_error:
                 body.read()
                 _document(body)

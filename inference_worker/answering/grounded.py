@@ -49,8 +49,19 @@ class Grounded:
         self._library = library
         self._texts = texts
         self._grounding = grounding
-        self.model_name = engine.model_name
-        self.slots = engine.slots
+
+    @property
+    def writer(self) -> Engine:
+        """The engine behind it."""
+        return self._engine
+
+    @property
+    def model_name(self) -> str:
+        return self._engine.model_name
+
+    @property
+    def slots(self) -> int:
+        return self._engine.slots
 
     @property
     def context_tokens(self) -> int:

@@ -48,9 +48,9 @@ class Texts:
         """The text's sentences that answer the question best."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._found, question, text)
 
-    async def warm(self) -> None:
-        """Load the embedder, so that the first question does not wait for it."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._opened)
+    def warm(self) -> None:
+        """Load the embedder beside, so that the first question does not wait for it."""
+        self._thread.submit(self._vectors, "", [Sentence(0, 0)])
 
     def close(self) -> None:
         """Forget all texts; what is being prepared is finished first."""

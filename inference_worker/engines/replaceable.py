@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable
 
 from contract.messages import Query
-from inference_worker.engines.base import Completion, Engine, Piece
+from inference_worker.engines.base import Completion, Engine, Evidence, Piece
 
 
 class Replaceable:
@@ -46,7 +46,11 @@ class Replaceable:
         """As the engine that is there now says."""
         return self._engine.watch(query, owner)
 
-    async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
+    def needs_slot(self, query: Query) -> bool:
+        """As the engine that is there now says."""
+        return self._engine.needs_slot(query)
+
+    async def generate(self, query: Query, owner: str) -> AsyncGenerator[Evidence | Piece | Completion, None]:
         """As the engine yields them; waits while there is none."""
         await self._is_there.wait()
         self._generating += 1

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.model
 
 LEASE = (
     'Lease agreement. The rent is 950 euros a month. The key to the cellar is with password = "Tr0ub4dor&3x9Q".\n'
-    "The tenant may end this lease at any time by giving two months' notice in writing. Pets need consent."
+    "The tenant may end this lease at any time by giving two months' notice in writing."
 )
 QUESTION = "How much notice must the tenant give?"
 SENTENCE = "The tenant may end this lease at any time by giving two months' notice in writing."
