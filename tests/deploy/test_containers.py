@@ -77,7 +77,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, image: Making) -> Iterator[R
     shutil.copytree(DEPLOY / "compose", folder, ignore=shutil.ignore_patterns("secrets"))
     podman.run([str(folder / "prepare.sh")])
     addresses = {"HTTP_ADDRESS": free_address(), "HTTPS_ADDRESS": free_address()}
-    bounds = {"MAX_QUEUE_SIZE": "20", "DOCQA_SYNC_WAIT_S": "90", "DOCQA_SLOTS": "4"}
+    bounds = {"MAX_QUEUE_SIZE": "20", "DOCQA_SYNC_WAIT_S": "90", "DOCQA_SLOTS": "4", "DOCQA_TUNE": "off"}
     podman.compose(folder, PROJECT, ["down", "--volumes"], addresses)
     try:
         podman.compose(folder, PROJECT, ["up", "--detach", "--no-build"], addresses | bounds)

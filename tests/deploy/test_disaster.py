@@ -103,4 +103,4 @@ def environment(elsewhere: Path) -> dict[str, str]:
     """This user's own, for caches and for where packages come from; no settings, nothing of this checkout's."""
     kept = {name: value for name, value in os.environ.items() if name not in KNOWN_NAMES and name != "VIRTUAL_ENV"}
     path = os.environ["PATH"].replace(f"{Path(sys.executable).parent}:", "")
-    return {**kept, "PATH": path, processes.MARK: str(elsewhere), "DOCQA_PORT": "0"}
+    return {**kept, "PATH": path, processes.MARK: str(elsewhere), "DOCQA_PORT": "0", "DOCQA_TUNE": "off"}

@@ -102,7 +102,8 @@ right_model() {
   [[ -n $POST_DEPLOY_MODEL_NAME ]] || return 0
   local loaded wanted=${POST_DEPLOY_MODEL_NAME%.gguf}
   loaded=$(docqa status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["model"]["name"])')
-  [[ $loaded == "$wanted" ]] || { say "the worker has loaded $loaded and not $wanted: set MODEL_NAME" && return 1; }
+  # A form that the tuning made of it is the same model.
+  [[ $loaded == "$wanted" || $loaded == "$wanted"-as-* ]] || { say "the worker has loaded $loaded and not $wanted: set MODEL_NAME" && return 1; }
 }
 
 smoke() {
