@@ -20,6 +20,7 @@ from contract.runtime import tasks
 from contract.runtime.files import write_atomically
 from contract.runtime.metrics import BUS_CONNECTED
 from contract.runtime.startup import prepared, run_service
+from contract.runtime.status_server import StatusServer
 from contract.runtime.systemd import Notifier
 from contract.runtime.tracing import Tracer
 from inference_worker.answering.grounded import Grounded
@@ -29,7 +30,6 @@ from inference_worker.engines.replaceable import Replaceable
 from inference_worker.jobs.heartbeat import Heartbeat
 from inference_worker.jobs.usage_ledger import UsageLedger
 from inference_worker.jobs.worker import Worker
-from inference_worker.monitoring.status_server import StatusServer
 from inference_worker.monitoring.watchdog import Health, Watchdog
 from inference_worker.settings import WorkerSettings
 from inference_worker.tuning.idle import IdleTuning

@@ -1,7 +1,7 @@
-"""Serves /metrics and /health over HTTP, on a thread with a loop of its own: it answers while the worker's does not.
+"""Serves /metrics and /health over HTTP, on a thread with a loop of its own: it answers while the service's does not.
 
 A request is one line of which the method and the path count. Every connection gets one answer and an end within
-seconds, and there are only so many at a time: nobody who reaches this port can take more from the worker than that.
+seconds, and there are only so many at a time: nobody who reaches this port can take more from the service than that.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class StatusServer:
     """Listens from its making on, serves for the time of a `with` block."""
 
     def __init__(self, address: str, hindrance: Hindrance) -> None:
-        """`hindrance` says why the worker is not ready. Raises SettingsError when `address` can't be had."""
+        """`hindrance` says why the service is not ready. Raises SettingsError when `address` can't be had."""
         self._listener = _listen(address)
         self.address = _address_of(self._listener)
         self._hindrance = hindrance

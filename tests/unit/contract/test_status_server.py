@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from contract.errors import SettingsError
-from inference_worker.monitoring import metrics, status_server
-from inference_worker.monitoring.status_server import MAX_CONNECTIONS, StatusServer
+from contract.runtime import status_server
+from contract.runtime.status_server import MAX_CONNECTIONS, StatusServer
+from inference_worker.monitoring import metrics
 
 TIMEOUT_S = 20.0
 SHORT_S = 0.3
