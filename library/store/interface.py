@@ -1,0 +1,124 @@
+"""What the library asks of its store, whatever database is behind it.
+
+Every method is one transaction, may block for milliseconds and is safe in any thread. Text and index of a version are
+written together or not at all.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from contract.library_messages import DocumentStatus
+from library.store.records import (
+    Erasure,
+    Found,
+    Import,
+    Placed,
+    Prepared,
+    StoredPassage,
+    Stretch,
+    Unembedded,
+    Usage,
+)
+from library.store.scope import Scope
+
+
+class Store(Protocol):
+    """Documents, their versions, and the index over the newest of them."""
+
+    # Documents coming in.
+
+    def place(self, document: str, space: str, sha256: str) -> Placed:
+        """The generation of these bytes: a new one, or the one that they have already."""
+
+    def begin(self, work: Import) -> int | None:
+        """Take up an import; how often it was begun before. None: it is settled, erased or overtaken."""
+
+    def unbegin(self, document: str, generation: int) -> None:
+        """A start was broken off by who stopped the library: it does not count."""
+
+    def note_pages(self, document: str, generation: int, pages: int) -> None:
+        """Pages read so far."""
+
+    def count_crash(self, document: str, generation: int) -> int:
+        """The reader crashed over this generation once more; how often it did."""
+
+    def commit(self, document: str, generation: int, prepared: Prepared, original: str) -> bool:
+        """Make a version of it: found from now on, in the former one's place. False: erased or overtaken meanwhile.
+
+        `original`: the SHA-256 of the original that is kept; empty: none.
+        """
+
+    def fail(self, document: str, generation: int, code: str, detail: str) -> bool:
+        """Settle it as a failure; what was found before still is. False: erased or overtaken meanwhile."""
+
+    # What there is.
+
+    def statuses(self, documents: Sequence[str], embedder: str) -> list[DocumentStatus]:
+        """Those that there are, in the order asked."""
+
+    def listed(
+        self, space: str, prefix: str, after: tuple[str, str], limit: int, embedder: str
+    ) -> list[DocumentStatus]:
+        """By name, behind `after` (a name and an id)."""
+
+    def totals(self, space: str, prefix: str) -> tuple[int, int]:
+        """Documents of such a list, and their pages without text."""
+
+    def places_of(self, documents: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Space and name of each that there is; of one that was erased, its space and an empty name."""
+
+    def stretch(
+        self, document: str, version: str, page: int, start: int, end: int | None, max_chars: int
+    ) -> Stretch | None:
+        """A part of a text, of the newest version where `version` is empty. None: there is no such text."""
+
+    def original_of(self, document: str) -> str:
+        """The SHA-256 of the kept original; empty: none."""
+
+    def usage(self) -> Usage: ...
+
+    # Finding.
+
+    def find_words(self, terms: list[str], scope: Scope, limit: int) -> list[Found]:
+        """Passages of the scope by their words, best first."""
+
+    def load(self, numbers: list[int]) -> list[StoredPassage]:
+        """Passages with their texts; those that have gone meanwhile are left out."""
+
+    def numbers_in(self, scope: Scope) -> list[tuple[int, int]]:
+        """The versions and passages of a scope, as ranges of passage numbers (last included)."""
+
+    # Vectors.
+
+    def unembedded(self, embedder: str, limit: int) -> list[Unembedded]:
+        """Versions that are found and have no vectors of this embedder, oldest first."""
+
+    # Erasing.
+
+    def bury(self, document: str, publisher: str, client: str) -> bool:
+        """From now on it answers nobody. False: there is no such document."""
+
+    def pending_erasures(self) -> list[Erasure]: ...
+
+    def children_of(self, document: str) -> list[str]:
+        """What was attached to a document."""
+
+    def remove(self, document: str) -> None:
+        """All that is kept of a buried document but its tombstone, also from the database's own files."""
+
+    def finish_erasure(self, document: str) -> None: ...
+
+    def erasure_state(self, document: str) -> str | None:
+        """`erasing`, `erased`, or None."""
+
+    def drop_replaced(self, before_ms: int) -> int:
+        """Remove the texts of versions that were replaced before a moment; how many."""
+
+    def needed_originals(self) -> set[str]: ...
+
+    # The store itself.
+
+    def snapshot(self, name: str) -> int:
+        """A copy of all, as the file `name` beside the store; its size in bytes."""
+
+    def close(self) -> None: ...

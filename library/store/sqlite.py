@@ -1,0 +1,230 @@
+"""The embedded store: one SQLite database that the library alone opens, and a file of tombstones beside it."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from contract.library_messages import DocumentStatus
+from contract.runtime.files import make_folder
+from library.store import documents, erasure, texts, vectors, versions, words
+from library.store.connections import Connections
+from library.store.records import Erasure, Found, Import, Placed, Prepared, StoredPassage, Stretch, Unembedded, Usage
+from library.store.rows import query_all, query_one
+from library.store.scope import Scope
+from library.store.terms import fingerprint
+from library.store.tombstones import Tombstones
+from library.store.vectors import Packed, Signs
+
+FILE: Final = "store.db"
+_TRUNCATE_TRIES: Final = 200
+_TRUNCATE_PAUSE_S: Final = 0.05
+_TERMS: Final = "terms"
+
+
+class SqliteStore:
+    """See `library.store.interface.Store`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open or make the store in a folder of its own; raises SettingsError for one that a newer version wrote."""
+        make_folder(folder, 0o700)
+        self.folder = folder
+        self._db = Connections(folder / FILE)
+        self._tombstones = Tombstones(folder)
+        self._apply_tombstones()
+        self._index_anew_if_needed()
+
+    def _apply_tombstones(self) -> None:
+        """A store that was restored from a backup may hold what was erased since."""
+        with self._db.writing() as db:
+            for tombstone in self._tombstones.read():
+                row: Any = query_one(db, "SELECT generation FROM documents WHERE id = ?", (tombstone.document,))
+                if row is not None and row <= tombstone.generation:
+                    erasure.bury(db, tombstone.document)
+                tombstone.restore(db)
+
+    def _index_anew_if_needed(self) -> None:
+        """Terms that other code made can't be taken out of the index any more: it is made anew, all or nothing."""
+        with self._db.writing() as db:
+            found = query_one(db, "SELECT value FROM facts WHERE name = ?", (_TERMS,))
+            if found not in (None, fingerprint()):
+                versions.index_anew(db)
+            db.execute("INSERT OR REPLACE INTO facts VALUES(?, ?)", (_TERMS, fingerprint()))
+
+    def place(self, document: str, space: str, sha256: str) -> Placed:
+        with self._db.writing() as db:
+            return documents.place(db, document, space, sha256)
+
+    def begin(self, work: Import) -> int | None:
+        with self._db.writing() as db:
+            return documents.begin(db, work)
+
+    def unbegin(self, document: str, generation: int) -> None:
+        with self._db.writing() as db:
+            documents.unbegin(db, document, generation)
+
+    def note_pages(self, document: str, generation: int, pages: int) -> None:
+        with self._db.writing() as db:
+            documents.note_pages(db, document, generation, pages)
+
+    def count_crash(self, document: str, generation: int) -> int:
+        with self._db.writing() as db:
+            return documents.count_crash(db, document, generation)
+
+    def commit(self, document: str, generation: int, prepared: Prepared, original: str) -> bool:
+        with self._db.writing() as db:
+            if not documents.is_current(db, document, generation):
+                return False
+            doc, former = query_one(db, "SELECT doc, ver FROM documents WHERE id = ?", (document,))
+            for (ver,) in query_all(db, "SELECT ver FROM versions WHERE doc = ? AND id = ?", (doc, prepared.version)):
+                # The same text again: one of it is enough, and its citations stay true.
+                versions.remove(db, ver)
+                former = 0 if ver == former else former
+            if former:
+                versions.replace(db, former)
+            ver = versions.insert(db, document, prepared)
+            documents.settle_ready(db, document, generation, ver, prepared.media_type, original)
+            return True
+
+    def fail(self, document: str, generation: int, code: str, detail: str) -> bool:
+        with self._db.writing() as db:
+            return documents.fail(db, document, generation, code, detail)
+
+    def statuses(self, ids: Sequence[str], embedder: str) -> list[DocumentStatus]:
+        with self._db.reading() as db:
+            return documents.statuses(db, ids, embedder)
+
+    def listed(
+        self, space: str, prefix: str, after: tuple[str, str], limit: int, embedder: str
+    ) -> list[DocumentStatus]:
+        with self._db.reading() as db:
+            return documents.listed(db, space, prefix, after, limit, embedder)
+
+    def totals(self, space: str, prefix: str) -> tuple[int, int]:
+        with self._db.reading() as db:
+            return documents.totals(db, space, prefix)
+
+    def places_of(self, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        with self._db.reading() as db:
+            return documents.spaces_of(db, ids)
+
+    def stretch(
+        self, document: str, version: str, page: int, start: int, end: int | None, max_chars: int
+    ) -> Stretch | None:
+        with self._db.reading() as db:
+            return texts.read(db, document, version, page, start, end, max_chars)
+
+    def original_of(self, document: str) -> str:
+        with self._db.reading() as db:
+            return str(query_one(db, "SELECT original FROM documents WHERE id = ?", (document,)) or "")
+
+    def usage(self) -> Usage:
+        with self._db.reading() as db:
+            row: Any = query_one(
+                db,
+                "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM versions),"
+                " (SELECT coalesce(sum(last - first + 1), 0) FROM versions),"
+                " (SELECT coalesce(sum(size_bytes), 0) FROM (SELECT DISTINCT original, size_bytes FROM documents"
+                "  WHERE original <> ''))",
+            )
+        size = sum(file.stat().st_size for file in self.folder.glob(f"{FILE}*"))
+        return Usage(row[0], row[1], row[2], size, row[3])
+
+    def find_words(self, terms: list[str], scope: Scope, limit: int) -> list[Found]:
+        with self._db.reading() as db:
+            return words.find(db, terms, scope, limit)
+
+    def load(self, numbers: list[int]) -> list[StoredPassage]:
+        with self._db.reading() as db:
+            return words.load(db, numbers)
+
+    def numbers_in(self, scope: Scope) -> list[tuple[int, int]]:
+        with self._db.reading() as db:
+            return vectors.numbers_in(db, scope)
+
+    def unembedded(self, embedder: str, limit: int) -> list[Unembedded]:
+        with self._db.reading() as db:
+            return vectors.unembedded(db, embedder, limit)
+
+    def passages_of(self, version: int) -> list[StoredPassage]:
+        """All passages of a version, in order."""
+        with self._db.reading() as db:
+            row: Any = query_one(db, "SELECT first, last FROM versions WHERE ver = ?", (version,))
+            return words.load(db, list(range(row[0], row[1] + 1))) if row else []
+
+    def put_vectors(self, version: int, embedder: str, packed: Sequence[Packed], signs: Signs) -> bool:
+        """Store all vectors of a version at once; False: it is not found any more."""
+        with self._db.writing() as db:
+            return vectors.put(db, version, embedder, packed, signs)
+
+    def signs(self, embedder: str, beyond: int) -> list[Signs]:
+        """The signs of the embedder's vectors, of versions numbered beyond the one named."""
+        with self._db.reading() as db:
+            return vectors.signs(db, embedder, beyond)
+
+    def vectors_of(self, numbers: list[int]) -> dict[int, Packed]:
+        """Under each passage that has vectors: those of its sentences."""
+        with self._db.reading() as db:
+            return vectors.load(db, numbers)
+
+    def bury(self, document: str, publisher: str, client: str) -> bool:
+        with self._db.writing() as db:
+            is_there = erasure.bury(db, document) or erasure.bury_allotted(db, document, publisher, client)
+            if is_there:
+                # Before the transaction is: a store that is restored later must not know less than this file.
+                self._tombstones.add(db, document)
+            return is_there
+
+    def pending_erasures(self) -> list[Erasure]:
+        with self._db.reading() as db:
+            return erasure.pending(db)
+
+    def children_of(self, document: str) -> list[str]:
+        with self._db.reading() as db:
+            return erasure.children(db, document)
+
+    def remove(self, document: str) -> None:
+        with self._db.writing() as db:
+            erasure.remove(db, document)
+        self._forget_log()
+
+    def _forget_log(self) -> None:
+        """The write-ahead log holds pages as they were: it is cut once nobody reads them."""
+        for _ in range(_TRUNCATE_TRIES):
+            if self._db.truncate_log():
+                return
+            time.sleep(_TRUNCATE_PAUSE_S)
+        raise TimeoutError("The store's log is being read without end.")
+
+    def finish_erasure(self, document: str) -> None:
+        with self._db.writing() as db:
+            erasure.finish(db, document)
+
+    def erasure_state(self, document: str) -> str | None:
+        with self._db.reading() as db:
+            return erasure.state(db, document)
+
+    def drop_replaced(self, before_ms: int) -> int:
+        with self._db.writing() as db:
+            count = erasure.drop_replaced(db, before_ms)
+        if count:
+            self._forget_log()
+        return count
+
+    def needed_originals(self) -> set[str]:
+        with self._db.reading() as db:
+            return erasure.needed_originals(db)
+
+    def snapshot(self, name: str) -> int:
+        path = self.folder / name
+        path.unlink(missing_ok=True)
+        self._db.copy_to(path)
+        return path.stat().st_size
+
+    def check(self) -> None:
+        """Raises apsw.Error where the database or its index is damaged, and AssertionError where they disagree."""
+        with self._db.writing() as db:
+            versions.check(db)
+
+    def close(self) -> None:
+        self._db.close()
