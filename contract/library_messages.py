@@ -51,6 +51,8 @@ RefusalCode = Literal[
     "library-unavailable",
     "root-read-only",
     "space-gone",
+    "space-read-only",
+    "too-large",
 ]
 """What this version writes as a refusal's code. Somebody else's document or space is `-gone`, as one that never was."""
 REFUSAL_CODES: Final = frozenset(get_args(RefusalCode))
@@ -253,7 +255,7 @@ class OriginalReply(msgspec.Struct, frozen=True, kw_only=True):
 class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Ask for what answers a query best (operation `search`), within what the caller may read.
 
-    At most one of `documents`, `space` and `path` is given; without any, the caller's own space is searched.
+    At most one of `documents`, `space` and `path` is given; without any, all that the caller may read is searched.
     """
 
     query: Annotated[str, Meta(min_length=1, max_length=MAX_QUERY_CHARS)]

@@ -273,6 +273,17 @@ class Bus:
             if not page.state.subjects or len(names) >= page.total:
                 return JobsOnStream(page.config.max_msgs, frozenset(names))
 
+    async def imports(self) -> set[str]:
+        """The subjects of all documents that wait to be read; raises BusError."""
+        subjects: set[str] = set()
+        while True:
+            question = {"subjects_filter": topology.IMPORTS_SUBJECTS, "offset": len(subjects)}
+            info = f"$JS.API.STREAM.INFO.{topology.IMPORTS_STREAM}"
+            page = decode_page(await self.request(info, msgspec.json.encode(question)))
+            subjects.update(page.state.subjects)
+            if not page.state.subjects or len(subjects) >= page.total:
+                return subjects
+
     async def find_job(self, job: JobName) -> WaitingJob | None:
         """A job that is waiting or running, else None; raises BusError."""
         with translated_errors():

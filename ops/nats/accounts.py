@@ -76,6 +76,7 @@ _LIBRARY: Final = {
         f"$JS.ACK.{_IMPORTS}.{_LIBRARY_DURABLE}.>",
         f"$JS.ACK.*.*.{_IMPORTS}.{_LIBRARY_DURABLE}.>",
         f"$JS.API.STREAM.INFO.{_IMPORTS}",
+        f"$JS.API.DIRECT.GET.{_IMPORTS}",
         f"$JS.API.DIRECT.GET.{_IMPORTS}.>",
         f"$JS.API.DIRECT.GET.KV_{topology.META_BUCKET}.>",
     ],

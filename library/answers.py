@@ -1,0 +1,366 @@
+"""Answers requests: who asks is in the subject, and whatever it may not read does not exist for it."""
+
+import asyncio
+import base64
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import structlog
+from nats.aio.msg import Msg
+
+from contract import library_messages as messages
+from contract.bus.client import Bus
+from contract.errors import BadMessageError, BadNameError, BusError, LibraryRefusedError
+from contract.library_messages import (
+    DeleteReply,
+    DeleteRequest,
+    DocumentStatus,
+    ListReply,
+    ListRequest,
+    OriginalReply,
+    OriginalRequest,
+    PutReply,
+    PutRequest,
+    Refusal,
+    SearchReply,
+    SearchRequest,
+    SnapshotReply,
+    SnapshotRequest,
+    StatusReply,
+    StatusRequest,
+    TextReply,
+    TextRequest,
+)
+from contract.sanitize import sanitize
+from contract.topology import ROOT_SPACE, LibraryAddress
+from library import metrics
+from library.access import Access, Rights
+from library.imports.pace import Pace
+from library.room import Room
+from library.search.search import Search
+from library.settings import LibrarySettings
+from library.store.files import Files
+from library.store.scope import Scope
+from library.store.sqlite import SqliteStore
+from library.waiting import Waiting
+
+_SHOWN_BLANK_PAGES: Final = 100
+"""In replies about many documents: a list counts them all."""
+SNAPSHOT_FILE: Final = "snapshot.db"
+
+log = structlog.get_logger(__name__)
+
+
+class Answers:
+    """One method an operation; each returns its reply or raises LibraryRefusedError. They run on threads."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        settings: LibrarySettings,
+        store: SqliteStore,
+        files: Files,
+        access: Access,
+        search: Search,
+        pace: Pace,
+        on_erase: Callable[[str], None],
+        embedder: str = "",
+    ) -> None:
+        self._bus = bus
+        self._settings = settings
+        self._store = store
+        self._files = files
+        self._access = access
+        self._search = search
+        self._pace = pace
+        self._on_erase = on_erase
+        self._embedder = embedder
+        self._room = Room(store, files, settings.max_bytes)
+        self._waiting = Waiting(bus)
+        self._operations: dict[str, tuple[type[msgspec.Struct], Callable[[Any, Any], msgspec.Struct]]] = {
+            "read": (TextRequest, self.read),
+            "search": (SearchRequest, self.search),
+            "list": (ListRequest, self.listed),
+            "text": (TextRequest, self.text),
+            "original": (OriginalRequest, self.original),
+            "put": (PutRequest, self.put),
+            "delete": (DeleteRequest, self.delete),
+            "snapshot": (SnapshotRequest, self.snapshot),
+        }
+
+    async def answer(self, message: Msg) -> None:
+        """Reply to one request, whatever it is."""
+        began_s = time.monotonic()
+        try:
+            address = LibraryAddress.from_subject(message.subject)
+            if address.operation == "erased":
+                return
+            reply = await self._answered(address, message.data)
+            metrics.REQUEST_SECONDS.labels(address.operation).observe(time.monotonic() - began_s)
+        except LibraryRefusedError as error:
+            metrics.REFUSALS.labels(error.code).inc()
+            reply = Refusal(refused=error.code, detail=str(error), retry_after_s=error.retry_after_s)
+        except (BadMessageError, BadNameError) as error:
+            reply = Refusal(refused="bad-request", detail=str(error))
+        except Exception:
+            log.exception("a request could not be answered", subject=message.subject)
+            reply = Refusal(refused="library-unavailable", detail="The library failed over it: see its log.")
+        if message.reply:
+            try:
+                await self._bus.publish(message.reply, messages.encode(reply))
+            except BusError:
+                log.warning("a reply could not be sent", subject=message.subject)
+
+    async def _answered(self, address: LibraryAddress, body: bytes) -> msgspec.Struct:
+        rights = self._access.rights(address)
+        if address.operation == "status":
+            return await self.status(address, rights, messages.decode_request(StatusRequest, body))
+        if address.operation not in self._operations:
+            raise LibraryRefusedError("bad-request", "The library knows no such operation.")
+        kind, handle = self._operations[address.operation]
+        return await asyncio.to_thread(handle, (address, rights), messages.decode_request(kind, body))
+
+    async def status(self, address: LibraryAddress, rights: Rights, request: StatusRequest) -> StatusReply:
+        found = await asyncio.to_thread(self._statuses, rights, request.documents)
+        known = {one.id for one in found}
+        missing = [one for one in request.documents if one not in known]
+        waiting = [one for one in await self._waiting.of(missing) if rights.can_read(one.space, one.name)]
+        by_id = {one.id: one for one in [*found, *waiting]}
+        return StatusReply(documents=[by_id[one] for one in dict.fromkeys(request.documents) if one in by_id])
+
+    def _statuses(self, rights: Rights, ids: list[str]) -> list[DocumentStatus]:
+        found = [one for one in self._store.statuses(ids, self._embedder) if rights.can_read(one.space, one.name)]
+        return found if len(found) == 1 else [_shortened(one) for one in found]
+
+    def listed(self, caller: tuple[LibraryAddress, Rights], request: ListRequest) -> ListReply:
+        _, rights = caller
+        space = rights.named(request.space)
+        after = _cursor(request.cursor)
+        found = self._store.listed(space, request.name, after, request.limit, self._embedder)
+        total, blank = self._store.totals(space, request.name)
+        if space == ROOT_SPACE and "" not in rights.root:
+            return self._list_of_root(rights, request, after)
+        documents = self._fitting([_shortened(one) for one in found])
+        last = documents[-1] if documents else None
+        is_last = len(documents) == len(found) < request.limit
+        return ListReply(
+            documents=documents,
+            cursor="" if is_last or last is None else _as_cursor(last),
+            total=total,
+            pages_without_text=blank,
+            spaces=rights.spaces,
+        )
+
+    def _list_of_root(self, rights: Rights, request: ListRequest, after: tuple[str, str]) -> ListReply:
+        """Folder by folder, for who may read some only: what a total would count is not theirs to know."""
+        found: list[DocumentStatus] = []
+        for folder in sorted(rights.root):
+            prefix = f"{folder}/"
+            prefix = request.name if request.name.startswith(prefix) else prefix
+            if prefix.startswith(request.name):
+                found += self._store.listed(ROOT_SPACE, prefix, after, request.limit, self._embedder)
+        found = sorted({one.id: one for one in found}.values(), key=lambda one: (one.name, one.id))
+        documents = self._fitting([_shortened(one) for one in found[: request.limit]])
+        cursor = _as_cursor(documents[-1]) if documents and len(documents) < len(found) else ""
+        return ListReply(documents=documents, cursor=cursor, total=len(found), spaces=rights.spaces)
+
+    def text(self, caller: tuple[LibraryAddress, Rights], request: TextRequest) -> TextReply:
+        """For users: without the sentences."""
+        return msgspec.structs.replace(self.read(caller, request), sentences=[])
+
+    def read(self, caller: tuple[LibraryAddress, Rights], request: TextRequest) -> TextReply:
+        _, rights = caller
+        self._readable(rights, [request.document])
+        most = self._max_reply_bytes // 6
+        found = self._store.stretch(request.document, request.version, request.page, request.start, request.end, most)
+        if found is None:
+            raise self._no_text(rights, request)
+        wanted = found.characters if request.end is None else min(request.end, found.characters)
+        if request.page:
+            page = next((page for page in found.pages if page.number == request.page), None)
+            wanted = min(wanted, page.end) if page else found.end
+        return TextReply(
+            document=found.document,
+            version=found.version,
+            name=found.name,
+            space=found.space,
+            text=found.text,
+            start=found.start,
+            end=found.end,
+            characters=found.characters,
+            next=found.end if found.end < wanted else None,
+            page_count=found.page_count,
+            pages=found.pages,
+            headings=found.headings,
+            sentences=found.sentences,
+            hidden=found.hidden,
+        )
+
+    def _no_text(self, rights: Rights, request: TextRequest) -> LibraryRefusedError:
+        status = next(iter(self._statuses(rights, [request.document])), None)
+        if status is None or status.state in ("erasing", "erased"):
+            return _gone()
+        if request.page and status.version:
+            return LibraryRefusedError("document-gone", f"The document has no page {request.page}.")
+        if request.version and status.version:
+            return LibraryRefusedError("document-gone", "This version of the document is not kept any more.")
+        if status.state == "failed":
+            return LibraryRefusedError("document-not-ready", f"The document could not be read: {status.detail}")
+        return LibraryRefusedError("document-not-ready", "The document is still being read.", 2)
+
+    def _readable(self, rights: Rights, ids: list[str]) -> dict[str, tuple[str, str]]:
+        """Space and name of each; raises LibraryRefusedError where one is not there for the caller."""
+        found = self._store.places_of(ids)
+        if any(one not in found or not found[one][1] or not rights.can_read(*found[one]) for one in ids):
+            raise _gone()
+        return found
+
+    def search(self, caller: tuple[LibraryAddress, Rights], request: SearchRequest) -> SearchReply:
+        _, rights = caller
+        scope = self._scope(rights, request)
+        named = self._statuses(rights, request.documents) if request.documents else []
+        not_ready = [one.id for one in named if not one.version]
+        if named and len(not_ready) == len(named):
+            raise LibraryRefusedError("document-not-ready", "None of the documents has been read yet.", 2)
+        hits = self._search.find(request.query, scope, request.limit)
+        return SearchReply(hits=self._fitting(hits), not_ready=not_ready, vectors=self._search.has_vectors)
+
+    def _scope(self, rights: Rights, request: SearchRequest) -> Scope:
+        if sum(map(bool, (request.documents, request.space, request.path))) > 1:
+            raise LibraryRefusedError("bad-request", "Name one of `documents`, `space` and `path`.")
+        if request.documents:
+            self._readable(rights, request.documents)
+            scope = Scope(documents=tuple(request.documents))
+        elif request.path:
+            if not rights.root:
+                raise LibraryRefusedError("space-gone", "There is no such file or folder.")
+            scope = rights.of_root(request.path)
+        elif request.space:
+            space = rights.named(request.space)
+            scope = rights.of_root() if space == ROOT_SPACE else Scope(spaces=(space,))
+        else:
+            scope = rights.everything()
+        return msgspec.structs.replace(scope, with_hidden=request.hidden)
+
+    def original(self, caller: tuple[LibraryAddress, Rights], request: OriginalRequest) -> OriginalReply:
+        _, rights = caller
+        places = self._readable(rights, [request.document])
+        space, name = places[request.document]
+        if not rights.can_write(space):
+            raise LibraryRefusedError("document-gone", "Originals are for who may write the space.")
+        sha256 = self._store.original_of(request.document)
+        (status,) = self._store.statuses([request.document], "")
+        if not sha256:
+            raise LibraryRefusedError("document-gone", "Its original is not kept (DOCQA_KEEP_ORIGINALS).")
+        with self._files.original(sha256).open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(min(request.start, size))
+            content = file.read(self._max_reply_bytes * 5 // 8)
+        end = min(request.start, size) + len(content)
+        return OriginalReply(
+            name=name,
+            media_type=status.media_type,
+            sha256=sha256,
+            size_bytes=size,
+            start=min(request.start, size),
+            content=content,
+            next=end if end < size else None,
+        )
+
+    def put(self, caller: tuple[LibraryAddress, Rights], request: PutRequest) -> PutReply:
+        _, rights = caller
+        name = _clean(request.name)
+        if request.document:
+            space, _ = self._readable(rights, [request.document])[request.document]
+        else:
+            space = rights.named(request.space)
+        if space == ROOT_SPACE:
+            raise LibraryRefusedError("root-read-only", "Files of `root` are changed in the file system.")
+        if not rights.can_write(space):
+            raise LibraryRefusedError("space-read-only", f"You may read the space `{space}`, and not write to it.")
+        if request.size_bytes > self._settings.document_max_bytes:
+            most = self._settings.document_max_mb
+            raise LibraryRefusedError("too-large", f"The file is larger than DOCQA_DOCUMENT_MAX_MB ({most} MiB).")
+        document = request.document or messages.document_id(space, name, request.sha256)
+        placed = self._store.place(document, space, request.sha256)
+        if placed.state == "queued":
+            self._room.check(request.size_bytes)
+        return PutReply(
+            document=document,
+            generation=placed.generation,
+            state=placed.state,
+            space=space,
+            name=name,
+            retry_after_s=self._pace.next_free_s(),
+        )
+
+    def delete(self, caller: tuple[LibraryAddress, Rights], request: DeleteRequest) -> DeleteReply:
+        address, rights = caller
+        places = self._store.places_of([request.document])
+        space, name = places.get(request.document, ("", ""))
+        if not space or not (rights.can_read(space, name) or rights.can_write(space)):
+            raise _gone()
+        if space == ROOT_SPACE:
+            raise LibraryRefusedError("root-read-only", "Remove the file below DOCQA_ROOT: its text goes with it.")
+        if not rights.can_write(space):
+            raise LibraryRefusedError("space-read-only", f"You may read the space `{space}`, and not write to it.")
+        state = self._store.erasure_state(request.document)
+        if state is None:
+            if not self._store.bury(request.document, address.publisher, address.client):
+                raise _gone()
+            state = "erasing"
+        if state == "erasing":
+            self._on_erase(request.document)
+        return DeleteReply(document=request.document, state=state)
+
+    def snapshot(self, caller: tuple[LibraryAddress, Rights], request: SnapshotRequest) -> SnapshotReply:
+        size = self._store.snapshot(SNAPSHOT_FILE)
+        return SnapshotReply(file=SNAPSHOT_FILE, size_bytes=size)
+
+    @property
+    def _max_reply_bytes(self) -> int:
+        return self._bus.client.max_payload // 2
+
+    def _fitting(self, parts: "list[Any]") -> "list[Any]":
+        """As many of these as one reply holds."""
+        left = self._max_reply_bytes - 4096
+        fitting: list[Any] = []
+        for part in parts:
+            left -= len(messages.encode(part)) + 1
+            if left < 0:
+                break
+            fitting.append(part)
+        return fitting
+
+
+def _gone() -> LibraryRefusedError:
+    return LibraryRefusedError("document-gone", "There is no such document.")
+
+
+def _shortened(status: DocumentStatus) -> DocumentStatus:
+    return msgspec.structs.replace(status, pages_without_text=status.pages_without_text[:_SHOWN_BLANK_PAGES])
+
+
+def _clean(name: str) -> str:
+    """A name on one line, without control characters and secrets; raises LibraryRefusedError where nothing is left."""
+    cleaned = sanitize(" ".join("".join(sign if sign.isprintable() else " " for sign in name).split())).text
+    if not cleaned:
+        raise LibraryRefusedError("bad-request", "Field `name` is blank: name the document.")
+    return cleaned
+
+
+def _as_cursor(status: DocumentStatus) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode([status.name, status.id])).decode()
+
+
+def _cursor(text: str) -> tuple[str, str]:
+    """A name and an id, behind which a list goes on; raises LibraryRefusedError."""
+    if not text:
+        return "", ""
+    try:
+        name, document = msgspec.json.decode(base64.urlsafe_b64decode(text.encode()), type=tuple[str, str])
+    except ValueError:
+        raise LibraryRefusedError("bad-request", "Field `cursor`: it is not one that a list gave.") from None
+    return name, document

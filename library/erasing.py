@@ -1,0 +1,78 @@
+"""Erases what was asked to be erased, until no file of ours holds it, also across restarts.
+
+The tombstone stands already. Here the rows, the log, the original, what waits in the spool, and what was attached go;
+then workers forget. Only then is a document erased.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from library import metrics
+from library.store.files import Files
+from library.store.records import Erasure
+from library.store.sqlite import SqliteStore
+
+_AGAIN_AFTER_S: Final = 5.0
+
+log = structlog.get_logger(__name__)
+
+Forget = Callable[[Erasure], Awaitable[bool]]
+"""Has others forget a document; False: not all have confirmed yet."""
+
+
+class Eraser:
+    """One erasure after the other."""
+
+    def __init__(self, store: SqliteStore, files: Files, forget: Forget, on_removed: Callable[[str], None]) -> None:
+        """`on_removed`: called on a thread, once a document's rows are gone."""
+        self._store = store
+        self._files = files
+        self._forget = forget
+        self._on_removed = on_removed
+        self._wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def erase(self, document: str) -> None:
+        """There is something to erase; for any thread."""
+        self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def run(self) -> None:
+        """Erase until cancelled, what was left by a former process first."""
+        while True:
+            self._wake.clear()
+            is_done = await self._erase_all()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if is_done else _AGAIN_AFTER_S):
+                    await self._wake.wait()
+
+    async def _erase_all(self) -> bool:
+        is_done = True
+        for erasure in await asyncio.to_thread(self._store.pending_erasures):
+            try:
+                is_done &= await self._erase(erasure)
+            except Exception:
+                log.exception("an erasure is tried again", document=erasure.document)
+                is_done = False
+        return is_done
+
+    async def _erase(self, erasure: Erasure) -> bool:
+        await asyncio.to_thread(self._remove, erasure)
+        if not await self._forget(erasure):
+            return False
+        await asyncio.to_thread(self._store.finish_erasure, erasure.document)
+        metrics.ERASED.inc()
+        log.info("document erased", document=erasure.document)
+        return True
+
+    def _remove(self, erasure: Erasure) -> None:
+        for child in self._store.children_of(erasure.document):
+            self._store.bury(child, erasure.publisher, erasure.client)
+        self._files.drop_spooled_of(erasure.document)
+        self._store.remove(erasure.document)
+        # Not only its own: a former process may have been killed behind its rows.
+        self._files.sweep_originals(self._store.needed_originals)
+        self._on_removed(erasure.document)

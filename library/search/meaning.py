@@ -1,0 +1,125 @@
+"""Finds sentences by meaning: the signs of all vectors in memory, one bit a dimension, and their bytes in the store.
+
+The nearest by the number of equal signs are candidates; their order comes from the bytes. After "binary quantization
+with rescoring" (Yamada, Asai, Hajishirzi, "Efficient passage retrieval with hashing", 2021).
+"""
+
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from library.store.scope import Scope
+from library.store.sqlite import SqliteStore
+from library.store.vectors import Packed, Signs, counts
+
+Floats = NDArray[np.float32]
+
+_OVERSAMPLED: Final = 8
+"""So many sentences are rescored for each passage that is wanted."""
+_LEAST_RESCORED: Final = 200
+_LARGEST_CODE: Final = 127
+
+
+def pack(passage: int, vectors: Floats) -> Packed:
+    """A passage's vectors, a row a sentence, as bytes."""
+    scales = np.abs(vectors).max(axis=1, initial=1e-9).astype(np.float32) / _LARGEST_CODE
+    codes = np.rint(vectors / scales[:, None]).astype(np.int8)
+    return Packed(passage, scales.astype("<f4").tobytes(), codes.tobytes())
+
+
+def unpack(packed: Packed) -> Floats:
+    """A passage's vectors, a row a sentence."""
+    scales = np.frombuffer(packed.scales, "<f4")
+    codes = np.frombuffer(packed.codes, np.int8).reshape(len(scales), -1)
+    vectors: Floats = codes.astype(np.float32) * scales[:, None]
+    return vectors
+
+
+def signs_of(version: int, first: int, passages: Sequence[Floats]) -> Signs:
+    """The signs of a version's vectors; `passages` has an array for each passage."""
+    rows = np.concatenate(passages) if passages else np.zeros((0, 8), np.float32)
+    return Signs(version, first, np.packbits(rows > 0, axis=1).tobytes(), counts([len(one) for one in passages]))
+
+
+class Meaning:
+    """The signs of one embedder's vectors. Safe in any thread."""
+
+    def __init__(self, store: SqliteStore, embedder: str, dimensions: int) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._width = -(-dimensions // 64)
+        self._lock = threading.Lock()
+        self._newest = 0
+        self._bits: NDArray[np.uint64] = np.zeros((0, self._width), np.uint64)
+        self._passages: NDArray[np.int64] = np.zeros(0, np.int64)
+
+    def refresh(self) -> None:
+        """Take in the vectors that were stored since."""
+        with self._lock:
+            fresh = self._store.signs(self._embedder, self._newest)
+            if not fresh:
+                return
+            self._bits = np.concatenate([self._bits, *map(self._words, fresh)])
+            self._passages = np.concatenate([self._passages, *map(_numbers, fresh)])
+            order = np.argsort(self._passages, kind="stable")
+            self._bits, self._passages = self._bits[order], self._passages[order]
+            self._newest = fresh[-1].version
+
+    def forget(self) -> None:
+        """Drop all and take in anew what the store still has: after an erasure."""
+        with self._lock:
+            self._newest = 0
+            self._bits, self._passages = self._bits[:0].copy(), self._passages[:0].copy()
+        self.refresh()
+
+    def find(self, query: Floats, scope: Scope, limit: int) -> dict[int, Floats]:
+        """The passages of a scope that are nearest to the query; under each, the cosines of its sentences."""
+        with self._lock:
+            bits, passages = self._bits, self._passages
+        chosen = _within(passages, self._store.numbers_in(scope))
+        if not len(chosen):
+            return {}
+        wanted = np.packbits(query > 0)
+        padded = np.zeros(self._width * 8, np.uint8)
+        padded[: len(wanted)] = wanted
+        differing = np.bitwise_count(bits[chosen] ^ padded.view(np.uint64)).sum(axis=1, dtype=np.uint16)
+        nearest = _smallest(differing, max(_OVERSAMPLED * limit, _LEAST_RESCORED))
+        near = list(dict.fromkeys(passages[chosen[nearest]].tolist()))
+        cosines = self.cosines(query, near)
+        best = sorted(cosines, key=lambda number: -float(cosines[number].max(initial=-1)))[:limit]
+        return {number: cosines[number] for number in best}
+
+    def cosines(self, query: Floats, numbers: list[int]) -> dict[int, Floats]:
+        """Under each passage that has vectors: the cosines of its sentences."""
+        return {number: unpack(packed) @ query for number, packed in self._store.vectors_of(numbers).items()}
+
+    def _words(self, signs: Signs) -> NDArray[np.uint64]:
+        rows = np.frombuffer(signs.bits, np.uint8)
+        total = int(np.frombuffer(signs.counts, "<u2").sum())
+        rows = rows.reshape(total, -1) if total else rows.reshape(0, self._width * 8)
+        padded = np.zeros((total, self._width * 8), np.uint8)
+        padded[:, : rows.shape[1]] = rows
+        return padded.view(np.uint64)
+
+
+def _numbers(signs: Signs) -> NDArray[np.int64]:
+    """The number of each sentence's passage."""
+    each = np.frombuffer(signs.counts, "<u2")
+    return np.repeat(np.arange(signs.first, signs.first + len(each), dtype=np.int64), each)
+
+
+def _within(passages: NDArray[np.int64], ranges: list[tuple[int, int]]) -> NDArray[np.int64]:
+    """Where sentences of these ranges of passages are."""
+    starts = np.searchsorted(passages, [first for first, _ in ranges], "left")
+    ends = np.searchsorted(passages, [last for _, last in ranges], "right")
+    parts = [np.arange(start, end) for start, end in zip(starts, ends, strict=True) if end > start]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _smallest(values: NDArray[np.uint16], count: int) -> NDArray[np.int64]:
+    if count >= len(values):
+        return np.arange(len(values))
+    return np.argpartition(values, count)[:count].astype(np.int64)

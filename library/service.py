@@ -1,0 +1,159 @@
+"""The library as a whole: store, search, imports, erasures and answers, from its start to its end."""
+
+import asyncio
+import time
+from typing import Final
+
+import structlog
+from nats.aio.msg import Msg
+
+from contract import topology
+from contract.bus import Bus
+from contract.errors import BusError
+from contract.library_messages import GRANTS_FILE
+from contract.runtime import tasks
+from contract.topology import ImportName
+from library import metrics
+from library.access import Access
+from library.answers import Answers
+from library.embedding import Embedder, Embedding
+from library.erasing import Eraser
+from library.imports.consumer import Consumer
+from library.imports.importer import Importer, Read
+from library.imports.pace import Pace
+from library.imports.pool import Preparation
+from library.imports.prepare import rules_of
+from library.notices import Notices
+from library.readers import Limits, read_file
+from library.search.meaning import Meaning
+from library.search.search import Search
+from library.settings import LibrarySettings
+from library.store.files import Files
+from library.store.sqlite import SqliteStore
+
+IMPORTS_AT_A_TIME: Final = 2
+_TIDY_EVERY_S: Final = 300.0
+_LOOPS_END_WITHIN_S: Final = 3.0
+_DAY_MS: Final = 86_400_000
+
+log = structlog.get_logger(__name__)
+
+
+class Library:
+    """Opens all of it; `run` works until it is cancelled, `close` leaves nothing behind."""
+
+    def __init__(
+        self, settings: LibrarySettings, bus: Bus, embedder: Embedder | None = None, read: Read = read_file
+    ) -> None:
+        """Raises SettingsError for rules of redaction or a store that can't be used. Needs a running loop."""
+        rules_of(settings)
+        self._settings = settings
+        self._bus = bus
+        self._store = SqliteStore(settings.folder)
+        self._files = Files(settings.folder)
+        access = Access(settings.folder / GRANTS_FILE, has_tokens=settings.has_tokens)
+        pace = Pace(IMPORTS_AT_A_TIME)
+        self._meaning = Meaning(self._store, embedder.name, embedder.dimensions) if embedder else None
+        self._embedding = Embedding(self._store, embedder, self._meaning) if embedder and self._meaning else None
+        self._preparation = Preparation(settings)
+        importer = Importer(
+            self._store,
+            self._files,
+            self._preparation,
+            keep_originals=settings.keep_originals,
+            limits=Limits(),
+            read=read,
+            on_stored=self._on_stored,
+        )
+        self._asked: set[asyncio.Task[None]] = set()
+        self.consumer = Consumer(bus, self._store, importer, access, pace, settings.ack_wait_s, IMPORTS_AT_A_TIME)
+        self._eraser = Eraser(self._store, self._files, Notices(bus).forget, self._on_removed)
+        self._answers = Answers(
+            bus,
+            settings,
+            self._store,
+            self._files,
+            access,
+            Search(self._store, self._meaning, embedder.embed_query if embedder else None),
+            pace,
+            self._on_erase,
+            embedder.name if embedder else "",
+        )
+
+    async def connect(self) -> None:
+        """Connect, and answer from now on. Tries until the bus is there."""
+        await self._bus.connect(self._settings, "library")
+        await self._bus.subscribe(topology.LIBRARY_SUBJECTS, self._begin_answer)
+        # From here on the server knows that somebody answers.
+        await self._bus.client.flush()
+        if self._meaning and self._embedding:
+            await asyncio.to_thread(self._meaning.refresh)
+            self._embedding.start()
+
+    async def run(self) -> None:
+        """Import, erase and tidy; one of them dying ends all."""
+        loops = [
+            asyncio.create_task(self.consumer.run(), name="take imports"),
+            asyncio.create_task(self._eraser.run(), name="erase"),
+            asyncio.create_task(self._tidy_for_ever(), name="tidy"),
+        ]
+        try:
+            await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.consumer.stop()
+            await asyncio.wait(loops[:1], timeout=_LOOPS_END_WITHIN_S)
+            await tasks.end(*loops, again_after_s=_LOOPS_END_WITHIN_S)
+        for loop in loops:
+            if not loop.cancelled():
+                loop.result()
+
+    async def close(self) -> None:
+        """First what may still write to the bus or the store."""
+        if self._embedding:
+            await self._embedding.stop()
+        self._preparation.close()
+        await self._bus.close()
+        self._store.close()
+
+    async def _begin_answer(self, message: Msg) -> None:
+        # A task of its own: the next request does not wait for this one's search.
+        task = asyncio.create_task(self._answers.answer(message), name="answer")
+        self._asked.add(task)
+        task.add_done_callback(self._asked.discard)
+
+    def _on_stored(self) -> None:
+        if self._embedding:
+            self._embedding.wake()
+
+    def _on_erase(self, document: str) -> None:
+        self._eraser.erase(document)
+
+    def _on_removed(self, document: str) -> None:
+        if self._meaning:
+            self._meaning.forget()
+
+    async def _tidy_for_ever(self) -> None:
+        while True:
+            try:
+                await self._tidy()
+            except (BusError, OSError) as error:
+                log.warning("the library's folder could not be tidied", error=str(error))
+            await asyncio.sleep(_TIDY_EVERY_S)
+
+    async def _tidy(self) -> None:
+        """Replaced versions whose days are over go, and files that nothing refers to."""
+        waiting = await self._waiting_spool_names()
+        await asyncio.to_thread(self._tidy_files, waiting)
+
+    async def _waiting_spool_names(self) -> set[str]:
+        names = await self._bus.imports()
+        return {ImportName.from_subject(subject).spool_name for subject in names}
+
+    def _tidy_files(self, waiting: set[str]) -> None:
+        before_ms = time.time_ns() // 1_000_000 - int(self._settings.versions_keep_days * _DAY_MS)
+        self._store.drop_replaced(before_ms)
+        swept = self._files.sweep_originals(self._store.needed_originals) + self._files.sweep_spool(waiting)
+        if swept:
+            log.info("files that nothing refers to were removed", count=swept)
+        metrics.show_usage(self._store.usage())
+        metrics.show_waiting_bytes(self._files)
