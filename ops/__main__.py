@@ -16,6 +16,7 @@ _GROUPS: Final = {
         "nats": "Run only the message bus.",
         "ingress": "Run only the ingress.",
         "worker": "Run only a worker.",
+        "library": "Run only the library.",
     },
     "Use": {
         "ask": "Ask a question about a document.",
@@ -42,7 +43,7 @@ _GROUPS: Final = {
     },
 }
 _COMMANDS: Final = {name: summary for group in _GROUPS.values() for name, summary in group.items()}
-_SERVICES: Final = ("ingress", "worker")
+_SERVICES: Final = ("ingress", "worker", "library")
 _INTERRUPTED: Final = 130
 _TRY_LATER: Final = 75
 

@@ -1,4 +1,4 @@
-"""`docqa ingress` and `docqa worker`: run one service in the foreground, on the message bus of this data folder."""
+"""`docqa ingress`, `docqa worker` and `docqa library`: run one service in the foreground, on this folder's message bus."""
 
 import os
 import sys
@@ -33,6 +33,17 @@ def worker(data_dir: Path | None, ready_file: Path | None) -> None:
     Without DOCQA_NATS_URL it connects to the message bus that `docqa nats` runs on the same data folder.
     """
     become("inference_worker", "worker", data_dir, ready_file)
+
+
+@click.command("library")
+@data_dir_option
+@ready_file_option
+def library(data_dir: Path | None, ready_file: Path | None) -> None:
+    """Run the library alone: it keeps, reads and finds documents. One for each data folder.
+
+    Without DOCQA_NATS_URL it connects to the bus that `docqa nats` runs on the same data folder.
+    """
+    become("library", "library", data_dir, ready_file)
 
 
 def become(module: str, role: str, data_dir: Path | None, ready_file: Path | None) -> NoReturn:

@@ -12,7 +12,7 @@ import pytest
 from ops import __main__ as entry
 
 COMMANDS = list(entry._COMMANDS)
-_BECOME_OTHERS = ("ingress", "worker", "bench")
+_BECOME_OTHERS = ("ingress", "worker", "library", "bench")
 
 
 def docqa(*arguments: str, home: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
