@@ -1,4 +1,4 @@
-"""`docqa ingress`, `docqa worker` and `docqa library`: run one service in the foreground, on this folder's message bus."""
+"""`docqa ingress`, `docqa worker`, `docqa library`: one service in the foreground, on this data folder's message bus."""
 
 import os
 import sys
