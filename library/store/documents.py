@@ -76,7 +76,7 @@ def _begin_again(db: apsw.Connection, work: Import, starts: int) -> None:
     is_new = starts == 0
     db.execute(
         "UPDATE documents SET state = 'reading', name = ?, generation = ?, sha256 = ?, size_bytes = ?, media_type = ?,"
-        " starts = ?, crashes = iif(?, 0, crashes), pages_read = 0, code = '', detail = '',"
+        " starts = ?, crashes = CASE WHEN ? THEN 0 ELSE crashes END, pages_read = 0, code = '', detail = '',"
         " changed_ms = ? WHERE id = ?",
         (work.name, work.generation, work.sha256, work.size_bytes, work.media_type, starts + 1, is_new, now_ms(),
          work.document),

@@ -23,7 +23,7 @@ def read(
         db,
         "SELECT v.ver, v.id, d.space, v.name, v.characters, v.page_count, v.outline, v.first, v.last FROM documents d"
         " JOIN versions v ON v.doc = d.doc WHERE d.id = ?1 AND d.state <> 'erasing' AND"
-        " iif(?2 = '', v.ver = d.ver, v.id = ?2)",
+        " CASE WHEN ?2 = '' THEN v.ver = d.ver ELSE v.id = ?2 END",
         (document, version),
     )
     if row is None:
