@@ -1,6 +1,5 @@
 """Run the library: open its store, connect to the bus, import and answer until a signal."""
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -14,13 +13,13 @@ from typing import Final
 import structlog
 import uvloop
 
-from contract import settings
 from contract.bus import Bus
 from contract.errors import AlreadyRunningError, SettingsError
-from contract.runtime import logs, tasks
+from contract.runtime import tasks
 from contract.runtime.files import write_atomically
 from contract.runtime.lock import FileLock
-from contract.runtime.metrics import BUS_CONNECTED, show_process
+from contract.runtime.metrics import BUS_CONNECTED
+from contract.runtime.startup import prepared, run_service
 from contract.runtime.status_server import StatusServer
 from contract.runtime.systemd import Notifier
 from library.service import Library
@@ -50,30 +49,20 @@ class Health:
 
 
 def main() -> int:
-    """Exit status: 0 after an orderly end, 2 with a sentence when it can't start."""
-    parser = argparse.ArgumentParser(prog="docqa library", description="Keep, read and find documents.")
-    parser.add_argument("--ready-file", type=Path, help="write what runs here, as JSON, once requests are answered")
-    arguments = parser.parse_args()
-    try:
-        run(os.environ, arguments.ready_file)
-    except SettingsError as error:
-        print(f"docqa library: {error}", file=sys.stderr)  # noqa: T201  # the one sentence that a start gives up with
-        return 2
-    return 0
+    """Exit status: 0 after an orderly end, 2 with a sentence when it can't start, 71 when it is cut off from the bus."""
+    return run_service(ROLE, "Keep, read and find documents.", lambda ready_file: run(os.environ, ready_file))
 
 
 def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
     """Work until SIGTERM or SIGINT."""
-    loaded = settings.load(LibrarySettings, environment)
-    logs.configure(loaded.environment, ROLE)
-    show_process(ROLE)
     notifier = Notifier.from_environment(environment, os.getpid())
-    lock = FileLock(loaded.folder / "lock")
-    try:
-        lock.acquire()
-    except AlreadyRunningError:
-        raise SettingsError(f"Another library (process {lock.holder()}) works on {loaded.folder}.") from None
-    uvloop.run(work(loaded, ready_file, notifier))
+    with prepared(LibrarySettings, ROLE, environment) as (loaded, _):
+        lock = FileLock(loaded.folder / "lock")
+        try:
+            lock.acquire()
+        except AlreadyRunningError:
+            raise SettingsError(f"Another library (process {lock.holder()}) works on {loaded.folder}.") from None
+        uvloop.run(work(loaded, ready_file, notifier))
 
 
 async def work(loaded: LibrarySettings, ready_file: Path | None, notifier: Notifier) -> None:

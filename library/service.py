@@ -96,6 +96,7 @@ class Library:
             asyncio.create_task(self.consumer.run(), name="take imports"),
             asyncio.create_task(self._eraser.run(), name="erase"),
             asyncio.create_task(self._tidy_for_ever(), name="tidy"),
+            asyncio.create_task(self._bus.watch(), name="watch the bus"),
         ]
         try:
             await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)

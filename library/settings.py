@@ -6,13 +6,12 @@ from typing import Annotated, Final
 from msgspec import Meta, field
 
 from contract.library_messages import LIBRARY_FOLDER
-from contract.settings import Environment, RedactionSettings, Secret, default_data_dir
+from contract.settings import Secret, ServiceSettings, default_data_dir
 
 
-class LibrarySettings(RedactionSettings, frozen=True, kw_only=True):
+class LibrarySettings(ServiceSettings, frozen=True, kw_only=True):
     """What the library keeps, how much of it, and where."""
 
-    environment: Environment = field(default="development", name="DOCQA_ENV")
     data_dir: Path = field(default_factory=default_data_dir, name="DOCQA_DATA_DIR")
     metrics_addr: str = field(default="127.0.0.1:9110", name="DOCQA_METRICS_ADDR")
     ack_wait_s: Annotated[float, Meta(ge=0.5, le=3600)] = field(default=30.0, name="DOCQA_ACK_WAIT_S")

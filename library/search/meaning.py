@@ -1,7 +1,7 @@
 """Finds sentences by meaning: the signs of all vectors in memory, one bit a dimension, and their bytes in the store.
 
 The nearest by the number of equal signs are candidates; their order comes from the bytes. After "binary quantization
-with rescoring" (Yamada, Asai, Hajishirzi, "Efficient passage retrieval with hashing", 2021).
+with rescoring" (Yamada and others, "Efficient passage retrieval with hashing", 2021).
 """
 
 import threading
