@@ -49,7 +49,7 @@ class Health:
 
 
 def main() -> int:
-    """Exit status: 0 after an orderly end, 2 with a sentence when it can't start, 71 when it is cut off from the bus."""
+    """Exit status: 0 after a signal, 2 with a sentence when it can't start, 71 when it is cut off from the bus."""
     return run_service(ROLE, "Keep, read and find documents.", lambda ready_file: run(os.environ, ready_file))
 
 
