@@ -1,4 +1,4 @@
-"""`docqa ingress`, `docqa worker`, `docqa library`: one service in the foreground, on this data folder's message bus."""
+"""`docqa ingress`, `docqa worker`, `docqa library`: run one service in the foreground, on this folder's message bus."""
 
 import os
 import sys
@@ -39,9 +39,9 @@ def worker(data_dir: Path | None, ready_file: Path | None) -> None:
 @data_dir_option
 @ready_file_option
 def library(data_dir: Path | None, ready_file: Path | None) -> None:
-    """Run the library alone: it keeps, reads and finds documents. One for each data folder.
+    """Run only the library: it keeps, reads and finds documents. One for each data folder.
 
-    Without DOCQA_NATS_URL it connects to the bus that `docqa nats` runs on the same data folder.
+    Without DOCQA_NATS_URL it connects to the message bus that `docqa nats` runs on the same data folder.
     """
     become("library", "library", data_dir, ready_file)
 
