@@ -7,13 +7,12 @@ of one version, which is then done again.
 import asyncio
 import os
 import threading
-from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 
+from contract.embedding import Embedder, EmbeddingError
 from library import metrics
 from library.search.meaning import Meaning, pack, signs_of
 from library.store.records import StoredPassage, Unembedded
@@ -25,20 +24,6 @@ _VERSIONS_AT_A_TIME: Final = 16
 _AGAIN_AFTER_S: Final = 30.0
 
 log = structlog.get_logger(__name__)
-
-
-class Embedder(Protocol):
-    """See `contract.embedding.Embedder`."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def dimensions(self) -> int: ...
-
-    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
-
-    def embed_query(self, text: str) -> NDArray[np.float32]: ...
 
 
 class Embedding:
@@ -71,12 +56,17 @@ class Embedding:
         while not self._stop.is_set():
             try:
                 self._embed_all()
+            except EmbeddingError as error:
+                log.warning("documents are found by their words alone", reason=str(error))
+                return
             except Exception:
                 log.exception("vectors could not be made")
             self._wake.wait(_AGAIN_AFTER_S)
             self._wake.clear()
 
     def _embed_all(self) -> None:
+        # Loads the model, which the first search would else wait for.
+        self._embedder.embed_query("")
         while waiting := self._store.unembedded(self._embedder.name, _VERSIONS_AT_A_TIME):
             metrics.UNEMBEDDED.set(len(waiting))
             for version in waiting:

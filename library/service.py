@@ -9,6 +9,7 @@ from nats.aio.msg import Msg
 
 from contract import topology
 from contract.bus import Bus
+from contract.embedding import Embedder
 from contract.errors import BusError
 from contract.library_messages import GRANTS_FILE
 from contract.runtime import tasks
@@ -16,7 +17,7 @@ from contract.topology import ImportName
 from library import metrics
 from library.access import Access
 from library.answers import Answers
-from library.embedding import Embedder, Embedding
+from library.embedding import Embedding
 from library.erasing import Eraser
 from library.imports.consumer import Consumer
 from library.imports.importer import Importer, Read

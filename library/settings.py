@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, field
 
+from contract.embedding import DEFAULT
 from contract.library_messages import LIBRARY_FOLDER
 from contract.settings import Secret, ServiceSettings, default_data_dir
 
@@ -19,7 +20,7 @@ class LibrarySettings(ServiceSettings, frozen=True, kw_only=True):
     document_max_mb: Annotated[int, Meta(ge=1, le=4096)] = field(default=200, name="DOCQA_DOCUMENT_MAX_MB")
     keep_originals: bool = field(default=True, name="DOCQA_KEEP_ORIGINALS")
     versions_keep_days: Annotated[float, Meta(ge=0, le=36_500)] = field(default=30.0, name="DOCQA_VERSIONS_KEEP_DAYS")
-    embedding_model: str = field(default="multilingual-e5-small", name="DOCQA_EMBEDDING_MODEL")
+    embedding_model: str = field(default=DEFAULT, name="DOCQA_EMBEDDING_MODEL")
     token: Secret | None = field(default=None, name="DOCQA_TOKEN")
     tokens: Path | None = field(default=None, name="DOCQA_TOKENS")
 

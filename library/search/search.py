@@ -3,26 +3,38 @@
 Which passages it may see is the caller's scope. The order is `contract.evidence`'s, over the candidates' sentences.
 """
 
+import heapq
+import math
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.embedding import EmbeddingError
 from contract.evidence.ranking import Scored, SentenceIndex
+from contract.evidence.sentences import Kind
 from contract.evidence.sentences import Sentence as Cut
+from contract.evidence.words import terms_of
 from contract.library_messages import Hit, SentenceHit
 from library.search.meaning import Meaning
 from library.store.records import Found, StoredPassage
 from library.store.scope import Scope
 from library.store.sqlite import SqliteStore
-from library.store.terms import indexed
+from library.store.terms import indexed, token_of
 
 BY_WORDS: Final = 40
 BY_MEANING: Final = 24
 """Candidates of each kind."""
+BEST_DOCUMENTS: Final = 4
+PASSAGES_EACH: Final = 4
+"""So much more is read of so many documents that hold most of a query."""
+KEPT_BY_WORDS: Final = 12
+KEPT_BY_MEANING: Final = 12
 _WORDS_WEIGHT: Final = 0.15
 """What the best passage by BM25 gets on top of its best sentence's score."""
+_DOCUMENT_WEIGHT: Final = 4.0
+"""What a passage gets whose document holds all of the query."""
 
 EmbedQuery: TypeAlias = Callable[[str], NDArray[np.float32]]
 
@@ -33,6 +45,35 @@ class Candidates(NamedTuple):
     passages: list[StoredPassage]
     words: dict[int, float]
     cosines: dict[int, NDArray[np.float32]]
+
+
+def narrowed(found: Candidates, documents: dict[str, float]) -> Candidates:
+    """The best of them: by their documents and words, and by meaning. Only some sentences are ranked closely."""
+    by_words = heapq.nlargest(
+        KEPT_BY_WORDS,
+        found.passages,
+        key=lambda one: documents.get(one.document, 0.0) + found.words.get(one.number, 0.0),
+    )
+    by_meaning = heapq.nlargest(
+        KEPT_BY_MEANING,
+        [one for one in found.passages if one.number in found.cosines],
+        key=lambda one: float(found.cosines[one.number].max(initial=-1.0)),
+    )
+    kept = {one.number for one in (*by_words, *by_meaning)}
+    return found._replace(passages=[one for one in found.passages if one.number in kept])
+
+
+class Rarity:
+    """How rare terms are among the passages of the whole store, from 0 to 1: candidates alone say nothing of it."""
+
+    def __init__(self, passages: int, counts: dict[str, int]) -> None:
+        self._passages = passages
+        self._counts = counts
+
+    def of(self, term: str) -> float:
+        """The logarithm of the inverse share of passages that hold it (as in BM25)."""
+        held = min(self._counts.get(token_of(term), 0), self._passages)
+        return math.log(1 + (self._passages - held + 0.5) / (held + 0.5)) / math.log(2 + 2 * self._passages)
 
 
 class Search:
@@ -49,25 +90,59 @@ class Search:
 
     def find(self, query: str, scope: Scope, limit: int) -> list[Hit]:
         """The best passages of a scope, best first."""
-        found = self._candidates(query, scope, limit)
+        terms = list(dict.fromkeys(indexed(query).split()))
+        vector = self._vector(query)
+        found = self._candidates(terms, vector, scope, limit)
         if not found.passages:
             return []
-        ranked = _Ranked(found)
-        scored = ranked.scored(query)
-        best = sorted(found.passages, key=lambda one: -_score(one, scored, found.words))
-        return [_hit(one, scored.get(one.number, []), _score(one, scored, found.words), ranked) for one in best[:limit]]
+        rarity = Rarity(*self._store.term_counts(terms))
+        ranked = Ranked(found, rarity)
+        documents = ranked.documents(query)
+        if more := self._of_best_documents(terms, documents, found, scope):
+            found = self._with(narrowed(found, documents), more, vector)
+            ranked = Ranked(found, rarity)
+            documents = ranked.documents(query)
+        return ranked.hits(query, documents, limit)
 
-    def _candidates(self, query: str, scope: Scope, limit: int) -> Candidates:
-        by_words = self._store.find_words(indexed(query).split(), scope, max(BY_WORDS, limit))
+    def _candidates(self, terms: list[str], vector: NDArray[np.float32] | None, scope: Scope, limit: int) -> Candidates:
+        by_words = self._store.find_words(terms, scope, max(BY_WORDS, limit))
         cosines: dict[int, NDArray[np.float32]] = {}
         numbers = [one.passage for one in by_words]
-        if self._meaning and self._embed:
-            vector = self._embed(query)
+        if self._meaning and vector is not None:
             cosines = self._meaning.find(vector, scope, max(BY_MEANING, limit))
-            numbers += [number for number in cosines if number not in set(numbers)]
+            seen = set(numbers)
+            numbers += [number for number in cosines if number not in seen]
             cosines |= self._meaning.cosines(vector, [number for number in numbers if number not in cosines])
-        passages = [one for one in self._store.load(numbers) if scope.with_hidden or not one.is_hidden]
-        return Candidates(passages, _shares(by_words), cosines)
+        return Candidates(self._loaded(numbers, scope), _shares(by_words), cosines)
+
+    def _loaded(self, numbers: list[int], scope: Scope) -> list[StoredPassage]:
+        return [one for one in self._store.load(numbers) if scope.with_hidden or not one.is_hidden]
+
+    def _of_best_documents(
+        self, terms: list[str], documents: dict[str, float], found: Candidates, scope: Scope
+    ) -> list[StoredPassage]:
+        """More of the documents that hold most of the query: who is named in one passage pays the rent of another."""
+        best = heapq.nlargest(BEST_DOCUMENTS, documents, key=lambda document: documents[document])
+        seen = {one.number for one in found.passages}
+        more: list[int] = []
+        for document in best:
+            inside = Scope(documents=(document,), with_hidden=scope.with_hidden)
+            more += [one.passage for one in self._store.find_words(terms, inside, PASSAGES_EACH)]
+        return self._loaded([number for number in more if number not in seen], scope)
+
+    def _with(self, found: Candidates, more: list[StoredPassage], vector: NDArray[np.float32] | None) -> Candidates:
+        cosines = found.cosines
+        if self._meaning and vector is not None:
+            cosines = cosines | self._meaning.cosines(vector, [one.number for one in more])
+        return Candidates([*found.passages, *more], found.words, cosines)
+
+    def _vector(self, query: str) -> NDArray[np.float32] | None:
+        """The query's; None without an embedder, or where it can't be loaded: words do then."""
+        try:
+            return self._embed(query) if self._embed else None
+        except EmbeddingError:
+            self._embed = None
+            return None
 
 
 def _shares(found: Sequence[Found]) -> dict[int, float]:
@@ -76,10 +151,21 @@ def _shares(found: Sequence[Found]) -> dict[int, float]:
     return {one.passage: max(one.score, 0.0) / most for one in found}
 
 
-class _Ranked:
+class _Index(SentenceIndex):
+    """Weighs terms by how rare they are in the whole store."""
+
+    def __init__(self, text: str, sentences: Sequence[Cut], rarity: Rarity) -> None:
+        super().__init__(text, sentences)
+        self._store_rarity = rarity
+
+    def _rarity(self, term: str) -> float:
+        return self._store_rarity.of(term)
+
+
+class Ranked:
     """All candidates' sentences as one text, which is what is ranked."""
 
-    def __init__(self, found: Candidates) -> None:
+    def __init__(self, found: Candidates, rarity: Rarity) -> None:
         self._found = found
         self._owner: list[tuple[StoredPassage, int]] = []
         """For each sentence: its passage, and which of its sentences it is."""
@@ -91,24 +177,66 @@ class _Ranked:
             base = position + len(passage.context)
             for index, one in enumerate(passage.sentences):
                 above = tuple((position + start, position + end) for start, end in one.above)
-                cuts.append(Cut(base + one.start, base + one.end, one.kind, above, block + one.block))  # type: ignore[arg-type]  # as it was cut
+                kind = cast(Kind, one.kind)
+                cuts.append(Cut(base + one.start, base + one.end, kind, above, block + one.block))
                 self._owner.append((passage, index))
             position = base + len(passage.text) + 1
             block += 1 + max((one.block for one in passage.sentences), default=0)
-        self._index = SentenceIndex("".join(text), cuts)
+        self._index = _Index("".join(text), cuts, rarity)
 
-    def scored(self, query: str) -> dict[int, list[Scored]]:
-        """The sentences that rank, best first, under their passages' numbers."""
+    def documents(self, query: str) -> dict[str, float]:
+        """The share of the query's words, weighted, that each document's candidates hold together, name included."""
+        weights = self._index.wanted(query).weights
+        held: dict[str, set[str]] = {}
+        for term in weights:
+            for index in self._index.postings.get(term, ()):
+                held.setdefault(self._owner[index][0].document, set()).add(term)
+        for passage in self._found.passages:
+            held.setdefault(passage.document, set()).update(terms_of(passage.name))
+        return {document: sum(weights.get(term, 0.0) for term in terms) for document, terms in held.items()}
+
+    def hits(self, query: str, documents: dict[str, float], limit: int) -> list[Hit]:
+        """The best passages, best first."""
         by_passage: dict[int, list[Scored]] = {}
         for one in self._index.rank(query, self._cosines(), limit=len(self._owner)):
             by_passage.setdefault(self._owner[one.index][0].number, []).append(one)
-        return by_passage
+        scores = {one.number: self._score(one, by_passage, documents) for one in self._found.passages}
+        best = heapq.nlargest(limit, self._found.passages, key=lambda one: scores[one.number])
+        return [self._hit(one, by_passage.get(one.number, []), scores[one.number]) for one in best]
 
-    def place(self, scored: Scored) -> tuple[int, int]:
-        """Where a sentence stands in its canonical text."""
+    def _score(self, passage: StoredPassage, by_passage: dict[int, list[Scored]], documents: dict[str, float]) -> float:
+        ranked = by_passage.get(passage.number)
+        beside = _WORDS_WEIGHT * self._found.words.get(passage.number, 0.0)
+        beside += _DOCUMENT_WEIGHT * documents.get(passage.document, 0.0)
+        # Behind all that were ranked, in the order of their words.
+        return ranked[0].score + beside if ranked else beside - 1e3
+
+    def _hit(self, passage: StoredPassage, scored: list[Scored], score: float) -> Hit:
+        return Hit(
+            document=passage.document,
+            version=passage.version,
+            space=passage.space,
+            name=passage.name,
+            page=passage.page,
+            start=passage.start,
+            end=passage.end,
+            text=passage.text,
+            score=score,
+            coverage=max((one.coverage for one in scored), default=0.0),
+            cosine=max((one.cosine for one in scored if one.cosine is not None), default=None),
+            sentences=[self._sentence(one) for one in scored],
+        )
+
+    def _sentence(self, scored: Scored) -> SentenceHit:
         passage, index = self._owner[scored.index]
         sentence = passage.sentences[index]
-        return passage.start + sentence.start, passage.start + sentence.end
+        return SentenceHit(
+            start=passage.start + sentence.start,
+            end=passage.start + sentence.end,
+            score=scored.score,
+            coverage=scored.coverage,
+            cosine=scored.cosine,
+        )
 
     def _cosines(self) -> list[float] | None:
         """One a sentence; a passage without vectors yet gets what is usual among the others."""
@@ -119,32 +247,3 @@ class _Ranked:
             float(known[index]) if (known := self._found.cosines.get(passage.number)) is not None else usual
             for passage, index in self._owner
         ]
-
-
-def _score(passage: StoredPassage, scored: dict[int, list[Scored]], words: dict[int, float]) -> float:
-    ranked = scored.get(passage.number)
-    by_words = _WORDS_WEIGHT * words.get(passage.number, 0.0)
-    # Behind all that were ranked, in the order of their words.
-    return ranked[0].score + by_words if ranked else by_words - 1e3
-
-
-def _hit(passage: StoredPassage, scored: list[Scored], score: float, ranked: _Ranked) -> Hit:
-    sentences = [
-        SentenceHit(start=start, end=end, score=one.score, coverage=one.coverage, cosine=one.cosine)
-        for one in scored
-        for start, end in [ranked.place(one)]
-    ]
-    return Hit(
-        document=passage.document,
-        version=passage.version,
-        space=passage.space,
-        name=passage.name,
-        page=passage.page,
-        start=passage.start,
-        end=passage.end,
-        text=passage.text,
-        score=score,
-        coverage=max((one.coverage for one in scored), default=0.0),
-        cosine=max((one.cosine for one in scored if one.cosine is not None), default=None),
-        sentences=sentences,
-    )

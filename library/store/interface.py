@@ -82,6 +82,9 @@ class Store(Protocol):
     def find_words(self, terms: list[str], scope: Scope, limit: int) -> list[Found]:
         """Passages of the scope by their words, best first."""
 
+    def term_counts(self, terms: list[str]) -> tuple[int, dict[str, int]]:
+        """Passages in the whole store, and in how many of them each term is."""
+
     def load(self, numbers: list[int]) -> list[StoredPassage]:
         """Passages with their texts; those that have gone meanwhile are left out."""
 

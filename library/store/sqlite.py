@@ -134,6 +134,10 @@ class SqliteStore:
         with self._db.reading() as db:
             return words.find(db, terms, scope, limit)
 
+    def term_counts(self, terms: list[str]) -> tuple[int, dict[str, int]]:
+        with self._db.reading() as db:
+            return words.passage_count(db), words.document_counts(db, terms)
+
     def load(self, numbers: list[int]) -> list[StoredPassage]:
         with self._db.reading() as db:
             return words.load(db, numbers)

@@ -6,7 +6,7 @@ import apsw
 import msgspec
 
 from library.store.records import Found, StoredPassage
-from library.store.rows import query_all
+from library.store.rows import query_all, query_one
 from library.store.scope import HIDDEN, VISIBLE, Scope
 from library.store.versions import BLOCK_CHARS, unpack
 
@@ -25,6 +25,11 @@ def document_counts(db: apsw.Connection, terms: list[str]) -> dict[str, int]:
         (msgspec.json.encode(terms).decode(),),
     )
     return {row[0]: int(row[1]) for row in rows}
+
+
+def passage_count(db: apsw.Connection) -> int:
+    """Of the whole store."""
+    return int(query_one(db, "SELECT coalesce(sum(last - first + 1), 0) FROM versions"))
 
 
 def chosen_terms(counts: dict[str, int]) -> list[str]:
