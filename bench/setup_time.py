@@ -25,6 +25,8 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _QUESTION: Final = "How much notice must the tenant give?"
 _CONTEXT: Final = "The tenant may end this lease at any time by giving two months notice in writing."
 _STEP: Final = re.compile(r"^(Starting )?\d of \d")
+_DETAIL: Final = re.compile(r"[;,]? ?[(;,].*")
+"""Of a step's line, what is no name of the step."""
 _READY: Final = "Goblin DocQA answers at"
 _WITHIN_S: Final = 3600.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -58,10 +60,10 @@ def main() -> int:
         clone = folder / "clone"
         subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(arguments.source), str(clone)], check=True)
         result = _measured(clone, _environment(folder))
-    text = json.dumps(result, indent=2) + "\n"
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
-    sys.stdout.write(text)
+        text = json.dumps(result, indent=2) + "\n"
+        if arguments.out:
+            arguments.out.write_text(text, encoding="utf-8")
+        sys.stdout.write(text)
     return 0 if result["answer"] else 1
 
 
@@ -119,7 +121,7 @@ def _follow(make: "subprocess.Popen[str]", clock: Clock) -> bool:
     for line in make.stdout:
         sys.stderr.write(line)
         if _STEP.match(line):
-            clock.stamp(line.strip())
+            clock.stamp(_DETAIL.sub("", line.strip()))
         if line.startswith(_READY):
             clock.stamp("the first answer")
             return True

@@ -20,7 +20,8 @@ below repeats a measurement; with `--out DIR` it also writes a report (one HTML 
 verdicts are promises.
 
 `make peers` installs the systems for `docqa bench peers` into an environment of their own, `.venv-peers`, and
-`make redactors` those for `docqa bench redaction` into `.venv-redactors`.
+`make redactors` those for `docqa bench redaction` into `.venv-redactors`. `python3 bench/setup_time.py` measures the
+set-up itself, from an empty clone without caches to the model's first answer (`bench/results/setup.json`).
 
 Latencies count from the moment at which a query should have been sent, so that a stall of the system shows.
 
