@@ -84,6 +84,10 @@ class EngineError(DocQAError):
     """True if a dead letter is kept once all attempts have failed."""
 
 
+class EngineBlockedError(DocQAError):
+    """The engine can't answer any more until its process is started again."""
+
+
 class ProxyError(EngineError):
     """The proxy could not answer this query."""
 

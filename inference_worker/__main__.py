@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 
 def main() -> int:
-    """Exit status: 0 after a drain, 2 with a sentence when it can't start, 71 when it is cut off from the bus."""
+    """Exit status: 0 after a drain, 2 with a sentence when it can't start, 71 when it must be started again."""
     # OpenMP reads these once, when llama.cpp is loaded. Left alone, its threads spin at the end of every operation, and
     # wait for each other ten times longer as soon as another process wants a core; without any spinning, one answer
     # is made at less than half the speed. A thousand rounds are some microseconds.
@@ -63,7 +63,7 @@ async def work(loaded: WorkerSettings, ready_file: Path | None, notifier: Notifi
     bus = Bus()
     health = Health(bus)
     BUS_CONNECTED.set_function(lambda: bus.is_connected)
-    with StatusServer(loaded.metrics_addr, health.hindrance) as status:
+    with StatusServer(loaded.metrics_addr, health.not_ready_reason) as status:
 
         def on_ready(engine: Engine) -> None:
             notifier.ready()
@@ -101,7 +101,8 @@ async def answer_jobs(
     await tasks.end(beside)
     await tasks.end(pulling, again_after_s=4 * _LOOPS_END_WITHIN_S)
     log.info("draining", held=worker.held, running=worker.busy)
-    await worker.consumer.drain(loaded.drain_s)
+    # A model whose file changed gives no answers worth waiting for.
+    await worker.consumer.drain(0 if engine.blocker else loaded.drain_s)
     log.info("drained")
     await heartbeat.announce(leaving=True)
     # First what may still write to the bus.

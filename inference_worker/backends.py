@@ -16,7 +16,7 @@ from inference_worker.engines.base import Engine
 from inference_worker.engines.echo import EchoEngine
 from inference_worker.engines.fallback import Fallback
 from inference_worker.engines.replaceable import Replaceable
-from inference_worker.model_files import record
+from inference_worker.model_files import record, soundness
 from inference_worker.model_files.locate import bundled_model, locate_model
 from inference_worker.monitoring import metrics
 from inference_worker.proxy.api_client import Remote, target_of
@@ -67,21 +67,25 @@ def _open_llama(settings: WorkerSettings) -> Engine:
         from inference_worker.llama.model import Model
         from inference_worker.model_files import amx
         from inference_worker.model_files.plan import plan_model
+        from inference_worker.model_files.shape import shape_in
     except ImportError as error:
         raise SettingsError(
             f"DOCQA_ENGINE: the local engine needs {error.name}; install goblin-docqa[llama]."
         ) from None
     given = locate_model(settings.model_path, settings.model_name)
+    soundness.wait_until_written(given)
     record.check(given, settings.snapshots_folder, settings.model_check)
     plan = plan_model(settings)
     if plan.hint:
         log.info(plan.hint)
     options = amx.checked(plan.options, given, settings.model_cache)
-    model = Model(plan.path, options, settings.slots, settings.context_tokens)
+    model = Model(plan.path, options, settings.slots, settings.context_tokens, shape_in(given))
     cache_bytes = settings.prefix_cache_mb * 1_000_000
-    return LlamaEngine(
+    engine = LlamaEngine(
         model, name=plan.name, cache_bytes=cache_bytes, share_with=settings.share_prefixes, on_step=metrics.count_step
     )
+    engine.warm_up()
+    return engine
 
 
 def open_backend(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens = ignore_lost_tokens) -> Grounded:

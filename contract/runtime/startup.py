@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import structlog
 
 from contract import settings
-from contract.errors import AlreadyRunningError, ConnectionLostError, SettingsError
+from contract.errors import AlreadyRunningError, ConnectionLostError, EngineBlockedError, SettingsError
 from contract.runtime import logs
 from contract.runtime.metrics import show_process
 from contract.runtime.tracing import NO_TRACER, Tracer
@@ -18,8 +18,8 @@ from contract.settings import ServiceSettings
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
-CUT_OFF_STATUS: Final = 71
-"""Of a service that ended because its connection to the bus is over for good: started again, it connects anew."""
+START_AGAIN_STATUS: Final = 71
+"""Of a service that must be started again: it was cut off from the bus for good, or its model's file was replaced."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ def run_service(role: str, description: str, run: Callable[[Path | None], None])
     """Parse the command line and call `run` with the path of the ready file, which may be None.
 
     Returns the exit status: 0 after a signal, 2 with a sentence on stderr when the service can't start, and
-    CUT_OFF_STATUS when it was cut off from the bus.
+    START_AGAIN_STATUS when it must be started again.
     """
     parser = argparse.ArgumentParser(prog=f"docqa {role}", description=description)
     parser.add_argument("--ready-file", type=Path, help="write addresses and process id here, as JSON, once ready")
@@ -40,9 +40,9 @@ def run_service(role: str, description: str, run: Callable[[Path | None], None])
     except (SettingsError, AlreadyRunningError) as error:
         print(f"docqa {role}: {error}", file=sys.stderr)  # noqa: T201  # the one sentence that a start gives up with
         return 2
-    except ConnectionLostError as error:
+    except (ConnectionLostError, EngineBlockedError) as error:
         log.error(str(error))  # the sentence says it all
-        return CUT_OFF_STATUS
+        return START_AGAIN_STATUS
     return 0
 
 

@@ -25,7 +25,7 @@ REQUEST_S: Final = 5.0
 _MAX_HEAD_BYTES: Final = 8192
 _JSON: Final = "application/json"
 
-Hindrance = Callable[[], str | None]
+NotReadyReason = Callable[[], str | None]
 Page = tuple[HTTPStatus, str, bytes]
 """The status, the content type and the content."""
 
@@ -33,11 +33,11 @@ Page = tuple[HTTPStatus, str, bytes]
 class StatusServer:
     """Listens from its making on, serves for the time of a `with` block."""
 
-    def __init__(self, address: str, hindrance: Hindrance) -> None:
-        """`hindrance` says why the service is not ready. Raises SettingsError when `address` can't be had."""
+    def __init__(self, address: str, not_ready_reason: NotReadyReason) -> None:
+        """`not_ready_reason` says why the service is not ready. Raises SettingsError when `address` can't be had."""
         self._listener = _listen(address)
         self.address = _address_of(self._listener)
-        self._hindrance = hindrance
+        self._not_ready_reason = not_ready_reason
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
         self._guests: dict[asyncio.Task[None], None] = {}
@@ -113,15 +113,15 @@ class StatusServer:
             case b"/health/live":
                 return HTTPStatus.OK, _JSON, b'{"status":"live"}'
             case b"/health/ready":
-                return _readiness(self._hindrance())
+                return _readiness(self._not_ready_reason())
             case _:
                 return _problem(HTTPStatus.NOT_FOUND)
 
 
-def _readiness(hindrance: str | None) -> Page:
-    if hindrance is None:
+def _readiness(not_ready_reason: str | None) -> Page:
+    if not_ready_reason is None:
         return HTTPStatus.OK, _JSON, b'{"status":"ready"}'
-    return HTTPStatus.SERVICE_UNAVAILABLE, _JSON, json.dumps({"status": "unready", "reason": hindrance}).encode()
+    return HTTPStatus.SERVICE_UNAVAILABLE, _JSON, json.dumps({"status": "unready", "reason": not_ready_reason}).encode()
 
 
 def _problem(status: HTTPStatus) -> Page:

@@ -79,6 +79,10 @@ class Grounded:
     def stalled_s(self) -> float:
         return self._engine.stalled_s
 
+    @property
+    def blocker(self) -> str | None:
+        return self._engine.blocker
+
     def needs_slot(self, query: Query) -> bool:
         """A quote is made without the model."""
         return not self._quotes(query)

@@ -1,7 +1,4 @@
-"""What an engine is to the worker: many questions at a time in, pieces of text out.
-
-Knows nothing of the bus, nor of how an engine makes its tokens.
-"""
+"""The interface of every engine: many queries at a time in, pieces of text out. Knows neither bus nor model."""
 
 from collections.abc import AsyncGenerator, Callable
 from typing import Final, Protocol
@@ -11,11 +8,11 @@ import msgspec
 from contract.messages import Backend, Citation, FinishReason, Grounds, Query, Usage
 
 _BYTES_PER_TOKEN: Final = 4
-"""What English comes to; a job is not tokenized before it is its turn."""
+"""Typical of English; a job is tokenized only once it has a slot."""
 
 
 def cost_tokens(query: Query, context_tokens: int) -> int:
-    """About how many tokens a query takes: no more than the context holds, since what does not fit is not run."""
+    """About how many tokens a query takes; no more than the context holds, since longer prompts are not run."""
     text_bytes = len(query.query.encode()) + len(query.context.encode())
     return min(text_bytes // _BYTES_PER_TOKEN + query.max_tokens, context_tokens)
 
@@ -33,7 +30,7 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of an answer: all of its text, and what it cost."""
+    """The end of an answer: its whole text, and what it cost."""
 
     text: str
     finish_reason: FinishReason
@@ -41,10 +38,10 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     prefill_ms: float
     decode_ms: float
     model: str = ""
-    """Which one answered; empty: the engine's own."""
+    """Which model answered; empty: the engine's own."""
     backend: Backend = "local"
     cache_key: str = ""
-    """Under which it is kept to be given again; empty: it is not."""
+    """Under which the answer is cached; empty: it is not."""
     grounds: Grounds = Grounds()
     """Where the answer stands in the document."""
 
@@ -66,7 +63,7 @@ class Engine(Protocol):
 
     @property
     def max_prompt_bytes(self) -> int:
-        """No prompt of more UTF-8 bytes than this can fit, whatever its text is."""
+        """A prompt of more UTF-8 bytes than this never fits."""
 
     @property
     def tokens_generated(self) -> int:
@@ -76,8 +73,12 @@ class Engine(Protocol):
     def stalled_s(self) -> float:
         """How long the engine has had work without completing a step; 0 when idle. For any thread."""
 
+    @property
+    def blocker(self) -> str | None:
+        """Why it can't answer until it is started again, in one sentence; None while it can. For any thread."""
+
     def watch(self, query: Query, owner: str) -> Callable[[], bool]:
-        """A look that may be taken again and again: is the query's document in the model's memory, or being read?"""
+        """A cheap check, to be called often: is the query's document in the model's memory, or being prefilled?"""
 
     def needs_slot(self, query: Query) -> bool:
         """Whether the model answers this query; one that needs no model waits for no slot."""
@@ -92,4 +93,4 @@ class Engine(Protocol):
         """
 
     async def close(self) -> None:
-        """Stop the thread; what is still generating raises EngineError."""
+        """Stop the engine; what is still generating raises EngineError."""

@@ -21,6 +21,7 @@ class EchoEngine:
     context_tokens = 8192
     max_prompt_bytes = 2**30
     stalled_s = 0.0
+    blocker: str | None = None
 
     def __init__(self, slots: int, delay_s: float = 0.0) -> None:
         self.slots = slots

@@ -1,4 +1,4 @@
-"""Two engines of which the second answers what the first one can't. Knows neither."""
+"""Two engines, of which the second answers where the first can't. Knows neither."""
 
 import asyncio
 import contextlib
@@ -14,13 +14,13 @@ from contract.messages import Query, body_hash, encode
 from inference_worker.engines.base import Completion, Engine, Evidence, Piece
 
 _REMEMBERED: Final = 256
-"""Questions whose answer the first one broke off: their next attempt comes within seconds."""
+"""How many questions are remembered whose answer broke off; their next attempt comes within seconds."""
 
 log = structlog.get_logger(__name__)
 
 
 class Fallback:
-    """Asks `first`; where it fails before it said anything, asks `second`."""
+    """Asks `first`; where it fails before its first piece, asks `second`."""
 
     def __init__(self, first: Engine, second: Engine) -> None:
         """Owns both from now on, and closes them."""
@@ -46,17 +46,21 @@ class Fallback:
     def stalled_s(self) -> float:
         return max(self._first.stalled_s, self._second.stalled_s)
 
+    @property
+    def blocker(self) -> str | None:
+        return self._first.blocker or self._second.blocker
+
     def watch(self, query: Query, owner: str) -> Callable[[], bool]:
         """True where either has the document."""
-        looks = (self._first.watch(query, owner), self._second.watch(query, owner))
-        return lambda: any(look() for look in looks)
+        checks = (self._first.watch(query, owner), self._second.watch(query, owner))
+        return lambda: any(check() for check in checks)
 
     def needs_slot(self, query: Query) -> bool:
         """Every query."""
         return True
 
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Evidence | Piece | Completion, None]:
-        """Yield one engine's pieces and completion. Raises what tells most of why neither answered."""
+        """Yield one engine's events. Raises the error that says most about why neither answered."""
         name = _name_of(query, owner)
         error = self._broken_off.pop(name, None)
         if error is None:
@@ -70,10 +74,10 @@ class Fallback:
             except EngineError as raised:
                 error = raised
             if has_yielded:
-                # The pieces are out: the job's next attempt begins anew, and with the second.
+                # Pieces were sent: so the job's next attempt begins anew, with the second engine.
                 self._remember(name, error)
                 raise EngineError(str(error))
-        log.info("the other backend is asked", reason=str(error))
+        log.info("asking the other backend", reason=str(error))
         async with contextlib.aclosing(self._from_second(query, owner, error)) as events:
             async for event in events:
                 yield event
@@ -86,7 +90,7 @@ class Fallback:
                 async for event in events:
                     yield event
         except EngineError as error:
-            raise _telling(why, error) from None
+            raise _more_telling(why, error) from None
 
     async def close(self) -> None:
         """Close both."""
@@ -99,7 +103,7 @@ class Fallback:
 
 
 async def _named(engine: Engine, query: Query, owner: str) -> AsyncGenerator[Evidence | Piece | Completion, None]:
-    """The engine's events; its completion says who made it."""
+    """The engine's events, with its model's name in the completion."""
     async with contextlib.aclosing(engine.generate(query, owner)) as events:
         async for event in events:
             if isinstance(event, Completion) and not event.model:
@@ -108,12 +112,12 @@ async def _named(engine: Engine, query: Query, owner: str) -> AsyncGenerator[Evi
 
 
 def _name_of(query: Query, owner: str) -> str:
-    """The same for each attempt of a job, whatever time is left for it."""
+    """A name that is the same for each attempt of a job, whatever time is left for it."""
     return body_hash(f"{owner}\n".encode() + encode(msgspec.structs.replace(query, deadline_s=None)))
 
 
-def _telling(first: EngineError, second: EngineError) -> EngineError:
-    """A prompt that fits only one of two has that one's error; tokens that are used up leave the other's."""
+def _more_telling(first: EngineError, second: EngineError) -> EngineError:
+    """A prompt that fits only one of the two gets that one's error; a used-up budget gives way to the other's error."""
     if isinstance(first, PromptTooLongError):
         return second
     if isinstance(second, PromptTooLongError | BudgetExhaustedError):

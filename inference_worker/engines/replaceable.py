@@ -42,6 +42,10 @@ class Replaceable:
     def stalled_s(self) -> float:
         return self._engine.stalled_s
 
+    @property
+    def blocker(self) -> str | None:
+        return self._engine.blocker
+
     def watch(self, query: Query, owner: str) -> Callable[[], bool]:
         """As the engine that is there now says."""
         return self._engine.watch(query, owner)

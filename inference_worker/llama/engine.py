@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 import structlog
 
-from contract.errors import EngineError, PromptTooLongError
+from contract.errors import EngineError, PromptTooLongError, SettingsError
 from contract.messages import Query
 from inference_worker.engines.base import Completion, Piece
 from inference_worker.llama.sequence import Sequence
@@ -73,6 +73,20 @@ class LlamaEngine:
     def stalled_s(self) -> float:
         return self._steps.stalled_s
 
+    @property
+    def blocker(self) -> str | None:
+        if changed := self._model.files.changed:
+            return f"The model's file {changed.name} was written to while it runs."
+        return None
+
+    def warm_up(self) -> None:
+        """Wait for the first step, which reads all weights; raises SettingsError where it failed."""
+        if error := self._steps.first_error():
+            raise SettingsError(
+                f"MODEL_NAME: {self.model_name} can't evaluate its own prompt: {str(error).rstrip('.')}. "
+                "Name another model, or convert this one anew."
+            )
+
     def watch(self, query: Query, owner: str) -> Callable[[], bool]:
         """A cheap check, to be called often: is the query's document in the KV cache, or being prefilled?"""
         document = self._document(query, self._scope(owner)) if query.context else ""
@@ -92,6 +106,8 @@ class LlamaEngine:
         try:
             while True:
                 event = await ticket.next_event()
+                if isinstance(event, Completion) and (blocker := self.blocker):
+                    raise EngineError(blocker)
                 yield event
                 if isinstance(event, Completion):
                     return

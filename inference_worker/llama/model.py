@@ -8,6 +8,7 @@ import functools
 import hashlib
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -24,6 +25,7 @@ from contract.runtime.resources import available_cores, free_bytes
 from inference_worker.llama.chat_template import PromptTemplate
 from inference_worker.llama.kv_memory import DecodeError, NoRoomError
 from inference_worker.llama.kv_size import Shape, row_tokens
+from inference_worker.llama.loaded_files import LoadedFiles
 from inference_worker.llama.row_gaps import rows_between
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.llama.sequence import Span
@@ -31,7 +33,6 @@ from inference_worker.llama.tokenizer_parts import parts_of
 
 _LOG_ERROR = 4
 _NO_ROOM = 1
-_NO_TOKEN = -1
 _BYTES = ctypes.POINTER(ctypes.c_uint8)
 _GREEDY_BELOW: Final = 1e-4
 """Below this, logits divided by the temperature overflow a float."""
@@ -128,12 +129,13 @@ class Model:
         self.name = path.stem
         self.rows = rows
         self.step_tokens = options.step_tokens
+        self.files = LoadedFiles(path)
         self._weights = _load_weights(path, options)
         self._vocab = lc.llama_model_get_vocab(self._weights)
         self._vocab_size = int(lc.llama_vocab_n_tokens(self._vocab))
         self._splits_by_regex = lc.llama_vocab_type(self._vocab) == lc.LLAMA_VOCAB_TYPE_BPE
         self._warn_of_default_tokenizer()
-        self.template = self._load_template()
+        self.template = _load_template(self._weights, self.name)
         self.shape = shape or _shape(self._weights)
         self.context_tokens = row_tokens(self.shape, rows, context_tokens, free_bytes())
         self._context = _open_context(self._weights, options, rows, self.context_tokens)
@@ -302,13 +304,6 @@ class Model:
         finally:
             self.library_s += time.perf_counter() - began_s
 
-    def _load_template(self) -> PromptTemplate:
-        source = lc.llama_model_chat_template(self._weights, None)
-        if not source:
-            raise SettingsError(f"MODEL_NAME: {self.name} has no chat template; name a model made for instructions.")
-        bos, eos = lc.llama_vocab_bos(self._vocab), lc.llama_vocab_eos(self._vocab)
-        return PromptTemplate(source.decode(), bos_token=self._mark(bos), eos_token=self._mark(eos))
-
     def _warn_of_default_tokenizer(self) -> None:
         """llama.cpp says so too, among warnings that nobody needs."""
         if self._splits_by_regex and _metadata(self._weights, "tokenizer.ggml.pre") is None:
@@ -317,9 +312,6 @@ class Model:
                 "model's own; convert the model again with a current llama.cpp",
                 model=self.name,
             )
-
-    def _mark(self, token: int) -> str:
-        return "" if token == _NO_TOKEN else self._render(token, special=True).decode()
 
     def _token_bytes(self) -> npt.NDArray[np.int32]:
         """How many bytes of text each token of the vocabulary stands for, as rendered."""
@@ -336,13 +328,41 @@ class Model:
         return max(rendered, *stored)
 
     def _render(self, token: int, special: bool) -> bytes:
-        size = 64
-        while True:
-            buffer = ctypes.create_string_buffer(size)
-            length = lc.llama_token_to_piece(self._vocab, token, buffer, size, 0, special)
-            if length >= 0:
-                return buffer.raw[:length]
-            size = -length
+        return _render(self._vocab, token, special=special)
+
+
+def check_vocabulary(path: Path) -> None:
+    """Have llama.cpp read all but the weights; raises the SettingsError that loading the model would raise."""
+    _start_library()
+    weights = _load_weights(path, RunOptions(), vocabulary_only=True)
+    try:
+        _load_template(weights, path.stem)
+    finally:
+        lc.llama_model_free(weights)
+
+
+def _load_template(weights: Any, name: str) -> PromptTemplate:
+    source = lc.llama_model_chat_template(weights, None)
+    if not source:
+        raise SettingsError(f"MODEL_NAME: {name} has no chat template; name a model made for instructions.")
+    vocab = lc.llama_model_get_vocab(weights)
+    marks = [_mark(vocab, int(token)) for token in (lc.llama_vocab_bos(vocab), lc.llama_vocab_eos(vocab))]
+    return PromptTemplate(source.decode(errors="replace"), bos_token=marks[0], eos_token=marks[1])
+
+
+def _mark(vocab: Any, token: int) -> str:
+    is_known = 0 <= token < lc.llama_vocab_n_tokens(vocab)
+    return _render(vocab, token, special=True).decode(errors="replace") if is_known else ""
+
+
+def _render(vocab: Any, token: int, *, special: bool) -> bytes:
+    size = 64
+    while True:
+        buffer = ctypes.create_string_buffer(size)
+        length = lc.llama_token_to_piece(vocab, token, buffer, size, 0, special)
+        if length >= 0:
+            return buffer.raw[:length]
+        size = -length
 
 
 class _Batch:
@@ -386,13 +406,16 @@ class _Batch:
         self._wants_logits[:count] = 1
 
 
-def _load_weights(path: Path, options: RunOptions) -> Any:
+def _load_weights(path: Path, options: RunOptions, *, vocabulary_only: bool = False) -> Any:
     params = lc.llama_model_default_params()
     params.n_gpu_layers = options.gpu_layers
     params.use_extra_bufts = options.extra_buffers
+    params.vocab_only = vocabulary_only
+    _last_errors.clear()
     weights = lc.llama_model_load_from_file(bytes(path), params)
     if not weights:
-        raise SettingsError(f"MODEL_NAME: llama.cpp can't load {path}; the log says why. Name another model.")
+        why = _last_errors[0].rstrip(".") if _last_errors else "the log says why"
+        raise SettingsError(f"MODEL_NAME: llama.cpp can't load {path}: {why}. Name another model.")
     return weights
 
 
@@ -467,7 +490,13 @@ def _load_variant(folder: Path) -> None:
 def _log(level: int, text: bytes, _user_data: Any) -> None:
     """Log llama.cpp's errors; the rest is dropped."""
     if level == _LOG_ERROR:
-        log.error("llama.cpp", text=text.decode(errors="replace").strip())
+        words = text.decode(errors="replace").strip()
+        _last_errors.append(words)
+        log.error("llama.cpp", text=words)
+
+
+_last_errors: deque[str] = deque(maxlen=8)
+"""What llama.cpp logged since the last load began: a call of it says no more than that it failed."""
 
 
 # llama.cpp keeps only the address: the object must live as long as the process.

@@ -81,6 +81,8 @@ class StepLoop:
         self._inbox: SimpleQueue[Ticket | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._stopped = False
+        self._is_warm = threading.Event()
+        self._first_error: Exception | None = None
         self._progress_s: float | None = None
         self._thread = threading.Thread(target=self._main, name="engine", daemon=True)
         self._thread.start()
@@ -104,6 +106,11 @@ class StepLoop:
                 raise EngineError(STOPPED)
             self._inbox.put(ticket)
 
+    def first_error(self) -> Exception | None:
+        """Wait until the shared prefixes are prefilled; what went wrong with the last of them."""
+        self._is_warm.wait()
+        return self._first_error
+
     def stop(self) -> None:
         """End after the current step; tickets that are not done get an EngineError."""
         with self._lock:
@@ -114,12 +121,14 @@ class StepLoop:
     def _main(self) -> None:
         try:
             self._prefill_shared_prefixes()
+            self._is_warm.set()
             while self._receive():
                 began_s, library_s = time.perf_counter(), self._model.library_s
                 self._step()
                 self._on_step(time.perf_counter() - began_s, self._model.library_s - library_s)
         finally:
             self._progress_s = None
+            self._is_warm.set()
             self._refuse_all()
 
     def _prefill_shared_prefixes(self) -> None:
@@ -135,7 +144,8 @@ class StepLoop:
                     self._model.decode([Span(0, start, part, wants_logits=True)])
                     self._scheduler.pace.note(len(part), time.monotonic() - began_s)
                 self._scheduler.pin(tokens, self._model.save(0))
-            except Exception:
+            except Exception as error:
+                self._first_error = error
                 # Each query then prefills it for itself: slower, and nothing else.
                 log.exception("the shared prefix of prompts could not be prefilled")
             self._model.forget(0)

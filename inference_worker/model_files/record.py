@@ -1,4 +1,4 @@
-"""What is known of the model files in use: written with each snapshot and restore, read at each start of a worker."""
+"""The record of the model files in use: written with each snapshot and restore, read at each start of a worker."""
 
 import hashlib
 from pathlib import Path
@@ -30,17 +30,24 @@ class ModelFile(msgspec.Struct, frozen=True):
 
 
 def check(path: Path, root: Path, how: Check) -> None:
-    """Hold a model against its record in `root`; raises SettingsError when it is another file by now.
+    """Compare a model with its record in `root`; raises SettingsError when it is another file by now.
 
     `fast` looks at size and time, and reads the file only where the time is another one; `full` always reads it. A
     model that was never recorded passes.
     """
-    recorded = by_path(root).get(str(path.resolve()), [])
+    known = by_path(root)
+    # Older records have the path behind a link.
+    recorded = known.get(str(used_path(path))) or known.get(str(path.resolve()), [])
     if how != "off" and recorded and not any(_is_same(path, file, how) for file in recorded):
         raise SettingsError(
             f"MODEL_NAME: {path} is not the file that was recorded (SHA-256 {recorded[-1].sha256[:12]}...): "
             "`docqa models restore` brings that one back, `docqa models snapshot` records this one."
         )
+
+
+def used_path(path: Path) -> Path:
+    """The absolute path under which a model is used: of a link the link itself, whose name was given."""
+    return path.parent.resolve() / path.name
 
 
 def _is_same(path: Path, recorded: ModelFile, how: Check) -> bool:
@@ -72,9 +79,9 @@ def read(root: Path) -> list[ModelFile]:
 
 
 def write(root: Path, files: list[ModelFile], *, beside_former: bool = False) -> None:
-    """Note these files as they are; what was noted of others stays, and with `beside_former` of these. Raises OSError.
+    """Record these files, replacing their old entries unless `beside_former`; other entries are kept. Raises OSError.
 
-    The latter is for the time in which a file is replaced: killed in it, a worker takes the one as well as the other.
+    `beside_former` is for the time in which a file is replaced, so that a worker killed mid-replacement accepts either.
     """
     try:
         former = read(root)
@@ -86,6 +93,6 @@ def write(root: Path, files: list[ModelFile], *, beside_former: bool = False) ->
 
 
 def hash_of(path: Path) -> str:
-    """Reads the whole file, whatever is remembered of it."""
+    """The file's SHA-256, read anew."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

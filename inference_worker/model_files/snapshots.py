@@ -21,7 +21,7 @@ from contract.runtime.lock import locked
 from inference_worker.model_files import record
 from inference_worker.model_files.file_copy import Way, place
 from inference_worker.model_files.gguf_header import metadata
-from inference_worker.model_files.record import ModelFile, hash_of
+from inference_worker.model_files.record import ModelFile, hash_of, used_path
 
 KEPT: Final = 5
 _MANIFEST: Final = "manifest.json"
@@ -90,7 +90,7 @@ class ModelSnapshots:
             for kept, target, _ in files:
                 self._tell("restoring", target)
                 staged.append((_staged(kept, target, is_copied=is_copied), target))
-            used = [msgspec.structs.replace(file, path=str(target.resolve())) for _, target, file in files]
+            used = [msgspec.structs.replace(file, path=str(used_path(target))) for _, target, file in files]
             record.write(self.root, used, beside_former=True)
             for unfinished, target in staged:
                 unfinished.replace(target)
@@ -111,7 +111,7 @@ class ModelSnapshots:
         self._tell("reading", path)
         seen, known = path.stat(), metadata(path)
         named = source or next((str(known[key]) for key in _SOURCES if key in known), str(path.resolve()))
-        return ModelFile(str(path.resolve()), seen.st_size, seen.st_mtime_ns, hash_of(path), named, known)
+        return ModelFile(str(used_path(path)), seen.st_size, seen.st_mtime_ns, hash_of(path), named, known)
 
     def _keep(self, files: list[ModelFile], *, is_copied: bool) -> Snapshot:
         now = datetime.now(UTC)

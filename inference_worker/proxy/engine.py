@@ -49,6 +49,7 @@ class ProxyEngine:
 
     stalled_s = 0.0
     """Each wait for the API has a limit of its own."""
+    blocker: str | None = None
 
     def __init__(
         self,

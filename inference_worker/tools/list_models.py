@@ -16,6 +16,7 @@ from contract.errors import DocQAError
 from inference_worker.llama.model import library_version
 from inference_worker.model_files.locate import bundled_model, locate_model
 from inference_worker.model_files.machine import this_machine
+from inference_worker.model_files.parts import models_in, size_of
 from inference_worker.model_files.quantized import ModelFolder
 from inference_worker.settings import WorkerSettings
 
@@ -35,7 +36,7 @@ def described(environment: Mapping[str, str]) -> list[dict[str, Any]]:
     """Each model with its size and its choice on this machine; raises SettingsError."""
     loaded = settings.load(WorkerSettings, environment)
     named = locate_model(loaded.model_path, loaded.model_name)
-    others = sorted(loaded.model_path.glob("*.gguf")) if loaded.model_path else []
+    others = models_in(loaded.model_path) if loaded.model_path else []
     paths = [named, *others, bundled_model()]
     return [_one(path, loaded, is_used=path == named) for path in dict.fromkeys(paths) if path]
 
@@ -48,7 +49,7 @@ def _one(path: Path, loaded: WorkerSettings, *, is_used: bool) -> dict[str, Any]
     return {
         "model": path.name,
         "path": str(path),
-        "size_bytes": path.stat().st_size,
+        "size_bytes": size_of(path),
         "is_used": is_used,
         "choice": msgspec.to_builtins(choice),
     }

@@ -1,6 +1,6 @@
 """Reports the memory that the worker takes with its settings: `python -m inference_worker.tools.memory_need`, JSON.
 
-For `docqa preflight`. Reads the model's header and the settings; loads no model.
+For `docqa preflight`. Reads the settings and the model's header, and has llama.cpp load its vocabulary, no weights.
 """
 
 import argparse
@@ -15,14 +15,16 @@ from contract import settings
 from contract.errors import DocQAError
 from contract.runtime.resources import available_cores, free_bytes
 from inference_worker.llama.kv_size import Shape, row_tokens
-from inference_worker.llama.model import library_version
+from inference_worker.llama.model import check_vocabulary, library_version
 from inference_worker.llama.run_options import RunOptions
-from inference_worker.model_files import gguf_header
+from inference_worker.model_files import gguf_header, soundness
 from inference_worker.model_files.choice import AS_IS
 from inference_worker.model_files.locate import locate_model
 from inference_worker.model_files.machine import cpu_flags, this_machine
+from inference_worker.model_files.parts import size_of
 from inference_worker.model_files.plan import AUTO, default_options, wanted_quantization
 from inference_worker.model_files.quantized import ModelFolder
+from inference_worker.model_files.shape import shape_in
 from inference_worker.settings import WorkerSettings
 
 PROCESS_BYTES: Final = 120 * 2**20
@@ -63,13 +65,23 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         room_bytes = arguments.free_bytes or free_bytes()
-        need = needed(settings.load(WorkerSettings, os.environ), room_bytes)
+        loaded = settings.load(WorkerSettings, os.environ)
+        need = needed(loaded, room_bytes)
+        check_start(loaded)
         found: dict[str, Any] = {**msgspec.to_builtins(need), "total_bytes": need.total_bytes}
         status = 0
     except DocQAError as error:
         found, status = {"sentence": str(error)}, 2
     sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
     return status
+
+
+def check_start(loaded: WorkerSettings) -> None:
+    """Raises the SettingsError with which a start would refuse the model."""
+    if loaded.engine == "llama" and loaded.enable_local_model:
+        given = locate_model(loaded.model_path, loaded.model_name)
+        soundness.check(given)
+        check_vocabulary(given)
 
 
 def needed(loaded: WorkerSettings, room_bytes: int) -> Need:
@@ -91,33 +103,12 @@ def needed(loaded: WorkerSettings, room_bytes: int) -> Need:
         path=str(path or given),
         runs_as=runs_as,
         is_made=path is not None,
-        file_bytes=(path or given).stat().st_size,
+        file_bytes=size_of(path or given),
         threads=loaded.threads or options.threads,
         prefix_cache_bytes=loaded.prefix_cache_mb * 1_000_000,
     )
     shape = shape_in(given)
     return with_rows(base, shape, options, _vocabulary(given), loaded, room_bytes) if shape else base
-
-
-def shape_in(path: Path) -> Shape | None:
-    """The model's shape as its header says it; None when the header does not."""
-    # Some models give each layer its own number of heads: llama.cpp counts with the first one's.
-    firsts = {name: first for name, (_, first) in gguf_header.arrays(path).items() if first is not None}
-    said = {**firsts, **gguf_header.metadata(path)}
-
-    def number(name: str) -> int:
-        value = said.get(f"{said.get('general.architecture')}.{name}", 0)
-        return int(value) if isinstance(value, (int, float)) else 0
-
-    heads = number("attention.head_count")
-    shape = Shape(
-        trained_tokens=number("context_length"),
-        layers=number("block_count"),
-        heads=heads,
-        kv_heads=number("attention.head_count_kv") or heads,
-        embedding=number("embedding_length"),
-    )
-    return shape if shape.trained_tokens and shape.token_bytes else None
 
 
 def _vocabulary(path: Path) -> int:

@@ -14,6 +14,7 @@ import msgspec
 from contract import settings
 from contract.errors import DocQAError, SettingsError
 from inference_worker.model_files.locate import locate_model
+from inference_worker.model_files.parts import models_in, parts_of
 from inference_worker.model_files.snapshots import ModelSnapshots
 from inference_worker.settings import WorkerSettings
 
@@ -55,8 +56,9 @@ def _models(named: list[Path], loaded: WorkerSettings) -> list[Path]:
     for path in named:
         if not path.is_file():
             raise SettingsError(f"--model: there is no file {path}.")
-    found = named or (sorted(loaded.model_path.glob("*.gguf")) if loaded.model_path else [])
-    return found or [locate_model(loaded.model_path, loaded.model_name)]
+    found = named or (models_in(loaded.model_path) if loaded.model_path else [])
+    models = found or [locate_model(loaded.model_path, loaded.model_name)]
+    return [part for model in models for part in parts_of(model)]
 
 
 def _arguments() -> argparse.Namespace:

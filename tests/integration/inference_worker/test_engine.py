@@ -16,8 +16,8 @@ from inference_worker.engines.base import Completion, Engine, Piece
 from inference_worker.llama.model import Model
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files.locate import locate_model
+from inference_worker.model_files.shape import shape_in
 from inference_worker.settings import WorkerSettings
-from inference_worker.tools.memory_need import shape_in
 
 pytestmark = pytest.mark.model
 

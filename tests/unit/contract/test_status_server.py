@@ -21,7 +21,7 @@ SHORT_S = 0.3
 class Worker:
     """Says why it is not ready."""
 
-    hindrance: str | None = None
+    not_ready_reason: str | None = None
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def worker() -> Worker:
 
 @pytest.fixture
 def server(worker: Worker) -> Iterator[StatusServer]:
-    with StatusServer("127.0.0.1:0", lambda: worker.hindrance) as server:
+    with StatusServer("127.0.0.1:0", lambda: worker.not_ready_reason) as server:
         yield server
 
 
@@ -65,16 +65,16 @@ def test_metrics_are_shown_as_prometheus_reads_them(server: StatusServer) -> Non
 
 
 def test_a_process_that_is_up_is_live_whatever_hinders_it(server: StatusServer, worker: Worker) -> None:
-    worker.hindrance = "The model is being loaded."
+    worker.not_ready_reason = "The model is being loaded."
     assert ask(server, "/health/live")[::2] == (200, b'{"status":"live"}')
 
 
 def test_a_worker_is_ready_when_nothing_hinders(server: StatusServer, worker: Worker) -> None:
-    worker.hindrance = "The bus is not connected."
+    worker.not_ready_reason = "The bus is not connected."
     status, headers, page = ask(server, "/health/ready")
     assert (status, headers["content-type"]) == (503, "application/json")
     assert page == b'{"status": "unready", "reason": "The bus is not connected."}'
-    worker.hindrance = None
+    worker.not_ready_reason = None
     assert ask(server, "/health/ready")[::2] == (200, b'{"status":"ready"}')
 
 

@@ -4,12 +4,14 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 
-from contract.errors import EngineError, PromptTooLongError
+from contract.errors import EngineError, PromptTooLongError, SettingsError
 from contract.messages import Query
 from inference_worker.engines.base import Completion, Piece
 from inference_worker.llama.chat_template import Prompt
@@ -45,6 +47,7 @@ class FakeModel:
 
     def __init__(self) -> None:
         self.template = self
+        self.files = SimpleNamespace(changed=None)
         self.samplers: list[Letters] = []
         self.memory: dict[int, list[int]] = {}
         self.failures = 0
@@ -324,3 +327,23 @@ def test_what_to_cut_follows_the_texts_own_density_and_is_never_more_than_the_te
     with pytest.raises(PromptTooLongError) as refusal:
         answer_budget(TokenizedPrompt([0] * 10_000, 10, 40), 100, context_tokens=1000)
     assert refusal.value.cut_chars == 40
+
+
+async def test_a_model_whose_file_was_written_to_gives_no_answer() -> None:
+    model = FakeModel()
+    engine = LlamaEngine(cast("Model", model))
+    model.files.changed = Path("m.gguf")
+    assert engine.blocker == "The model's file m.gguf was written to while it runs."
+    with pytest.raises(EngineError, match="was written to while it runs"):
+        _ = [event async for event in engine.generate(Query(query="ab"), "http.a")]
+    await engine.close()
+
+
+async def test_a_model_whose_first_step_fails_is_not_ready() -> None:
+    model = FakeModel()
+    model.failures = 1
+    model.shared_prefixes = lambda: ["ab"]  # type: ignore[method-assign]
+    engine = LlamaEngine(cast("Model", model))
+    with pytest.raises(SettingsError, match=r"^MODEL_NAME: fake can't evaluate its own prompt"):
+        engine.warm_up()
+    await engine.close()

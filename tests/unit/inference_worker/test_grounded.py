@@ -26,6 +26,7 @@ class Writer:
     max_prompt_bytes = 1_000_000
     tokens_generated = 0
     stalled_s = 0.0
+    blocker: str | None = None
 
     def __init__(self, *pieces: str) -> None:
         self._pieces = pieces

@@ -18,15 +18,15 @@ class Line:
 def test_what_hinders_is_said_one_after_the_other() -> None:
     line, engine = Line(), EchoEngine(slots=2)
     health = Health(cast(Bus, line))
-    assert health.hindrance() == "The model is being loaded."
+    assert health.not_ready_reason() == "The model is being loaded."
     health.watchdog = Watchdog(engine, list, 0.5, Notifier())
-    assert health.hindrance() == "The bus is not connected."
+    assert health.not_ready_reason() == "The bus is not connected."
     line.is_connected = True
-    assert health.hindrance() is None
+    assert health.not_ready_reason() is None
     engine.stalled_s = 20.0
     time.sleep(0.26)
-    health.watchdog.look(time.monotonic())
+    health.watchdog.check(time.monotonic())
     line.is_connected = False
-    assert health.hindrance() == "The bus is not connected."
+    assert health.not_ready_reason() == "The bus is not connected."
     health.is_stopping = True
-    assert health.hindrance() == "The worker is stopping."
+    assert health.not_ready_reason() == "The worker is stopping."

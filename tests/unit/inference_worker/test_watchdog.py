@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
+from contract.errors import EngineBlockedError
 from contract.runtime.systemd import Notifier
 from inference_worker.engines.echo import EchoEngine
 from inference_worker.monitoring import watchdog as watchdog_module
@@ -46,7 +47,7 @@ class Bench:
         for _ in range(seconds):
             self.now_s += 1
             self.engine.stalled_s = self.engine.stalled_s + 1 if stalled else 0.0
-            self.watchdog.look(self.now_s)
+            self.watchdog.check(self.now_s)
 
     def stop_the_process(self, seconds: float, *, stalled: bool) -> None:
         """Nothing looks, and the clock goes on."""
@@ -54,8 +55,8 @@ class Bench:
         self.engine.stalled_s += seconds if stalled else 0.0
 
     @property
-    def hindrance(self) -> str | None:
-        return self.watchdog.hindrance(self.now_s)
+    def not_ready_reason(self) -> str | None:
+        return self.watchdog.not_ready_reason(self.now_s)
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +71,7 @@ def test_an_engine_that_completes_steps_or_has_no_work_is_let_be() -> None:
     bench = Bench()
     bench.pass_time(1000, stalled=False)
     assert bench.signs.seen == 1000
-    assert bench.hindrance is None
+    assert bench.not_ready_reason is None
 
 
 def test_a_step_that_does_not_end_within_the_limit_ends_the_process_with_a_status_of_its_own() -> None:
@@ -98,7 +99,7 @@ def test_a_long_step_that_ends_after_all_is_let_be() -> None:
     for _ in range(3):
         bench.pass_time(28, stalled=True)
         bench.pass_time(1, stalled=False)
-    assert bench.hindrance is None
+    assert bench.not_ready_reason is None
 
 
 def test_a_process_that_was_stopped_as_a_whole_is_given_the_time_to_go_on() -> None:
@@ -114,16 +115,16 @@ def test_a_process_that_was_stopped_as_a_whole_is_given_the_time_to_go_on() -> N
 def test_a_stall_shows_before_the_process_ends() -> None:
     bench = Bench()
     bench.pass_time(15, stalled=True)
-    assert bench.hindrance is None
+    assert bench.not_ready_reason is None
     bench.pass_time(1, stalled=True)
-    assert bench.hindrance == "The model has completed no step for 16 s."
+    assert bench.not_ready_reason == "The model has completed no step for 16 s."
 
 
 def test_a_loop_that_stands_still_shows() -> None:
     bench = Bench()
     bench.pass_time(5, stalled=False)
     bench.stop_the_process(16, stalled=False)
-    assert bench.hindrance == "The worker's event loop has stood still for 16 s."
+    assert bench.not_ready_reason == "The worker's event loop has been blocked for 16 s."
 
 
 @pytest.mark.parametrize(("limit_s", "watchdog_s"), [(0.5, math.inf), (LIMIT_S, 0.2)])
@@ -149,3 +150,10 @@ async def until(holds: Callable[[], bool], within_s: float) -> None:
     async with asyncio.timeout(within_s):
         while not holds():
             await asyncio.sleep(0.005)
+
+
+async def test_an_engine_that_is_blocked_ends_the_watch() -> None:
+    bench = Bench()
+    bench.engine.blocker = "The model's file was written to while it runs."
+    with pytest.raises(EngineBlockedError, match="was written to"):
+        await bench.watchdog.run()
