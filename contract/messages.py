@@ -52,7 +52,18 @@ class Question(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
     max_tokens: Annotated[Tokens, Meta(description="The longest answer, in tokens.")] = 128
     temperature: Annotated[float, Meta(ge=0, le=2, description="0 takes the likeliest token.")] = 0.0
     top_p: Annotated[float, Meta(gt=0, le=1, description="Sample from this share of probability.")] = 1.0
-    seed: Annotated[int, Meta(ge=0, le=2**32 - 1, description="Makes sampling repeatable.")] | None = None
+    seed: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=2**32 - 1,
+                description="Repeats the random draws. Answers still differ now and then: what runs beside a question, "
+                "and how long its steps take, changes the last digits of its numbers.",
+            ),
+        ]
+        | None
+    ) = None
     stop: Annotated[list[StopString], Meta(max_length=8, description="Texts that end the answer.")] = []
     deadline_s: (
         Annotated[float, Meta(gt=0, le=86_400, description="Seconds after which no answer is wanted.")] | None

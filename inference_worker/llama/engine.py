@@ -80,8 +80,10 @@ class LlamaEngine:
         return None
 
     def warm_up(self) -> None:
-        """Wait for the first step, which reads all weights; raises SettingsError where it failed."""
+        """Wait for the first step, which reads all weights; closes the engine and raises SettingsError if it failed."""
         if error := self._steps.first_error():
+            self._closed = True
+            self._shut_down()
             raise SettingsError(
                 f"MODEL_NAME: {self.model_name} can't evaluate its own prompt: {str(error).rstrip('.')}. "
                 "Name another model, or convert this one anew."

@@ -346,4 +346,4 @@ async def test_a_model_whose_first_step_fails_is_not_ready() -> None:
     engine = LlamaEngine(cast("Model", model))
     with pytest.raises(SettingsError, match=r"^MODEL_NAME: fake can't evaluate its own prompt"):
         engine.warm_up()
-    await engine.close()
+    assert model.closed

@@ -224,3 +224,21 @@ def test_what_is_no_header_says_nothing(tmp_path: Path) -> None:
     assert metadata(path) == {"general.architecture": "llama"}
     path.write_bytes(b"")
     assert metadata(path) == {}
+
+
+def test_a_link_is_kept_under_the_name_that_was_given(tmp_path: Path) -> None:
+    """Hubs keep blobs under their hashes, and links with names to them."""
+    blobs, models = tmp_path / "blobs", tmp_path / "models"
+    blobs.mkdir()
+    models.mkdir()
+    (blobs / "0123abcd").write_bytes(gguf())
+    links = [models / name for name in ("one.gguf", "two.gguf")]
+    for link in links:
+        link.symlink_to(blobs / "0123abcd")
+    snapshots = ModelSnapshots(tmp_path / "snapshots")
+    made, _ = snapshots.make(links, None)
+    assert [file.name for file in made.files] == ["one.gguf", "two.gguf"]
+    assert snapshots.verify("latest") == []
+    for link in links:
+        record.check(link, tmp_path / "snapshots", "full")
+    assert snapshots.restore("latest", tmp_path / "new") == [tmp_path / "new" / link.name for link in links]
