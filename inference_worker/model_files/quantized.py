@@ -79,7 +79,10 @@ class ModelFolder:
         Without `wait` it raises AlreadyRunningError when another process holds it.
         """
         make_folder(self.path)
-        busy = "Another process is tuning this model: wait until it has ended."
+        busy = (
+            "Another process is tuning this model, maybe an idle worker (`docqa status` shows how far it is): "
+            "wait until it has ended, or stop it."
+        )
         with locked(self.path / "lock", busy, wait=wait):
             # Only the holder writes there: what is found was left by one that was killed.
             unfinished = self._unfinished

@@ -24,18 +24,19 @@ _CLEANS_UP_WITHIN_S: Final = 20.0
 def watch(arguments: list[str], *, quiet: bool) -> dict[str, Any]:
     """Run a tuning; returns its last event, with `choice` and `folder`. Raises DocQAError with its sentence."""
     with tempfile.TemporaryFile() as words, _running(arguments, words) as lines, _progress(quiet) as progress:
-        task = progress.add_task("Preparing", total=1.0)
+        task, tenths = progress.add_task("Preparing", total=1.0), _Tenths(quiet=quiet)
         for line in lines:
             event = json.loads(line)
             match event["event"]:
                 case "began":
                     if not quiet:
                         click.echo(
-                            f"Measuring the fastest way to run {event['model']} here: a small model takes 2 minutes.",
+                            f"Measuring the fastest way to run {event['model']} here: some minutes for a small one.",
                             err=True,
                         )
                 case "trying":
                     progress.update(task, completed=event["done"], description=description(event["candidate"]))
+                    tenths.show(event["done"], description(event["candidate"]))
                 case "chosen":
                     progress.update(task, completed=1.0, description="Done")
                     return dict(event)
@@ -81,6 +82,19 @@ def _progress(quiet: bool) -> Progress:
         transient=True,
         disable=quiet or not sys.stderr.isatty(),
     )
+
+
+class _Tenths:
+    """Progress where there is no terminal: a line for each tenth."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._is_silent = quiet or sys.stderr.isatty()
+        self._next = 0.0
+
+    def show(self, done: float, what: str) -> None:
+        if not self._is_silent and done >= self._next:
+            self._next = done + 0.1
+            click.echo(f"{done:4.0%}  {what}", err=True)
 
 
 def _last(words: IO[bytes]) -> str:

@@ -84,6 +84,13 @@ def test_a_tuning_that_is_ended_half_way_leaves_nothing_that_a_start_would_find(
     assert folder.made("q8_0") is None
 
 
+def test_in_the_background_it_ends_with_the_worker_that_started_it(tmp_path: Path) -> None:
+    init = "1"
+    command = [sys.executable, "-m", "inference_worker.tools.tune", "--root", str(tmp_path), "--background", init]
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_stored_choice_is_shown_at_once_and_listed(folder: ModelFolder) -> None:
     folder.path.mkdir(parents=True)
     chosen = candidate(AS_IS)
