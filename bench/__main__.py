@@ -14,6 +14,7 @@ try:
     from bench.commands import (
         chaos,
         compare,
+        embedding,
         generator,
         hey,
         load,
@@ -52,6 +53,7 @@ for _part in (
     soak,
     peers,
     redaction,
+    embedding,
     generator,
     compare,
     page,

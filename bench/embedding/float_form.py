@@ -18,11 +18,11 @@ class FloatForm:
         self._session = onnxruntime.InferenceSession(self._encoder.model, providers=["CPUExecutionProvider"])
         self._tokenizer = Tokenizer(self._file.vocabulary, self._file.window)
 
-    def measure(self, prefix: str, text: str) -> tuple[Vectors, list[tuple[float, float]]]:
-        """The vector as the model makes it, nothing taken off, and the range before each linear layer."""
+    def measure(self, prefix: str, text: str) -> tuple[Vectors, list[Vectors]]:
+        """The vector as the model makes it, nothing taken off, and the tokens' states before each linear layer."""
         (pieces,) = self._tokenizer.encode(prefix, [text])
         ids = np.array([pieces], np.int64)
         words = self._file.words(ids) + self._file.positions[: len(pieces)]
         inputs = {"words": words, "mask": np.ones(ids.shape, np.int32)}
         vectors, *taps = self._session.run([self._encoder.vectors, *self._encoder.taps], inputs)
-        return vectors[0], [(float(tap.min()), float(tap.max())) for tap in taps]
+        return vectors[0], [tap[0] for tap in taps]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bench.embedding import tables as embedding_tables
 from bench.harness.table import Table
 from bench.peers.registry import CONTESTS
 from bench.redaction import tables as redaction_tables
@@ -10,4 +11,6 @@ from bench.redaction import tables as redaction_tables
 def tables(figures: dict[str, Any]) -> list[Table]:
     """One table per contest of a result; none for other benchmarks."""
     contests = [CONTESTS[name].table(found) for name, found in figures.get("contests", {}).items()]
-    return [*contests, *(redaction_tables.tables(figures["redaction"]) if "redaction" in figures else [])]
+    redaction = redaction_tables.tables(figures["redaction"]) if "redaction" in figures else []
+    embedding = embedding_tables.tables(figures["found_by_meaning"]) if figures.get("found_by_meaning") else []
+    return [*contests, *redaction, *embedding]

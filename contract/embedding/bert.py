@@ -2,6 +2,8 @@
 
 Weights have a scale for each output, activations a fixed range for each layer, found once by running texts through the
 float form (`bench/embedding/`): so a vector does not depend on what else is in its batch, as with ranges of the moment.
+The few channels that are far larger than all others are made smaller first, and their weights larger, as in SmoothQuant
+(https://arxiv.org/abs/2211.10438): the range would else be theirs, and too coarse for the others.
 """
 
 import platform
@@ -9,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from contract.embedding.e5_file import E5File, Layer, Linear, Norm
@@ -19,8 +22,15 @@ _STEPS_WITHOUT_VNNI: Final = 63
 """Without these instructions x86 adds up pairs of products in 16 bits, where 255 * 127 twice would overflow."""
 _CPU_INFO: Final = Path("/proc/cpuinfo")
 
-Range = tuple[float, float]
-"""The least and the greatest activation that goes into a linear layer."""
+
+class Activations(msgspec.Struct, frozen=True):
+    """What goes into a linear layer."""
+
+    low: float
+    high: float
+    """The least and the greatest number, once damped."""
+    damped: dict[int, float]
+    """By what the numbers of a few channels are divided."""
 
 
 class Encoder(NamedTuple):
@@ -38,9 +48,9 @@ def float_encoder(file: E5File) -> Encoder:
     return _Builder(file, None).encoder()
 
 
-def integer_encoder(file: E5File, ranges: Sequence[Range], cpu_info: Path = _CPU_INFO) -> Encoder:
-    """In 8-bit integers, with four ranges a layer, in the order of `Encoder.taps`."""
-    return _Builder(file, ranges, weight_steps(cpu_info)).encoder()
+def integer_encoder(file: E5File, activations: Sequence[Activations], cpu_info: Path = _CPU_INFO) -> Encoder:
+    """In 8-bit integers; four activations a layer, in the order of `Encoder.taps`."""
+    return _Builder(file, activations, weight_steps(cpu_info)).encoder()
 
 
 def weight_steps(cpu_info: Path = _CPU_INFO) -> int:
@@ -55,9 +65,9 @@ def weight_steps(cpu_info: Path = _CPU_INFO) -> int:
 
 
 class _Builder:
-    def __init__(self, file: E5File, ranges: Sequence[Range] | None, steps: int = _STEPS) -> None:
+    def __init__(self, file: E5File, activations: Sequence[Activations] | None, steps: int = _STEPS) -> None:
         self._file = file
-        self._ranges = ranges
+        self._activations = activations
         self._steps = steps
         self._graph = Graph()
         self._taps: list[str] = []
@@ -69,7 +79,7 @@ class _Builder:
         for number in range(self._file.layers):
             state = self._layer(state, self._file.layer(number))
         vectors = self._pooled(state)
-        width, taps = self._file.width, [] if self._ranges else self._taps
+        width, taps = self._file.width, [] if self._activations else self._taps
         inputs = [tensor("words", np.float32, "batch", "tokens", width), tensor("mask", np.int32, "batch", "tokens")]
         outputs = [tensor(vectors, np.float32, "batch", width)]
         outputs += [tensor(tap, np.float32, "batch", "tokens", f"width {tap}") for tap in taps]
@@ -91,21 +101,25 @@ class _Builder:
 
     def _linear(self, state: str, linear: Linear) -> str:
         self._taps.append(state)
-        if self._ranges is None:
+        if self._activations is None:
             product = self._graph.node("MatMul", state, self._graph.constant(linear.weights.T))
             return self._graph.node("Add", product, self._graph.constant(linear.bias))
-        return self._integer_linear(state, linear, self._ranges[len(self._taps) - 1])
+        return self._integer_linear(state, linear, self._activations[len(self._taps) - 1])
 
-    def _integer_linear(self, state: str, linear: Linear, span: Range) -> str:
-        graph, low, high = self._graph, min(span[0], 0.0), max(span[1], 0.0)
-        step = (high - low) / 255
+    def _integer_linear(self, state: str, linear: Linear, expected: Activations) -> str:
+        graph, weights = self._graph, linear.weights
+        if expected.damped:
+            divisors = np.ones(weights.shape[1], np.float32)
+            divisors[list(expected.damped)] = list(expected.damped.values())
+            state, weights = graph.node("Mul", state, graph.constant(1 / divisors)), weights * divisors
+        low, high = min(expected.low, 0.0), max(expected.high, 0.0)
+        step, scales = (high - low) / 255, np.abs(weights).max(axis=1) / self._steps
         scale, zero = graph.constant(step), graph.constant(round(-low / step), np.uint8)
         quantized = graph.node("QuantizeLinear", state, scale, zero)
-        scales = np.abs(linear.weights).max(axis=1) / self._steps
-        weights = graph.constant(np.rint(linear.weights / scales[:, None]).T, np.int8)
+        whole = graph.constant(np.rint(weights / scales[:, None]).T, np.int8)
         bias = graph.constant(linear.bias)
         return graph.node(
-            "MatMulIntegerToFloat", quantized, weights, scale, graph.constant(scales), zero, "", bias, domain=MICROSOFT
+            "MatMulIntegerToFloat", quantized, whole, scale, graph.constant(scales), zero, "", bias, domain=MICROSOFT
         )
 
     def _norm(self, state: str, norm: Norm) -> str:

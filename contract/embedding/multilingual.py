@@ -2,7 +2,6 @@
 
 import collections
 import functools
-import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from contract.embedding.bert import Encoder, integer_encoder
+from contract.embedding.bert import Activations, Encoder, integer_encoder
 from contract.embedding.e5_file import E5File
 from contract.embedding.embedder import EmbeddingError, Vectors
 from contract.embedding.memory import give_back
@@ -34,14 +33,14 @@ _TEXTS_AT_ONCE: Final = 2048
 class Calibration(msgspec.Struct, frozen=True):
     """What was measured once, by `python -m bench.embedding.calibration`."""
 
-    ranges: list[tuple[float, float]]
-    """Of the activations before each linear layer."""
+    activations: list[Activations]
+    """Before each linear layer."""
     centre: list[float]
     """The mean of many texts' vectors. It is taken off: without that all cosines lie between 0.7 and 0.9."""
 
     @classmethod
     def bundled(cls) -> "Calibration":
-        return msgspec.convert(json.loads(_CALIBRATION.read_bytes()), cls)
+        return msgspec.json.decode(_CALIBRATION.read_bytes(), type=cls)
 
 
 class MultilingualEmbedder:
@@ -124,7 +123,7 @@ class _Model:
     def bundled(cls) -> "_Model":
         try:
             file, calibration = E5File.bundled(), Calibration.bundled()
-            model = cls(file, integer_encoder(file, calibration.ranges), calibration.centre)
+            model = cls(file, integer_encoder(file, calibration.activations), calibration.centre)
         except ModuleNotFoundError as missing:
             raise EmbeddingError(
                 f"The embedder needs the package {missing.name}: install goblin-docqa[embedding], "
