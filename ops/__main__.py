@@ -12,7 +12,7 @@ from ops.errors import TryLaterError
 
 _GROUPS: Final = {
     "Run": {
-        "up": "Run everything in the foreground: message bus, worker, ingress.",
+        "up": "Run everything in the foreground: message bus, worker, library, ingress.",
         "nats": "Run only the message bus.",
         "ingress": "Run only the ingress.",
         "worker": "Run only a worker.",

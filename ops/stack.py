@@ -27,13 +27,15 @@ from ops.supervisor.supervisor import Supervisor, watch
 _INGRESS_STOPS_WITHIN_S: Final = 10.0
 _BEYOND_DRAIN_S: Final = 10.0
 """Time for a worker beyond its own drain limit before it is killed."""
+_LIBRARY_STOPS_WITHIN_S: Final = 15.0
 _LOOPBACK: Final = "127.0.0.1"
 _INGRESS_METRICS_PORT: Final = 9108
 _WORKER_METRICS_PORT: Final = 9109
+_LIBRARY_METRICS_PORT: Final = 9110
 
 
 class Up:
-    """The message bus, the worker and the ingress, started, supervised and stopped together."""
+    """The message bus, the worker, the library and the ingress, started, supervised and stopped together."""
 
     def __init__(
         self,
@@ -52,11 +54,13 @@ class Up:
         passed_on = {name: value for name, value in environment.items() if not name.startswith(encryption.VARIABLE)}
         self._environment = {**passed_on, "DOCQA_UDS": str(settings.socket_path)}
         self._is_ready = False
-        http, (ingress_metrics, worker_metrics) = http_address(settings), metrics_addresses(settings)
+        http, (ingress_metrics, worker_metrics, library_metrics) = http_address(settings), metrics_addresses(settings)
         own_bus = NatsServer(settings.data_dir, settings, bus_endpoint(settings))
         self._nats = None if environment.get("DOCQA_NATS_URL") else own_bus
         self._ingress = self._service("ingress", "ingress", str(ingress_metrics))
         self._worker = self._service("worker", "inference_worker", str(worker_metrics))
+        self._library = self._service("library", "library", str(library_metrics))
+        self._library_starting: asyncio.Task[None] | None = None
         self._ingress.pin(DOCQA_HOST=http.host, DOCQA_PORT=str(http.port))
         self._supervisors: dict[str, Supervisor] = {}
 
@@ -66,10 +70,10 @@ class Up:
         await self._start_services()
         await self._wait_until_healthy()
         self._announce()
-        await watch(*self._supervisors.values())
+        await watch(*(one for name, one in self._supervisors.items() if name != "library" or self._library.ready))
 
     async def drain(self, stop: Stop) -> None:
-        """Stop what was started: the worker first, then the ingress, and the message bus last."""
+        """Stop what was started: the library, the worker, then the ingress, and the message bus last."""
         was_ready, self._is_ready = self._is_ready, False
         if was_ready:
             self._console.say(
@@ -79,6 +83,9 @@ class Up:
         self._ready_file.remove()
         hurrying = asyncio.create_task(self._hurry(stop))
         # The ingress still accepts questions while the worker drains: they wait on disk for the next start.
+        if self._library_starting:
+            self._library_starting.cancel()
+        await self._stop("library", _LIBRARY_STOPS_WITHIN_S)
         await self._stop("worker", self._settings.drain_s + _BEYOND_DRAIN_S)
         await self._stop("ingress", _INGRESS_STOPS_WITHIN_S)
         await self._stop("nats", STOPS_WITHIN_S)
@@ -92,11 +99,12 @@ class Up:
             await provision_as_admin(load(BusSettings, self._environment), self._settings)
             return
         await self._start_part("nats", self._nats)
-        for role, service in (("ingress", self._ingress), ("worker", self._worker)):
-            service.pin(**address.environment_for(self._settings.data_dir, role))
+        for service in self._services:
+            service.pin(**address.environment_for(self._settings.data_dir, service.name))
 
     async def _start_services(self) -> None:
-        self._console.work("Starting 2 of 3: the worker, which loads the model, and the ingress")
+        self._console.work("Starting 2 of 3: the worker, which loads the model, the library and the ingress")
+        self._library_starting = asyncio.create_task(self._start_library(), name="start the library")
         try:
             async with asyncio.TaskGroup() as starting:
                 starting.create_task(self._start_part("worker", self._worker))
@@ -104,8 +112,15 @@ class Up:
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         self._ingress.pin(DOCQA_PORT=self._ingress.ready["http"].rpartition(":")[2])
-        for service in (self._ingress, self._worker):
-            service.pin(DOCQA_METRICS_ADDR=service.ready["metrics"])
+        if self._nats:
+            await self._library_starting
+        for service in self._services:
+            if service.ready:
+                service.pin(DOCQA_METRICS_ADDR=service.ready["metrics"])
+
+    async def _start_library(self) -> None:
+        """A message bus that another version set up may not know its role: questions are answered without it."""
+        await self._start_part("library", self._library)
 
     async def _wait_until_healthy(self) -> None:
         self._console.work("Starting 3 of 3: waiting until the ingress sees the worker")
@@ -132,12 +147,17 @@ class Up:
             "nats_monitoring": self._nats.monitoring if self._nats else None,
             "metrics": {
                 name: f"http://{service.ready['metrics']}/metrics"
-                for name, service in (("ingress", self._ingress), ("worker", self._worker))
+                for name, service in ((service.name, service) for service in self._services)
+                if service.ready
             },
             "pids": {"up": os.getpid(), **{name: supervisor.pid for name, supervisor in self._supervisors.items()}},
             "data_dir": str(self._settings.data_dir.absolute()),
             "credentials": str(self._nats.credentials.folder.absolute()) if self._nats else None,
         }
+
+    @property
+    def _services(self) -> tuple[Service, ...]:
+        return self._ingress, self._worker, self._library
 
     def _service(self, name: str, module: str, metrics: str) -> Service:
         service = Service(name, module, self._environment, self._settings.data_dir)
@@ -159,7 +179,7 @@ class Up:
     async def _hurry(self, stop: Stop) -> None:
         await stop.hurried.wait()
         self._console.work("Stopping at once: running jobs go back to the queue")
-        for name in ("worker", "ingress"):
+        for name in ("worker", "library", "ingress"):
             if supervisor := self._supervisors.get(name):
                 supervisor.hurry()
 
@@ -179,14 +199,17 @@ def bus_endpoint(settings: UpSettings) -> Endpoint:
     return Endpoint(Address(_LOOPBACK, SERVER_PICKS if settings.port == 0 else USUAL_PORT))
 
 
-def metrics_addresses(settings: UpSettings) -> tuple[Address, Address]:
-    """Those of the ingress and the worker: DOCQA_METRICS_ADDR is the ingress's, and the worker takes the next port."""
+def metrics_addresses(settings: UpSettings) -> tuple[Address, Address, Address]:
+    """Those of ingress, worker and library: DOCQA_METRICS_ADDR is the ingress's, and the others take the next ports."""
     if settings.metrics_addr:
         named = ports.parse(settings.metrics_addr, "DOCQA_METRICS_ADDR")
-        return named, named._replace(port=named.port and min(named.port + 1, 65_535))
+        worker, library = (named._replace(port=named.port and min(named.port + step, 65_535)) for step in (1, 2))
+        return named, worker, library
     if settings.port == 0:
-        return Address(_LOOPBACK, 0), Address(_LOOPBACK, 0)
-    return _free_or_any(_INGRESS_METRICS_PORT), _free_or_any(_WORKER_METRICS_PORT)
+        return Address(_LOOPBACK, 0), Address(_LOOPBACK, 0), Address(_LOOPBACK, 0)
+    usual = (_INGRESS_METRICS_PORT, _WORKER_METRICS_PORT, _LIBRARY_METRICS_PORT)
+    ingress, worker, library = map(_free_or_any, usual)
+    return ingress, worker, library
 
 
 def _free_or_any(port: int) -> Address:

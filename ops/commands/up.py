@@ -44,7 +44,7 @@ def command(
     ready_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Run everything in the foreground until Ctrl-C: message bus, worker, ingress.
+    """Run everything in the foreground until Ctrl-C: message bus, worker, library, ingress.
 
     Ctrl-C drains: running jobs finish (up to DOCQA_DRAIN_S), waiting jobs stay on disk for the next start.
     A second Ctrl-C stops at once. All other settings come from the environment.

@@ -51,19 +51,20 @@ def test_a_taken_port_is_an_error_that_says_what_to_do(taken: int) -> None:
 
 def test_metrics_take_their_usual_ports_only_when_they_are_free(monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
     monkeypatch.setattr(stack, "_INGRESS_METRICS_PORT", taken)
-    ingress, worker = stack.metrics_addresses(UpSettings())
+    ingress, worker, library = stack.metrics_addresses(UpSettings())
     assert ingress.port == 0
     assert worker.port in (9109, 0)
+    assert library.port in (9110, 0)
 
 
 def test_metrics_are_picked_where_the_http_port_is() -> None:
-    assert [address.port for address in stack.metrics_addresses(UpSettings(port=0))] == [0, 0]
+    assert [address.port for address in stack.metrics_addresses(UpSettings(port=0))] == [0, 0, 0]
 
 
-def test_a_named_metrics_address_is_the_ingress_s_and_the_worker_takes_the_next() -> None:
+def test_a_named_metrics_address_is_the_ingress_s_and_the_others_take_the_next() -> None:
     settings = UpSettings(metrics_addr="0.0.0.0:9200")
-    assert stack.metrics_addresses(settings) == (Address("0.0.0.0", 9200), Address("0.0.0.0", 9201))
-    assert stack.metrics_addresses(UpSettings(metrics_addr="127.0.0.1:0")) == (Address("127.0.0.1", 0),) * 2
+    assert stack.metrics_addresses(settings) == tuple(Address("0.0.0.0", port) for port in (9200, 9201, 9202))
+    assert stack.metrics_addresses(UpSettings(metrics_addr="127.0.0.1:0")) == (Address("127.0.0.1", 0),) * 3
 
 
 def test_the_socket_is_beside_the_data_unless_it_is_named() -> None:
