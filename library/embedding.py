@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import structlog
 
-from contract.embedding import Embedder, EmbeddingError
+from contract.embedding import Embedder, EmbeddingError, Vectors
 from library import metrics
 from library.search.meaning import Meaning, pack, signs_of
 from library.store.records import StoredPassage, Unembedded
@@ -35,10 +35,15 @@ class Embedding:
         self._meaning = meaning
         self._stop = threading.Event()
         self._wake = threading.Event()
+        self._is_loaded = threading.Event()
         self._thread = threading.Thread(target=self._run, name="embed", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    def embed_query(self, text: str) -> Vectors | None:
+        """A query's vector; None while the model is being loaded or where it can't be: words do then."""
+        return self._embedder.embed_query(text) if self._is_loaded.is_set() else None
 
     def wake(self) -> None:
         """Something was stored; for any thread."""
@@ -65,8 +70,9 @@ class Embedding:
             self._wake.clear()
 
     def _embed_all(self) -> None:
-        # Loads the model, which the first search would else wait for.
-        self._embedder.embed_query("")
+        if not self._is_loaded.is_set():
+            self._embedder.embed_query("")
+            self._is_loaded.set()
         while waiting := self._store.unembedded(self._embedder.name, _VERSIONS_AT_A_TIME):
             metrics.UNEMBEDDED.set(len(waiting))
             for version in waiting:

@@ -75,7 +75,7 @@ class Library:
             self._store,
             self._files,
             access,
-            Search(self._store, self._meaning, embedder.embed_query if embedder else None),
+            Search(self._store, self._meaning, self._embedding.embed_query if self._embedding else None),
             pace,
             self._on_erase,
             embedder.name if embedder else "",

@@ -11,7 +11,6 @@ from typing import Final, NamedTuple, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.embedding import EmbeddingError
 from contract.evidence.ranking import Scored, SentenceIndex
 from contract.evidence.sentences import Kind
 from contract.evidence.sentences import Sentence as Cut
@@ -36,7 +35,8 @@ _WORDS_WEIGHT: Final = 0.15
 _DOCUMENT_WEIGHT: Final = 4.0
 """What a passage gets whose document holds all of the query."""
 
-EmbedQuery: TypeAlias = Callable[[str], NDArray[np.float32]]
+EmbedQuery: TypeAlias = Callable[[str], NDArray[np.float32] | None]
+"""None: there is no vector now."""
 
 
 class Candidates(NamedTuple):
@@ -91,7 +91,7 @@ class Search:
     def find(self, query: str, scope: Scope, limit: int) -> list[Hit]:
         """The best passages of a scope, best first."""
         terms = list(dict.fromkeys(indexed(query).split()))
-        vector = self._vector(query)
+        vector = self._embed(query) if self._embed else None
         found = self._candidates(terms, vector, scope, limit)
         if not found.passages:
             return []
@@ -135,14 +135,6 @@ class Search:
         if self._meaning and vector is not None:
             cosines = cosines | self._meaning.cosines(vector, [one.number for one in more])
         return Candidates([*found.passages, *more], found.words, cosines)
-
-    def _vector(self, query: str) -> NDArray[np.float32] | None:
-        """The query's; None without an embedder, or where it can't be loaded: words do then."""
-        try:
-            return self._embed(query) if self._embed else None
-        except EmbeddingError:
-            self._embed = None
-            return None
 
 
 def _shares(found: Sequence[Found]) -> dict[int, float]:
