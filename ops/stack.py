@@ -85,6 +85,7 @@ class Up:
         # The ingress still accepts questions while the worker drains: they wait on disk for the next start.
         if self._library_starting:
             self._library_starting.cancel()
+            await asyncio.gather(self._library_starting, return_exceptions=True)
         await self._stop("library", _LIBRARY_STOPS_WITHIN_S)
         await self._stop("worker", self._settings.drain_s + _BEYOND_DRAIN_S)
         await self._stop("ingress", _INGRESS_STOPS_WITHIN_S)
