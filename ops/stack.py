@@ -73,7 +73,7 @@ class Up:
         await watch(*(one for name, one in self._supervisors.items() if name != "library" or self._library.ready))
 
     async def drain(self, stop: Stop) -> None:
-        """Stop what was started: the library, the worker, then the ingress, and the message bus last."""
+        """Stop what was started: worker and library first, then the ingress, and the message bus last."""
         was_ready, self._is_ready = self._is_ready, False
         if was_ready:
             self._console.say(
@@ -86,8 +86,10 @@ class Up:
         if self._library_starting:
             self._library_starting.cancel()
             await asyncio.gather(self._library_starting, return_exceptions=True)
-        await self._stop("library", _LIBRARY_STOPS_WITHIN_S)
-        await self._stop("worker", self._settings.drain_s + _BEYOND_DRAIN_S)
+        await asyncio.gather(
+            self._stop("worker", self._settings.drain_s + _BEYOND_DRAIN_S),
+            self._stop("library", _LIBRARY_STOPS_WITHIN_S),
+        )
         await self._stop("ingress", _INGRESS_STOPS_WITHIN_S)
         await self._stop("nats", STOPS_WITHIN_S)
         hurrying.cancel()
