@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import msgspec
+
 from bench.harness.errors import BenchError
 from bench.harness.promises import Promise
 from bench.harness.table import Table
@@ -9,6 +11,7 @@ from bench.peers import near_ties, questions
 from bench.peers.contest import Terms
 from bench.peers.line_up import OURS
 from bench.peers.questions import Reply, Task
+from contract.worker_tools import Pair
 
 QUESTIONS: Final = 64
 QUICK_QUESTIONS: Final = 6
@@ -41,7 +44,10 @@ class SameAnswers:
             "questions": len(tasks),
             "cached_tokens": {"together": _cached(together), "alone": _cached(alone)},
             "prompt_tokens": sum(reply.prompt_tokens for reply in alone),
-            "different": [{**different(*pair), "fork": fork} for pair, fork in zip(parted, closeness, strict=True)],
+            "different": [
+                {**different(*pair), "fork": msgspec.to_builtins(fork)}
+                for pair, fork in zip(parted, closeness, strict=True)
+            ],
         }
 
     def verdict(self, found: dict[str, Any]) -> list[Promise]:
@@ -88,8 +94,8 @@ def different(task: Task, together: Reply, alone: Reply) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _as_pair(task: Task, together: Reply, alone: Reply) -> dict[str, str]:
-    return {"query": task.query, "context": task.context, "first": together.text, "second": alone.text}
+def _as_pair(task: Task, together: Reply, alone: Reply) -> Pair:
+    return Pair(query=task.query, context=task.context, first=together.text, second=alone.text)
 
 
 async def _answers(terms: Terms, tasks: list[Task], in_flight: int, **environment: str) -> list[Reply]:

@@ -1,7 +1,4 @@
-"""Tells which models there are and what is chosen for each, as JSON on stdout.
-
-`python -m inference_worker.tools.list_models`, for `docqa models list`.
-"""
+"""Reports the models of this machine and the tuning's choice for each, for `docqa models list`."""
 
 import os
 import sys
@@ -12,24 +9,19 @@ from typing import Any
 import msgspec
 
 from contract import settings
-from contract.errors import DocQAError
+from contract.worker_tools import ModelsListed
 from inference_worker.llama.model import library_version
 from inference_worker.model_files.locate import bundled_model, locate_model
 from inference_worker.model_files.machine import this_machine
 from inference_worker.model_files.parts import models_in, size_of
 from inference_worker.model_files.quantized import ModelFolder
 from inference_worker.settings import WorkerSettings
+from inference_worker.tools.report import reply
 
 
 def main() -> int:
     """Exit status 2 with a sentence when a setting can't be used."""
-    try:
-        listed: object = described(os.environ)
-        status = 0
-    except DocQAError as error:
-        listed, status = {"sentence": str(error)}, 2
-    sys.stdout.buffer.write(msgspec.json.encode(listed) + b"\n")
-    return status
+    return reply(lambda: ModelsListed(models=described(os.environ)))
 
 
 def described(environment: Mapping[str, str]) -> list[dict[str, Any]]:

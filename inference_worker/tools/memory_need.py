@@ -1,4 +1,4 @@
-"""Reports the memory that the worker takes with its settings: `python -m inference_worker.tools.memory_need`, JSON.
+"""Reports the memory that the worker takes with its settings.
 
 For `docqa preflight`. Reads the settings and the model's header, and has llama.cpp load its vocabulary, no weights.
 """
@@ -7,13 +7,13 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from contract import settings
-from contract.errors import DocQAError
 from contract.runtime.resources import available_cores, free_bytes
+from contract.worker_tools import MemoryNeed
 from inference_worker.llama.kv_size import Shape, row_tokens
 from inference_worker.llama.model import check_vocabulary, library_version
 from inference_worker.llama.run_options import RunOptions
@@ -26,6 +26,7 @@ from inference_worker.model_files.plan import AUTO, default_options, wanted_quan
 from inference_worker.model_files.quantized import ModelFolder
 from inference_worker.model_files.shape import shape_in
 from inference_worker.settings import WorkerSettings
+from inference_worker.tools.report import reply
 
 PROCESS_BYTES: Final = 120 * 2**20
 """Python, its libraries and llama.cpp, with no model. docs/deployment.md compares the sum with what was measured."""
@@ -33,47 +34,18 @@ PROCESS_BYTES: Final = 120 * 2**20
 _FLOAT_BYTES: Final = 4
 
 
-class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """What the worker will hold once it is ready and busy. Without a readable shape only the file's size is known."""
-
-    engine: str
-    slots: int
-    cores: int
-    threads: int
-    cpu_flags: list[str]
-    model: str = ""
-    path: str = ""
-    runs_as: str = ""
-    is_made: bool = True
-    """False: the file that is run will be made at the first start, and `file_bytes` is the given one's."""
-    file_bytes: int = 0
-    context_tokens: int = 0
-    cells_bytes: int = 0
-    step_bytes: int = 0
-    prefix_cache_bytes: int = 0
-    process_bytes: int = PROCESS_BYTES
-
-    @property
-    def total_bytes(self) -> int:
-        return self.file_bytes + self.cells_bytes + self.step_bytes + self.prefix_cache_bytes + self.process_bytes
-
-
 def main() -> int:
     """Exit status 2 with a sentence when a setting can't be used."""
     parser = argparse.ArgumentParser(prog="python -m inference_worker.tools.memory_need", description=__doc__)
     parser.add_argument("--free-bytes", type=int, help="memory that the worker may count on [default: what is free]")
     arguments = parser.parse_args()
-    try:
-        room_bytes = arguments.free_bytes or free_bytes()
-        loaded = settings.load(WorkerSettings, os.environ)
-        need = needed(loaded, room_bytes)
-        check_start(loaded)
-        found: dict[str, Any] = {**msgspec.to_builtins(need), "total_bytes": need.total_bytes}
-        status = 0
-    except DocQAError as error:
-        found, status = {"sentence": str(error)}, 2
-    sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
-    return status
+    return reply(lambda: _checked(settings.load(WorkerSettings, os.environ), arguments.free_bytes or free_bytes()))
+
+
+def _checked(loaded: WorkerSettings, room_bytes: int) -> MemoryNeed:
+    need = needed(loaded, room_bytes)
+    check_start(loaded)
+    return need
 
 
 def check_start(loaded: WorkerSettings) -> None:
@@ -84,17 +56,18 @@ def check_start(loaded: WorkerSettings) -> None:
         check_vocabulary(given)
 
 
-def needed(loaded: WorkerSettings, room_bytes: int) -> Need:
+def needed(loaded: WorkerSettings, room_bytes: int) -> MemoryNeed:
     """The memory of a worker with these settings; raises SettingsError."""
-    base = Need(
+    base = MemoryNeed(
         engine=loaded.engine,
         slots=loaded.slots,
         cores=available_cores(),
         threads=loaded.threads or available_cores(),
         cpu_flags=cpu_flags(),
+        process_bytes=PROCESS_BYTES,
     )
     if loaded.engine == "echo" or not loaded.enable_local_model:
-        return base
+        return _summed(base)
     given = locate_model(loaded.model_path, loaded.model_name)
     runs_as, path, options = _way(given, loaded)
     base = msgspec.structs.replace(
@@ -108,7 +81,7 @@ def needed(loaded: WorkerSettings, room_bytes: int) -> Need:
         prefix_cache_bytes=loaded.prefix_cache_mb * 1_000_000,
     )
     shape = shape_in(given)
-    return with_rows(base, shape, options, _vocabulary(given), loaded, room_bytes) if shape else base
+    return with_rows(base, shape, options, _vocabulary(given), loaded, room_bytes) if shape else _summed(base)
 
 
 def _vocabulary(path: Path) -> int:
@@ -116,18 +89,24 @@ def _vocabulary(path: Path) -> int:
 
 
 def with_rows(
-    need: Need, shape: Shape, options: RunOptions, vocabulary: int, loaded: WorkerSettings, room_bytes: int
-) -> Need:
+    need: MemoryNeed, shape: Shape, options: RunOptions, vocabulary: int, loaded: WorkerSettings, room_bytes: int
+) -> MemoryNeed:
     """The need with what the rows of a model of this shape take, and a step over them."""
     tokens = row_tokens(shape, loaded.slots, loaded.context_tokens, room_bytes)
     # A step holds the logits of all its tokens, and without flash attention what each head sees of its row.
     seen = 0 if options.flash_attention else shape.heads * tokens
-    return msgspec.structs.replace(
+    found = msgspec.structs.replace(
         need,
         context_tokens=tokens,
         cells_bytes=loaded.slots * tokens * shape.token_bytes,
         step_bytes=_FLOAT_BYTES * options.step_tokens * (vocabulary + seen),
     )
+    return _summed(found)
+
+
+def _summed(need: MemoryNeed) -> MemoryNeed:
+    parts = (need.file_bytes, need.cells_bytes, need.step_bytes, need.prefix_cache_bytes, need.process_bytes)
+    return msgspec.structs.replace(need, total_bytes=sum(parts))
 
 
 def _way(given: Path, loaded: WorkerSettings) -> tuple[str, Path | None, RunOptions]:

@@ -1,54 +1,60 @@
-"""Works on snapshots of models: `python -m inference_worker.tools.model_snapshots`, for `docqa models`.
-
-Tells what it does as lines of JSON on stdout; the last one is `done` or `failed`.
-"""
+"""Lists, makes, verifies and restores snapshots of models, for `docqa models`; reports each file it works on."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from contract import settings
 from contract.errors import DocQAError, SettingsError
+from contract.worker_tools import (
+    Failed,
+    Message,
+    SnapshotMade,
+    SnapshotRestored,
+    SnapshotsListed,
+    SnapshotVerified,
+    Working,
+)
 from inference_worker.model_files.locate import locate_model
 from inference_worker.model_files.parts import models_in, parts_of
 from inference_worker.model_files.snapshots import ModelSnapshots
 from inference_worker.settings import WorkerSettings
+from inference_worker.tools.report import report
 
 
 def main() -> int:
     """Exit status 2 with a sentence when the work could not be done."""
     try:
         loaded, arguments = settings.load(WorkerSettings, os.environ), _arguments()
-        snapshots = ModelSnapshots(arguments.root or loaded.snapshots_folder, _tell_of)
-        tell("done", **_work(arguments, snapshots, loaded))
+        snapshots = ModelSnapshots(arguments.root or loaded.snapshots_folder, _report_work)
+        report(_work(arguments, snapshots, loaded))
     except DocQAError as error:
-        tell("failed", sentence=str(error))
+        report(Failed(sentence=str(error)))
         return 2
     except OSError as error:
-        tell("failed", sentence=f"{error.filename or 'The system'}: {error.strerror or error}. Nothing has changed.")
+        report(Failed(sentence=f"{error.filename or 'The system'}: {error.strerror or error}. Nothing has changed."))
         return 2
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def _work(arguments: argparse.Namespace, snapshots: ModelSnapshots, loaded: WorkerSettings) -> dict[str, Any]:
+def _work(arguments: argparse.Namespace, snapshots: ModelSnapshots, loaded: WorkerSettings) -> Message:
     match arguments.action:
         case "list":
-            return {"snapshots": msgspec.to_builtins(snapshots.all())}
+            return SnapshotsListed(snapshots=msgspec.to_builtins(snapshots.all()))
         case "snapshot":
             models = _models(arguments.model, loaded)
             made, is_new = snapshots.make(models, arguments.source, is_copied=arguments.copy)
-            return {"snapshot": msgspec.to_builtins(made), "is_new": is_new, "folder": str(snapshots.root)}
+            return SnapshotMade(snapshot=msgspec.to_builtins(made), is_new=is_new, folder=str(snapshots.root))
         case "verify":
-            return {"troubles": snapshots.verify(arguments.which) + snapshots.verify_used()}
+            return SnapshotVerified(troubles=snapshots.verify(arguments.which) + snapshots.verify_used())
         case _:
             restored = snapshots.restore(arguments.which, arguments.into, is_copied=arguments.copy)
-            return {"restored": [str(path) for path in restored]}
+            return SnapshotRestored(restored=[str(path) for path in restored])
 
 
 def _models(named: list[Path], loaded: WorkerSettings) -> list[Path]:
@@ -73,13 +79,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _tell_of(what: str, path: Path) -> None:
-    tell("working", what=what, path=str(path))
-
-
-def tell(event: str, **members: Any) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode({"event": event, **members}) + b"\n")
-    sys.stdout.buffer.flush()
+def _report_work(what: str, path: Path) -> None:
+    report(Working(what=what, path=str(path)))
 
 
 if __name__ == "__main__":

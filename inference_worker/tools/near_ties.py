@@ -1,7 +1,7 @@
-"""How close a choice between two tokens was: `python -m inference_worker.tools.near_ties`, for `docqa bench peers`.
+"""Measures how close the choice between two tokens was, for `docqa bench peers`.
 
-Reads pairs of greedy answers to the same prompts as JSON on stdin, lets the model read what both have in common, and
-writes to stdout how far apart the two next tokens are. Float order decides between tokens that are nearly as likely.
+Reads pairs of greedy answers to the same prompts from stdin, has the model evaluate what both have in common, and
+reports how far apart the two next tokens are. The order of sums decides between tokens that are nearly as likely.
 """
 
 import os
@@ -14,47 +14,24 @@ import numpy as np
 import numpy.typing as npt
 
 from contract import settings
-from contract.errors import DocQAError
 from contract.runtime import logs
+from contract.worker_tools import Fork, NearTies, Pair
 from inference_worker.llama.engine import prefix_tokens
 from inference_worker.llama.model import Model
+from inference_worker.llama.prefix_cache import common_length
 from inference_worker.llama.sequence import Span
 from inference_worker.model_files.plan import plan_model
 from inference_worker.settings import WorkerSettings
-
-
-class Pair(msgspec.Struct, frozen=True):
-    """Two answers to one prompt."""
-
-    query: str
-    context: str
-    first: str
-    second: str
-
-
-class Fork(msgspec.Struct, frozen=True):
-    """Where two answers part: after so many common tokens, the two next ones, and what the model says to them."""
-
-    common_tokens: int
-    first: str
-    second: str
-    gap_nats: float
-    """By how much the logarithms of their probabilities differ."""
-    behind_nats: float
-    """By how much the less likely one is behind the model's favourite."""
+from inference_worker.tools.report import reply
 
 
 def main() -> int:
     """Exit status 2 with a sentence when a setting can't be used."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     logs.configure("development", "near-ties")  # stdout is for the reply
-    try:
-        reply: object = measure(msgspec.json.decode(sys.stdin.buffer.read(), type=list[Pair]), os.environ)
-        status = 0
-    except DocQAError as error:
-        reply, status = {"sentence": str(error)}, 2
-    sys.stdout.buffer.write(msgspec.json.encode(reply) + b"\n")
-    return status
+    return reply(
+        lambda: NearTies(forks=measure(msgspec.json.decode(sys.stdin.buffer.read(), type=list[Pair]), os.environ))
+    )
 
 
 def measure(pairs: list[Pair], environment: Mapping[str, str]) -> list[Fork]:
@@ -80,11 +57,6 @@ def fork(model: Model, pair: Pair, ends: list[int]) -> Fork:
         gap_nats=round(abs(said[0] - said[1]), 4),
         behind_nats=round(float(log_p.max()) - min(said), 4),
     )
-
-
-def common_length(first: list[int], second: list[int]) -> int:
-    """How many tokens both begin with."""
-    return next((at for at, (one, other) in enumerate(_both(first, second)) if one != other), len(first))
 
 
 def _both(first: list[int], second: list[int]) -> Iterator[tuple[int | None, int | None]]:

@@ -1,7 +1,4 @@
-"""Runs a tuning: `python -m inference_worker.tools.tune`, for `docqa models tune`.
-
-Tells what it does as lines of JSON on stdout.
-"""
+"""Runs a tuning, for `docqa models tune` and for an idle worker; reports what it tries."""
 
 import argparse
 import os
@@ -10,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -18,6 +15,7 @@ from contract import settings
 from contract.errors import DocQAError
 from contract.runtime import logs
 from contract.runtime.resources import free_bytes
+from contract.worker_tools import Began, Chosen, Failed, Trying
 from inference_worker.llama.model import library_version
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files import amx
@@ -27,6 +25,7 @@ from inference_worker.model_files.machine import Machine, this_machine
 from inference_worker.model_files.quantized import ModelFolder
 from inference_worker.settings import WorkerSettings
 from inference_worker.tools.background import end_with, yield_to_others
+from inference_worker.tools.report import report
 from inference_worker.tuning import quality
 from inference_worker.tuning import space as tuning_space
 from inference_worker.tuning.journal import Journal
@@ -50,7 +49,7 @@ def main() -> int:
     try:
         run(arguments, os.environ)
     except (DocQAError, OSError) as error:
-        tell("failed", sentence=_sentence(error))
+        report(Failed(sentence=_sentence(error)))
         return 2
     except KeyboardInterrupt:
         return 130
@@ -71,7 +70,7 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None:
         quantizations = tuning_space.candidates(arguments.only, arguments.without, given, machine)
         limit_s = _STARVED_LIMIT_S if arguments.background else LIMIT_S
         found = choose(given, folder, quantizations, machine, limit_s)
-    tell("chosen", choice=found, folder=str(folder.path))
+    report(Chosen(choice=msgspec.to_builtins(found), folder=str(folder.path)))
 
 
 def _refuse_without_memory(given: Path) -> None:
@@ -106,14 +105,14 @@ def choose(
     """
     space = tuning_space.space(quantizations, machine, amx.checked(RunOptions(), given, folder.path.parent))
     with folder.claimed(wait=False) as unfinished:
-        tell("began", model=given.name, folder=str(folder.path), candidates=quantizations)
+        report(Began(model=given.name, folder=str(folder.path), candidates=quantizations))
         trials = Trials(given, folder, unfinished, limit_s)
         journal = Journal(folder.path / f"measured-{machine.key}.jsonl", trials.measure)
         field = Field(journal.measure, quality.GATE_KL)
         for quantization in quantizations:
             if reason := tuning_space.no_room(quantization, given, unfinished):
                 field.refuse(Candidate(quantization=quantization, options=space.start), reason)
-        best = Search(field, space, _tell_progress).best()
+        best = Search(field, space, _report_progress).best()
         trials.keep(best.quantization)
         made = Choice(
             model=given.stem,
@@ -129,14 +128,8 @@ def choose(
     return made
 
 
-def tell(event: str, **fields: Any) -> None:
-    """One line of JSON, at once."""
-    sys.stdout.buffer.write(msgspec.json.encode({"event": event, **fields}) + b"\n")
-    sys.stdout.buffer.flush()
-
-
-def _tell_progress(candidate: Candidate, done: float) -> None:
-    tell("trying", candidate=candidate, done=done)
+def _report_progress(candidate: Candidate, done: float) -> None:
+    report(Trying(candidate=msgspec.to_builtins(candidate), done=done))
 
 
 def _arguments() -> argparse.Namespace:

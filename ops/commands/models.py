@@ -1,15 +1,15 @@
 """`docqa models`: lists models and how each is run, tunes them, and keeps snapshots of their files."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from contract import worker_tools
 from contract.errors import DocQAError
+from contract.worker_tools import ModelsListed
 from ops.models import worker_tool
 from ops.models.tuning_table import show
 from ops.models.worker_tool import watch
@@ -58,9 +58,9 @@ def tune(
     arguments = [text for name, value in options if value for text in (name, str(value))]
     found = watch([*arguments, *(["--again"] if again else [])], quiet=as_json)
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(worker_tools.as_json(found)))
     else:
-        show(found)
+        show(found.choice, found.folder)
 
 
 @command.command("list")
@@ -69,7 +69,7 @@ def tune(
 def list_(data_dir: Path | None, as_json: bool) -> None:
     """List the models and how each is run."""
     environment = environment_with(DOCQA_DATA_DIR=data_dir)
-    listed = _listed(environment)
+    listed = worker_tools.ask("list_models", ModelsListed, environment).models
     snapshots = worker_tool.run(["list"], environment, quiet=True)["snapshots"]
     if as_json:
         click.echo(json.dumps({"models": listed, "snapshots": snapshots}))
@@ -161,24 +161,6 @@ def _file_lines(snapshot: Mapping[str, Any]) -> list[str]:
         f"{file['metadata'].get('general.architecture', 'unknown architecture')}  from {file['source']}"
         for file in snapshot["files"]
     ]
-
-
-def _listed(environment: Mapping[str, str]) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "inference_worker.tools.list_models"],
-        env=dict(environment),
-        capture_output=True,
-        check=False,
-    )
-    try:
-        listed = json.loads(done.stdout)
-    except ValueError:
-        words = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise DocQAError(words or "The models could not be listed.") from None
-    if isinstance(listed, dict):
-        raise DocQAError(str(listed["sentence"]))
-    models: list[dict[str, Any]] = listed
-    return models
 
 
 def _line(model: Mapping[str, Any]) -> str:

@@ -11,9 +11,8 @@ _WIDTH_OF_FILES: Final = 130
 _COLUMNS: Final = ("candidate", "KL", "prefill tok/s", "decode tok/s", "seconds", "verdict")
 
 
-def show(found: Mapping[str, Any]) -> None:
-    """Print the table and the choice to stdout."""
-    choice = found["choice"]
+def show(choice: Mapping[str, Any], folder: str) -> None:
+    """Print the table and the choice, which is stored in `folder`, to stdout."""
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
     table = Table(title=f"{choice['model']} on {choice['machine']['cpu']}, {choice['machine']['cores']} cores")
     for name in _COLUMNS:
@@ -24,9 +23,7 @@ def show(found: Mapping[str, Any]) -> None:
     console.print(
         "Seconds are for 4 documents with 8 questions each; KL is the divergence from the source file, in nats."
     )
-    console.print(
-        f"Chosen on {choice['measured_at'][:10]}: {description(choice['chosen'])}. It is stored in {found['folder']}."
-    )
+    console.print(f"Chosen on {choice['measured_at'][:10]}: {description(choice['chosen'])}. It is stored in {folder}.")
     console.print(
         "`docqa models tune --again` measures again; MODEL_QUANTIZATION=as-is runs the source file unchanged."
     )

@@ -1,7 +1,6 @@
 """Runs the worker's tools as child processes and shows their progress. The kernel ends them with this process."""
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -13,7 +12,9 @@ import click
 from rich import console as rich_console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from contract import worker_tools
 from contract.errors import DocQAError
+from contract.worker_tools import Began, Chosen, Failed, Trying, Working
 from ops.console import Console
 from ops.models.tuning_table import description
 from ops.supervisor import parent_death
@@ -21,34 +22,32 @@ from ops.supervisor import parent_death
 _CLEANS_UP_WITHIN_S: Final = 20.0
 
 
-def watch(arguments: list[str], *, quiet: bool) -> dict[str, Any]:
-    """Run a tuning; returns its last event, with `choice` and `folder`. Raises DocQAError with its sentence."""
+def watch(arguments: list[str], *, quiet: bool) -> Chosen:
+    """Run a tuning; returns its reply. Raises DocQAError with its sentence."""
     with tempfile.TemporaryFile() as words, _running(arguments, words) as lines, _progress(quiet) as progress:
         task, tenths = progress.add_task("Preparing", total=1.0), _Tenths(quiet=quiet)
         for line in lines:
-            event = json.loads(line)
-            match event["event"]:
-                case "began":
+            match worker_tools.decode(line):
+                case Began(model=model):
                     if not quiet:
                         click.echo(
-                            f"Measuring the fastest way to run {event['model']} here: some minutes for a small one.",
-                            err=True,
+                            f"Measuring the fastest way to run {model} here: some minutes for a small one.", err=True
                         )
-                case "trying":
-                    progress.update(task, completed=event["done"], description=description(event["candidate"]))
-                    tenths.show(event["done"], description(event["candidate"]))
-                case "chosen":
+                case Trying(candidate=candidate, done=done):
+                    progress.update(task, completed=done, description=description(candidate))
+                    tenths.show(done, description(candidate))
+                case Chosen() as chosen:
                     progress.update(task, completed=1.0, description="Done")
-                    return dict(event)
-                case "failed":
-                    raise DocQAError(event["sentence"])
+                    return chosen
+                case Failed(sentence=sentence):
+                    raise DocQAError(sentence)
         raise DocQAError(_last(words) or "The tuning exited without a choice.")
 
 
 @contextlib.contextmanager
 def _running(arguments: list[str], words: IO[bytes]) -> Iterator[IO[bytes]]:
     """The lines that the tuning prints; it is ended with the block."""
-    program = [sys.executable, "-m", "inference_worker.tools.tune", *arguments]
+    program = worker_tools.command("tune", *arguments)
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", str(parent_death.__file__), str(os.getpid()), *program],
         stdin=subprocess.DEVNULL,
@@ -103,8 +102,8 @@ def _last(words: IO[bytes]) -> str:
 
 
 def run(arguments: list[str], environment: Mapping[str, str], *, quiet: bool) -> dict[str, Any]:
-    """Run the snapshot tool; returns its last event. Raises DocQAError with its sentence."""
-    program = [sys.executable, "-m", "inference_worker.tools.model_snapshots", *arguments]
+    """Run the snapshot tool; returns its reply's fields. Raises DocQAError with its sentence."""
+    program = worker_tools.command("model_snapshots", *arguments)
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", str(parent_death.__file__), str(os.getpid()), *program],
         env=dict(environment),
@@ -114,12 +113,11 @@ def run(arguments: list[str], environment: Mapping[str, str], *, quiet: bool) ->
     )
     with process, Console(quiet=quiet) as console:
         for line in process.stdout or ():
-            event = json.loads(line)
-            match event.pop("event"):
-                case "working":
-                    console.work(f"{event['what'].capitalize()} {event['path']}")
-                case "done":
-                    return dict(event)
-                case "failed":
-                    raise DocQAError(event["sentence"])
+            match worker_tools.decode(line):
+                case Working(what=what, path=path):
+                    console.work(f"{what.capitalize()} {path}")
+                case Failed(sentence=sentence):
+                    raise DocQAError(sentence)
+                case reply:
+                    return worker_tools.as_json(reply)
     raise DocQAError("The model tool exited without a result; see its log.")

@@ -1,12 +1,13 @@
 """What all checks read: the settings, and the state of a stack that may already be running on them."""
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
+from contract import worker_tools
+from contract.errors import DocQAError
+from contract.worker_tools import Failed, MemoryNeed
 from ops.settings import UpSettings
 from ops.supervisor import health
 
@@ -19,8 +20,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     settings: UpSettings
     environment: Mapping[str, str]
     health: Mapping[str, Any]
-    need: Mapping[str, Any]
-    """The report of `inference_worker.tools.memory_need`; only `sentence` if the worker would not start."""
+    need: MemoryNeed | Failed
+    """The worker's need of memory, or why it would not start."""
     worker_bytes: int = 0
     """Memory of this machine used by the running stack's workers."""
 
@@ -31,7 +32,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def slots(self) -> int:
         """Slots of all workers, or of the one that would be started."""
-        return sum(worker["slots"] for worker in self.workers) or int(self.need.get("slots", 0))
+        return sum(worker["slots"] for worker in self.workers) or (
+            self.need.slots if isinstance(self.need, MemoryNeed) else 0
+        )
 
 
 def gather(settings: UpSettings, environment: Mapping[str, str]) -> Context:
@@ -67,17 +70,9 @@ def _local_workers_bytes() -> int:
     )
 
 
-def _need(environment: Mapping[str, str], free_bytes: int) -> dict[str, Any]:
-    """From a process of its own, because only the worker knows its settings and its model's header."""
-    done = subprocess.run(
-        [sys.executable, "-m", "inference_worker.tools.memory_need", "--free-bytes", str(free_bytes)],
-        env=dict(environment),
-        capture_output=True,
-        check=False,
-    )
+def _need(environment: Mapping[str, str], free_bytes: int) -> MemoryNeed | Failed:
+    """Asked of a tool, as the worker's settings and its model's header are the worker's own."""
     try:
-        found: dict[str, Any] = msgspec.json.decode(done.stdout)
-    except msgspec.DecodeError:
-        words = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        return {"sentence": words or "The worker's needs could not be computed."}
-    return found
+        return worker_tools.ask("memory_need", MemoryNeed, environment, "--free-bytes", str(free_bytes))
+    except DocQAError as error:
+        return Failed(sentence=str(error))

@@ -6,6 +6,7 @@ import resource
 from collections.abc import Collection
 from typing import Final
 
+from contract.worker_tools import MemoryNeed
 from ops.preflight.context import Context
 from ops.preflight.finding import Finding, ok, warning
 
@@ -19,10 +20,10 @@ _WANTED_FILES: Final = 4096
 
 def check(context: Context) -> list[Finding]:
     found = []
-    if "sentence" not in context.need:
+    if isinstance(context.need, MemoryNeed):
         found = [
-            check_cores(context.need["cores"], context.need["threads"], os.cpu_count() or 1),
-            check_flags(platform.machine(), context.need["cpu_flags"]),
+            check_cores(context.need.cores, context.need.threads, os.cpu_count() or 1),
+            check_flags(platform.machine(), context.need.cpu_flags),
         ]
     return [*found, check_files(resource.getrlimit(resource.RLIMIT_NOFILE)[1])]
 

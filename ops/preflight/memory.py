@@ -1,11 +1,11 @@
 """Checks the memory that the model and its slots need against that of the machine or the control group."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import psutil
 
 from contract.runtime.resources import memory_limit_bytes
+from contract.worker_tools import Failed, MemoryNeed
 from ops.preflight.context import Context
 from ops.preflight.finding import Finding, failure, ok, size, warning
 
@@ -23,33 +23,31 @@ _PARTS: Final = {
 
 def check(context: Context) -> list[Finding]:
     need = context.need
-    if sentence := need.get("sentence"):
-        return [failure("model", sentence.rstrip("."), "Correct this: the worker would not start.")]
-    if not need["model"]:
-        return [ok("model", f"none: the engine is {need['engine']}")]
+    if isinstance(need, Failed):
+        return [failure("model", need.sentence.rstrip("."), "Correct this: the worker would not start.")]
+    if not need.model:
+        return [ok("model", f"none: the engine is {need.engine}")]
     free = psutil.virtual_memory().available + context.worker_bytes
-    return [_model(context), check_need(context, min(free, memory_limit_bytes()))]
+    return [_model(need), check_need(context, need, min(free, memory_limit_bytes()))]
 
 
-def _model(context: Context) -> Finding:
-    need = context.need
-    if not need["context_tokens"]:
+def _model(need: MemoryNeed) -> Finding:
+    if not need.context_tokens:
         return warning(
             "model",
-            f"{need['model']}: its header does not give the size of its KV cache",
+            f"{need.model}: its header does not give the size of its KV cache",
             "Start it once and check the worker's memory with `docqa status`.",
         )
-    later = "" if need["is_made"] else f" (converted at the first start from {size(need['file_bytes'])})"
+    later = "" if need.is_made else f" (converted at the first start from {size(need.file_bytes)})"
     return ok(
         "model",
-        f"{need['model']} as {need['runs_as']}{later}, {need['slots']} slots of {need['context_tokens']} tokens",
+        f"{need.model} as {need.runs_as}{later}, {need.slots} slots of {need.context_tokens} tokens",
     )
 
 
-def check_need(context: Context, free_bytes: int) -> Finding:
+def check_need(context: Context, need: MemoryNeed, free_bytes: int) -> Finding:
     """`free_bytes` includes the memory of a running worker, since the new one would replace it."""
-    need = context.need
-    total = need["total_bytes"]
+    total = need.total_bytes
     detail = f"needs {size(total)} ({_parts(need)}), {size(free_bytes)} free"
     if context.worker_bytes:
         detail += f" (the running worker's {size(context.worker_bytes)} included)"
@@ -60,16 +58,16 @@ def check_need(context: Context, free_bytes: int) -> Finding:
     return ok("memory", detail)
 
 
-def _parts(need: Mapping[str, Any]) -> str:
-    return " + ".join(f"{word} {size(need[name])}" for name, word in _PARTS.items() if need[name])
+def _parts(need: MemoryNeed) -> str:
+    return " + ".join(f"{word} {size(getattr(need, name))}" for name, word in _PARTS.items() if getattr(need, name))
 
 
-def _cure(need: Mapping[str, Any], free_bytes: int) -> str:
+def _cure(need: MemoryNeed, free_bytes: int) -> str:
     """Suggest smaller slots before fewer ones: few documents need the whole length."""
-    tokens = need["context_tokens"]
-    fixed_bytes = need["total_bytes"] - need["cells_bytes"]
+    tokens = need.context_tokens
+    fixed_bytes = need.total_bytes - need.cells_bytes
     room = _TIGHT_SHARE * free_bytes - fixed_bytes
-    fitting = int(room * tokens / need["cells_bytes"]) // _STEP_TOKENS * _STEP_TOKENS if need["cells_bytes"] else 0
+    fitting = int(room * tokens / need.cells_bytes) // _STEP_TOKENS * _STEP_TOKENS if need.cells_bytes else 0
     if fitting >= _LEAST_TOKENS:
         return f"Set DOCQA_CONTEXT_TOKENS to {min(fitting, tokens)}, or fewer DOCQA_SLOTS."
     return "Set fewer DOCQA_SLOTS, a smaller DOCQA_PREFIX_CACHE_MB, or name a smaller model."

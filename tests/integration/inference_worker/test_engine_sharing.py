@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from contract.messages import Query
+from contract.worker_tools import Pair
 from inference_worker.backends import open_engine
 from inference_worker.engines.base import Completion, Engine, Piece
 from inference_worker.settings import WorkerSettings
@@ -99,7 +100,7 @@ async def test_answers_given_together_on_shared_documents_are_those_given_alone(
     together = await asyncio.gather(*(answer(engine, query) for query in queries))
     alone = [await answer(lone_engine, query) for query in queries]
     pairs = [
-        near_ties.Pair(query.query, query.context, one.text, other.text)
+        Pair(query.query, query.context, one.text, other.text)
         for query, one, other in zip(queries, together, alone, strict=True)
         if one.text != other.text
     ]

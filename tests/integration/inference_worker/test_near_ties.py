@@ -4,10 +4,11 @@ from contextlib import closing
 
 import pytest
 
+from contract.worker_tools import Pair
 from inference_worker.llama.model import Model
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files.locate import bundled_model
-from inference_worker.tools.near_ties import Pair, common_length, fork
+from inference_worker.tools.near_ties import fork
 
 DOCUMENT = "The kettle in the hall holds two litres. It was bought in May."
 
@@ -26,10 +27,3 @@ def test_the_favourite_is_ahead_of_what_nobody_would_say_and_a_tie_with_itself_i
     assert found.gap_nats > 3
     assert ended.second == ""
     assert ended.behind_nats > 0.1
-
-
-def test_common_tokens_are_counted_up_to_the_first_that_differs_or_ends() -> None:
-    assert common_length([1, 2, 3], [1, 2, 4]) == 2
-    assert common_length([1, 2], [1, 2, 4]) == 2
-    assert common_length([1, 2], [1, 2]) == 2
-    assert common_length([], [1]) == 0

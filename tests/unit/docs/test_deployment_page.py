@@ -3,10 +3,11 @@
 import re
 from typing import Final
 
+from contract.worker_tools import MemoryNeed
 from inference_worker.llama.kv_size import Shape
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.settings import WorkerSettings
-from inference_worker.tools.memory_need import Need, with_rows
+from inference_worker.tools.memory_need import PROCESS_BYTES, with_rows
 from tests.support.page import DOCS
 
 _NUMBER: Final = r"([\d,]+)"
@@ -23,7 +24,7 @@ def computed_gib(row: "re.Match[str]") -> float:
     slots, context = int(row["slots"]), int(row["context"])
     shape = Shape(trained_tokens=context, layers=layers, heads=heads, kv_heads=kv_heads, embedding=heads * head)
     settings = WorkerSettings(slots=slots, context_tokens=context)
-    need = Need(
+    need = MemoryNeed(
         engine="llama",
         slots=slots,
         cores=1,
@@ -31,6 +32,7 @@ def computed_gib(row: "re.Match[str]") -> float:
         cpu_flags=[],
         file_bytes=int(row["file"].replace(",", "")),
         prefix_cache_bytes=settings.prefix_cache_mb * 1_000_000,
+        process_bytes=PROCESS_BYTES,
     )
     return with_rows(need, shape, RunOptions(threads=1), vocabulary, settings, 2**40).total_bytes / 2**30
 

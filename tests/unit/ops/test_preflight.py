@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contract.worker_tools import Failed, MemoryNeed
 from ops.preflight import bus, clock, disk, machine, memory, ports, queue, secrets
 from ops.preflight.context import Context
 from ops.preflight.finding import Finding
@@ -16,20 +17,19 @@ from ops.settings import UpSettings
 from ops.supervisor.ports import Address
 
 GIB = 2**30
-NEED: dict[str, Any] = {
-    "engine": "llama",
-    "slots": 8,
-    "model": "Tiny.gguf",
-    "runs_as": "as-is",
-    "is_made": True,
-    "context_tokens": 8192,
-    "file_bytes": GIB,
-    "cells_bytes": 4 * GIB,
-    "step_bytes": 0,
-    "prefix_cache_bytes": 0,
-    "process_bytes": 0,
-    "total_bytes": 5 * GIB,
-}
+NEED = MemoryNeed(
+    engine="llama",
+    slots=8,
+    cores=2,
+    threads=2,
+    cpu_flags=[],
+    model="Tiny.gguf",
+    runs_as="as-is",
+    context_tokens=8192,
+    file_bytes=GIB,
+    cells_bytes=4 * GIB,
+    total_bytes=5 * GIB,
+)
 
 
 def context(tmp_path: Path, **changes: Any) -> Context:
@@ -57,19 +57,19 @@ def test_a_bound_in_force_that_the_settings_do_not_say_is_told(tmp_path: Path) -
 
 def test_memory_that_is_there_is_fine_and_tight_memory_is_told(tmp_path: Path) -> None:
     look = context(tmp_path)
-    assert memory.check_need(look, 6 * GIB).status == "ok"
-    assert memory.check_need(look, int(5.2 * GIB)).status == "warning"
+    assert memory.check_need(look, NEED, 6 * GIB).status == "ok"
+    assert memory.check_need(look, NEED, int(5.2 * GIB)).status == "warning"
 
 
 def test_memory_that_is_missing_names_the_rows_that_would_fit(tmp_path: Path) -> None:
-    found = memory.check_need(context(tmp_path), 4 * GIB)
+    found = memory.check_need(context(tmp_path), NEED, 4 * GIB)
     assert found.status == "failure"
     assert found.cure == "Set DOCQA_CONTEXT_TOKENS to 5120, or fewer DOCQA_SLOTS."
-    assert "smaller model" in memory.check_need(context(tmp_path), GIB).cure
+    assert "smaller model" in memory.check_need(context(tmp_path), NEED, GIB).cure
 
 
 def test_a_worker_that_would_not_start_is_a_failure(tmp_path: Path) -> None:
-    [found] = memory.check(context(tmp_path, need={"sentence": "MODEL_PATH: there is no folder /x."}))
+    [found] = memory.check(context(tmp_path, need=Failed(sentence="MODEL_PATH: there is no folder /x.")))
     assert (found.status, found.detail) == ("failure", "MODEL_PATH: there is no folder /x")
 
 
