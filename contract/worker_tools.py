@@ -1,7 +1,7 @@
 """The tools of the worker's package that other packages start, and the messages that they write, one a line of JSON.
 
-`ops` and `bench` start a tool as a process and read its messages; `inference_worker.tools` are the tools. Each one's last
-message is its reply, or `Failed`.
+`ops` and `bench` start a tool as a process and read its messages; `inference_worker.tools` are the tools. The last
+message of each is its reply, or `Failed`.
 """
 
 import subprocess
