@@ -104,7 +104,7 @@ def _operation(name: str, summary: str, reply: str, *statuses: int) -> Json:
 
 
 def _with_id(operations: Json) -> Json:
-    return {**operations, "parameters": [_ID]}
+    return {name: {**one, "parameters": [_ID, *one.get("parameters", [])]} for name, one in operations.items()}
 
 
 def _parameter(name: str, schema: Json) -> Json:
