@@ -181,11 +181,15 @@ class Grounded:
         if is_refusal(completion.text):
             grounds = self._grounds("model", [], found, 0.0, holds=False)
             return msgspec.structs.replace(completion, grounds=grounds)
+        if needs_whole_document(query.query):
+            # What is asked for stands in no sentence: whether it can be answered, none of them tells.
+            whole = Grounds(citations=found.citations_of(spans), evidence=found.citations(found.ranking.ranked))
+            return msgspec.structs.replace(completion, grounds=whole)
         likely = support(features)
         holds = self._holds(likely, fitted=answerable(features))
         origin: AnswerFrom = "model"
         cited = found.citations_of(spans)
-        if not cited and holds and not needs_whole_document(query.query):
+        if not cited and holds:
             cited, origin = found.citations(quote(found.text, found.sentences, found.ranking.ranked)), "both"
             completion = msgspec.structs.replace(completion, text=f"{completion.text}\n\n{_lines(cited)}")
         return msgspec.structs.replace(completion, grounds=self._grounds(origin, cited, found, likely, holds=holds))

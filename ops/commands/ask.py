@@ -12,6 +12,7 @@ from contract.errors import DocQAError
 from contract.settings import load
 from ops.client import RESTART, Client, RefusedError
 from ops.console import Console
+from ops.documents.uploads import upload_all
 from ops.options import data_dir_option, environment_with, json_option, target_option
 from ops.settings import UpSettings
 
@@ -24,8 +25,11 @@ from ops.settings import UpSettings
     "documents",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="A document as UTF-8 text; - reads stdin. Several are joined.",
+    help="A document; - reads text from stdin. Text goes along with the question; other files join your documents.",
 )
+@click.option("--id", "ids", multiple=True, help="A document of the library, by its id; may be repeated.")
+@click.option("--space", help="All documents of a space of the library.")
+@click.option("--path", "root_path", help="A file or folder below DOCQA_ROOT.")
 @click.option("--context", help="The text of the document.")
 @click.option(
     "--style",
@@ -39,6 +43,9 @@ from ops.settings import UpSettings
 def command(
     question: str,
     documents: tuple[Path, ...],
+    ids: tuple[str, ...],
+    space: str | None,
+    root_path: str | None,
     context: str | None,
     style: str | None,
     max_tokens: int | None,
@@ -50,13 +57,24 @@ def command(
 
     Exit status: 0 answered, 1 refused or failed, 75 try again later (the queue is full or the message bus unavailable).
     """
-    if documents and context is not None:
-        raise click.UsageError("Use either --context or --document.")
-    document = "\n\n".join(_read(path) for path in documents) if documents else context
-    fields = {"query": question, "context": document, "style": style, "max_tokens": max_tokens}
-    body = {name: value for name, value in fields.items() if value is not None}
+    if sum(map(bool, (documents, ids, space, root_path, context is not None))) > 1:
+        raise click.UsageError("Use one of --document, --context, --id, --space and --path.")
     settings = load(UpSettings, environment_with(DOCQA_DATA_DIR=data_dir))
     with Client.of(target, settings) as client, Console(quiet=as_json or not sys.stderr.isatty()) as console:
+        texts = [_read(path) for path in documents]
+        if None in texts:
+            console.work("Bringing the document in")
+            ids, texts = tuple(_brought_in(client, path) for path in documents), []
+        fields = {
+            "query": question,
+            "context": context if context is not None else "\n\n".join(filter(None, texts)) or None,
+            "documents": list(ids) or None,
+            "space": space,
+            "path": root_path,
+            "style": style,
+            "max_tokens": max_tokens,
+        }
+        body = {name: value for name, value in fields.items() if value is not None}
         console.work("Waiting for the answer")
         if as_json:
             _print_json(client, body)
@@ -91,18 +109,35 @@ def _print_sources(answer: Mapping[str, Any]) -> None:
     """Where the answer stands in the document, and whether the document seems to hold it at all."""
     for number, cited in enumerate(answer.get("citations", ()), 1):
         said = "" if answer["answer_from"] == "quote" else f": {' '.join(cited['quote'].split())}"
-        click.echo(f"  [{number}] characters {cited['start']} to {cited['end']}{said}")
-    if answer.get("answerable") is False:
+        click.echo(f"  [{number}] {_location(cited)}{said}")
+    if answer.get("answerable") is False and answer.get("citations"):
         click.echo(f"The document does not seem to say this (support {answer['support']:.2f} of 1).", err=True)
 
 
-def _read(path: Path) -> str:
+def _location(cited: Mapping[str, Any]) -> str:
+    """Where a citation stands: the document and its page, or the characters of a text that came with the question."""
+    if not cited.get("document"):
+        return f"characters {cited['start']} to {cited['end']}"
+    return f"{cited['name']}, page {cited['page']}" if cited.get("page") else str(cited["name"])
+
+
+def _read(path: Path) -> str | None:
+    """A file's text; None where it is no text, so that the library has to read it."""
     try:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        return content.decode("utf-8-sig")
     except OSError as error:
         raise DocQAError(f"--document: cannot read {path}: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        raise DocQAError(
-            f"--document: {path} is not UTF-8 text (byte {error.start}): convert it, for instance with iconv."
-        ) from None
+    if b"\0" in content or content.startswith(b"%PDF"):
+        return None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def _brought_in(client: Client, path: Path) -> str:
+    """The id of the file in the library, once it is read; raises DocQAError with the reason where it can't be."""
+    [outcome] = upload_all(client, [path], "", wait=True, on_change=lambda _path, _state: None)
+    if not outcome.is_good:
+        raise DocQAError(f"--document: {path}: {outcome.problem or outcome.document.get('detail')}")
+    return str(outcome.document["id"])

@@ -49,9 +49,17 @@ def test_ask_reads_several_documents_as_one(echo: Stack) -> None:
     assert json.loads(done.stdout)["usage"]["prompt_tokens"] == 1 + 5
 
 
+def test_ask_has_the_library_read_what_is_no_utf8(echo: Stack) -> None:
+    (echo.folder / "latin1.txt").write_bytes("Das Öl der Straße kostet fünf Euro.".encode("latin-1"))
+    done = docqa(echo, "ask", "Was kostet das Öl?", "--document", "latin1.txt", "--style", "quote")
+    assert done.returncode == 0, done.stderr
+    assert "Das Öl der Straße kostet fünf Euro." in done.stdout
+    assert "latin1.txt" in done.stdout
+
+
 def test_ask_says_in_a_sentence_what_is_wrong_with_a_document(echo: Stack) -> None:
-    (echo.folder / "latin1.txt").write_bytes("Öl".encode("latin-1"))
-    done = docqa(echo, "ask", "q", "--document", "latin1.txt")
+    (echo.folder / "broken.pdf").write_bytes(b"%PDF-1.7 and no more")
+    done = docqa(echo, "ask", "q", "--document", "broken.pdf")
     assert done.returncode == 1
-    assert "not UTF-8" in done.stderr
+    assert "broken.pdf" in done.stderr
     assert "Traceback" not in done.stderr

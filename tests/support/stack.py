@@ -23,9 +23,14 @@ from tests.support import processes
 from tests.support.client import Client
 from tests.support.waiting import eventually, until
 
-Part = Literal["nats", "ingress", "worker"]
+Part = Literal["nats", "ingress", "worker", "library"]
 
-_PROGRAMS: dict[Part, str] = {"nats": "nats-server", "ingress": "ingress", "worker": "inference_worker"}
+_PROGRAMS: dict[Part, str] = {
+    "nats": "nats-server",
+    "ingress": "ingress",
+    "worker": "inference_worker",
+    "library": "library",
+}
 """A word of the command line that each part is known by."""
 
 _PINNED_MODEL = {"MODEL_QUANTIZATION": "as-is", "DOCQA_TUNE": "off"}
