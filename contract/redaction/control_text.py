@@ -1,4 +1,4 @@
-"""Makes characters and words harmless that steer a terminal, a reader or a model instead of saying something.
+"""Makes control characters and chat templates' control tokens harmless: they steer terminals, readers and models.
 
 Control characters go (one that ends a page or a line becomes a line's end), and so do those that turn the direction
 of writing around and those that write what nobody sees. Joiners and spaces without width, which scripts need, go only

@@ -1,4 +1,4 @@
-"""Finds all secrets of a text: every kind's, the deployment's own rules', and which of two that overlap counts."""
+"""Finds all secrets of a text with every detector and the deployment's own rules, and resolves overlaps."""
 
 import bisect
 import re
@@ -11,38 +11,47 @@ from contract.redaction.detectors import (
     assignments,
     contact,
     headers,
+    jwk,
     jwt,
     kubernetes,
+    logins,
     numbers,
     private_key,
+    putty_key,
     url_passwords,
 )
+from contract.redaction.detectors.broken_lines import BrokenTokenFinder
 from contract.redaction.detectors.soft_hyphens import Joined, joined
 from contract.redaction.detectors.text import Span, Text
 from contract.redaction.detectors.tokens import TokenFinder
 
 MAX_SECRETS: Final = 1000
-"""A text with more is a dump of secrets, not a document to ask about: it is refused."""
+"""A text with more is a dump of secrets, not a document: it is refused."""
 
 Find = Callable[[Text], Iterable[Span]]
 
 OPTIONAL: Final[dict[str, Find]] = {"email": contact.find_emails, "phone": contact.find_phones}
-"""Kinds that are looked for only where a deployment asks for them."""
+"""Kinds that are redacted only where a deployment asks for them."""
 
 _MARKER = re.compile(rb"\[REDACTED:[a-z0-9-]{1,40}\]")
 
 
 class Redactor:
-    """What is looked for, compiled once; pure: it keeps nothing of what it sees."""
+    """All detectors, compiled once. Pure: it keeps nothing of the texts that it sees."""
 
     def __init__(self, optional: Collection[str] = (), own_rules: Sequence[OwnRule] = ()) -> None:
-        # In the order of what counts where two overlap: the narrower kind before the wider one.
+        tokens = TokenFinder()
+        # Where two overlap, the earlier one counts: narrow kinds come before wide ones.
         self._finds: tuple[Find, ...] = (
             *(rule.find for rule in own_rules),
             private_key.find,
+            putty_key.find,
+            jwk.find,
+            BrokenTokenFinder(tokens).find,
             jwt.find,
-            TokenFinder().find,
+            tokens.find,
             url_passwords.find,
+            logins.find,
             headers.find,
             kubernetes.find,
             numbers.find,
@@ -51,25 +60,25 @@ class Redactor:
         self._optional = tuple(OPTIONAL[kind] for kind in sorted(optional))
 
     def find(self, text: Text) -> list[Span]:
-        """Where all secrets stand, from left to right, none touching another; raises TooManySecretsError."""
+        """All secrets' spans, from left to right and disjoint; raises TooManySecretsError."""
         markers = [match.span() for match in _MARKER.finditer(text.source)] if b"[REDACTED:" in text.source else []
         view = joined(text.source)
         spans = _merged(_outside(markers, _in_both(self._finds, text, view)))
         if not self._optional:
             return spans
         others = _merged(_outside(markers, _in_both(self._optional, text, view)))
-        # An address in a password is part of it: what is only asked for gives way.
+        # Optional kinds yield where they overlap a built-in one, as an e-mail address inside a password does.
         return sorted(spans + _outside([(span.start, span.end) for span in spans], others))
 
 
 def _in_both(finds: Sequence[Find], text: Text, view: Joined | None) -> list[Span]:
-    """What stands in a text, and what it has without its soft hyphens."""
+    """The spans found in a text, and those found once its soft hyphens are removed."""
     spans = _counted(finds, text)
     return spans if view is None else [*map(view.back, _counted(finds, view.text)), *spans]
 
 
 def _counted(finds: Iterable[Find], text: Text) -> list[Span]:
-    """What all of these find, each kind's from left to right; raises TooManySecretsError."""
+    """The spans that all detectors find; raises TooManySecretsError."""
     spans: list[Span] = []
     for find in finds:
         for span in find(text):
@@ -80,7 +89,7 @@ def _counted(finds: Iterable[Find], text: Text) -> list[Span]:
 
 
 def _outside(taken: Sequence[tuple[int, int]], spans: Sequence[Span]) -> list[Span]:
-    """The spans that touch nothing of what is taken (from left to right, apart from each other)."""
+    """The spans that overlap none of `taken`, which is sorted and disjoint."""
     starts = [start for start, _ in taken]
 
     def is_free(span: Span) -> bool:
@@ -91,7 +100,7 @@ def _outside(taken: Sequence[tuple[int, int]], spans: Sequence[Span]) -> list[Sp
 
 
 def _merged(spans: Sequence[Span]) -> list[Span]:
-    """Overlapping spans as one, of the kind that was found first."""
+    """The spans, with overlapping ones merged into one of the kind that was found first."""
     merged: list[tuple[Span, int]] = []
     for rank, span in sorted(enumerate(spans), key=lambda ranked: ranked[1].start):
         if merged and span.start < merged[-1][0].end:
@@ -104,4 +113,4 @@ def _merged(spans: Sequence[Span]) -> list[Span]:
 
 
 BUILT_IN: Final = Redactor()
-"""All kinds that are looked for without being asked for."""
+"""The redactor with all kinds that need no setting."""

@@ -1,6 +1,6 @@
 """Finds the values of settings that are named like secrets: `key = value` in all the ways that people write it.
 
-Environment files, YAML, JSON, INI, XML, code, shell, connection strings, and what somebody tells in a sentence.
+Environment files, YAML, JSON, INI, XML, code, shell, connection strings, and sentences.
 A name alone proves nothing: the value must look random (`secret_values`), and a password, which may be any word, must
 at least be no placeholder and no code.
 """
@@ -27,7 +27,10 @@ _SET = (
     r"|\s{0,20}(?:=>|->|:{1,3}=|={1,3}|!={1,2}|[?.+]=|\?{2}=|\|{1,2}|:|\xef\xbc\x9a|%3d)\*{0,2}"
     r"(?:[ \t]{5,20}|\s{0,4})(?:[>|][-+]?\s{1,8})?"
     r"|\s{0,2}>\s{0,8}(?:<(?:value|string)>)?(?:<!\[cdata\[)?\{?"
-    r"|[ \t]{1,3}(?:for [\w@.\-]{1,32} )?(?:is|was|ist|lautet)[ \t:]{1,3}"  # codespell:ignore ist
+    r"|[ \t]{1,3}(?:for [\w@.\-]{1,32} )?(?:is|was|ist|lautet|est|es|\xc3\xa8|\xc3\xa9|jest|je|er"  # codespell:ignore
+    r"|\xc3\xa4r)[ \t:]{1,3}"
+    # The same in Chinese and Japanese, where no space is needed.
+    r"|[ \t]{0,2}(?:\xe6\x98\xaf|\xe4\xb8\xba|\xe7\x82\xba|\xe3\x81\xaf)[ \t:]{0,3}"
 )
 """Between a name and any value."""
 _BEFORE_QUOTE = r"\s{0,2},\s{0,8}|\(|\.assign\(|[ \t]{1,3}(?:-[ \t])?"
@@ -35,6 +38,7 @@ _BEFORE_QUOTE = r"\s{0,2},\s{0,8}|\(|\.assign\(|[ \t]{1,3}(?:-[ \t])?"
 _QUOTE = r"[bBrRuUfF]{0,2}\\{0,2}(?:\"\"\"|'''|'\"|\"'|\"\\\"|'\\'|[\"'`])"
 
 _WORD = r"[^\s\"'`=:,;<>&|\\(){}\[\]]{5}"
+_ONE_WORD = r"[^\s\"'`=:,;<>&|\\(){}\[\]][^\s\"'`=,<>|\\(){}\[\]]{4}"
 _LONG = _WORD + r"[^\s\"'`<>;&|,\\(){}\[\]]{3}"
 _DRAWN = r"[A-Za-z0-9+/_.~-]{16}"
 
@@ -51,7 +55,7 @@ def _set(names: str, quoted: int, bare: str) -> str:
 
 _ANY = Pattern(
     r"(?i)"
-    + _set(rf"{SPOKEN}|pass|pw", 2, _WORD)
+    + _set(rf"{SPOKEN}|pass|pw", 2, _ONE_WORD)
     + "|"
     # What is no password must look drawn, which no short value does.
     + _set(NEAR, 7, _LONG)
@@ -86,7 +90,7 @@ _GOES_ON_BELOW = (b">", b"|", b"-", b"+")
 
 
 class _Verdict(NamedTuple):
-    """The secret that a value is, and before which byte all stands that says so or says no."""
+    """A value's verdict: the secret's span or None, and how far was read to know it (a byte offset)."""
 
     span: Span | None
     read: int
@@ -96,7 +100,7 @@ _NOTHING = _Verdict(None, 0)
 
 
 class _Place(NamedTuple):
-    """Where a keyword, the rest of its name, the sign between and an opening quote stand."""
+    """Byte offsets of a keyword, the end of its name, the sign after it and an opening quote."""
 
     keyword: tuple[int, int]
     name_end: int

@@ -1,4 +1,4 @@
-"""Tells a value from what stands in its place: a filler, a variable, a word of the documentation."""
+"""Recognises placeholders: fillers, variables, words of documentation."""
 
 import math
 from collections import Counter
@@ -42,7 +42,7 @@ def is_filler(token: bytes) -> bool:
 
 
 def is_placeholder(value: bytes) -> bool:
-    """Whether a value only stands for one."""
+    """True if a value is a placeholder, not a secret."""
     if _FILLER.issuperset(value) or len(set(value)) <= 2 or value.lower() in _NOTHING:
         return True
     return _REFERENCE.matches(value) or _WORDS.is_in(value)

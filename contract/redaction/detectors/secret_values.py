@@ -1,4 +1,4 @@
-"""Judges the value of a setting that is named like a secret: drawn at random, a password, or only a word."""
+"""Validates the value of a setting that is named like a secret: random, a password, or only a word."""
 
 from contract.redaction.detectors.pattern import Pattern
 from contract.redaction.detectors.placeholders import (
@@ -24,7 +24,7 @@ _MIXED = Pattern(r"[A-Za-z][0-9]+[A-Za-z]+[0-9]+[A-Za-z]+[0-9]")
 _HEX = Pattern(r"(?i)(?:0x)?[0-9a-f-]*")
 _MOST_BYTES = 4096
 _ENOUGH_BYTES = 512
-"""So much of a value tells how drawn it looks."""
+"""How much of a value is used to measure its randomness."""
 _SIGNS = bytes(byte for byte in range(128) if not chr(byte).isalnum())
 _CODE = Pattern(r"->|\(\?|\\d|\\w|\$\{|=>|\w\(|\)\.|\.get|\+ |\w\[[\"'\w]")
 
@@ -48,7 +48,7 @@ def is_unquoted_secret(source: bytes, start: int, end: int, is_password: bool, i
         return _is_drawn(value, is_strong)
     if _CODE.is_in(value) and not _is_drawn(value, True):
         return False
-    if value.isalpha() or is_name(value):
+    if _is_alphabetic(value) or is_name(value):
         return _is_plain_password(source, start, end) and _is_password(value)
     return _is_password(value)
 
@@ -59,13 +59,18 @@ def is_plainly_drawn(value: bytes) -> bool:
 
 
 def is_key(value: bytes) -> bool:
-    """Whether what is only called a key is one: digits between letters all over, and no digest, path or date."""
+    """True if a value named just `key` looks random: letters and digits interleaved, not a digest, path or date."""
     return _KEY.matches(value) and _MIXED.is_in(value) and not _HEX.matches(value) and is_plainly_drawn(value)
 
 
 def is_a_word(value: bytes) -> bool:
     """Whether a value has letters alone, or is a name of several words."""
     return digits_in(value) == 0 or (not value.isalnum() and is_name(value))
+
+
+def _is_alphabetic(value: bytes) -> bool:
+    """Whether a value has letters alone, of any script."""
+    return value.isalpha() or (not value.isascii() and value.decode("utf-8", "replace").isalpha())
 
 
 def _is_password(value: bytes) -> bool:

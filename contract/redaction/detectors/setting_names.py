@@ -1,15 +1,12 @@
-"""Judges what a value is called: a password, another secret, or something that only sounds like one."""
+"""Classifies the name of a setting: a password's, another secret's, or one that only sounds like it."""
 
 from typing import Final, NamedTuple
 
+from contract.redaction.detectors.password_words import PASSWORD_WORDS
 from contract.redaction.detectors.pattern import Pattern
 
-SPOKEN: Final = (
-    "pass(?:word|wd|phrase|code|wort)|passwd|pwd|contrase(?:n|ñ)a|senha|kennwort|mot_de_passe|wachtwoord|hasło|lösenord|"
-    "(?:п|П)ароль|密码|密碼|パスワード|비밀번호|requirepass|convertto-securestring|"
-    "(?-i:IDENTIFIED (?:WITH [a-z0-9_]{1,32} )?BY)"
-)
-"""What only a password is called, also in a sentence."""
+SPOKEN: Final = rf"{PASSWORD_WORDS}|requirepass|convertto-securestring|(?-i:IDENTIFIED (?:WITH [a-z0-9_]{{1,32}} )?BY)"
+"""Names that only a password has, also in a sentence."""
 
 _OTHERS: Final = (
     r"secret(?:[_.\- ]key)?|token|api[_.\- ]?key|auth|credential|creds|private[_.\- ]?key|access[_.\- ]?key|pass|"
@@ -19,7 +16,7 @@ WRITTEN: Final = rf"{_OTHERS}|key"
 NEAR: Final = rf"{_OTHERS}|[\w.$-]key|key[\w.-]"
 """The same for a first look: `key` alone, which is no secret's, is passed over; the match may begin one byte before."""
 REST: Final = r"[\w.\-]{0,24}"
-"""What may follow in a name."""
+"""What may follow the keyword in a name."""
 
 _SHORT: Final = frozenset({b"key", b"pass", b"pw", b"auth", b"token", b"license", b"signature", b"sig"})
 _IN_A_NAME: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.$-"
@@ -63,7 +60,7 @@ class Name(NamedTuple):
 
 
 class Names:
-    """Judges each name once: a text has the same few over and over. For one text."""
+    """Classifies each name once, since a text repeats the same few; for one text."""
 
     def __init__(self) -> None:
         self._judged: dict[tuple[bytes, bytes, bytes], Name | None] = {}

@@ -1,8 +1,8 @@
-"""A text that is searched again after some of it was replaced: near what is new, and with what a whole search finds.
+"""A text that can be searched again after replacements: only near them, with the result of a full search.
 
-A pattern can begin only where it began before, except where what it reads was touched. So each search keeps where the
-pattern is not, and the next one passes over all of that which no replacement came near. What was found is judged anew
-every time, since a judge may read far; one that reads no further than a pattern does says what it refused for good.
+A pattern can match only where it matched before, except where the bytes that it reads were changed. So each search
+records where the pattern does not match, and the next one skips what no replacement came near. Matches are validated
+anew each time, since a validator may read far; one that reads no further than a pattern does may cache its rejections.
 """
 
 from bisect import bisect_left, bisect_right
@@ -21,20 +21,20 @@ class Span(NamedTuple):
 
 
 REACH_BYTES: Final = 256
-"""No pattern that is searched for reads more bytes than that after its beginning, nor more than one before it."""
+"""No searched pattern reads more bytes than this from its beginning, nor more than one byte before it."""
 
 READ_BYTES: Final = 512
-"""No judge whose refusals are kept reads more bytes after the beginning of what it judges."""
+"""Look-ahead limit of validators whose rejections are cached, in bytes from the beginning of the match."""
 
 BEFORE_BYTES: Final = 384
-"""No judge whose refusals are kept reads more before what it judges, nor passes over more behind it."""
+"""Look-behind limit of validators whose rejections are cached, in bytes before the match."""
 
 _Zone = tuple[int, int, int]
-"""From where to where nothing that a match reads was touched, and how far that has moved."""
+"""Start and end of a range in which nothing that a match reads was changed, and how far it has moved."""
 
 
 class Refusals:
-    """Where in a look nothing was found or what was found was refused for good: unless that is touched, it still is."""
+    """Ranges of one pass in which nothing matched, or matches were rejected for good; valid until they are changed."""
 
     def __init__(self) -> None:
         self.costs: list[tuple[int, int]] = []
@@ -42,14 +42,14 @@ class Refusals:
         self._begin = 0
 
     def refuse(self, place: int, read: int, cost: int = 0) -> None:
-        """What begins at `place`; judging it took all before `read`, and costs, which counts in each look."""
+        """Reject the match at `place`, whose validation read up to `read`; its `cost` counts in each pass."""
         if read - place > READ_BYTES:
             self.judge_anew(place)
         elif cost:
             self.costs.append((place, cost))
 
     def judge_anew(self, place: int) -> None:
-        """What begins at `place` is judged anew in the next look."""
+        """Validate the match at `place` again in the next pass."""
         self._gaps.append((self._begin, place))
         self._begin = place + 1
 
@@ -59,7 +59,7 @@ class Refusals:
 
 
 class Text:
-    """UTF-8, and what is known of where patterns do not begin in it."""
+    """UTF-8 bytes, with what is known of where patterns don't match."""
 
     def __init__(self, source: bytes) -> None:
         self.source = source
@@ -75,15 +75,15 @@ class Text:
         return pattern.searching(self.source, seen) if known is None else _passing(pattern, self.source, known, seen)
 
     def refused(self, pattern: Pattern, refusals: Refusals) -> None:
-        """Keep for the next look what a judge refused that reads no further than a pattern does."""
+        """Keep a validator's rejections for the next pass; it must read no further than a pattern does."""
         self._refused[pattern] = refusals
 
     def spent(self, pattern: Pattern) -> int:
-        """What it cost to judge all that this look passes over."""
+        """The cost of the cached rejections that this pass skips."""
         return sum(cost for _, cost in self._costs.get(pattern, ()))
 
     def replaced(self, spans: Sequence[Span]) -> "Text":
-        """The text with a marker for each of the spans, which stand apart from each other and from left to right."""
+        """The text with a marker in place of each span; spans are sorted and disjoint."""
         parts: list[bytes] = []
         zones: list[_Zone] = []
         end = moved = begin = 0

@@ -9,13 +9,20 @@ VALUE_BYTES: Final = 4096
 _NESTED = {b"'\"": b"\"'", b"\"'": b"'\"", b'"\\"': b'\\""', b"'\\'": b"\\''"}
 _BRACKETS = ((b"(", b")"), (b"[", b"]"), (b"{", b"}"))
 _UNQUOTED_SECRET = re.compile(rb"[^\s\"'`<>;&|,\\(){}\[\]]+")
-_UNQUOTED_PASSWORD = re.compile(rb"[^\s\"'`;&\\]+")
+_UNQUOTED_PASSWORD = re.compile(
+    rb"(?:[^\s\"'`;&\\]"
+    # Signs that end a value only where the next parameter, statement or entity follows.
+    rb"|&(?!&|\s|[\w.%\[\]-]{1,40}=|[a-z]{2,8};|\Z)|;(?!\s|[\w .-]{1,40}=|\Z)"
+    rb"|(?<=\w)['`](?=\w)|\\(?![\"'nrtux0\\\s]|\Z))+"
+)
+_AHEAD_BYTES: Final = 48
+"""How far behind a password's end is read to know that it is the end."""
 _CLOSED = {mark: re.compile(rb"(?:[^\\\n%b]|\\.)*+%b" % (mark, mark)) for mark in (b'"', b"'", b"`")}
 """Up to the quote that no backslash is before, on the same line."""
 
 
 class Extent(NamedTuple):
-    """Where a value ends, and before which byte all stands that says so."""
+    """Where a value ends, and how far was read to know it (both are byte offsets)."""
 
     end: int
     read: int
@@ -43,7 +50,7 @@ def unquoted(source: bytes, start: int, is_password: bool, sign: bytes, most: in
     """Of a value behind this sign, of which no more than `most` bytes are looked at."""
     found = (_UNQUOTED_PASSWORD if is_password else _UNQUOTED_SECRET).match(source, start, start + most)
     if not found:
-        return Extent(start, start + 1)
+        return Extent(start, start + _AHEAD_BYTES)
     value = found.group()
     if sign.endswith(b">") or b"</" in value:
         value = value.partition(b"<")[0]
@@ -52,8 +59,8 @@ def unquoted(source: bytes, start: int, is_password: bool, sign: bytes, most: in
     value = value.partition(b"]]>")[0]
     if b"," in value and b"=" in value.partition(b",")[2]:
         value = value.partition(b",")[0]
-    value = value.rstrip(b",.!?:")
+    value = value.rstrip(b",.:" if is_password else b",.!?:")
     for opened, closed in _BRACKETS:
         if value.endswith(closed) and opened not in value:
             value = value.rstrip(closed)
-    return Extent(start + len(value), found.end() + 1)
+    return Extent(start + len(value), found.end() + (_AHEAD_BYTES if is_password else 1))
