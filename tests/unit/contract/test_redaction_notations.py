@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 
@@ -137,7 +138,7 @@ WORDS = [
     *["wachtwoord", "adgangskode", "salasana"],
     *["parool", "lozinka", "zaporka", "jelszo", "sifre", "cyfrinair", "nenosiri"],
 ]
-CASES = {
+CASES: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "in capitals": str.upper,
     "with a capital": str.capitalize,
