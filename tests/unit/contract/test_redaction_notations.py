@@ -124,7 +124,7 @@ def test_the_whole_password_goes_and_nothing_else(text: str, secret: str) -> Non
         "export/import of files",
         "Пароль должен содержать цифры.",
         "La contraseña es obligatoria.",
-        "Das Passwort ist falsch.",
+        "Das Passwort ist falsch.",  # codespell:ignore ist
         "Private-Lines: see the manual",
     ],
 )
@@ -134,7 +134,16 @@ def test_what_only_looks_like_a_login_stays(text: str) -> None:
 
 WORDS = [
     *(" ".join(word.split()) for word in _OTHER_WORDS.split(",")),
-    *["password", "passphrase", "passwort", "passord", "contrasena", "contrasenya", "senha", "kennwort"],
+    *[
+        "password",
+        "passphrase",
+        "passwort",
+        "passord",
+        "contrasena",
+        "contrasenya",
+        "senha",
+        "kennwort",
+    ],  # codespell:ignore passord
     *["wachtwoord", "adgangskode", "salasana"],
     *["parool", "lozinka", "zaporka", "jelszo", "sifre", "cyfrinair", "nenosiri"],
 ]
