@@ -13,7 +13,7 @@ from contract.redaction.detectors.text import Span, Text
 
 _ANY = Pattern(
     r"(?i)\b(?:jdbc:oracle:[a-z0-9]{3,5}:|(?:sqlplus|sqlldr|sqlcl|rman|expdp|impdp|dgmgrl)\b)"
-    r"|(?:^|\n|>)[ \t]{0,8}(?:conn(?:ect)?|exp|imp)\b"
+    r"|(?:^|\n|>)[ \t]{0,8}(?:conn|connect|exp|imp)\b"
     r"|\buserid=|\btarget[ =]|\bcatalog[ =]|(?:oracle|oracledb)\.connect\("
     r"|[^\s\"'`<>@:/]@(?:tcp|tcp6|unix|cloudsql)\("
 )

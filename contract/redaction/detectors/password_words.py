@@ -5,30 +5,14 @@ character and as a letter with its mark (normal forms C and D). A space in a nam
 """
 
 import unicodedata
+from pathlib import Path
 from typing import Final
 
-_ASCII: Final = (
-    "pass(?:word|wd|phrase|code|wort|ord)|passwd|pwd|"
-    "contrase(?:n|nh)a|contrasenya|contrasinal|senha|kennwort|losungswort|wachtwoord|wachtzin|wagwoord|"
-    "adgangskode|kodeord|salasana|parool|haslo|lozinka|zaporka|jelszo|sifre|pasvorto|pasahitza|pasfhocal|"
-    "cyfrinair|fjalekalim|nenosiri|lykilord"
-)
-"""Words without marks; also those that are often written so."""
+_ENGLISH_AND_ALIKE: Final = "pass(?:word|wd|phrase|code|wort|ord)|passwd|pwd"
 
-_OTHER_WORDS: Final = """
-contraseña, clave de acceso, clave secreta, palabra de paso, mot de passe, mots de passe,
-phrase de passe, phrase secrète, code d’accès, code d'accès, palavra passe, palavra chave
-secreta, frase passe, parola d'ordine, parola d’ordine, frase segreta, parola de acces,
-parolă, parola, parole, lösenord, lösen, adgangsord, lykilorð, aðgangsorð, lykliorð, hasło,
-heslo, geslo, přístupový kód, slaptažodis, пароль, парола, лозинка, кодовое слово, секретное
-слово, salasõna, jelszó, şifre, şİfre, şifrə, parol, fjalëkalim, fjalëkalimi, mật khẩu, kata
-sandi, kata laluan, κωδικός πρόσβασης, κωδικός, συνθηματικό, құпиясөз, нууц үг, პაროლი,
-գաղտնաբառ, كلمة المرور, كلمة السر, كلمة مرور, الرقم السري, סיסמה, סיסמא, סיסמת, رمز عبور,
-گذرواژه, کلمه عبور, پاس ورڈ, पासवर्ड, कूटशब्द, পাসওয়ার্ড, รหัสผ่าน, கடவுச்சொல், 密码, 密碼, 口令,
-通行码, 通行碼, パスワード, パスフレーズ, パスコード, 暗証番号, 合言葉, 비밀번호, 패스워드, 암호
-"""  # noqa: RUF001  # other scripts are the point
-"""By families: Romance; Germanic; Slavic and Baltic; others with Latin, Cyrillic, Greek, Georgian and Armenian letters;
-Semitic, Iranian, Indian and Thai; East Asian. Separated by commas."""
+_LINES: Final = (Path(__file__).parent / "password_words.txt").read_text(encoding="utf-8").splitlines()
+WORDS: Final = tuple(word.strip() for line in _LINES for word in line.partition(":")[2].split(","))
+"""One word or more for each language in password_words.txt."""
 
 _BETWEEN: Final = r"(?:[ _.-]|\xc2\xa0|%20)?"
 _APOSTROPHES: Final = "(?:'|\u2019)"
@@ -54,5 +38,5 @@ def _forms_of(character: str) -> str:
 
 
 # Longer words first: of two that begin alike, the first one that fits is taken.
-_SORTED: Final = sorted((" ".join(word.split()) for word in _OTHER_WORDS.split(",")), key=len, reverse=True)
-PASSWORD_WORDS: Final = "|".join((_ASCII, *map(_in_all_forms, _SORTED)))
+_SORTED: Final = sorted(WORDS, key=len, reverse=True)
+PASSWORD_WORDS: Final = "|".join((_ENGLISH_AND_ALIKE, *map(_in_all_forms, _SORTED)))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from contract.redaction.detectors.password_words import _OTHER_WORDS
+from contract.redaction.detectors.password_words import WORDS
 from contract.sanitize import sanitize
 
 GITHUB = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
@@ -104,7 +104,7 @@ def test_a_d_that_is_in_no_key_stays() -> None:
         ("?password=abc1&23def&next=1", "abc1&23def"),
         ("Server=db;PASSWORD=abc123;User=sa", "abc123"),
         ("PASSWORD=abc123 && make deploy", "abc123"),
-        ("Le mot de passe est hunter2abc.", "hunter2abc"),
+        ("Le mot de passe est hunter2abc.", "hunter2abc"),  # codespell:ignore mot
         ("La contraseña es hunter2abc", "hunter2abc"),
         ("密码是hunter2abc", "hunter2abc"),
         ("パスワードは hunter2abc です", "hunter2abc"),
@@ -132,21 +132,7 @@ def test_what_only_looks_like_a_login_stays(text: str) -> None:
     assert sanitize(text).text == text
 
 
-WORDS = [
-    *(" ".join(word.split()) for word in _OTHER_WORDS.split(",")),
-    *[
-        "password",
-        "passphrase",
-        "passwort",
-        "passord",
-        "contrasena",
-        "contrasenya",
-        "senha",
-        "kennwort",
-    ],  # codespell:ignore passord
-    *["wachtwoord", "adgangskode", "salasana"],
-    *["parool", "lozinka", "zaporka", "jelszo", "sifre", "cyfrinair", "nenosiri"],
-]
+NAMES = [*WORDS, "password", "passphrase", "passwort", "contrasena", "jelszo", "sifre"]
 CASES: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "in capitals": str.upper,
@@ -162,7 +148,7 @@ CASES: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_password_is_found_by_its_name_in_every_language_case_and_normal_form(case: str) -> None:
     missed = []
-    for word in WORDS:
+    for word in NAMES:
         text = f"{CASES[case](word)}: hunter2abc"
         if sanitize(text).text != text.replace("hunter2abc", "[REDACTED:password]"):
             missed.append(word)
