@@ -84,6 +84,12 @@ class EngineError(DocQAError):
     """True if a dead letter is kept once all attempts have failed."""
 
 
+class NoAnswerError(EngineError):
+    """The model gave its reasoning and no answer: ask with a larger `max_tokens`."""
+
+    is_passing = False
+
+
 class EngineBlockedError(DocQAError):
     """The engine can't answer any more until its process is started again."""
 

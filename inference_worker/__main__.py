@@ -59,7 +59,7 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
 
 
 async def work(loaded: WorkerSettings, ready_file: Path | None, notifier: Notifier, tracer: Tracer) -> None:
-    """Show how the worker is, from before its model is loaded until its last job has ended."""
+    """Serve the worker's status, from before its model is loaded until its last job has ended."""
     bus = Bus()
     health = Health(bus)
     BUS_CONNECTED.set_function(lambda: bus.is_connected)
@@ -82,7 +82,7 @@ async def answer_jobs(
     tracer: Tracer,
     on_ready: Callable[[Engine], None],
 ) -> None:
-    """Load, serve, drain, close: each step once, downward. One that stands still is ended by the watchdog."""
+    """Load, serve, drain, close: each step once, downward. The watchdog ends a worker whose model stalls."""
     stop = asyncio.Event()
     ledger = UsageLedger(bus.usage)
     engine = await asyncio.to_thread(open_backend, loaded, bus, ledger.lose)
@@ -105,7 +105,7 @@ async def answer_jobs(
     await worker.consumer.drain(0 if engine.blocker else loaded.drain_s)
     log.info("drained")
     await heartbeat.announce(leaving=True)
-    # First what may still write to the bus.
+    # What may still write to the bus is closed before it.
     await engine.close()
     await ledger.close()
     await bus.close()
@@ -170,7 +170,7 @@ def listen_for_signals(stop: asyncio.Event, worker: Worker) -> None:
 
 
 def describe(engine: Engine, metrics_address: str) -> dict[str, object]:
-    """What the ready file says."""
+    """The content of the ready file."""
     return {"pid": os.getpid(), "metrics": metrics_address, "model": engine.model_name, "slots": engine.slots}
 
 

@@ -1,4 +1,4 @@
-"""What a model is told around a question and its document: the same words for the local model and for the proxy."""
+"""The prompt's wording around a question and its document: the same for the local model and for the proxy."""
 
 from typing import Final
 

@@ -47,11 +47,11 @@ class Replaceable:
         return self._engine.blocker
 
     def watch(self, query: Query, owner: str) -> Callable[[], bool]:
-        """As the engine that is there now says."""
+        """What the current engine says."""
         return self._engine.watch(query, owner)
 
     def needs_slot(self, query: Query) -> bool:
-        """As the engine that is there now says."""
+        """What the current engine says."""
         return self._engine.needs_slot(query)
 
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Evidence | Piece | Completion, None]:

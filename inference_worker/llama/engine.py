@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 import structlog
 
-from contract.errors import EngineError, PromptTooLongError, SettingsError
+from contract.errors import EngineError, NoAnswerError, PromptTooLongError, SettingsError
 from contract.messages import Query
+from inference_worker.engines.answer_text import Thoughts
 from inference_worker.engines.base import Completion, Piece
 from inference_worker.llama.sequence import Sequence
 from inference_worker.llama.step_loop import STOPPED, OnStep, StepLoop, Ticket
@@ -104,15 +105,16 @@ class LlamaEngine:
         Raises PromptTooLongError, or EngineError for what went wrong inside.
         """
         prompt = await self._tokenized(query)
-        ticket = self._submit(query, prompt, self._scope(owner))
+        ticket, thoughts = self._submit(query, prompt, self._scope(owner)), Thoughts()
         try:
-            while True:
-                event = await ticket.next_event()
-                if isinstance(event, Completion) and (blocker := self.blocker):
-                    raise EngineError(blocker)
-                yield event
-                if isinstance(event, Completion):
-                    return
+            while not isinstance(event := await ticket.next_event(), Completion):
+                if text := thoughts.feed(event.text):
+                    yield Piece(text)
+            if blocker := self.blocker:
+                raise EngineError(blocker)
+            if text := thoughts.finish():
+                yield Piece(text)
+            yield _without_thoughts(event)
         finally:
             ticket.cancelled = True
 
@@ -170,6 +172,15 @@ class LlamaEngine:
         self._tokenizer.shutdown()
         self._steps.stop()
         self._model.close()
+
+
+def _without_thoughts(completion: Completion) -> Completion:
+    """What a model thinks before its answer is none; raises NoAnswerError where nothing follows."""
+    thoughts = Thoughts()
+    text = thoughts.feed(completion.text) + thoughts.finish()
+    if thoughts.found and not text.strip():
+        raise NoAnswerError
+    return msgspec.structs.replace(completion, text=text)
 
 
 class TokenizedPrompt(msgspec.Struct, frozen=True):

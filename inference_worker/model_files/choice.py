@@ -1,6 +1,6 @@
-"""How a model is run on a machine, as it was measured: the choice, and all that was tried for it.
+"""The tuning's choice of how a model is run on a machine, with all candidates that were tried.
 
-A file of JSON beside the files that were made of the model. Knows nothing of how it is measured.
+A JSON file beside the converted files of the model. Knows nothing of how it is measured.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files.machine import Machine
 
 AS_IS = "as-is"
-"""The quantisation of the given file, whatever it is."""
+"""The quantization of the source file, whatever it is."""
 
 WORTH = 0.95
 """Another candidate takes the place of a simpler one only with at most this part of its time: less is noise."""
@@ -39,12 +39,12 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """A candidate and what came of it. Without `speed` it was not timed, and `reason` says why."""
+    """A candidate and its result. Without `speed` it was not timed, and `reason` says why."""
 
     candidate: Candidate
     verdict: Verdict
     kl: float | None = None
-    """Mean divergence of its next-token distribution from the given file's, in nats."""
+    """Mean divergence of its next-token distribution from the source file's, in nats."""
     speed: Speed | None = None
     """Its fastest run: what else runs on a machine can only make a run slower."""
     runs: int = 0

@@ -1,4 +1,4 @@
-"""Puts a file to another place at the least cost: as a reflink, a hard link, or a copy.
+"""Copies a file at the least cost: as a reflink, a hard link, or a copy.
 
 A reflink shares the blocks until one of the two is written to. A hard link is the same file under a second name: it
 outlives a removal or a replacement, and nothing that is written into the file itself.
@@ -13,24 +13,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-Way = Literal["reflink", "link", "copy"]
+Method = Literal["reflink", "link", "copy"]
 
 _FICLONE: Final = 0x40049409
 _CAN_NOT_LINK: Final = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES)
 
 
-def place(source: Path, target: Path, *, is_copied: bool = False) -> Way:
-    """Make `target` of `source`, on the disk when this returns, with the same time; how it was done. Raises OSError."""
-    way = _placed(source, target, is_copied=is_copied)
-    if way != "link":
+def place(source: Path, target: Path, *, is_copied: bool = False) -> Method:
+    """Make `target` from `source`, synced to disk and with the same time. Returns the method; raises OSError."""
+    method = _placed(source, target, is_copied=is_copied)
+    if method != "link":
         seen = source.stat()
         os.utime(target, ns=(seen.st_atime_ns, seen.st_mtime_ns))
         with target.open("rb") as file:
             os.fsync(file.fileno())
-    return way
+    return method
 
 
-def _placed(source: Path, target: Path, *, is_copied: bool) -> Way:
+def _placed(source: Path, target: Path, *, is_copied: bool) -> Method:
     if not is_copied:
         if _reflinked(source, target):
             return "reflink"

@@ -1,4 +1,4 @@
-"""SHA-256 of large files, read once: what was hashed is remembered for as long as the file stays as it is."""
+"""SHA-256 of large files, remembered as long as a file stays as it is."""
 
 import contextlib
 import hashlib
@@ -37,7 +37,7 @@ def sha256_of(path: Path, memory_file: Path) -> str:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     memory = {other: known for other, known in memory.items() if Path(other).exists()}
     memory[place] = _Known(seen.st_size, seen.st_ctime_ns, seen.st_ino, sha256)
-    # A folder that can't be written costs the next start the time of hashing, nothing else.
+    # If the folder can't be written, the next start hashes again.
     with contextlib.suppress(OSError):
         write_atomically(memory_file, msgspec.json.format(msgspec.json.encode(memory)))
     return sha256

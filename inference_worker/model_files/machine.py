@@ -1,4 +1,4 @@
-"""What a choice of how to run a model depends on besides the model: the processor, and how much of it may be used."""
+"""The part of a tuning's choice that is not the model: the processor, and how much of it may be used."""
 
 import hashlib
 from pathlib import Path

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is opened. `hint` is a sentence for whoever started it: what would make it faster; may be empty."""
+    """What is opened. `hint` is a sentence for the operator on how to make it faster; may be empty."""
 
     path: Path
     name: str
@@ -108,12 +108,12 @@ def _options_for(quantization: str, folders: list[ModelFolder], machine: Machine
 
 
 def default_options(machine: Machine) -> RunOptions:
-    """What does well on most machines, where nothing was measured."""
+    """Options that do well on most machines, where nothing was measured."""
     return RunOptions(threads=machine.cores, gpu_layers=machine.gpu_layers)
 
 
 def _with_settings(plan: Plan, settings: WorkerSettings) -> Plan:
-    """An operator's DOCQA_THREADS stands."""
+    """DOCQA_THREADS overrides the measured number of threads."""
     if not settings.threads:
         return plan
     options = msgspec.structs.replace(plan.options, threads=settings.threads)

@@ -19,7 +19,7 @@ from contract.errors import DocQAError
 from contract.runtime.files import make_folder, sync_folder, write_atomically
 from contract.runtime.lock import locked
 from inference_worker.model_files import record
-from inference_worker.model_files.file_copy import Way, place
+from inference_worker.model_files.file_copy import Method, place
 from inference_worker.model_files.gguf_header import metadata
 from inference_worker.model_files.record import ModelFile, hash_of, used_path
 
@@ -29,7 +29,7 @@ _UNFINISHED: Final = ".unfinished-"
 _TIME: Final = "%Y%m%dT%H%M%SZ"
 _SOURCES: Final = ("general.source.url", "general.url", "general.source.repo_url", "general.repo_url")
 
-Tell = Callable[[str, Path], None]
+OnFile = Callable[[str, Path], None]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -38,15 +38,15 @@ class Snapshot(msgspec.Struct, frozen=True):
     name: str
     created_s: float
     files: list[ModelFile]
-    ways: dict[str, Way]
+    ways: dict[str, Method]
 
 
 class ModelSnapshots:
     """The folder. Raises OSError, and DocQAError with a sentence."""
 
-    def __init__(self, root: Path, tell: Tell = lambda what, path: None) -> None:
+    def __init__(self, root: Path, on_file: OnFile = lambda what, path: None) -> None:
         self.root = root
-        self._tell = tell
+        self._on_file = on_file
 
     def all(self) -> list[Snapshot]:
         """Newest first; a folder without a manifest is none."""
@@ -66,29 +66,29 @@ class ModelSnapshots:
         return snapshot, is_new
 
     def verify(self, which: str) -> list[str]:
-        """What is not as it was recorded, a sentence each."""
+        """A sentence for each file that is not as it was recorded."""
         snapshot = self.find(which)
         kept = [(self.root / snapshot.name / file.name, file) for file in snapshot.files]
-        return [trouble for path, file in kept if (trouble := self._trouble(path, file))]
+        return [difference for path, file in kept if (difference := self._difference(path, file))]
 
     def verify_used(self) -> list[str]:
         """The same of the files in use."""
         found = []
         for path, files in record.by_path(self.root).items():
-            troubles = [self._trouble(Path(path), file) for file in files]
-            found += troubles[-1:] if all(troubles) else []
+            differences = [self._difference(Path(path), file) for file in files]
+            found += differences[-1:] if all(differences) else []
         return found
 
     def restore(self, which: str, folder: Path | None, *, is_copied: bool = False) -> list[Path]:
         """Put a snapshot's files back where they were, or into `folder`; nothing changes unless all are whole."""
         snapshot = self.find(which)
-        if troubles := self.verify(snapshot.name):
-            raise DocQAError(f"Nothing was restored: {troubles[0]}")
+        if differences := self.verify(snapshot.name):
+            raise DocQAError(f"Nothing was restored: {differences[0]}")
         with self._held():
             files = [(self.root / snapshot.name / file.name, _place_of(file, folder), file) for file in snapshot.files]
             staged = []
             for kept, target, _ in files:
-                self._tell("restoring", target)
+                self._on_file("restoring", target)
                 staged.append((_staged(kept, target, is_copied=is_copied), target))
             used = [msgspec.structs.replace(file, path=str(used_path(target))) for _, target, file in files]
             record.write(self.root, used, beside_former=True)
@@ -108,7 +108,7 @@ class ModelSnapshots:
         raise DocQAError(f"There is no snapshot {which} in {self.root}: `docqa models list` shows those there are.")
 
     def _described(self, path: Path, source: str | None) -> ModelFile:
-        self._tell("reading", path)
+        self._on_file("reading", path)
         seen, known = path.stat(), metadata(path)
         named = source or next((str(known[key]) for key in _SOURCES if key in known), str(path.resolve()))
         return ModelFile(str(used_path(path)), seen.st_size, seen.st_mtime_ns, hash_of(path), named, known)
@@ -120,7 +120,7 @@ class ModelSnapshots:
         ways = {}
         for file in files:
             target = unfinished / file.name
-            self._tell("keeping", Path(file.path))
+            self._on_file("keeping", Path(file.path))
             ways[file.name] = place(Path(file.path), target, is_copied=is_copied)
             if ways[file.name] != "link" and hash_of(target) != file.sha256:
                 raise DocQAError(f"{file.path} changed while it was being kept: try again.")
@@ -142,8 +142,8 @@ class ModelSnapshots:
         except (OSError, msgspec.DecodeError):
             return None
 
-    def _trouble(self, path: Path, file: ModelFile) -> str:
-        self._tell("checking", path)
+    def _difference(self, path: Path, file: ModelFile) -> str:
+        self._on_file("checking", path)
         if not path.is_file():
             return f"{path} is missing."
         if path.stat().st_size != file.size_bytes or hash_of(path) != file.sha256:

@@ -147,7 +147,7 @@ def count_proxy_tokens(tokens: int) -> None:
 
 
 def _is_our_fault(code: str, age_s: float) -> bool:
-    """A client may want its answer sooner than we promise: such a deadline says nothing of us."""
+    """A client may set a shorter deadline than we promise: such a failure says nothing about the service."""
     if code == "deadline-exceeded":
         return age_s >= SMALL_WITHIN_S
     return code in ("engine-error", "proxy-error", "attempts-exhausted")

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """So many tokens of one day, held for one call."""
+    """Tokens of one day, reserved for one call."""
 
     day: str
     tokens: int
@@ -35,11 +35,11 @@ class Budget:
     """What may still be spent today."""
 
     def __init__(self, bucket: Bucket, limit_tokens: int | None, now: Callable[[], datetime] = _now) -> None:
-        """`limit_tokens` a day; None: what is spent is only counted."""
+        """`limit_tokens` per day; None: tokens are only counted."""
         self._bucket = bucket
         self._limit_tokens = limit_tokens
         self._now = now
-        # One change at a time: callers of this process would only drive each other out.
+        # One change at a time: concurrent callers of this process would only make each other retry.
         self._turn = asyncio.Lock()
         metrics.BUDGET_LIMIT.set(limit_tokens or 0)
 
@@ -53,7 +53,7 @@ class Budget:
         return Reservation(day, tokens)
 
     async def settle(self, reservation: Reservation, charged_tokens: int) -> None:
-        """Count what a call did cost in place of what was held for it, which stays counted where that fails."""
+        """Count a call's cost in place of its reservation, which stays counted where that fails."""
 
         def settled(spent: BudgetDay) -> BudgetDay:
             return msgspec.structs.replace(
@@ -65,7 +65,7 @@ class Budget:
         try:
             await self._change(reservation.day, settled)
         except BusError as error:
-            # Not tried again: where only the bus's word was lost, it would be taken off twice.
+            # Not tried again: if only the reply was lost, it would be subtracted twice.
             log.warning("reserved tokens stay counted", tokens=reservation.tokens, reason=str(error))
 
     def _with(self, spent: BudgetDay, tokens: int, day: str) -> BudgetDay:
@@ -85,7 +85,7 @@ class Budget:
 
 
 def _read(entry: Entry | None) -> BudgetDay:
-    """Raises BusError for what is no count: taken for none, it would let everybody in."""
+    """Raises BusError for an entry that is no count: taken as empty, it would lift the budget."""
     try:
         return msgspec.json.decode(entry.value, type=BudgetDay) if entry else BudgetDay()
     except msgspec.DecodeError:

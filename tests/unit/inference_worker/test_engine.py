@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pytest
 
-from contract.errors import EngineError, PromptTooLongError, SettingsError
+from contract.errors import EngineError, NoAnswerError, PromptTooLongError, SettingsError
 from contract.messages import Query
 from inference_worker.engines.base import Completion, Piece
 from inference_worker.llama.chat_template import Prompt
@@ -347,3 +347,16 @@ async def test_a_model_whose_first_step_fails_is_not_ready() -> None:
     with pytest.raises(SettingsError, match=r"^MODEL_NAME: fake can't evaluate its own prompt"):
         engine.warm_up()
     assert model.closed
+
+
+@pytest.mark.parametrize("text", ["<think>hm</think>ab", "<think>h</think>\n\nab"])
+async def test_what_a_model_thinks_is_no_part_of_its_answer(engine: LlamaEngine, text: str) -> None:
+    """The model repeats its prompt."""
+    events = [event async for event in engine.generate(Query(query=text, max_tokens=len(text)), "http.a")]
+    assert "".join(event.text for event in events[:-1]) == events[-1].text == "ab"
+
+
+async def test_thoughts_alone_are_no_answer_and_are_not_asked_for_again(engine: LlamaEngine) -> None:
+    with pytest.raises(NoAnswerError) as raised:
+        _ = [event async for event in engine.generate(Query(query="<think>hm", max_tokens=9), "http.a")]
+    assert not raised.value.is_passing
