@@ -14,6 +14,7 @@ from contract.runtime.metrics import BUS_CONNECTED
 from ingress import problems
 from ingress.auth.authenticate import authenticator
 from ingress.middleware import metrics
+from ingress.problems import Problem
 from ingress.services import HttpRequest, HttpResponse, Services, services_of
 
 log = structlog.get_logger(__name__)
@@ -21,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 JSON = "application/json"
 BUS_ANSWERS_WITHIN_S = 2.0
+LIBRARY_ANSWERS_WITHIN_S = 0.5
 
 
 @get("/health")
@@ -43,6 +45,7 @@ async def health(request: HttpRequest) -> HttpResponse:
         "tokens": tokens(services),
         "audit": audit(services),
         "results": results(services),
+        "library": await library(services),
         "workers": workers,
     }
     return Response(msgspec.json.encode(body), media_type=JSON)
@@ -84,6 +87,15 @@ def tokens(services: Services) -> dict[str, Any]:
 
 def results(services: Services) -> dict[str, Any]:
     return _status(services.results.error)
+
+
+async def library(services: Services) -> dict[str, Any]:
+    """Whether documents can be brought in and found. Questions that bring their own text need no library."""
+    try:
+        await asyncio.wait_for(services.library.probe(), LIBRARY_ANSWERS_WITHIN_S)
+    except (Problem, TimeoutError):
+        return {"status": "unavailable"}
+    return {"status": "ok"}
 
 
 def audit(services: Services) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from contract import topology
 from contract.bus import Bus
 from contract.bus.library_client import ask
 from contract.errors import AlreadyAcceptedError, BusError, LibraryRefusedError, OutcomeUnknownError, QueueFullError
-from contract.library_messages import ImportWork, PutReply, PutRequest, encode
+from contract.library_messages import ImportWork, PutReply, PutRequest, StatusReply, StatusRequest, encode
 from contract.topology import ImportName, LibraryOperation
 from ingress import problems
 from ingress.documents.spool import Spool, Spooled
@@ -27,6 +27,10 @@ _REFUSED: Final = {
 }
 
 
+_NOBODY: Final = "health"
+_NO_DOCUMENT: Final = "00000000-0000-4000-8000-000000000000"
+
+
 class Library:
     """One ingress's way to the library; everything is asked for one client."""
 
@@ -40,6 +44,10 @@ class Library:
             return await ask(self._bus, operation, topology.HTTP_PUBLISHER, client, request, reply)
         except LibraryRefusedError as error:
             raise refused(error) from None
+
+    async def probe(self) -> None:
+        """Ask something that costs nothing; raises Problem where the library does not answer."""
+        await self.ask("status", _NOBODY, StatusRequest(documents=[_NO_DOCUMENT]), StatusReply)
 
     async def put(self, client: str, spooled: Spooled, request: PutRequest) -> PutReply:
         """Bring a received file in: a place for it, its name in the spool, then the work. Raises Problem.

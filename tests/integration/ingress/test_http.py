@@ -507,6 +507,7 @@ async def test_health_tells_the_queue_the_model_and_the_workers(server: RunningS
         "tokens": {"status": "off"},
         "audit": {"status": "off"},
         "results": {"status": "ok"},
+        "library": {"status": "unavailable"},
         "workers": [],
     }
     await ingress.hears()
