@@ -1,14 +1,16 @@
-"""A process that reads one file from standard input: a reader, or `convert`, which becomes LibreOffice.
+"""A process that reads one file: a reader, `convert`, which becomes LibreOffice, or `show`, for people.
 
-Started by read.py and reader_process.py with an empty environment and an order as JSON.
+The first two are started by this package with an empty environment, an order as JSON and the file as standard input.
 """
 
 import os
 import sys
 
-from library.readers import child, convert
+from library.readers import child, convert, show
 
 if __name__ == "__main__":
+    if sys.argv[1] == "show":
+        sys.exit(show.main(sys.argv[2]))
     os.chdir("/")
     if sys.argv[1] == "convert":
         convert.main(sys.argv[2])

@@ -12,6 +12,7 @@ from typing import Any
 import pypdfium2.raw as pdfium
 
 from library.readers.pdf.fragment import Fragment, Sheet
+from library.readers.pdf.order import on_one_line
 from library.readers.pdf.visibility import Visibility
 
 _WORD = re.compile(r"[^\s\ufffe]+")
@@ -35,6 +36,7 @@ class PageText:
         self._matrix = pdfium.FS_MATRIX()
         self._name = ctypes.create_string_buffer(_NAME_BYTES)
         self._flags = ctypes.c_int()
+        self._x, self._y = ctypes.c_double(), ctypes.c_double()
 
     def close(self) -> None:
         """Free PDFium's part."""
@@ -50,7 +52,7 @@ class PageText:
             fragments += self._fragments(text, line, row, visibility)
         visibility.settle()
         unreadable = len(_UNREADABLE.findall(text))
-        return Sheet(fragments, width, height, unreadable > len(text) * _UNREADABLE_SHARE)
+        return Sheet(on_one_line(fragments), width, height, unreadable > len(text) * _UNREADABLE_SHARE)
 
     def _text(self) -> str:
         """One code point for each of PDFium's characters: its own text may leave some out."""
@@ -69,14 +71,20 @@ class PageText:
         return "".join(_OF_HYPHEN if code == 2 else chr(code) if code < 0x110000 else "\ufffd" for code in codes)
 
     def _fragments(self, text: str, line: re.Match[str], row: int, visibility: Visibility) -> list[Fragment]:
-        size, is_bold = self._font(line.start())
+        words = list(_WORD.finditer(text, line.start(), line.end()))
+        if not words:
+            return []
+        # In the middle: a line may begin with the superscript of the one before.
+        middle = words[len(words) // 2].start()
+        size, is_bold = self._font(middle)
+        baseline = self._baseline(middle)
         found: list[Fragment] = []
         end = 0
-        for word in _WORD.finditer(text, line.start(), line.end()):
+        for word in words:
             left, bottom, right, top = self._box(word.start(), word.end() - 1)
             last = found[-1] if found else None
             if last is None or max(left - last.right, last.left - right) > _GAP_EM * max(size, 4.0):
-                last = Fragment(word.group(), left, right, bottom, top, size, row, is_bold)
+                last = Fragment(word.group(), left, right, bottom, top, size, row, baseline, is_bold)
                 found.append(last)
             else:
                 last.text += text[end : word.start()] + word.group()
@@ -84,8 +92,7 @@ class PageText:
                 last.bottom, last.top = min(bottom, last.bottom), max(top, last.top)
             end = word.end()
             visibility.note(last, word.start(), len(word.group()), (left, bottom, right, top))
-        if found:
-            found[-1].is_hyphenated = bool(line[1])
+        found[-1].is_hyphenated = bool(line[1])
         return found
 
     def _box(self, first: int, last: int) -> Box:
@@ -98,6 +105,10 @@ class PageText:
             left, right = min(left, box.left), max(right, box.right)
             bottom, top = min(bottom, box.bottom), max(top, box.top)
         return left, bottom, right, top
+
+    def _baseline(self, index: int) -> float:
+        pdfium.FPDFText_GetCharOrigin(self._text_page, index, ctypes.byref(self._x), ctypes.byref(self._y))
+        return self._y.value
 
     def _font(self, index: int) -> tuple[float, bool]:
         """Size in points as it is displayed, and whether it is bold."""

@@ -19,7 +19,9 @@ class Fragment(msgspec.Struct):
     top: float
     size: float
     row: int
+    baseline: float = 0.0  # what the letters stand on
     is_bold: bool = False
+    is_running: bool = False  # a head or foot that repeats
     is_hyphenated: bool = False  # a hyphen that ended the line was cut off
     hidden: list[tuple[int, int, HiddenReason]] = []  # spans of `text`
 

@@ -71,7 +71,7 @@ def _fragment(line: list[dict[str, str]], scale: float, height: float, row: int)
     bottom = height - max(int(word["top"]) + int(word["height"]) for word in line) / scale
     text = " ".join(word["text"] for word in line)
     cut = text.endswith("-") and text[-2:-1].isalpha()
-    return Fragment(text[:-1] if cut else text, left, right, bottom, top, top - bottom, row, is_hyphenated=cut)
+    return Fragment(text[:-1] if cut else text, left, right, bottom, top, top - bottom, row, bottom, is_hyphenated=cut)
 
 
 def _languages(tesseract: str) -> list[str]:

@@ -15,6 +15,8 @@ _WORDS_OF_PROSE = 3.0  # a line of a column; cells of tables have fewer
 _FILLED = 0.6  # of a column's width: prose fills its lines, cells do not
 _SHARE = 0.8
 _JUMPS = 0.12  # of all steps that go back up without a new column: more is disorder
+_TOUCHING = 0.4  # of the shorter piece's height, in common with the other
+_WORD_GAP, _LETTER_GAP = 0.6, 0.12  # of the letters' size: what is at most between words, at least between letters
 _CUTS = 60  # how deep a page is cut
 
 
@@ -23,6 +25,40 @@ def in_reading_order(fragments: list[Fragment]) -> list[Fragment]:
     if _is_disordered(fragments):
         return _cut(fragments, _CUTS)
     return _columns_untangled(fragments)
+
+
+def on_one_line(fragments: list[Fragment]) -> list[Fragment]:
+    """Pieces that touch on one line are one, also where their letters differ in size: superscripts, changes of font."""
+    joined: list[Fragment] = []
+    for fragment in fragments:
+        if joined and _touches(joined[-1], fragment):
+            _join(joined[-1], fragment)
+        else:
+            joined.append(fragment)
+    return joined
+
+
+def _touches(before: Fragment, after: Fragment) -> bool:
+    if before.is_hyphenated or bool(before.hidden) != bool(after.hidden):
+        return False
+    overlap = min(before.top, after.top) - max(before.bottom, after.bottom)
+    shorter = min(before.top - before.bottom, after.top - after.bottom)
+    gap = after.left - before.right
+    return overlap > _TOUCHING * shorter and -0.3 * before.size < gap < _WORD_GAP * max(before.size, after.size)
+
+
+def _join(before: Fragment, after: Fragment) -> None:
+    gap = after.left - before.right
+    between = " " if gap > _LETTER_GAP * max(before.size, after.size) else ""
+    shift = len(before.text) + len(between)
+    if len(after.text) > len(before.text):
+        before.size, before.is_bold, before.baseline = after.size, after.is_bold, after.baseline
+    before.hidden = [*before.hidden, *((start + shift, end + shift, why) for start, end, why in after.hidden)]
+    before.text += between + after.text
+    before.right = max(before.right, after.right)
+    if after.size >= before.size:
+        before.bottom, before.top = min(before.bottom, after.bottom), max(before.top, after.top)
+    before.is_hyphenated = after.is_hyphenated
 
 
 def _is_disordered(fragments: list[Fragment]) -> bool:

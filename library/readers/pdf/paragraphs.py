@@ -21,6 +21,7 @@ _INDENT_EM = 0.8
 _LEVELS = 6
 _SIGNS = "\u2022\u25e6\u25aa\u25cf\u25cb\u25a0\u25a1\u2013\u2014*\u00b7\u2023\u27a2\u2713-"
 _BULLET = re.compile(rf"(?:[{_SIGNS}]|\(?(?:\d{{1,3}}|[a-zA-Z]|[ivx]{{1,5}})[.)])\s+\S")
+_LEADER = re.compile(r"(?:[.\u2026]\s?){4,}\s*\w+$")  # to a page's number, in a list of contents
 _SIGN = re.compile(rf"[{_SIGNS}]\s+\S")
 _CLOSING = "\"'\u201d\u2019\u00bb)]"
 _OPENING = "\"'\u201c\u2018\u00ab(["
@@ -68,7 +69,7 @@ def type_of(pages: list[list[Fragment]]) -> Type:
         for fragment in fragments:
             letters[round(fragment.size, 1)] += len(fragment.text)
         for before, after in pairwise(fragments):
-            distance = (before.bottom - after.bottom) / max(after.size, 1.0)
+            distance = _distance(before, after)
             if 0.8 < distance < 2.5 and abs(before.size - after.size) < _SAME_SIZE * after.size:
                 lines[round(distance, 1)] += 1
     body = letters.most_common(1)[0][0] if letters else 10.0
@@ -125,7 +126,7 @@ def goes_on_with(text: str) -> bool:
 
 def _heading_level(fragments: list[Fragment], index: int, letters: Type) -> int:
     fragment = fragments[index]
-    if len(fragment.text) > _HEADING_CHARS or not any(map(str.isalnum, fragment.text)):
+    if fragment.is_running or len(fragment.text) > _HEADING_CHARS or not any(map(str.isalnum, fragment.text)):
         return 0
     if level := letters.level(fragment):
         return level
@@ -166,7 +167,7 @@ def _joint_of_body(before: Placed, after: Fragment, edge: float, letters: Type) 
     goes_on = goes_on_with(after.text) and not ends
     if _SIGN.match(after.text) or (_BULLET.match(after.text) and (ends or _had_room(last, after, edge))):
         return Joint.LINE if 0 < distance < letters.leading * _FAR else Joint.PARAGRAPH
-    if before.joint is Joint.CELL:
+    if before.joint is Joint.CELL or _LEADER.search(last.text):
         return Joint.LINE
     if distance < 0:  # up, into the next column
         return Joint.SPACE if not ends else Joint.PARAGRAPH
@@ -180,8 +181,8 @@ def _joint_of_body(before: Placed, after: Fragment, edge: float, letters: Type) 
 
 
 def _distance(before: Fragment, after: Fragment) -> float:
-    """Of two lines' feet, in sizes of the letters; negative: upwards."""
-    return (before.bottom - after.bottom) / max(after.size, 1.0)
+    """Of two lines, in sizes of the letters; negative: upwards."""
+    return (before.baseline - after.baseline) / max(after.size, 1.0)
 
 
 def _had_room(before: Fragment, after: Fragment, edge: float) -> bool:

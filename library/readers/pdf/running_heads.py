@@ -28,9 +28,8 @@ def without_running_heads(sheets: list[Sheet], body: float) -> list[list[Fragmen
 
     `body` is the size of the body's letters: larger ones are headings, also where they repeat.
     """
-    repeated: set[int] = set()
     counting: set[int] = set()
-    first: dict[int, list[Fragment]] = defaultdict(list)
+    repeated: dict[str, list[tuple[int, Fragment]]] = defaultdict(list)
     for (text, _, _), found in _edge_places(sheets, body).items():
         if len({page for page, _ in found}) < min(_REPEATS, max(2, len(sheets))):
             continue
@@ -39,28 +38,60 @@ def without_running_heads(sheets: list[Sheet], body: float) -> list[list[Fragmen
         if "#" in text and _COUNTS_ONLY.fullmatch(text.replace("#", "")):
             counting.update(id(fragment) for _, fragment in found)
         else:
-            page, kept = min(found, key=lambda place: place[0])
+            repeated[text] += found
+    _add_beside_numbers(sheets, counting, repeated)
+    return _without(sheets, counting, repeated)
+
+
+def _add_beside_numbers(
+    sheets: list[Sheet], counting: set[int], repeated: dict[str, list[tuple[int, Fragment]]]
+) -> None:
+    """What is on one line with a page's number is a head, also where a short chapter repeats it only once."""
+    for page, sheet in enumerate(sheets):
+        heights = [fragment.middle for fragment in sheet.fragments if id(fragment) in counting]
+        for fragment in sheet.fragments if heights else ():
+            is_beside = any(abs(fragment.middle - height) < _PLACE_POINTS / 2 for height in heights)
+            if is_beside and id(fragment) not in counting:
+                repeated[fragment.text].append((page, fragment))
+
+
+def _without(
+    sheets: list[Sheet], counting: set[int], repeated: dict[str, list[tuple[int, Fragment]]]
+) -> list[list[Fragment]]:
+    """Each page's rest, behind what it alone keeps of all that repeats."""
+    dropped = {id(fragment) for found in repeated.values() for _, fragment in found}
+    said = {_plain(fragment.text) for sheet in sheets for fragment in sheet.fragments if id(fragment) not in dropped}
+    first: dict[int, list[Fragment]] = defaultdict(list)
+    for found in repeated.values():
+        page, kept = min(found, key=lambda place: place[0])
+        if _plain(kept.text) not in said:  # the head of a chapter says what its heading says
+            said.add(_plain(kept.text))
+            kept.is_running = True
             first[page].append(kept)
-            repeated.update(id(fragment) for _, fragment in found)
     pages = []
     for page, sheet in enumerate(sheets):
         texts = [fragment for fragment in sheet.fragments if id(fragment) not in counting]
-        rest = [fragment for fragment in texts if id(fragment) not in repeated]
+        rest = [fragment for fragment in texts if id(fragment) not in dropped]
         # Where nothing else is there, what repeats is the page's text.
         pages.append(first.get(page, []) + rest if rest else texts)
     return pages
 
 
+def _plain(text: str) -> str:
+    """Letters and numbers alone, without case."""
+    return "".join(char for char in text.casefold() if char.isalnum())
+
+
 def _edge_places(sheets: list[Sheet], body: float) -> dict[Key, list[tuple[int, Fragment]]]:
-    """Lines near the edges by what they say (numbers aside) and where; a height between two steps counts for both."""
+    """Lines near the edges by what they say, numbers aside, and where."""
     places: dict[Key, list[tuple[int, Fragment]]] = defaultdict(list)
     for page, sheet in enumerate(sheets):
         for is_top, edge in ((True, _edge(sheet, top=True)), (False, _edge(sheet, top=False))):
             for fragment in edge:
-                if fragment.size > body * _LARGEST:
-                    continue
                 text = _NUMBER.sub("#", " ".join(fragment.text.split()))
                 text = "#" if _ROMAN.fullmatch(text) else text
+                if fragment.size > body * _LARGEST and text.strip("-|/. ") != "#":
+                    continue
                 places[text, is_top, round(fragment.middle / _PLACE_POINTS)].append((page, fragment))
     return places
 

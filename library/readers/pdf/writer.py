@@ -25,11 +25,24 @@ def write_pages(pages: list[list[Fragment]], letters: Type, canvas: Canvas, reco
     words = _vocabulary(pages)
     last: Placed | None = None
     for index, fragments in enumerate(pages):
-        lines = placed(fragments, letters)
+        heads = [Placed(fragment, Joint.PARAGRAPH) for fragment in fragments if fragment.is_running]
+        lines = placed([fragment for fragment in fragments if not fragment.is_running], letters)
         with canvas.page(ocr=index in recognised):
             if lines:
                 lines[0].joint = across_pages(last, lines[0])
-                last = _write(lines, last, words, canvas)
+            last = _write(_with_heads(lines, heads), last, words, canvas)
+
+
+def _with_heads(lines: list[Placed], heads: list[Placed]) -> list[Placed]:
+    """A kept head comes first, or where the first paragraph ends that goes on from the page before."""
+    if not heads or not lines:
+        return heads + lines
+    goes_on = lines[0].joint in (Joint.SPACE, Joint.WORD)
+    ends = (index for index, line in enumerate(lines) if index and line.joint is Joint.PARAGRAPH)
+    place = next(ends, len(lines)) if goes_on else 0
+    if place < len(lines):
+        lines[place].joint = Joint.PARAGRAPH
+    return lines[:place] + heads + lines[place:]
 
 
 def _write(lines: list[Placed], last: Placed | None, words: set[str], canvas: Canvas) -> Placed | None:

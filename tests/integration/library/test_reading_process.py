@@ -97,7 +97,7 @@ async def test_a_recognition_that_fails_loses_no_text(tmp_path: Path, tesseract:
 
 async def test_an_old_word_document_is_read_through_libreoffice_where_it_is(tmp_path: Path) -> None:
     made = base64.encodebytes(written_by_word(lambda document: document.add_paragraph("The rent is due."))).decode()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
         soffice = folder / "soffice"

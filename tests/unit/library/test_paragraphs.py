@@ -3,7 +3,7 @@
 from library.readers.canonical import Canvas
 from library.readers.limits import Limits
 from library.readers.pdf.fragment import Fragment
-from library.readers.pdf.order import in_reading_order
+from library.readers.pdf.order import in_reading_order, on_one_line
 from library.readers.pdf.paragraphs import type_of
 from library.readers.pdf.writer import write_pages
 
@@ -22,7 +22,9 @@ def lines(*texts: str, left: float = 70, top: float = 700, size: float = SIZE, r
         width = len(shown) * LETTER * size / SIZE
         hyphenated = text.endswith("~")
         found.append(
-            Fragment(shown, left, left + width, bottom, bottom + size, size, row + number, is_hyphenated=hyphenated)
+            Fragment(
+                shown, left, left + width, bottom, bottom + size, size, row + number, bottom, is_hyphenated=hyphenated
+            )
         )
     return found
 
@@ -100,6 +102,35 @@ def test_headings_of_two_lines_are_one() -> None:
     text = canvas.finish()
 
     assert [text[heading.start : heading.end] for heading in canvas.headings] == ["A heading that takes two lines"]
+
+
+def test_a_head_that_is_kept_waits_for_the_end_of_a_sentence() -> None:
+    head = lines("1.2 TERM", top=800)
+    head[0].is_running = True
+    after = [
+        *head,
+        *lines(full("pays the rent and")),
+        *lines("keeps it.", top=688, row=1),
+        *lines("New.", top=600, row=2),
+    ]
+
+    text = text_of(lines(full("The tenant")), after)
+
+    assert text.endswith("keeps it.\n\n1.2 TERM\n\nNew.")
+    assert "\n" not in text[: text.index("keeps it.")]
+
+
+def test_a_superscript_stays_in_its_line() -> None:
+    base, after = lines("The sphere S"), lines("can be stretched.", left=136)
+    small = [Fragment("2", 130, 134, 705, 711, 6, 1, 705)]
+
+    assert [fragment.text for fragment in on_one_line(base + small + after)] == ["The sphere S2 can be stretched."]
+
+
+def test_cells_of_a_table_do_not_touch() -> None:
+    cells = lines("Item") + lines("Price", left=120)
+
+    assert on_one_line(cells) == cells
 
 
 def test_chinese_lines_are_joined_without_a_space() -> None:

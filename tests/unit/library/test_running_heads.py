@@ -7,7 +7,9 @@ BODY = 10.0
 
 
 def line(text: str, bottom: float, size: float = BODY) -> Fragment:
-    return Fragment(text, left=70, right=70 + 5 * len(text), bottom=bottom, top=bottom + size, size=size, row=0)
+    return Fragment(
+        text, left=70, right=70 + 5 * len(text), bottom=bottom, top=bottom + size, size=size, row=0, baseline=bottom
+    )
 
 
 def sheet(*fragments: Fragment) -> Sheet:
@@ -70,6 +72,16 @@ def test_different_heads_on_left_and_right_pages_are_each_kept_once() -> None:
     sheets = [sheet(line("Book" if page % 2 else "Chapter", 810), line("text", 400 + page)) for page in range(8)]
 
     assert left(sheets) == [["Chapter", "text"], ["Book", "text"], *[["text"]] * 6]
+
+
+def test_what_is_beside_a_page_number_is_a_head_and_a_headings_double_goes() -> None:
+    sheets = [
+        sheet(line(f"{page}", 810), line("1.1 RENT" if page < 3 else "1.2 TERM", 810), line(f"text {page * 'x'}", 400))
+        for page in range(1, 5)
+    ]
+    sheets[0].fragments.append(line("1.1. Rent", 600))
+
+    assert left(sheets) == [["text x", "1.1. Rent"], ["text xx"], ["1.2 TERM", "text xxx"], ["text xxxx"]]
 
 
 def test_pages_that_hold_nothing_but_the_same_line_keep_it() -> None:
