@@ -51,7 +51,7 @@ async def _measure(count: int, seed: int, quick: bool) -> dict[str, Any]:
         "benchmark": "readers",
         "measured": began,
         "promises": msgspec.to_builtins(_verdict(shares, paces)),
-        "figures": {"words_in_order": shares, "pace": paces},
+        "figures": {**_summary(paces), "words_in_order": shares, "pace": paces},
         "machine": machine.describe("pypdfium2", "mammoth", "selectolax", "python-calamine"),
     }
 
@@ -99,6 +99,13 @@ async def _paces(folder: Path, seed: int, paragraphs: int) -> dict[str, dict[str
             "peak_mib": max(run["peak_bytes"] for run in runs) / 1024**2,
         }
     return found
+
+
+def _summary(paces: dict[str, dict[str, float]]) -> dict[str, float]:
+    """What the page of benchmarks shows."""
+    megabytes = {f"{name}_megabytes_per_cpu_s": round(paces[name]["megabytes_per_cpu_s"], 2) for name in paces}
+    peak = max(pace["peak_mib"] for pace in paces.values())
+    return {"pdf_pages_per_cpu_s": round(paces["pdf"]["pages_per_cpu_s"]), **megabytes, "reader_peak_mib": round(peak)}
 
 
 def _written(folder: Path, suffix: str, content: bytes) -> Path:
