@@ -26,6 +26,16 @@ _FORMS: Final = {
     12: "<d",
 }
 _MOST_KEYS: Final = 10_000
+_UNREADABLE: Final = (
+    OSError,
+    struct.error,
+    KeyError,
+    ValueError,
+    OverflowError,
+    ZeroDivisionError,
+    RecursionError,
+)
+"""What reading a file raises that is no GGUF, or is cut off or damaged."""
 _LONGEST_TEXT_BYTES: Final = 1000
 """A chat template is no fact about a file."""
 _MOST_STRING_BYTES: Final = 2**26
@@ -56,14 +66,14 @@ def file_type(path: Path) -> int | None:
     try:
         with path.open("rb") as file:
             return _find_file_type(file)
-    except (OSError, struct.error, KeyError, ValueError):
+    except _UNREADABLE:
         return None
 
 
 def metadata(path: Path) -> dict[str, str | int | float | bool]:
     """All that the header says in a number or a short text; what could be read of it before it made no sense."""
     found: dict[str, str | int | float | bool] = {}
-    with contextlib.suppress(OSError, struct.error, KeyError, ValueError), path.open("rb") as file:
+    with contextlib.suppress(*_UNREADABLE), path.open("rb") as file:
         _magic, _version, _tensors, count = struct.unpack("<4sIQQ", file.read(24))
         for _ in range(min(count, _MOST_KEYS)):
             name, kind = _text(file).decode("utf-8", "replace"), _number(file, "<I")
@@ -81,7 +91,7 @@ def metadata(path: Path) -> dict[str, str | int | float | bool]:
 def arrays(path: Path) -> dict[str, tuple[int, int | float | None]]:
     """Each array's length and first number (None for an array of texts): a vocabulary, the heads of each layer."""
     found: dict[str, tuple[int, int | float | None]] = {}
-    with contextlib.suppress(OSError, struct.error, KeyError, ValueError), path.open("rb") as file:
+    with contextlib.suppress(*_UNREADABLE), path.open("rb") as file:
         _magic, _version, _tensors, count = struct.unpack("<4sIQQ", file.read(24))
         for _ in range(min(count, _MOST_KEYS)):
             name, kind, start = _text(file).decode("utf-8", "replace"), _number(file, "<I"), file.tell()
@@ -96,7 +106,7 @@ def arrays(path: Path) -> dict[str, tuple[int, int | float | None]]:
 def number_lists(path: Path) -> dict[str, list[int | float]]:
     """Each array of numbers that is not too long, as the heads of each layer."""
     found: dict[str, list[int | float]] = {}
-    with contextlib.suppress(OSError, struct.error, KeyError, ValueError), path.open("rb") as file:
+    with contextlib.suppress(*_UNREADABLE), path.open("rb") as file:
         for name, kind in _pairs(file):
             if kind != _ARRAY:
                 _skip(file, kind)
@@ -122,7 +132,7 @@ def tensors(path: Path) -> Tensors | None:
                 _skip(file, kind)
             ends = [_tensor_end(file) for _ in range(min(count, _MOST_TENSORS))]
             header_bytes = file.tell()
-    except (OSError, struct.error, KeyError, ValueError, ZeroDivisionError):
+    except _UNREADABLE:
         return None
     data_start = -(-header_bytes // alignment) * alignment
     return Tensors(count, data_start + max(ends) if ends else header_bytes)
