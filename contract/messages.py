@@ -258,6 +258,7 @@ class WorkerAnnouncement(msgspec.Struct, frozen=True, kw_only=True):
     context_tokens: int
     max_prompt_bytes: int
     leaving: bool = False
+    clock_skew_s: Annotated[float, Meta(description="How far its clock is ahead of the bus's, in seconds.")] = 0.0
     error: Annotated[str, Meta(description="Why it can't store results now; empty while it can.")] = ""
     tuning: Tuning | None = None
     """None where the model needs none."""

@@ -138,12 +138,14 @@ async def serve_jobs(
 ) -> None:
     """Connect, then pull and announce until cancelled. One loop that ends, ends the others; raises what ended it."""
     await bus.connect(loaded, ROLE, on_reconnect=worker.consumer.forget_pulls)
+    await bus.clock.measure()
     await bus.subscribe(topology.CANCEL_SUBJECTS, worker.consumer.cancel)
     await bus.subscribe(topology.ROLL_CALL_SUBJECT, heartbeat.answer_roll_call)
     loops = [
         asyncio.create_task(worker.consumer.run(), name="pull jobs"),
         asyncio.create_task(heartbeat.run(), name="announce"),
         asyncio.create_task(bus.watch(), name="watch the bus"),
+        asyncio.create_task(bus.clock.keep_measuring(), name="measure the bus's clock"),
     ]
     # No TaskGroup: it cancels once only, and nats-py passes over a cancellation that comes while it flushes.
     try:

@@ -99,6 +99,7 @@ def background_work(services: Services) -> Iterator[tuple[str, Coroutine[Any, An
     """Names and coroutines that run while requests are served; the connection to the bus comes first."""
     yield "connect to the bus", connect(services)
     yield "watch the bus", services.bus.watch()
+    yield "measure the bus's clock", services.bus.clock.keep_measuring()
     yield "count queue slots", services.quota.keep_counting()
     if services.tokens:
         yield "read tokens", keep_up(services.tokens, services.keyring)

@@ -16,6 +16,7 @@ from nats.js.api import Header
 
 from contract import tls, topology
 from contract.bus.bucket import Bucket
+from contract.bus.clock import BusClock
 from contract.bus.nats_errors import NO_MESSAGE, translated_errors
 from contract.bus.stream_info import decode_page
 from contract.errors import (
@@ -134,6 +135,7 @@ class Bus:
     def __init__(self) -> None:
         self.client = _Client()
         self._last_error = ""
+        self.clock = BusClock(self.request)
         self.js = JetStreamContext(self.client, timeout=REQUEST_TIMEOUT_S)
         self.results = Bucket(self.js, self.request, topology.RESULTS_BUCKET)
         self.starts = Bucket(self.js, self.request, topology.STARTS_BUCKET)

@@ -72,7 +72,7 @@ class Consumer:
     def oldest_waiting_s(self) -> float:
         """Age in seconds of the oldest job that is held and not started; 0 if there is none."""
         waiting = [job.accepted_s for job in self._held.values() if not job.is_started]
-        return max(time.time() - min(waiting), 0.0) if waiting else 0.0
+        return self._bus.clock.age_s(min(waiting)) if waiting else 0.0
 
     @property
     def started(self) -> list[str]:

@@ -66,6 +66,7 @@ class Heartbeat:
             context_tokens=self.engine.context_tokens,
             max_prompt_bytes=self.engine.max_prompt_bytes,
             leaving=leaving,
+            clock_skew_s=round(self._bus.clock.skew_s, 3),
             error=self._worker.error,
             tuning=self._tuning(),
         )

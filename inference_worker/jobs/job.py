@@ -25,7 +25,7 @@ class Job:
         self.body = message.data
         self.headers = dict(message.headers or {})
         self.accepted_s = message.metadata.timestamp.timestamp()
-        """When the stream stored it, by the wall clock; after a restore, the time of the restore."""
+        """When the stream stored it, by the bus's clock; after a restore, the time of the restore."""
         self.stream_seq = message.metadata.sequence.stream
         self.is_redelivered = message.metadata.num_delivered > 1
         self.query: Query | None = None

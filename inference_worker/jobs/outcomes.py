@@ -1,6 +1,5 @@
 """How a job ends: the result to store and, where a replay may help, the dead letter to keep. Pure: touches no bus."""
 
-import time
 from typing import Any, Final
 
 import msgspec
@@ -30,8 +29,8 @@ class Outcome(msgspec.Struct, frozen=True):
         return self.result.backend if isinstance(self.result, Answer) else self.result.code
 
 
-def answered(job: Job, name: JobName, completion: Completion, model: str, started_s: float) -> Outcome:
-    """The engine's completion as an answer; `started_s` is when the engine got the job, by the wall clock."""
+def answered(job: Job, name: JobName, completion: Completion, model: str, started_s: float, ended_s: float) -> Outcome:
+    """The engine's completion as an answer; when the engine got the job and when it was done, by the bus's clock."""
     return Outcome(
         Answer(
             id=name.job_id,
@@ -44,7 +43,7 @@ def answered(job: Job, name: JobName, completion: Completion, model: str, starte
                 queued_ms=_ms(started_s - job.accepted_s),
                 prefill_ms=round(completion.prefill_ms, 1),
                 decode_ms=round(completion.decode_ms, 1),
-                total_ms=_ms(time.time() - job.accepted_s),
+                total_ms=_ms(ended_s - job.accepted_s),
             ),
             body_sha256=body_hash(job.body),
             cache_key=completion.cache_key or UNSET,

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -141,7 +140,7 @@ class Worker:
         else:
             outcome = Outcome(stored)
             if not job.is_redelivered:
-                _count_ended_outside(job, stored)
+                self._count_ended_outside(job, stored)
         await self._leave(job, name, outcome)
 
     async def _leave(self, job: Job, name: JobName, outcome: Outcome) -> None:
@@ -149,7 +148,7 @@ class Worker:
         with self._tracer.span("reply", job.trace):
             await self._outbox.reply(name, outcome.result)
             await (job.terminate() if outcome.dead_letter else job.ack())
-        log.info("job ended", outcome=outcome.label, age_s=round(time.time() - job.accepted_s, 3))
+        log.info("job ended", outcome=outcome.label, age_s=round(self._bus.clock.age_s(job.accepted_s), 3))
         try:
             await self._starts.forget(name)
         except BusError as error:
@@ -206,7 +205,7 @@ class Worker:
         job.is_started = True
         attempt = await self._starts.add(name)
         metrics.STARTED.inc()
-        started_s = time.time()
+        started_s = self._bus.clock.now_s()
         metrics.QUEUE_WAIT.observe(max(started_s - job.accepted_s, 0))
         self._tracer.record("wait in the queue", job.trace, job.accepted_s, started_s)
         try:
@@ -219,7 +218,7 @@ class Worker:
 
     async def _generate(self, job: Job, name: JobName, query: Query, attempt: int) -> Outcome:
         """Run the engine within the deadline; raises EngineError while there are attempts left."""
-        started_s = time.time()
+        started_s = self._bus.clock.now_s()
         left_s = self._left_s(job, query)
         within = msgspec.structs.replace(query, deadline_s=left_s)
         generation = asyncio.ensure_future(self._consume(job, name, within, attempt))
@@ -242,7 +241,9 @@ class Worker:
                 raise
             return outcomes.failed(job, name, "cancelled", "The job was cancelled.", attempts=attempt)
         self._note(job, name, completion, started_s)
-        return outcomes.answered(job, name, completion, completion.model or self._engine.model_name, started_s)
+        return outcomes.answered(
+            job, name, completion, completion.model or self._engine.model_name, started_s, self._bus.clock.now_s()
+        )
 
     async def _consume(self, job: Job, name: JobName, query: Query, attempt: int) -> Completion:
         """Pass pieces on as they come; the completion."""
@@ -255,14 +256,14 @@ class Worker:
                     await self._outbox.stream(name, TokenEvent(attempt, index, "", event.found))
                     continue
                 if not index:
-                    metrics.FIRST_TOKEN.observe(max(time.time() - job.accepted_s, 0))
+                    metrics.FIRST_TOKEN.observe(self._bus.clock.age_s(job.accepted_s))
                 await self._outbox.stream(name, TokenEvent(attempt, index, event.text))
                 index += 1
         raise EngineError("The engine ended without a completion.")
 
     def _note(self, job: Job, name: JobName, completion: Completion, started_s: float) -> None:
         """Count what was done, for the metrics, the usage and the trace."""
-        metrics.count_work(completion, max(time.time() - started_s, 0))
+        metrics.count_work(completion, self._bus.clock.age_s(started_s))
         self._count_usage(_owner(name), completion.backend, completion.usage)
         prefilled_s = started_s + completion.prefill_ms / 1000
         decoded_s = prefilled_s + completion.decode_ms / 1000
@@ -308,7 +309,9 @@ class Worker:
 
     async def _count_from(self, job: Job) -> None:
         """A job that a restore brought back is as old as the restore."""
-        if time.time() - job.accepted_s > _MAY_BE_RESTORED_AFTER_S and (mark := await restore_mark.read(self._bus)):
+        if self._bus.clock.age_s(job.accepted_s) > _MAY_BE_RESTORED_AFTER_S and (
+            mark := await restore_mark.read(self._bus)
+        ):
             job.accepted_s = mark.counts_from_s(job.accepted_s, job.stream_seq)
 
     async def _stored(self, name: JobName) -> Result | None:
@@ -317,26 +320,25 @@ class Worker:
 
     def _count(self, job: Job, stored: Result) -> None:
         self.throughput.job_done()
-        age_s = time.time() - job.accepted_s
+        age_s = self._bus.clock.age_s(job.accepted_s)
         if isinstance(stored, Answer):
             metrics.count_answer(stored, age_s)
         else:
             metrics.count_failure(stored.code, job.query, age_s)
+
+    def _count_ended_outside(self, job: Job, stored: Result) -> None:
+        """The ingress ended the job while it waited: its deadline passed, or it was cancelled."""
+        if isinstance(stored, Failure):
+            with contextlib.suppress(BadMessageError, NewerVersionError):
+                job.query = decode_query(job.body)
+            metrics.count_failure(stored.code, job.query, self._bus.clock.age_s(job.accepted_s))
 
     def _deadline_s(self, query: Query) -> float:
         return min(query.deadline_s or self._settings.job_deadline_s, self._settings.job_deadline_s)
 
     def _left_s(self, job: Job, query: Query) -> float:
         """Seconds until the job's deadline, counted from the stream's acceptance; 0 when it has passed."""
-        return max(job.accepted_s + self._deadline_s(query) - time.time(), 0)
-
-
-def _count_ended_outside(job: Job, stored: Result) -> None:
-    """The ingress ended the job while it waited: its deadline passed, or it was cancelled."""
-    if isinstance(stored, Failure):
-        with contextlib.suppress(BadMessageError, NewerVersionError):
-            job.query = decode_query(job.body)
-        metrics.count_failure(stored.code, job.query, time.time() - job.accepted_s)
+        return max(job.accepted_s + self._deadline_s(query) - self._bus.clock.now_s(), 0)
 
 
 def _owner(name: JobName) -> str:

@@ -184,7 +184,7 @@ class Admission:
     async def queue_state(self) -> QueueState:
         """The queue's state now; raises BusError."""
         self._queue = await self._bus.queue_state()
-        metrics.show_queue(self._queue, sum(worker.busy for worker in self._fleet.live()))
+        metrics.show_queue(self._queue, sum(worker.busy for worker in self._fleet.live()), self._bus.clock.now_s())
         return self._queue
 
     async def _accepted_before(self, job: JobName, sha256: str) -> Admitted | None:

@@ -1,7 +1,5 @@
 """What the ingress shows to Prometheus. Names that operators already have dashboards on are kept."""
 
-import time
-
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, generate_latest
 
 from contract.bus import QueueState
@@ -37,13 +35,13 @@ def exposition() -> bytes:
     return generate_latest()
 
 
-def show_queue(queue: QueueState, working: int) -> None:
-    """Set the queue's gauges; `working` is how many of its jobs the workers are answering."""
+def show_queue(queue: QueueState, working: int, now_s: float) -> None:
+    """Set the queue's gauges; `working` is how many of its jobs workers are answering, `now_s` the bus's time."""
     QUEUE_LENGTH.set(queue.depth)
     QUEUE_CAPACITY.set(queue.capacity)
     JOBS_RUNNING.set(queue.running)
     INFERENCE_QUEUE.set(max(queue.depth - working, 0))
-    OLDEST_JOB.set(0 if queue.oldest_s is None else max(time.time() - queue.oldest_s, 0))
+    OLDEST_JOB.set(0 if queue.oldest_s is None else max(now_s - queue.oldest_s, 0))
     STUCK.set(queue.stuck)
 
 

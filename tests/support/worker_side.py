@@ -24,6 +24,7 @@ async def working(
     bus = Bus()
     worker = Worker(bus, engine, WorkerSettings(engine="echo", **settings), count_usage=count_usage)
     await bus.connect(server.settings_for("worker"), "worker", on_reconnect=worker.consumer.forget_pulls)
+    await bus.clock.measure()
     await bus.subscribe(topology.CANCEL_SUBJECTS, worker.consumer.cancel)
     running = asyncio.create_task(worker.consumer.run())
     try:

@@ -355,7 +355,7 @@ async def test_a_message_under_a_bad_name_is_buried_and_has_no_result(
 async def test_a_newer_message_is_given_back_and_not_counted_as_an_attempt(server: RunningServer, admin: Bus) -> None:
     engine, job = Noting(), new_job()
     async with working(server, engine, max_attempts=1):
-        await admin.publish_job(job, b'{"v":2,"question":"Who?"}', {})
+        await admin.publish_job(job, b'{"v":99,"question":"Who?"}', {})
 
         async def came_often() -> bool:
             info = await admin.js.consumer_info(topology.JOBS_STREAM, topology.WORKER_DURABLE)
@@ -385,6 +385,21 @@ async def test_a_prompt_that_does_not_fit_is_a_failure_with_both_sizes_and_no_de
     assert not failure.dead_letter
     assert len(engine.asked) == 1
     assert await dead_letters(admin) == {}
+
+
+@pytest.mark.parametrize("ahead_s", [300.0, -300.0])
+async def test_a_worker_whose_clock_is_off_counts_deadlines_by_the_bus_s_clock(
+    server: RunningServer, admin: Bus, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    true_s = time.time
+    monkeypatch.setattr(time, "time", lambda: true_s() + ahead_s)
+    async with working(server, EchoEngine(2), job_deadline_s=60.0):
+        result = await result_of(admin, await publish(admin))
+        assert isinstance(result, Answer)
+        assert 0 <= result.timings.queued_ms <= result.timings.total_ms < 60_000
+    async with working(server, Gated()):
+        job = await publish(admin, "slow", deadline_s=0.2)
+        assert failure_of(await result_of(admin, job)).code == "deadline-exceeded"
 
 
 async def test_a_running_job_ends_at_its_deadline(server: RunningServer, admin: Bus) -> None:

@@ -123,11 +123,13 @@ def test_redactions_are_counted_by_kind() -> None:
 
 def test_the_queue_s_gauges_tell_waiting_stuck_and_age(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1000.0)
-    show_queue(QueueState(depth=9, capacity=10, running=4, delivered_seq=4, pending=3, oldest_s=940.0), working=2)
+    show_queue(
+        QueueState(depth=9, capacity=10, running=4, delivered_seq=4, pending=3, oldest_s=940.0), working=2, now_s=1000.0
+    )
     shown = ("docqa_job_queue_length", "docqa_jobs_running", "goblin_docqa_inference_queue_length")
     assert [value(name) for name in shown] == [9, 4, 7]
     assert (value("docqa_stuck_messages"), value("docqa_oldest_job_age_seconds")) == (2, 60)
-    show_queue(QueueState(depth=0, capacity=10, running=0, delivered_seq=9), working=2)
+    show_queue(QueueState(depth=0, capacity=10, running=0, delivered_seq=9), working=2, now_s=1000.0)
     assert [value(name) for name in shown] == [0, 0, 0]
     assert (value("docqa_stuck_messages"), value("docqa_oldest_job_age_seconds")) == (0, 0)
 
