@@ -178,7 +178,7 @@ def ask(tool: Tool, reply: type[M], environment: Mapping[str, str], *arguments: 
         command(tool, *arguments), env=dict(environment), input=given, capture_output=True, check=False
     )
     try:
-        message = decode(done.stdout)
+        message = decode(done.stdout.strip().rpartition(b"\n")[2])
     except (msgspec.DecodeError, UnicodeDecodeError):
         words = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise DocQAError(words or f"The tool {tool} exited without a reply.") from None

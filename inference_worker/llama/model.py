@@ -414,7 +414,7 @@ def _load_weights(path: Path, options: RunOptions, *, vocabulary_only: bool = Fa
     _last_errors.clear()
     weights = lc.llama_model_load_from_file(bytes(path), params)
     if not weights:
-        why = _last_errors[0].rstrip(".") if _last_errors else "the log says why"
+        why = _last_errors[0].rpartition("error loading model: ")[2].rstrip(".") if _last_errors else "the log says why"
         raise SettingsError(f"MODEL_NAME: llama.cpp can't load {path}: {why}. Name another model.")
     return weights
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from contract import settings
+from contract.runtime import logs
 from contract.worker_tools import ModelsListed
 from inference_worker.llama.model import library_version
 from inference_worker.model_files.locate import bundled_model, locate_model
@@ -21,6 +22,7 @@ from inference_worker.tools.report import reply
 
 def main() -> int:
     """Exit status 2 with a sentence when a setting can't be used."""
+    logs.configure("development", "list-models")  # stdout is for the reply
     return reply(lambda: ModelsListed(models=described(os.environ)))
 
 

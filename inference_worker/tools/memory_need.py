@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from contract import settings
+from contract.runtime import logs
 from contract.runtime.resources import available_cores, free_bytes
 from contract.worker_tools import MemoryNeed
 from inference_worker.llama.kv_size import Shape, row_tokens
@@ -39,6 +40,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m inference_worker.tools.memory_need", description=__doc__)
     parser.add_argument("--free-bytes", type=int, help="memory that the worker may count on [default: what is free]")
     arguments = parser.parse_args()
+    logs.configure("development", "memory-need")  # stdout is for the reply
     return reply(lambda: _checked(settings.load(WorkerSettings, os.environ), arguments.free_bytes or free_bytes()))
 
 
