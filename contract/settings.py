@@ -168,6 +168,7 @@ KNOWN_NAMES = frozenset(
         "DOCQA_NATS_PORT",
         "DOCQA_NATS_PUBLIC_URL",
         "DOCQA_NATS_URL",
+        "DOCQA_OCR",
         "DOCQA_PORT",
         "DOCQA_PREFIX_CACHE_MB",
         "DOCQA_PROXY_ALLOW_HTTP",

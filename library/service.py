@@ -1,6 +1,7 @@
 """The library as a whole: store, search, imports, erasures and answers, from its start to its end."""
 
 import asyncio
+import functools
 import time
 from typing import Final
 
@@ -25,7 +26,7 @@ from library.imports.pace import Pace
 from library.imports.pool import Preparation
 from library.imports.prepare import rules_of
 from library.notices import Notices
-from library.readers import Limits, read_file
+from library.readers import Limits, installed, read_file
 from library.search.meaning import Meaning
 from library.search.search import Search
 from library.settings import LibrarySettings
@@ -44,7 +45,7 @@ class Library:
     """Opens all of it; `run` works until it is cancelled, `close` leaves nothing behind."""
 
     def __init__(
-        self, settings: LibrarySettings, bus: Bus, embedder: Embedder | None = None, read: Read = read_file
+        self, settings: LibrarySettings, bus: Bus, embedder: Embedder | None = None, read: Read | None = None
     ) -> None:
         """Raises SettingsError for rules of redaction or a store that can't be used. Needs a running loop."""
         rules_of(settings)
@@ -63,7 +64,7 @@ class Library:
             self._preparation,
             keep_originals=settings.keep_originals,
             limits=Limits(),
-            read=read,
+            read=read or functools.partial(read_file, programs=installed(settings.ocr)),
             on_stored=self._on_stored,
         )
         self._asked: set[asyncio.Task[None]] = set()

@@ -8,6 +8,7 @@ from msgspec import Meta, field
 from contract.embedding import DEFAULT
 from contract.library_messages import LIBRARY_FOLDER
 from contract.settings import Secret, ServiceSettings, default_data_dir
+from library.readers import Ocr
 
 
 class LibrarySettings(ServiceSettings, frozen=True, kw_only=True):
@@ -21,6 +22,7 @@ class LibrarySettings(ServiceSettings, frozen=True, kw_only=True):
     keep_originals: bool = field(default=True, name="DOCQA_KEEP_ORIGINALS")
     versions_keep_days: Annotated[float, Meta(ge=0, le=36_500)] = field(default=30.0, name="DOCQA_VERSIONS_KEEP_DAYS")
     embedding_model: str = field(default=DEFAULT, name="DOCQA_EMBEDDING_MODEL")
+    ocr: Ocr = field(default="auto", name="DOCQA_OCR")
     token: Secret | None = field(default=None, name="DOCQA_TOKEN")
     tokens: Path | None = field(default=None, name="DOCQA_TOKENS")
 

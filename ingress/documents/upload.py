@@ -8,14 +8,11 @@ from urllib.parse import unquote
 import msgspec
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from contract.library_messages import MAX_NAME_CHARS
+from contract.document_name import document_name
 from ingress.problems import Problem
 
 FIELD: Final = "file"
 _MAX_FIELDS: Final = 16
-_UNNAMED: Final = "document"
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
-"""Control characters, and those that turn the direction of what follows: a name is shown on terminals and pages."""
 _EXTENDED: Final = re.compile(r"filename\*\s*=\s*utf-8''([^;\s]+)", re.IGNORECASE)
 
 
@@ -36,24 +33,11 @@ async def receive(headers: dict[str, str], body: AsyncIterator[bytes]) -> Upload
     return Upload(_name_of(disposition), media_type, body)
 
 
-def clean_name(name: str) -> str:
-    """A name that can be shown: the last part of a path, on one line, of bounded length; never empty."""
-    name = _CONTROL.sub(" ", name.replace("\\", "/").rstrip("/").rpartition("/")[2]).strip()
-    if name in ("", ".", ".."):
-        return _UNNAMED
-    if len(name) <= MAX_NAME_CHARS:
-        return name
-    # The ending says the most about a long name.
-    stem, dot, ending = name.rpartition(".")
-    kept = f"{dot}{ending}" if stem and len(ending) <= 10 else ""
-    return name[: MAX_NAME_CHARS - len(kept)] + kept
-
-
 async def _from_form(boundary: str, body: AsyncIterator[bytes]) -> Upload:
     events = _events(boundary, body)
     async for event in events:
         if isinstance(event, MultipartSegment) and event.name == FIELD:
-            return Upload(clean_name(event.filename or ""), event.content_type or "", _payload(events))
+            return Upload(document_name(event.filename or ""), event.content_type or "", _payload(events))
     raise _bad_form(
         f"The form has no field `{FIELD}` with a file in it: send one, as `curl -F {FIELD}=@lease.pdf` does."
     )
@@ -85,9 +69,9 @@ async def _events(boundary: str, body: AsyncIterator[bytes]) -> AsyncGenerator[M
 def _name_of(disposition: str) -> str:
     """The name in a Content-Disposition; RFC 8187's form counts before the plain one."""
     if extended := _EXTENDED.search(disposition):
-        return clean_name(unquote(extended[1], errors="replace"))
+        return document_name(unquote(extended[1], errors="replace"))
     _, options = parse_options_header(disposition)
-    return clean_name(options.get("filename", ""))
+    return document_name(options.get("filename", ""))
 
 
 def _bad_form(detail: str) -> Problem:

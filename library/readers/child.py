@@ -112,7 +112,7 @@ def main(argument: str) -> int:
 
 def _read(order: Order, pipe: BinaryIO) -> None:
     source = open_source(sys.stdin.fileno(), order.name, order.media_type, order.tesseract)
-    kind = recognise(source)
+    kind = _recognised(source)
     read = reader_of(kind)  # imported from files, so before they are out of reach
     held = _shut_in(order)
     canvas = Canvas(order.limits, _progress(pipe))
@@ -147,6 +147,17 @@ def _shut_in(order: Order) -> list[str]:
     if order.tesseract:
         return sandbox.enter_for_program(order.parent, (*sandbox.PROGRAMS, Path(order.tesseract).parent))
     return sandbox.enter(order.parent)
+
+
+def _recognised(source: Source) -> Format:
+    try:
+        return recognise(source)
+    except (ReadingFailed, MemoryError, RecursionError):
+        raise
+    except Exception as error:
+        raise ReadingFailed(
+            "damaged", f"The file is damaged or cut off ({type(error).__name__}): send it again, or save it anew."
+        ) from error
 
 
 def _guarded(read: Reader, source: Source, canvas: Canvas, kind: Format) -> list[Enclosed]:

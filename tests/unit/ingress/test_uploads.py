@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from contract.library_messages import MAX_NAME_CHARS
+from contract.document_name import MAX_NAME_CHARS, document_name
 from ingress.documents.spool import Spool
-from ingress.documents.upload import Upload, clean_name, receive
+from ingress.documents.upload import Upload, receive
 from ingress.problems import Problem
 
 FORM = {"content-type": "multipart/form-data; boundary=xx"}
@@ -81,11 +81,11 @@ async def test_a_form_without_one_file_is_refused_with_the_way_out(body: bytes, 
     ],
 )
 def test_a_name_is_the_last_part_of_a_path_on_one_line(given: str, name: str) -> None:
-    assert clean_name(given) == name
+    assert document_name(given) == name
 
 
 def test_a_long_name_keeps_its_ending() -> None:
-    name = clean_name("a" * 4000 + ".pdf")
+    name = document_name("a" * 4000 + ".pdf")
     assert len(name) == MAX_NAME_CHARS
     assert name.endswith("a.pdf")
 
