@@ -4,7 +4,6 @@ Which passages it may see is the caller's scope. The order is `contract.evidence
 """
 
 import heapq
-import math
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias, cast
 
@@ -21,6 +20,7 @@ from library.store.records import Found, StoredPassage
 from library.store.scope import Scope
 from library.store.sqlite import SqliteStore
 from library.store.terms import indexed, token_of
+from library.store.words import Weights
 
 BY_WORDS: Final = 40
 BY_MEANING: Final = 24
@@ -31,7 +31,7 @@ PASSAGES_EACH: Final = 4
 KEPT_BY_WORDS: Final = 12
 KEPT_BY_MEANING: Final = 12
 _WORDS_WEIGHT: Final = 0.15
-"""What the best passage by BM25 gets on top of its best sentence's score."""
+"""What the best passage by words gets on top of its best sentence's score."""
 _DOCUMENT_WEIGHT: Final = 4.0
 """What a passage gets whose document holds all of the query."""
 
@@ -63,19 +63,6 @@ def narrowed(found: Candidates, documents: dict[str, float]) -> Candidates:
     return found._replace(passages=[one for one in found.passages if one.number in kept])
 
 
-class Rarity:
-    """How rare terms are among the passages of the whole store, from 0 to 1: candidates alone say nothing of it."""
-
-    def __init__(self, passages: int, counts: dict[str, int]) -> None:
-        self._passages = passages
-        self._counts = counts
-
-    def of(self, term: str) -> float:
-        """The logarithm of the inverse share of passages that hold it (as in BM25)."""
-        held = min(self._counts.get(token_of(term), 0), self._passages)
-        return math.log(1 + (self._passages - held + 0.5) / (held + 0.5)) / math.log(2 + 2 * self._passages)
-
-
 class Search:
     """Searches one store; with an embedder also by meaning. Safe in any thread."""
 
@@ -92,20 +79,20 @@ class Search:
         """The best passages of a scope, best first."""
         terms = list(dict.fromkeys(indexed(query).split()))
         vector = self._embed(query) if self._embed else None
-        found = self._candidates(terms, vector, scope, limit)
+        weights = self._store.weights(terms)
+        found = self._candidates(weights, vector, scope, limit)
         if not found.passages:
             return []
-        rarity = Rarity(*self._store.term_counts(terms))
-        ranked = Ranked(found, rarity)
+        ranked = Ranked(found, weights)
         documents = ranked.documents(query)
-        if more := self._of_best_documents(terms, documents, found, scope):
+        if more := self._of_best_documents(weights, documents, found, scope):
             found = self._with(narrowed(found, documents), more, vector)
-            ranked = Ranked(found, rarity)
+            ranked = Ranked(found, weights)
             documents = ranked.documents(query)
         return ranked.hits(query, documents, limit)
 
-    def _candidates(self, terms: list[str], vector: NDArray[np.float32] | None, scope: Scope, limit: int) -> Candidates:
-        by_words = self._store.find_words(terms, scope, max(BY_WORDS, limit))
+    def _candidates(self, weights: Weights, vector: NDArray[np.float32] | None, scope: Scope, limit: int) -> Candidates:
+        by_words = self._store.find_words(weights, scope, max(BY_WORDS, limit))
         cosines: dict[int, NDArray[np.float32]] = {}
         numbers = [one.passage for one in by_words]
         if self._meaning and vector is not None:
@@ -119,15 +106,12 @@ class Search:
         return [one for one in self._store.load(numbers) if scope.with_hidden or not one.is_hidden]
 
     def _of_best_documents(
-        self, terms: list[str], documents: dict[str, float], found: Candidates, scope: Scope
+        self, weights: Weights, documents: dict[str, float], found: Candidates, scope: Scope
     ) -> list[StoredPassage]:
         """More of the documents that hold most of the query: who is named in one passage pays the rent of another."""
         best = heapq.nlargest(BEST_DOCUMENTS, documents, key=lambda document: documents[document])
         seen = {one.number for one in found.passages}
-        more: list[int] = []
-        for document in best:
-            inside = Scope(documents=(document,), with_hidden=scope.with_hidden)
-            more += [one.passage for one in self._store.find_words(terms, inside, PASSAGES_EACH)]
+        more = self._store.find_in(weights, best, PASSAGES_EACH, with_hidden=scope.with_hidden)
         return self._loaded([number for number in more if number not in seen], scope)
 
     def _with(self, found: Candidates, more: list[StoredPassage], vector: NDArray[np.float32] | None) -> Candidates:
@@ -138,7 +122,7 @@ class Search:
 
 
 def _shares(found: Sequence[Found]) -> dict[int, float]:
-    """BM25 as shares of the best one's."""
+    """As shares of the best one's."""
     most = max((one.score for one in found), default=0.0) or 1.0
     return {one.passage: max(one.score, 0.0) / most for one in found}
 
@@ -146,18 +130,18 @@ def _shares(found: Sequence[Found]) -> dict[int, float]:
 class _Index(SentenceIndex):
     """Weighs terms by how rare they are in the whole store."""
 
-    def __init__(self, text: str, sentences: Sequence[Cut], rarity: Rarity) -> None:
+    def __init__(self, text: str, sentences: Sequence[Cut], weights: Weights) -> None:
         super().__init__(text, sentences)
-        self._store_rarity = rarity
+        self._store_weights = weights
 
     def _rarity(self, term: str) -> float:
-        return self._store_rarity.of(term)
+        return self._store_weights.of(token_of(term))
 
 
 class Ranked:
     """All candidates' sentences as one text, which is what is ranked."""
 
-    def __init__(self, found: Candidates, rarity: Rarity) -> None:
+    def __init__(self, found: Candidates, weights: Weights) -> None:
         self._found = found
         self._owner: list[tuple[StoredPassage, int]] = []
         """For each sentence: its passage, and which of its sentences it is."""
@@ -174,7 +158,7 @@ class Ranked:
                 self._owner.append((passage, index))
             position = base + len(passage.text) + 1
             block += 1 + max((one.block for one in passage.sentences), default=0)
-        self._index = _Index("".join(text), cuts, rarity)
+        self._index = _Index("".join(text), cuts, weights)
 
     def documents(self, query: str) -> dict[str, float]:
         """The share of the query's words, weighted, that each document's candidates hold together, name included."""

@@ -20,6 +20,7 @@ from library.store.records import (
     Usage,
 )
 from library.store.scope import Scope
+from library.store.words import Weights
 
 
 class Store(Protocol):
@@ -79,11 +80,14 @@ class Store(Protocol):
 
     # Finding.
 
-    def find_words(self, terms: list[str], scope: Scope, limit: int) -> list[Found]:
+    def weights(self, terms: list[str]) -> Weights:
+        """How much each of a query's terms counts."""
+
+    def find_words(self, weights: Weights, scope: Scope, limit: int) -> list[Found]:
         """Passages of the scope by their words, best first."""
 
-    def term_counts(self, terms: list[str]) -> tuple[int, dict[str, int]]:
-        """Passages in the whole store, and in how many of them each term is."""
+    def find_in(self, weights: Weights, documents: list[str], each: int, *, with_hidden: bool) -> list[int]:
+        """Of each document, the few passages that hold most of the terms."""
 
     def load(self, numbers: list[int]) -> list[StoredPassage]:
         """Passages with their texts; those that have gone meanwhile are left out."""

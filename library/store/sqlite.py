@@ -15,6 +15,7 @@ from library.store.scope import Scope
 from library.store.terms import fingerprint
 from library.store.tombstones import Tombstones
 from library.store.vectors import Packed, Signs
+from library.store.words import Weights
 
 FILE: Final = "store.db"
 _TRUNCATE_TRIES: Final = 200
@@ -130,13 +131,19 @@ class SqliteStore:
         size = sum(file.stat().st_size for file in self.folder.glob(f"{FILE}*"))
         return Usage(row[0], row[1], row[2], size, row[3])
 
-    def find_words(self, terms: list[str], scope: Scope, limit: int) -> list[Found]:
+    def weights(self, terms: list[str]) -> Weights:
         with self._db.reading() as db:
-            return words.find(db, terms, scope, limit)
+            return words.weights_of(db, list(dict.fromkeys(terms)))
 
-    def term_counts(self, terms: list[str]) -> tuple[int, dict[str, int]]:
+    def find_words(self, weights: Weights, scope: Scope, limit: int) -> list[Found]:
+        # Of a few documents, all that match can be counted.
+        counted = weights.all_counted() if scope.documents else weights
         with self._db.reading() as db:
-            return words.passage_count(db), words.document_counts(db, terms)
+            return words.find(db, counted, scope, limit)
+
+    def find_in(self, weights: Weights, documents: list[str], each: int, *, with_hidden: bool) -> list[int]:
+        with self._db.reading() as db:
+            return words.find_in(db, weights, documents, each, with_hidden=with_hidden)
 
     def load(self, numbers: list[int]) -> list[StoredPassage]:
         with self._db.reading() as db:

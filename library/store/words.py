@@ -1,5 +1,6 @@
 """Finds candidate passages by their words, in a time that does not grow with how common the words are."""
 
+import math
 from typing import Any, Final
 
 import apsw
@@ -11,10 +12,10 @@ from library.store.scope import HIDDEN, VISIBLE, Scope
 from library.store.versions import BLOCK_CHARS, unpack
 
 MAX_TERMS: Final = 32
-_MATCHES: Final = 20_000
+_MATCHES: Final = 30_000
 """About so many passages are scored for one query: the commonest of its words are then left to the ranking."""
 _LEAST_TERMS: Final = 2
-_CONTEXT_WEIGHT: Final = 0.5
+_MATCHES_IN_DOCUMENTS: Final = 1000
 
 
 def document_counts(db: apsw.Connection, terms: list[str]) -> dict[str, int]:
@@ -32,38 +33,83 @@ def passage_count(db: apsw.Connection) -> int:
     return int(query_one(db, "SELECT coalesce(sum(last - first + 1), 0) FROM versions"))
 
 
-def chosen_terms(counts: dict[str, int]) -> list[str]:
-    """The rarest terms, as many as can be scored in a bounded time."""
+class Weights:
+    """How much each term of a query counts: how rare it is among the passages of the whole store, from 0 to 1."""
+
+    def __init__(self, passages: int, counts: dict[str, int], *, is_bounded: bool = True) -> None:
+        self._passages = passages
+        self.counts = counts
+        self.is_bounded = is_bounded
+        """False: also the commonest terms are looked for."""
+
+    def of(self, term: str) -> float:
+        """The logarithm of the inverse share of passages that hold it (as in BM25)."""
+        held = min(self.counts.get(term, 0), self._passages)
+        return math.log(1 + (self._passages - held + 0.5) / (held + 0.5)) / math.log(2 + 2 * self._passages)
+
+    def all_counted(self) -> "Weights":
+        """The same, for a few documents: all of their passages that match can be counted."""
+        return Weights(self._passages, self.counts, is_bounded=False)
+
+
+def weights_of(db: apsw.Connection, terms: list[str]) -> Weights:
+    """For the terms that the store holds at all."""
+    return Weights(passage_count(db), document_counts(db, terms))
+
+
+def chosen_terms(weights: Weights) -> list[str]:
+    """The rarest terms, as many as can be counted in a bounded time."""
     chosen: list[str] = []
     matches = 0
-    for term, count in sorted(counts.items(), key=lambda entry: entry[1]):
+    for term, count in sorted(weights.counts.items(), key=lambda entry: entry[1]):
         matches += count
-        if (len(chosen) >= _LEAST_TERMS and matches > _MATCHES) or len(chosen) == MAX_TERMS:
+        is_enough = weights.is_bounded and len(chosen) >= _LEAST_TERMS and matches > _MATCHES
+        if is_enough or len(chosen) == MAX_TERMS:
             break
         chosen.append(term)
     return chosen
 
 
-def find(db: apsw.Connection, terms: list[str], scope: Scope, limit: int) -> list[Found]:
-    """The passages of a scope that hold any of the terms, by BM25, best first."""
-    counts = document_counts(db, list(dict.fromkeys(terms)))
-    # Of a few documents, all that match can be scored: the scope's own list is short.
-    chosen = sorted(counts, key=lambda term: counts[term])[:MAX_TERMS] if scope.documents else chosen_terms(counts)
+def find(db: apsw.Connection, weights: Weights, scope: Scope, limit: int) -> list[Found]:
+    """The passages of a scope that hold most of the terms by weight, best first.
+
+    Not by FTS5's bm25(): it counts each term's passages anew and reads the length of each passage that matches, which
+    takes several times as long, and passages are about equally long.
+    """
+    chosen = chosen_terms(weights)
     if not chosen or scope.is_empty:
         return []
+    holders = " UNION ALL ".join(["SELECT rowid AS passage, ? AS weight FROM words WHERE words MATCH ?"] * len(chosen))
+    parameters = [part for term in chosen for part in (weights.of(term), _expression(term, scope))]
     rows = query_all(
         db,
-        f"SELECT rowid, -bm25(words, 0.0, {_CONTEXT_WEIGHT}, 1.0) FROM words WHERE words MATCH ?"  # noqa: S608  # a number
-        " ORDER BY rank LIMIT ?",
-        (_expression(chosen, scope), limit),
+        f"SELECT passage, sum(weight) AS held FROM ({holders}) GROUP BY passage ORDER BY held DESC, passage LIMIT ?",  # noqa: S608  # only question marks
+        (*parameters, limit),
     )
     return [Found(row[0], row[1]) for row in rows]
 
 
-def _expression(terms: list[str], scope: Scope) -> str:
+def find_in(db: apsw.Connection, weights: Weights, documents: list[str], each: int, *, with_hidden: bool) -> list[int]:
+    """Of each document, the few passages that hold most of the terms by weight."""
+    scope = Scope(documents=tuple(documents), with_hidden=with_hidden)
+    found = find(db, weights.all_counted(), scope, _MATCHES_IN_DOCUMENTS)
+    ranges = query_all(
+        db,
+        "SELECT v.first, v.last FROM documents d JOIN versions v ON v.ver = d.ver"
+        " WHERE d.id IN (SELECT value FROM json_each(?))",
+        (msgspec.json.encode(documents).decode(),),
+    )
+    return [
+        number
+        for first, last in ranges
+        for number in [one.passage for one in found if first <= one.passage <= last][:each]
+    ]
+
+
+def _expression(term: str, scope: Scope) -> str:
     """In FTS5's language. All that stands in quotes is letters and digits."""
     seen = [VISIBLE, HIDDEN] if scope.with_hidden else [VISIBLE]
-    return f"scope : ({_any(scope.tokens())}) AND scope : ({_any(seen)}) AND {{context body}} : ({_any(terms)})"
+    return f'scope : ({_any(scope.tokens())}) AND scope : ({_any(seen)}) AND {{context body}} : "{term}"'
 
 
 def _any(tokens: list[str]) -> str:
