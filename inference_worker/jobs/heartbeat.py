@@ -79,7 +79,9 @@ class Heartbeat:
         await asyncio.sleep(TICK_S)
         elapsed_s = time.monotonic() - started_s
         self._worker.throughput.tick(
-            elapsed_s if had_work or self._worker.held else 0.0, self.engine.tokens_generated - tokens
+            elapsed_s if had_work or self._worker.held else 0.0,
+            self.engine.tokens_generated - tokens,
+            self._worker.busy / self.engine.slots,
         )
         metrics.SLOTS_BUSY.set(self._worker.busy)
         metrics.OLDEST_WAITING.set(self._worker.consumer.oldest_waiting_s())

@@ -1,6 +1,7 @@
 """Publishes a question as a job, or refuses it with a reason. Only the stream decides that the queue is full."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -27,6 +28,7 @@ from contract.runtime.tracing import NO_TRACER, Tracer
 from contract.sanitize import sanitize_apart
 from contract.topology import JobName, derived_id
 from ingress import problems
+from ingress.jobs.promises import LONGEST_S, Promises
 from ingress.jobs.quota import Quota, ShareUsedUpError
 from ingress.jobs.status import stored
 from ingress.jobs.workers import Fleet
@@ -76,6 +78,7 @@ class Admission:
         self._quota = quota
         self._max_body_bytes = max_body_bytes
         self._queue: QueueState | None = None
+        self._promises = Promises()
 
     async def job_for(self, client: str, key: str | None = None) -> JobName:
         """A new job's name; with a key, the same for the same client and key. Raises Problem.
@@ -147,7 +150,7 @@ class Admission:
             with _problems_instead(problems.outcome_unknown(job.job_id, location_of(job.job_id))):
                 return await self._accepted_before(job, sha256)
         except QueueFullError:
-            raise await self._refusal() from None
+            raise await self._refusal(_promise_key(job.client, sha256)) from None
         except MessageTooLargeError:
             # A redaction marker may be longer than the secret that it replaces.
             raise problems.body_too_large(len(body), self._max_body_bytes) from None
@@ -156,6 +159,7 @@ class Admission:
         except OutcomeUnknownError:
             raise problems.outcome_unknown(job.job_id, location_of(job.job_id)) from None
         asked.record.accepted()
+        self._promises.keep(_promise_key(job.client, sha256))
         return Admitted(sha256)
 
     async def _publish(self, asked: Asked, body: bytes, headers: dict[str, str]) -> None:
@@ -175,7 +179,8 @@ class Admission:
         try:
             await self._quota.take(job, share)
         except ShareUsedUpError as error:
-            retry_after_s = self._fleet.retry_after_s(error.slots)
+            # One of its own jobs ends, on average, when as many have ended as there are for each of its own.
+            retry_after_s = self._told_s(job.client, error.slots / max(error.capacity, 1))
             raise problems.share_used_up(error.slots, error.capacity, retry_after_s) from None
         except BusError:
             # Nothing was sent yet, so the outcome is known: not accepted.
@@ -204,16 +209,19 @@ class Admission:
             raise problems.key_reused()
         return result
 
-    async def _refusal(self) -> problems.Problem:
+    def _told_s(self, key: str, share: float = 1.0) -> int:
+        """When to come back; a client of which only a `share` of the places counts waits for its own."""
+        pace = self._fleet.pace * share
+        return self._promises.promise(key, pace, time.monotonic()) if pace else LONGEST_S
+
+    async def _refusal(self, key: str) -> problems.Problem:
         queue = self._queue
         if queue is None:
             try:
                 queue = await self.queue_state()
             except BusError:
                 return problems.bus_unavailable()
-        # The stream has just refused: a depth below the capacity is stale, one above it means a lowered bound.
-        depth = max(queue.capacity, queue.depth)
-        return problems.queue_full(queue.capacity, self._fleet.retry_after_s(depth), bool(self._fleet.live()))
+        return problems.queue_full(queue.capacity, self._told_s(key), bool(self._fleet.live()))
 
 
 @contextlib.contextmanager
@@ -241,3 +249,7 @@ def _headers(sha256: str, trace: str) -> dict[str, str]:
         "Content-Type": "application/json",
         topology.TRACE_HEADER: trace,
     }
+
+
+def _promise_key(client: str, sha256: str) -> str:
+    return f"{client} {sha256}"

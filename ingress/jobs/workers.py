@@ -13,9 +13,6 @@ from contract.messages import WorkerAnnouncement, decode_announcement
 LIVE_S: Final = 15.0
 """A worker that has not announced itself for this long is not counted."""
 
-UNKNOWN_RATE_RETRY_S: Final = 5
-LONGEST_RETRY_S: Final = 60
-
 log = structlog.get_logger(__name__)
 
 
@@ -50,15 +47,14 @@ class Fleet:
             self._live_until_s = min((at_s for at_s, _ in self._announced.values()), default=now_s) + LIVE_S
         return self._live
 
-    def retry_after_s(self, jobs: int) -> int:
-        """Whole seconds until a slot for a new job is likely to be free, with `jobs` waiting or running."""
-        workers = self.live()
-        if not workers:
-            return LONGEST_RETRY_S
-        rate = sum(worker.jobs_per_s for worker in workers)
-        if not rate:
-            return UNKNOWN_RATE_RETRY_S
-        return min(max(math.ceil(jobs / rate), 1), LONGEST_RETRY_S)
+    @property
+    def pace(self) -> float:
+        """Jobs that all live workers together end in a second while all their slots are busy; 0 without a worker.
+
+        Of a worker that has ended none yet, one job a slot and second is assumed: a client that comes back too early
+        costs milliseconds and is told better, one that waits too long loses seconds.
+        """
+        return sum(worker.jobs_per_s or worker.slots for worker in self.live())
 
     def max_prompt_bytes(self) -> int | None:
         """The largest prompt that any live worker might take; None when no worker is known."""

@@ -57,33 +57,16 @@ async def fleet_of(*jobs_per_s: float) -> Fleet:
     return fleet
 
 
-async def test_without_a_worker_retry_after_is_a_minute() -> None:
-    assert Fleet().retry_after_s(10) == 60
+async def test_without_a_worker_there_is_no_pace() -> None:
+    assert Fleet().pace == 0
 
 
-async def test_with_workers_of_unknown_speed_retry_after_is_five_seconds() -> None:
-    assert (await fleet_of(0.0, 0.0)).retry_after_s(10) == 5
+async def test_the_pace_is_that_of_all_live_workers_together() -> None:
+    assert (await fleet_of(2.0, 3.0)).pace == 5
 
 
-@pytest.mark.parametrize(
-    ("jobs", "rates", "seconds"),
-    [
-        (10, [1.0], 10),
-        (10, [4.0], 3),
-        (10, [2.0, 3.0], 2),
-        (10, [0.0, 10.0], 1),
-        (1, [500.0], 1),
-        (0, [1.0], 1),
-        (59, [1.0], 59),
-        (61, [1.0], 60),
-        (10, [0.001], 60),
-        (1_000_000, [0.001], 60),
-    ],
-)
-async def test_retry_after_is_jobs_by_rate_rounded_up_between_a_second_and_a_minute(
-    jobs: int, rates: list[float], seconds: int
-) -> None:
-    assert (await fleet_of(*rates)).retry_after_s(jobs) == seconds
+async def test_of_a_worker_that_ended_no_job_yet_one_a_slot_and_second_is_assumed() -> None:
+    assert (await fleet_of(0.0, 3.0)).pace == 4 + 3
 
 
 async def test_a_worker_is_live_for_fifteen_seconds_after_each_announcement(clock: Clock) -> None:
@@ -96,7 +79,7 @@ async def test_a_worker_is_live_for_fifteen_seconds_after_each_announcement(cloc
     assert [worker.busy for worker in fleet.live()] == [3]
     clock.now_s += 0.001
     assert fleet.live() == []
-    assert fleet.retry_after_s(10) == 60
+    assert fleet.pace == 0
 
 
 async def test_only_the_silent_worker_expires(clock: Clock) -> None:
