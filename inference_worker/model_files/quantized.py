@@ -1,4 +1,4 @@
-"""Where the files that are made of given models are kept, with the choices measured for them.
+"""The folders of converted models, with the tuning's choices for them.
 
 One folder for each given file and release of the library:
 
@@ -23,11 +23,11 @@ from inference_worker.model_files.file_hash import sha256_of
 from inference_worker.model_files.machine import Machine
 
 Make = Callable[[Path, Path, str], None]
-"""Writes a source anew into a target as a quantisation; raises EngineError or OSError."""
+"""Converts a source into a target of a quantization; raises EngineError or OSError."""
 
 
 class ModelFolder:
-    """What is kept of one given file. Nothing half-written is ever found here, whatever was killed."""
+    """The folder of one source file. Whatever is killed, no half-written file is ever found here."""
 
     def __init__(self, root: Path, given: Path, library: str) -> None:
         """`library`: the release that files are made and measured with. Raises OSError when `given` can't be read."""
@@ -45,7 +45,7 @@ class ModelFolder:
         choice.save(chosen, self._choice_file(chosen.machine))
 
     def made(self, quantization: str) -> Path | None:
-        """The file that was made of the given one, when it is there and still what was written."""
+        """The converted file, if it is there and still has the hash that was written."""
         for path in self.path.glob(f"*-as-{quantization}.gguf"):
             with contextlib.suppress(OSError, IndexError):
                 if _sums(path).read_text(encoding="utf-8").split()[0] == sha256_of(path, self._memory_file):
@@ -53,7 +53,7 @@ class ModelFolder:
         return None
 
     def keep_made(self, unfinished: Path, quantization: str) -> Path:
-        """Move a whole file to its place; only with its hash beside it does it count."""
+        """Move a whole file to its place; it counts only with its hash beside it."""
         path = self.path / f"{self._given.stem}-as-{quantization}.gguf"
         with unfinished.open("rb+") as file:
             os.fsync(file.fileno())
@@ -64,8 +64,8 @@ class ModelFolder:
         return path
 
     def make(self, quantization: str, make: Make) -> Path:
-        """The given file as `quantization`, made now when it is not there; raises EngineError or OSError."""
-        with self.claimed() as unfinished:
+        """The source file as `quantization`, converted now if it is not there; raises EngineError or OSError."""
+        with self.locked() as unfinished:
             if found := self.made(quantization):
                 return found
             target = unfinished / f"{quantization}.gguf"
@@ -73,7 +73,7 @@ class ModelFolder:
             return self.keep_made(target, quantization)
 
     @contextlib.contextmanager
-    def claimed(self, *, wait: bool = True) -> Iterator[Path]:
+    def locked(self, *, wait: bool = True) -> Iterator[Path]:
         """Hold the folder for the time of a block; yields a place for unfinished files, empty before and after.
 
         Without `wait` it raises AlreadyRunningError when another process holds it.
@@ -84,7 +84,7 @@ class ModelFolder:
             "wait until it has ended, or stop it."
         )
         with locked(self.path / "lock", busy, wait=wait):
-            # Only the holder writes there: what is found was left by one that was killed.
+            # Only the holder of the lock writes there: what is found was left by a killed process.
             unfinished = self._unfinished
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
@@ -97,7 +97,7 @@ class ModelFolder:
         """Remove what a killed process left half-written, unless one is at work."""
         with contextlib.suppress(AlreadyRunningError, OSError):
             if self._unfinished.exists():
-                with self.claimed(wait=False):
+                with self.locked(wait=False):
                     pass
 
     @property

@@ -42,14 +42,14 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class ModelSnapshots:
-    """The folder. Raises OSError, and DocQAError with a sentence."""
+    """The folder of snapshots. Methods raise OSError, and DocQAError with a sentence."""
 
     def __init__(self, root: Path, on_file: OnFile = lambda what, path: None) -> None:
         self.root = root
         self._on_file = on_file
 
     def all(self) -> list[Snapshot]:
-        """Newest first; a folder without a manifest is none."""
+        """All snapshots, newest first; a folder without a manifest is none."""
         found = (self._read(path) for path in self.root.glob("[0-9]*Z*"))
         return sorted((snapshot for snapshot in found if snapshot), key=lambda one: one.created_s, reverse=True)
 
@@ -72,7 +72,7 @@ class ModelSnapshots:
         return [difference for path, file in kept if (difference := self._difference(path, file))]
 
     def verify_used(self) -> list[str]:
-        """The same of the files in use."""
+        """The same for the files in use."""
         found = []
         for path, files in record.by_path(self.root).items():
             differences = [self._difference(Path(path), file) for file in files]
@@ -101,7 +101,7 @@ class ModelSnapshots:
         return [target for _, target in staged]
 
     def find(self, which: str) -> Snapshot:
-        """By its name, or `latest`; raises DocQAError."""
+        """A snapshot by its name, or `latest`; raises DocQAError."""
         for snapshot in self.all():
             if which in ("latest", snapshot.name):
                 return snapshot

@@ -1,4 +1,4 @@
-"""What the worker shows to Prometheus. Names that operators already have dashboards on are kept.
+"""The worker's Prometheus metrics. Names that operators already have dashboards on are kept.
 
 Two names for one number are counted by one function, so that they can't come apart.
 """
@@ -11,7 +11,7 @@ from contract.messages import Answer, FailureCode, Query, Usage
 from inference_worker.engines.base import Completion, cost_tokens
 
 Size = Literal["small", "large"]
-"""The service level objective speaks of small jobs."""
+"""The service level objective covers small jobs only."""
 SMALL_PROMPT_TOKENS: Final = 512
 """Of a small job's prompt no more than these had to be read; what was in the cache does not count."""
 SMALL_ANSWER_TOKENS: Final = 64
@@ -74,7 +74,7 @@ CACHE_MISSES = Counter("docqa_answer_cache_misses_total", "Questions that were l
 BUDGET_USED = Gauge("docqa_proxy_budget_used_tokens", "Tokens of today's budget for the proxy that are used up.")
 BUDGET_LIMIT = Gauge("docqa_proxy_budget_limit_tokens", "Today's budget for the proxy; 0 without one.")
 
-# Seen from the start: a counter that appears with its first event hides that event from `increase`.
+# Exported from the start: a counter that appears with its first event hides that event from `increase`.
 for _code in get_args(FailureCode):
     FAILURES.labels(_code)
     DEAD_LETTERS.labels(_code)
@@ -90,7 +90,7 @@ def size_of(usage: Usage) -> Size:
 
 
 def expected_size(query: Query) -> Size:
-    """The same for a job that came to no answer, by its text."""
+    """The same for a job without an answer, estimated from its text."""
     prompt_tokens = cost_tokens(query, context_tokens=2**31) - query.max_tokens
     return size_of(Usage(prompt_tokens, query.max_tokens))
 
@@ -110,7 +110,7 @@ def count_failure(code: str, query: Query | None, age_s: float) -> None:
 
 
 def count_step(step_s: float, library_s: float) -> None:
-    """The local model made a step; `library_s` of its seconds passed inside of llama.cpp."""
+    """Count a step of the local model; `library_s` of its seconds were spent inside llama.cpp."""
     STEPS.inc(step_s)
     STEPS_LIBRARY.inc(library_s)
 

@@ -1,4 +1,4 @@
-"""How a tool's process stands to the one that started it and to all others on the machine."""
+"""Ties a tool's process to the one that started it, and lowers its priority below all others."""
 
 import contextlib
 import ctypes
@@ -14,7 +14,7 @@ _FIRST_TO_END: Final = b"1000"
 
 
 def end_with(parent_pid: int) -> None:
-    """Have the kernel end this process when its parent is gone, even by kill -9; 0 names none."""
+    """Have the kernel end this process when its parent ends, even by kill -9; 0: no parent."""
     if parent_pid and sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent_pid:
@@ -22,7 +22,7 @@ def end_with(parent_pid: int) -> None:
 
 
 def yield_to_others() -> None:
-    """Run only on what the processor has left, and be the first to end when memory runs out; as far as is allowed."""
+    """Run only on idle processor time, and be killed first when memory runs out; as far as the system allows."""
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _LOWEST)
     with contextlib.suppress(OSError):

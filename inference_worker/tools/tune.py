@@ -104,7 +104,7 @@ def choose(
     No trial takes longer than `limit_s`.
     """
     space = tuning_space.space(quantizations, machine, amx.checked(RunOptions(), given, folder.path.parent))
-    with folder.claimed(wait=False) as unfinished:
+    with folder.locked(wait=False) as unfinished:
         report(Began(model=given.name, folder=str(folder.path), candidates=quantizations))
         trials = Trials(given, folder, unfinished, limit_s)
         journal = Journal(folder.path / f"measured-{machine.key}.jsonl", trials.measure)

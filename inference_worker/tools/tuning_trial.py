@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def run(trial: Trial) -> Measurement:
-    """Make the candidate's file if it must be, judge what it says, time it. Raises DocQAError or OSError."""
+    """Convert the file if necessary, compare it with the source, time it. Raises DocQAError or OSError."""
     if not trial.file.exists():
         part = trial.file.with_suffix(".part")
         quantize(trial.given, part, trial.candidate.quantization)
@@ -49,7 +49,7 @@ def run(trial: Trial) -> Measurement:
 
 
 def _write_reference(trial: Trial) -> None:
-    """What the given file says, run in the usual way: whichever candidate comes first."""
+    """Write the source file's log probabilities, evaluated with the usual options, whichever candidate comes first."""
     chosen = trial.candidate.options
     options = RunOptions(threads=chosen.threads, gpu_layers=chosen.gpu_layers, extra_buffers=not has_amx())
     with contextlib.closing(Model(trial.given, options, 1, workload.ROW_TOKENS)) as model:

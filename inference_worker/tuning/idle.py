@@ -1,4 +1,4 @@
-"""Tunes the worker's model while nobody asks: a process of low priority, ended as soon as a question comes.
+"""Tunes the worker's model while the worker is idle: in a process of low priority, ended when a question arrives.
 
 Knows when the worker is idle and how far the tuning says it is; what is tried is the tool's own. What was measured
 before a question came is kept, so that the next idle moment goes on from there.
@@ -19,7 +19,7 @@ import structlog
 from contract.messages import Tuning
 
 IDLE_FOR_S: Final = 10.0
-"""So long nobody asks before it begins, or goes on: questions come in groups."""
+"""Seconds without a question before the tuning begins or continues: questions come in groups."""
 _LOOKS_EVERY_S: Final = 0.1
 _LOGS_EVERY: Final = 0.1
 """Of the whole: a line in the log for each tenth."""
@@ -49,7 +49,7 @@ class IdleTuning:
         self._logged = -1.0
 
     async def run(self) -> None:
-        """Returns once what was chosen is run, or kept for the next start, or can't be chosen."""
+        """Returns once the choice is run or kept for the next start, or there is none."""
         while self.state.state in ("waiting", "running"):
             await self._until_idle()
             try:
@@ -83,9 +83,9 @@ class IdleTuning:
             while not following.done() and self._is_idle():
                 await asyncio.wait([following], timeout=_LOOKS_EVERY_S)
         finally:
-            # First, so that the end that is made here is not taken for its own.
+            # First, so that killing the process is not taken for its own end.
             was_interrupted = following.cancel()
-            # All of its session at once: at its priority it would take long to end in an orderly way.
+            # Its whole session at once: at its priority an orderly end would take long.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
@@ -118,4 +118,4 @@ class IdleTuning:
 
     def _fail(self, reason: str) -> None:
         self.state = Tuning(state="failed")
-        log.warning("the model can't be tuned and runs as it is", reason=reason)
+        log.warning("the model can't be tuned; it runs as it is", reason=reason)

@@ -1,4 +1,4 @@
-"""Measurements of a tuning that was broken off, in their order: the next one goes on where it ended.
+"""Measurements of an interrupted tuning, in their order, so that the next one continues where it ended.
 
 A search asks for the same candidates in the same order as long as it gets the same figures. One line of JSON for each
 measurement; a line that was cut off is as if it had not been written.
@@ -39,7 +39,7 @@ class Journal:
         return outcome
 
     def end(self) -> None:
-        """Forget all of it: there is a choice."""
+        """Delete all measurements, once there is a choice."""
         self._path.unlink(missing_ok=True)
 
     def _next(self, candidate: Candidate) -> Measurement | Failed | None:

@@ -1,4 +1,4 @@
-"""Whether one way of running a model is slower than another, or only looked slower in some runs.
+"""Decides whether one way of running a model is slower than another, or only looked slower in some runs.
 
 Knows numbers only. Runs are paired: the n-th of both were made one after the other, so that a neighbour on the machine
 disturbs both alike.
@@ -13,7 +13,7 @@ MARGIN: Final = math.log(1 / 0.95)
 """A difference of less than 5% is not worth choosing by, however certain it is."""
 LEAST_RUNS: Final = 4
 MOST_RUNS: Final = 8
-"""What is not clear after this many pairs is called equal."""
+"""If it is not clear after this many pairs, the two are called equal."""
 _STANDARD_ERRORS: Final = 2.0
 _LEAST_SPREAD: Final = 0.01
 """Runs that agree better than this agree by chance."""

@@ -1,4 +1,4 @@
-"""Whether a file still says what the given one says: the divergence of their next-token distributions over a text.
+"""How much a converted file differs from its source: the divergence of their next-token distributions over a text.
 
 The measure is that of llama.cpp's `perplexity --kl-divergence`: the mean over all positions of
 KL(given ‖ candidate), in nats. Knows nothing of files or speed.
@@ -15,7 +15,7 @@ GATE_KL: Final = 0.02
 Q4_0 (0.33), the fastest, does not: its answers are visibly worse."""
 
 TEXT: Final = (Path(__file__).parent / "quality.txt").read_text(encoding="utf-8")
-"""Prose, a contract, a table, code and other languages: what a quantisation spoils first is the rare."""
+"""Prose, a contract, a table, code and other languages: a quantization damages rare things first."""
 
 MOST_TOKENS: Final = 512
 
@@ -24,12 +24,12 @@ LogProbabilities: TypeAlias = npt.NDArray[np.float16]
 
 
 def log_probabilities(logits: npt.NDArray[np.float32]) -> LogProbabilities:
-    """The normalised logarithms of what `logits` (positions by vocabulary) say."""
+    """Log probabilities from `logits` (positions by vocabulary)."""
     return np.stack([_normalised(row).astype(np.float16) for row in logits])
 
 
 def mean_kl(reference: LogProbabilities, logits: npt.NDArray[np.float32]) -> float:
-    """How far the candidate's `logits` are from the reference, in nats; never negative."""
+    """The mean divergence of the candidate's `logits` from the reference, in nats; never negative."""
     return max(0.0, float(np.mean([_kl(expected, row) for expected, row in zip(reference, logits, strict=True)])))
 
 

@@ -1,4 +1,4 @@
-"""Searches the fastest way to run a model that still says what the given file says.
+"""Searches the fastest way to run a model without changing what it answers.
 
 Greedy: quantisations first, then one option after another on the best one. A full grid would take an hour and find the
 same, since the options hardly depend on each other. A difference counts once it is beyond noise; of equals the one that
@@ -19,14 +19,14 @@ from inference_worker.tuning import noise
 from inference_worker.tuning.trials import Measurement
 
 Measure = Callable[[Candidate], Measurement]
-"""Judges and times one candidate; raises EngineError where it can't."""
+"""Compares one candidate with the source file and times it; raises EngineError where it can't."""
 
 CLOSE: Final = 1.3
 """Candidates within this of the fastest are measured again before one is dropped: single runs err by a tenth."""
 PROMISING: Final = 0.97
 """A change whose first run takes more than this part of the usual time is not run again."""
 MOST_FORMS: Final = 3
-"""As many quantisations are compared in earnest."""
+"""How many quantizations are compared over several runs."""
 
 
 class TuningError(DocQAError):
@@ -55,7 +55,7 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Field:
-    """All candidates that were tried, with what came of them."""
+    """All candidates that were tried, with their results."""
 
     def __init__(self, measure: Measure, gate_kl: float) -> None:
         self._measure = measure
@@ -72,7 +72,7 @@ class Field:
                 entry.fail(str(error))
 
     def refuse(self, candidate: Candidate, reason: str) -> None:
-        """Note a candidate that is not tried at all."""
+        """Record a candidate that is not tried at all."""
         self._entries[candidate] = entry = _Entry(candidate)
         entry.verdict, entry.reason = "no room", reason
 
@@ -90,12 +90,12 @@ class Field:
         return [] if entry.is_out else [speed.mix_s for speed in entry.speeds]
 
     def kl(self, candidate: Candidate) -> float:
-        """How far it is from what the given file says, in nats; infinite where that is not known."""
+        """Its divergence from the source file, in nats; infinite where that is not known."""
         kl = self._entries[candidate].kl
         return math.inf if kl is None else kl
 
     def mark_equal(self, candidates: Iterable[Candidate]) -> None:
-        """Note that these are as fast as each other, as far as can be measured."""
+        """Record that these are equally fast, as far as can be measured."""
         for candidate in candidates:
             self._entries[candidate].is_equal = True
 
@@ -105,7 +105,7 @@ class Field:
         return sorted((each for each in among if not self._entries[each].is_out), key=self.seconds)
 
     def reasons(self) -> str:
-        """Why each that can't be chosen can't be."""
+        """The reason for each candidate that can't be chosen."""
         out = (entry for entry in self._entries.values() if entry.is_out)
         return "; ".join(f"{entry.candidate.quantization}: {entry.reason}" for entry in out)
 
@@ -130,7 +130,7 @@ class _Entry:
 
     @property
     def fastest(self) -> Speed | None:
-        """What else runs on a machine can only make a run slower: the fastest says most about the candidate."""
+        """Other work on the machine can only slow a run down: the fastest run says most about the candidate."""
         return min(self.speeds, key=lambda speed: speed.mix_s, default=None)
 
     @property
@@ -165,7 +165,7 @@ def _verdict(entry: _Entry, chosen: _Entry) -> Verdict:
 
 
 class Search:
-    """One search over a field. `tell` hears of each candidate before it is run, with the part that is done (0 to 1)."""
+    """One search over a field. `tell` gets each candidate before its run, and the share that is done (0 to 1)."""
 
     def __init__(self, field: Field, space: Space, tell: Callable[[Candidate, float], None]) -> None:
         self._field = field
@@ -174,7 +174,7 @@ class Search:
         self._done = 0
 
     def best(self) -> Candidate:
-        """The fastest candidate worth its trouble; raises TuningError when none could be run."""
+        """The fastest candidate, the simplest one of equals; raises TuningError when none could be run."""
         forms = self._close_forms()
         for change in self._space.changes_of_two:
             forms = [self._improved(form, change) for form in forms]
@@ -214,7 +214,7 @@ class Search:
                 given = self._improved(given, change)
 
     def _settled(self, forms: list[Candidate]) -> Candidate:
-        """Of the forms that are as fast as the fastest one, the one that says most exactly what the given file says."""
+        """Of the candidates as fast as the fastest one, the one with the least divergence from the source file."""
         equals = self._equals(forms)
         if not equals:
             raise TuningError(f"No candidate can be used ({self._field.reasons()}).")

@@ -1,4 +1,4 @@
-"""What there is to choose between for a given file on a given machine, and what has no room there.
+"""The candidates for a source file on a machine, and which of them have no room there.
 
 Knows sizes and processors; knows nothing of measuring.
 """
@@ -36,7 +36,7 @@ _STEPS_TOKENS: Final = (128, 512)
 
 
 def candidates(only: Collection[str], without: Collection[str], given: Path, machine: Machine) -> list[str]:
-    """The quantisations to try, the given file first; raises SettingsError for an unknown or an empty choice."""
+    """The quantizations to try, the source file's own first; raises SettingsError for an unknown or an empty choice."""
     for name in (*only, *without):
         if name not in (AS_IS, *_BITS):
             raise SettingsError(f"--only, --without: {name} is not tried; there are {', '.join((AS_IS, *_BITS))}.")
@@ -71,7 +71,7 @@ def space(quantizations: list[str], machine: Machine, usual: RunOptions = USUAL)
 
 
 def no_room(quantization: str, given: Path, folder: Path) -> str:
-    """Why the given file is not turned into `quantization`; empty when there is room for it."""
+    """Why the source file is not converted to `quantization`; empty when there is room for it."""
     if quantization == AS_IS:
         return ""
     bits = _BITS_BY_FILE_TYPE.get(file_type(given), _LEAST_BITS)

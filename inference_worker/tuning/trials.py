@@ -1,4 +1,4 @@
-"""Runs trials, each in a process of its own with a time limit, and keeps the files that they make.
+"""Runs trials, each in a process of its own with a time limit, and keeps the files that they convert.
 
 Knows nothing of what is tried in which order (`search`) or how it is measured (`tools.tuning_trial`).
 """
@@ -25,11 +25,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     candidate: Candidate
     given: Path
     file: Path
-    """The given file as the candidate's quantisation; made of it when it is not there."""
+    """The source file as the candidate's quantization; converted when it is not there."""
     reference: Path
-    """What the given file says to the text of the quality gate; written by the trial that finds it missing."""
+    """The source file's log probabilities over the quality text; written by the trial that finds them missing."""
     judge: bool = True
-    """Compare what it says with the reference, and time it only when it passes the gate."""
+    """Compare it with the reference, and time it only if it passes the quality gate."""
     parent_pid: int = 0
     """The process that this one must not outlive."""
 
@@ -42,7 +42,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What a trial found out; `speed` is missing where the candidate says too different things."""
+    """A trial's result; `speed` is missing where the candidate differs too much from the source file."""
 
     kl: float | None = None
     speed: Speed | None = None
@@ -73,7 +73,7 @@ class Trials:
         self._judged: dict[shipped_kl.Said, float | None] = dict(shipped_kl.of(folder.given_sha256))
 
     def measure(self, candidate: Candidate) -> Measurement:
-        """Judge and time one candidate; raises TrialError with why that could not be done."""
+        """Compare and time one candidate; raises TrialError with the reason where that fails."""
         said_by = _what_is_said_depends_on(candidate)
         known_kl = self._judged.get(said_by)
         if known_kl is not None and known_kl > GATE_KL:
@@ -120,7 +120,7 @@ class Trials:
                 capture_output=True,
                 timeout=self.limit_s,
                 check=False,
-                # The worker runs like this; and threads that spin while they wait would be measured as working.
+                # As the worker runs it; threads that spin while they wait would be measured as working.
                 env={**os.environ, "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"},
             )
         except subprocess.TimeoutExpired:
@@ -128,7 +128,7 @@ class Trials:
         return _read(done)
 
     def _drop(self, quantization: str) -> None:
-        """Make room: the file is large, and nobody wants it."""
+        """Delete a file that is large and was not chosen."""
         if quantization != AS_IS:
             for suffix in (".gguf", ".part"):
                 (self._unfinished / f"{quantization}{suffix}").unlink(missing_ok=True)

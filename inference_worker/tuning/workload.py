@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from inference_worker.llama.model import Model
 
 DOCUMENTS: Final = 4
-"""Of the mix, each with ROWS questions, each with an answer of ANSWER_TOKENS."""
+"""Documents in the mix: ROWS questions each, ANSWER_TOKENS per answer."""
 ANSWER_TOKENS: Final = 32
 ROWS: Final = 8
 DOCUMENT_TOKENS: Final = 640
 QUESTION_TOKENS: Final = 24
 TIMED_STEPS: Final = 12
-"""Of decoding; the rest of an answer is as fast."""
+"""Decode steps that are timed; further ones are as fast."""
 ROW_TOKENS: Final = 768
 """Room for a document, a question and an answer."""
 
@@ -37,7 +37,7 @@ def time_mix(model: "Model", options: RunOptions) -> Speed:
     text = model.tokenize(TEXT, parse_special=False)
     tokens = (text * (1 + ROW_TOKENS // len(text)))[:ROW_TOKENS]
     seconds_of = _stopwatch(options)
-    # In use, a document is read while other rows hold others: where rows share their cells, that costs.
+    # In use, a document is prefilled while other rows hold others; with a unified KV cache that costs time.
     _read(model, 0, tokens, 0, DOCUMENT_TOKENS // 4)
     _share(model, DOCUMENT_TOKENS // 4)
     model.forget(0)
@@ -56,7 +56,7 @@ def time_mix(model: "Model", options: RunOptions) -> Speed:
 
 
 def _stopwatch(options: RunOptions) -> Callable[[Callable[[], None]], float]:
-    """Measures what a piece of work takes when nothing else runs on the machine.
+    """Estimates how long a piece of work takes when nothing else runs on the machine.
 
     CPU time shared by the threads: beside a test run the same work took from 9 to 18 seconds by the clock on the wall,
     and from 2.4 to 2.6 by this one. What a GPU does only the wall's clock sees.
@@ -80,7 +80,7 @@ def _read(model: "Model", row: int, tokens: list[int], start: int, end: int) -> 
 
 
 def _share(model: "Model", length: int) -> None:
-    """Give all rows what the first one holds, as the engine does for queries on one document."""
+    """Copy the first row into all others, as the engine does for queries on one document."""
     saved = model.save(0)
     for row in range(1, ROWS):
         model.forget(row)

@@ -43,7 +43,7 @@ def test_the_gate_holds_the_form_that_says_the_same_and_drops_the_one_that_does_
     shipped = shipped_kl.of(folder.given_sha256)
     monkeypatch.setattr(shipped_kl, "of", lambda given_sha256: {})
     before = hashlib.sha256(GIVEN.read_bytes()).hexdigest()
-    with folder.claimed() as unfinished:
+    with folder.locked() as unfinished:
         trials = Trials(GIVEN, folder, unfinished)
         # Whichever comes first, it is compared with the given file.
         near, far, given = (trials.measure(candidate(name)) for name in ("q8_0", "q4_0", AS_IS))
@@ -139,5 +139,5 @@ def until_written(unfinished: Path, tuning: "subprocess.Popen[bytes]") -> None:
 
 def until_unlocked(folder: ModelFolder) -> None:
     """The trial's process ends with its parent, a moment later; it holds no lock, so only its file tells."""
-    with folder.claimed():
+    with folder.locked():
         pass

@@ -76,7 +76,7 @@ def test_what_a_killed_process_left_is_cleared_away(folder: ModelFolder) -> None
 
 
 def test_what_a_living_process_writes_is_let_be(folder: ModelFolder, tmp_path: Path, given: Path) -> None:
-    with folder.claimed() as unfinished:
+    with folder.locked() as unfinished:
         (unfinished / "q8_0.part").write_bytes(b"GGU")
         ModelFolder(tmp_path / "cache", given, "1.0").clear_leftovers()
         assert (unfinished / "q8_0.part").exists()
@@ -84,9 +84,9 @@ def test_what_a_living_process_writes_is_let_be(folder: ModelFolder, tmp_path: P
 
 def test_a_second_tuning_of_the_same_model_is_refused(folder: ModelFolder) -> None:
     with (
-        folder.claimed(),
+        folder.locked(),
         pytest.raises(AlreadyRunningError, match="wait until it has ended"),
-        folder.claimed(wait=False),
+        folder.locked(wait=False),
     ):
         pass
 
