@@ -76,6 +76,8 @@ class LlamaEngine:
 
     @property
     def blocker(self) -> str | None:
+        if self._steps.has_died:
+            return "The thread that runs the model has ended."
         if changed := self._model.files.changed:
             return f"The model's file {changed.name} was written to while it runs."
         return None

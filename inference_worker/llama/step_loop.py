@@ -80,7 +80,7 @@ class StepLoop:
         self._tickets: dict[Sequence[Sampler], Ticket] = {}
         self._inbox: SimpleQueue[Ticket | None] = SimpleQueue()
         self._lock = threading.Lock()
-        self._stopped = False
+        self._stopped = self._is_stopping = False
         self._is_warm = threading.Event()
         self._first_error: Exception | None = None
         self._progress_s: float | None = None
@@ -91,6 +91,11 @@ class StepLoop:
     def documents(self) -> frozenset[str]:
         """The documents that need no prefill. For any thread."""
         return self._scheduler.documents
+
+    @property
+    def has_died(self) -> bool:
+        """True when the thread ended and nothing asked it to: no query is answered any more. For any thread."""
+        return not self._is_stopping and not self._thread.is_alive()
 
     @property
     def stalled_s(self) -> float:
@@ -114,7 +119,7 @@ class StepLoop:
     def stop(self) -> None:
         """End after the current step; tickets that are not done get an EngineError."""
         with self._lock:
-            self._stopped = True
+            self._stopped = self._is_stopping = True
             self._inbox.put(None)
         self._thread.join()
 

@@ -360,3 +360,18 @@ async def test_thoughts_alone_are_no_answer_and_are_not_asked_for_again(engine: 
     with pytest.raises(NoAnswerError) as raised:
         _ = [event async for event in engine.generate(Query(query="<think>hm", max_tokens=9), "http.a")]
     assert not raised.value.is_passing
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_an_engine_whose_thread_has_ended_says_so() -> None:
+    """Whatever ended it: no query is answered any more, and the process must be started again."""
+
+    def break_down(step_s: float, library_s: float) -> None:
+        raise ZeroDivisionError
+
+    engine = LlamaEngine(cast("Model", FakeModel()), on_step=break_down)
+    with pytest.raises(EngineError):
+        _ = [event async for event in engine.generate(Query(query="ab"), "http.a")]
+    engine._steps._thread.join()
+    assert engine.blocker == "The thread that runs the model has ended."
+    await engine.close()
