@@ -12,6 +12,7 @@ from contract.runtime.files import write_atomically
 
 try:
     from bench.commands import (
+        answers,
         chaos,
         compare,
         embedding,
@@ -56,6 +57,7 @@ for _part in (
     readers,
     redaction,
     embedding,
+    answers,
     generator,
     compare,
     page,

@@ -10,6 +10,7 @@ import msgspec
 from bench.harness.errors import BenchError
 
 OTHER_WORDS: Final = Path(__file__).parent / "data" / "other_words.txt"
+_NO_ANSWER: Final = Path(__file__).parent / "data" / "no_answer.txt"
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -59,6 +60,15 @@ def read(path: Path) -> list[Article]:
         ) from None
 
 
+def without_answer() -> list[Article]:
+    """The project's own documents with questions that none of their sentences answers, plausible ones."""
+    asked = {article.title: article.passages[0].questions for article in _own(_NO_ANSWER.read_text(encoding="utf-8"))}
+    return [
+        Article(article.title, (Passage(article.text, tuple(Question(one.text, ()) for one in asked[article.title])),))
+        for article in read(OTHER_WORDS)
+    ]
+
+
 def _squad(number: int, article: dict[str, Any]) -> Article:
     passages = tuple(
         Passage(paragraph["context"], tuple(_squad_question(asked) for asked in paragraph["qas"]))
@@ -76,7 +86,7 @@ def _clapnq(row: dict[str, Any]) -> Article:
     gold = row.get("gold_sentences") or []
     sentences = tuple(row["sentences"][at] if isinstance(at, int) else at for at in gold)
     question = Question(row["question"], tuple(filter(None, [row.get("answer")])) if sentences else (), sentences)
-    return Article(row["title"], (Passage(row["passage"], (question,)),))
+    return Article(f"{row['title']} ({row['id']})", (Passage(row["passage"], (question,)),))
 
 
 def _own(content: str) -> Iterator[Article]:

@@ -40,13 +40,14 @@ Latencies count from the moment at which a query should have been sent, so that 
 | `peers` | the same questions to llama-server and llama_cpp.server |
 | `redaction` | the sanitizer compared with redact-secret, betterleaks, gitleaks and detect-secrets; its speed |
 | `readers` | what is read of invented documents in every format, and how fast |
+| `answers` | how good answers by quoting are: right, recall, refusals |
 | `generator` | the load generator itself |
 | `overhead` | the overhead of the message bus |
 | `compare` | two stored results side by side |
 
 All but the last two take `--quick`, which ends within a minute, and `--json`; the exit status is 0 only if all promises
 held. A load uses the running system at `--target`, or starts one; `chaos`, `hey` and `peers` always start one;
-`readers` and `redaction` need none.
+`readers`, `redaction` and `answers` need none.
 """
 _FIGURES: Final = {
     "first_refusal_ms": "first refusal after the burst, ms",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bench.answers import tables as answers_tables
 from bench.embedding import tables as embedding_tables
 from bench.harness.table import Table
 from bench.peers.registry import CONTESTS
@@ -13,4 +14,5 @@ def tables(figures: dict[str, Any]) -> list[Table]:
     contests = [CONTESTS[name].table(found) for name, found in figures.get("contests", {}).items()]
     redaction = redaction_tables.tables(figures["redaction"]) if "redaction" in figures else []
     embedding = embedding_tables.tables(figures["found_by_meaning"]) if figures.get("found_by_meaning") else []
-    return [*contests, *redaction, *embedding]
+    answers = answers_tables.tables(figures["answers"]) if "answers" in figures else []
+    return [*contests, *redaction, *embedding, *answers]

@@ -6,7 +6,7 @@ from contract.evidence.quote import quote
 from contract.evidence.ranking import Scored, SentenceIndex, rank
 from contract.evidence.refusal import is_refusal
 from contract.evidence.sentences import Sentence, embedding_text, split_sentences
-from contract.evidence.support import Features, answerable, features_of, support
+from contract.evidence.support import Features, answerable, features_of, support, with_answer
 
 __all__ = [
     "Asked",
@@ -25,4 +25,5 @@ __all__ = [
     "rank",
     "split_sentences",
     "support",
+    "with_answer",
 ]

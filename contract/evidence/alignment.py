@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from contract.evidence.background import rarity
 from contract.evidence.sentences import Sentence, split_sentences
-from contract.evidence.words import terms_of
+from contract.evidence.words import term_of, terms_of, tokens_of
 
 CITED_FROM: Final = 0.5
 """The least share of a statement's weight that a cited sentence holds."""
@@ -46,6 +46,21 @@ def covered_share(answer: str, text: str, spans: Iterable[tuple[int, int]]) -> f
     held = {term for start, end in spans for term in terms_of(text, start, end)}
     total = sum(wanted.values())
     return sum(weight for term, weight in wanted.items() if term in held) / total if total else 0.0
+
+
+def exact_share(answer: str, text: str, spans: Iterable[tuple[int, int]]) -> float:
+    """The share of the answer's numbers and names that stand in these spans; 1 if it has none."""
+    answer = answer[:_ANSWER_CHARACTERS]
+    wanted = set()
+    for token in tokens_of(answer):
+        word = answer[token.start : token.end]
+        before = answer[max(0, token.start - 3) : token.start].rstrip()
+        opens = not before or before[-1] in ".!?:"
+        if word[0].isdecimal() or (word[0].isupper() and not opens):
+            wanted.add(term_of(word))
+    wanted.discard("")
+    held = {term for start, end in spans for term in terms_of(text, start, end)}
+    return len(wanted & held) / len(wanted) if wanted else 1.0
 
 
 def _of_statement(terms: Sequence[str], read: Sequence[tuple[Sentence, frozenset[str]]]) -> list[Span]:

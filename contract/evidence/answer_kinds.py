@@ -29,12 +29,6 @@ _YEAR: Final = re.compile(
 )
 _NAME: Final = re.compile(r"(?<=[\w,;:)\"'”’] )[\"'“‘(]?[A-ZÀ-ÞА-Я][\w'’-]+")
 _PLACE: Final = re.compile(r"\b(?:in|at|from|near|to|of|on|into|within|under|through|across)(?: the)? [A-ZÀ-Þ]\w+")
-_REASON: Final = re.compile(
-    r"\b(?:because|since|due to|owing|so that|in order|to avoid|caused?|reasons?|result|therefore|thus|hence|as a|"
-    r"for fear|to "
-    r"(?:prevent|protect|allow|ensure|keep|make))\b|потому|так как|чтобы|بسبب|لأن|因为|由于|为了|ため|ので",
-    re.IGNORECASE,
-)
 _READ_CHARACTERS: Final = 600
 
 
@@ -50,7 +44,7 @@ def has_kind(kind: Asked, sentence: str, asked_terms: frozenset[str]) -> float:
         return float(_has_new(_NAME, " " + sentence, asked_terms))
     if kind == "place":
         return max(float(bool(_PLACE.search(sentence))), 0.5 * _has_new(_NAME, sentence, asked_terms))
-    return float(kind == "reason" and bool(_REASON.search(sentence)))
+    return 0.0
 
 
 def _has_new(pattern: re.Pattern[str], sentence: str, asked_terms: frozenset[str]) -> bool:

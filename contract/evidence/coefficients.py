@@ -12,6 +12,12 @@ def _stored() -> dict[str, Any]:
     return stored
 
 
+def forget() -> None:
+    """Read the file anew: it was written."""
+    for cached in (_stored, ranking, support):
+        cached.cache_clear()
+
+
 @cache
 def ranking(*, with_cosines: bool) -> tuple[float, ...]:
     """A weight for each of `ranking.FEATURES`."""

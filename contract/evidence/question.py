@@ -3,7 +3,7 @@
 import re
 from typing import Final, Literal
 
-Asked = Literal["person", "date", "number", "place", "reason", "other"]
+Asked = Literal["person", "date", "number", "place", "other"]
 
 _KINDS: Final[tuple[tuple[Asked, re.Pattern[str]], ...]] = (
     (
@@ -38,8 +38,6 @@ _KINDS: Final[tuple[tuple[Asked, re.Pattern[str]], ...]] = (
             re.IGNORECASE,
         ),
     ),
-    ("reason", re.compile(r"\bwhy\b|\bfor what reason\b|\bwarum\b|\bwieso\b|\bpourquoi\b|\bpor qu[eé]\b|почему|"
-    r"зачем|لماذا|为什么|なぜ|왜|ทำไม", re.IGNORECASE)),
 )  # fmt: skip
 _WHOLE: Final = re.compile(
     r"\b(?:summari[sz]e|summary|sum up|outline|overview|tl;?dr|key points|main (?:points|ideas?|topics?|themes?|"

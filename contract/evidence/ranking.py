@@ -6,7 +6,7 @@ Knows similarities of vectors, not who makes the vectors.
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -30,9 +30,9 @@ _ABOVE_SHARE: Final = 0.5
 _FIRST_GUESS: Final = 0.35
 
 FEATURES: Final = (
-    "covered", "covered_rare", "covered_times_most", "above", "before", "after", "paragraph", "pairs", "kind_number",
-    "kind_date", "kind_person", "kind_place", "kind_reason", "length", "is_heading", "is_question", "pronoun",
-    "cosine", "cosine_uncovered", "cosine_before", "cosine_after",
+    "covered", "covered_rare", "covered_times_most", "above", "before", "paragraph", "document", "pairs", "kind_number",
+    "kind_date", "kind_person", "kind_place", "length", "is_heading", "pronoun",
+    "cosine", "cosine_uncovered", "cosine_before", "cosine_after", "cosine_near",
 )  # fmt: skip
 """In the order in which `features` returns them."""
 
@@ -67,9 +67,12 @@ class SentenceIndex:
     Building it reads the text once; a question then touches only the sentences that share a word with it.
     """
 
-    def __init__(self, text: str, sentences: Sequence[Sentence]) -> None:
+    def __init__(self, text: str, sentences: Sequence[Sentence], documents: Sequence[int] | None = None) -> None:
+        """`documents`: for each sentence the number of its document, where the text is several joined together."""
         self.text = text
         self.sentences = sentences
+        self._documents = documents
+        self._holders: dict[str, frozenset[int]] = {}
         self._above: dict[tuple[int, int], frozenset[str]] = {}
         self.terms = [terms_of(text, sentence.start, sentence.end) for sentence in sentences]
         self.postings: dict[str, list[int]] = {}
@@ -115,7 +118,7 @@ class SentenceIndex:
         self, index: int, row: Sequence[float], weights: Sequence[float], cosines: Sequence[float] | None
     ) -> Scored:
         score = sum(value * weight for value, weight in zip(row, weights, strict=True))
-        covered = min(1.0, row[0] + row[3])
+        covered = min(1.0, row[0] + row[3] + row[6])
         return Scored(index, score, covered, None if cosines is None else float(cosines[index]))
 
     def covered(self, wanted: dict[str, float]) -> dict[int, float]:
@@ -128,7 +131,7 @@ class SentenceIndex:
 
     def candidates(self, wanted: Wanted, cosines: Sequence[float] | None) -> list[int]:
         """The sentences that are worth a closer look, in the text's order."""
-        covered = self.covered(wanted.weights)
+        covered = self._with_documents(wanted, self.covered(wanted.weights))
         if cosines is None:
             # A neighbour of a sentence that holds the words may hold the answer.
             near = heapq.nlargest(CANDIDATES, covered, key=lambda index: (covered[index], -index))
@@ -137,6 +140,43 @@ class SentenceIndex:
         guess = {index: cosine + _FIRST_GUESS * covered.get(index, 0.0) for index, cosine in enumerate(cosines)}
         return sorted(heapq.nlargest(CANDIDATES, guess, key=lambda index: (guess[index], -index)))
 
+    def held_by_document(self, terms: Iterable[str], index: int) -> frozenset[str]:
+        """Which of the terms the sentence's document holds anywhere; none of them where there is one document only."""
+        if self._documents is None:
+            return frozenset()
+        own = self._documents[index]
+        return frozenset(term for term in terms if own in self._documents_of(term))
+
+    def holds_together(self, first: str, second: str, index: int) -> bool:
+        """Whether the two terms stand side by side anywhere in the sentence's document."""
+        both = set(self.postings.get(first, ())).intersection(self.postings.get(second, ()))
+        own = self._documents[index] if self._documents else None
+        return any(
+            (first, second) in pairwise(self.terms[other])
+            for other in both
+            if self._documents is None or self._documents[other] == own
+        )
+
+    def _documents_of(self, term: str) -> Set[int]:
+        if term not in self._holders:
+            documents = self._documents or ()
+            self._holders[term] = frozenset(documents[index] for index in self.postings.get(term, ()))
+        return self._holders[term]
+
+    def _with_documents(self, wanted: Wanted, covered: dict[int, float]) -> dict[int, float]:
+        """What a sentence holds, and half of what only its document holds: of look-alikes the right one."""
+        if self._documents is None:
+            return covered
+        held: dict[int, float] = {}
+        for term, weight in wanted.weights.items():
+            for document in self._documents_of(term):
+                held[document] = held.get(document, 0.0) + weight
+        return {
+            index: (covered.get(index, 0.0) + held[document]) / 2
+            for index, document in enumerate(self._documents)
+            if document in held
+        }
+
     def features(
         self, wanted: Wanted, chosen: Sequence[int], cosines: Sequence[float] | None
     ) -> list[tuple[int, list[float]]]:
@@ -144,10 +184,11 @@ class SentenceIndex:
         covered, rare = self.covered(wanted.weights), self.covered(wanted.rare)
         most = max(covered.values(), default=0.0)
         asked = frozenset(wanted.weights)
-        return [
-            (index, [*self._by_words(index, wanted, asked, covered, rare, most), *_by_cosine(index, cosines, most)])
-            for index in chosen
-        ]
+        rows = []
+        for index in chosen:
+            by_words = self._by_words(index, wanted, asked, covered, rare, most)
+            rows.append((index, [*by_words, *self._by_cosine(index, cosines, most)]))
+        return rows
 
     def _by_words(
         self, index: int, wanted: Wanted, asked: frozenset[str], covered: dict[int, float],
@@ -158,23 +199,23 @@ class SentenceIndex:
         terms = self.terms[index]
         missing = asked.difference(terms)
         above = sum(wanted.weights[term] for term in missing & self.above(index))
-        before, after = (self._lent(wanted, missing, index, step) for step in (-1, 1))
+        document = sum(wanted.weights[term] for term in self.held_by_document(missing, index))
+        before = self._lent(wanted, missing, index)
         words = self.text[sentence.start : sentence.end]
         kind = has_kind(wanted.kind, words, asked)
-        kinds = [kind if wanted.kind == name else 0.0 for name in ("number", "date", "person", "place", "reason")]
+        kinds = [kind if wanted.kind == name else 0.0 for name in ("number", "date", "person", "place")]
         starts_with_pronoun = words[:8].lower().startswith(_PRONOUNS)
         return [
-            own, rare.get(index, 0.0), own * most, above, before, after, self._paragraph(wanted, missing, index),
-            _near(terms, wanted.pairs), *kinds, math.log(1 + len(terms)), float(sentence.kind == "heading"),
-            float(words[-1:] in ("?", "？", "؟")), before if starts_with_pronoun else 0.0,
+            own, rare.get(index, 0.0), own * most, above, before, self._paragraph(wanted, missing, index),
+            document, _near(terms, wanted.pairs), *kinds, math.log(1 + len(terms)), float(sentence.kind == "heading"),
+            before if starts_with_pronoun else 0.0,
         ]  # fmt: skip
 
-    def _lent(self, wanted: Wanted, missing: frozenset[str], index: int, step: int) -> float:
-        """What the neighbour in the same paragraph holds of the words that the sentence lacks."""
-        other = index + step
-        if not 0 <= other < len(self.sentences) or self.sentences[other].block != self.sentences[index].block:
+    def _lent(self, wanted: Wanted, missing: frozenset[str], index: int) -> float:
+        """What the sentence before, in the same paragraph, holds of the words that the sentence lacks."""
+        if not index or self.sentences[index - 1].block != self.sentences[index].block:
             return 0.0
-        return sum(wanted.weights[term] for term in missing.intersection(self.terms[other]))
+        return sum(wanted.weights[term] for term in missing.intersection(self.terms[index - 1]))
 
     def _paragraph(self, wanted: Wanted, missing: frozenset[str], index: int) -> float:
         """What the paragraph within three sentences holds of the words that the sentence lacks."""
@@ -183,6 +224,21 @@ class SentenceIndex:
             if other != index and self.sentences[other].block == block:
                 found |= missing.intersection(self.terms[other])
         return sum(wanted.weights[term] for term in found)
+
+    def _by_cosine(self, index: int, cosines: Sequence[float] | None, most: float) -> list[float]:
+        """Where words cover less of the question, similarity counts for more; neighbours tell what is talked about."""
+        if cosines is None:
+            return [0.0] * 5
+        own = float(cosines[index])
+        before = float(cosines[index - 1]) if index else 0.0
+        after = float(cosines[index + 1]) if index + 1 < len(cosines) else 0.0
+        block = self.sentences[index].block
+        near = [
+            float(cosines[other])
+            for other in range(max(0, index - 3), min(len(cosines), index + 4))
+            if other != index and self.sentences[other].block == block
+        ]
+        return [own, own * (1 - most), before, after, sum(near) / len(near) if near else own]
 
 
 def rank(
@@ -212,12 +268,3 @@ def _near(terms: Sequence[str], pairs: frozenset[tuple[str, str]]) -> float:
         if (first, second) in pairs
     }
     return len(found) / len(pairs)
-
-
-def _by_cosine(index: int, cosines: Sequence[float] | None, most: float) -> list[float]:
-    if cosines is None:
-        return [0.0] * 4
-    own = float(cosines[index])
-    before = float(cosines[index - 1]) if index else 0.0
-    after = float(cosines[index + 1]) if index + 1 < len(cosines) else 0.0
-    return [own, own * (1 - most), before, after]

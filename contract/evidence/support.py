@@ -1,44 +1,52 @@
 """How likely a text is to hold the answer: a logistic model of a few features, fitted by bench/answers/fit.py."""
 
 import math
+import re
 from collections.abc import Sequence, Set
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from contract.evidence import coefficients
-from contract.evidence.answer_kinds import has_kind
-from contract.evidence.background import rarity
-from contract.evidence.ranking import Scored, SentenceIndex, Wanted
+from contract.evidence.alignment import covered_share, exact_share
+from contract.evidence.ranking import FEATURES, Scored, SentenceIndex, Wanted
 from contract.evidence.words import term_of, tokens_of
 
 _NEIGHBOURS: Final = 3
-_RARE_FROM: Final = 0.8
+_QUESTION_CHARACTERS: Final = 4_000
+_QUESTION_WORDS: Final = 100
+_NAME_CHARACTERS: Final = 60
+_WHOLE: Final = 0.8
+"""The share of a written answer's words from which on it counts as all from the evidence."""
+_CLOSE: Final = 0.6
+"""The cosine from which on a sentence says what was asked, whatever its words."""
+_NEGATED: Final = re.compile(r"\b(?:not?|never|without|least)\b|n['’]t\b", re.IGNORECASE)
 
 
 class Features(NamedTuple):
-    """What support is computed from; all about 0 to 1."""
+    """What support is computed from; most are shares, 0 to 1."""
 
-    coverage: float
-    """The share of the question's weight in the best sentence and what is above it."""
-    coverage_two: float
-    """The same by background rarity, of the two best sentences together."""
-    coverage_near: float
-    """The same of the best sentence's paragraph."""
-    rare_missing: float
-    """The share of the question's rare words that the best three sentences and their neighbours lack."""
+    covered: float
+    """The share of the question's words, by their rarity at large, that the best two sentences hold together."""
+    either: float
+    """The same, or how close the closest sentence is: whichever says more."""
+    paragraph: float
+    """The share of the question that the best sentence lacks, and its paragraph holds: the words are there, apart."""
+    pairs: float
+    """The share of the question's neighbouring words that are neighbours in the best sentence."""
+    unmatched: float
+    """The share of the question's words, each counting the same, that the best sentence lacks."""
     names_missing: float
-    """The share of the question's names and numbers that they lack."""
-    margin: float
-    """How far the best sentence's score is ahead of the third's."""
-    kind: float
-    """Whether the best sentence holds something of the asked kind."""
-    cosine: float | None
-    """The best sentence's similarity; None without vectors."""
-    cosine_most: float | None
-    """The largest similarity of any sentence."""
+    """The share of the question's names and numbers that nothing near the best sentences holds, or never together."""
+    negated: float
+    """1 if the question denies something: what the text says of it is likely the opposite."""
+    score: float
+    """The best sentence's."""
+    closest: float | None
+    """The largest similarity of any sentence; None without vectors."""
     overlap: float | None = None
-    """The share of the written answer's words that the evidence holds; None for a quote."""
+    """The share of a written answer's words that the evidence holds; None for a quote."""
     exact: float | None = None
-    """The share of the written answer's numbers and names that the evidence holds."""
+    """The share of a written answer's numbers and names that the evidence holds."""
 
 
 def features_of(
@@ -47,50 +55,53 @@ def features_of(
     """The features of a question whose sentences were ranked."""
     wanted = index.wanted(question)
     best = [scored.index for scored in ranked[:3]]
-    near = _near_terms(index, best)
-    cosine = ranked[0].cosine if ranked else None
+    covered = _share(wanted.rare, {term for at in best[:2] for term in _own(index, at)})
+    closest = max(cosines, default=0.0) if cosines is not None else None
+    row = dict(zip(FEATURES, index.features(wanted, best[:1], cosines)[0][1], strict=True)) if best else {}
+    own = set(index.terms[best[0]]) if best else set()
     return Features(
-        coverage=ranked[0].coverage if ranked else 0.0,
-        coverage_two=_share(wanted.rare, {term for at in best[:2] for term in _own(index, at)}),
-        coverage_near=_share(wanted.weights, _near_terms(index, best[:1])),
-        rare_missing=1 - _share(_rare(wanted), near),
-        names_missing=_missing(_named(question), near),
-        margin=min(3.0, ranked[0].score - ranked[min(2, len(ranked) - 1)].score) if ranked else 0.0,
-        kind=_kind(index, wanted, best),
-        cosine=cosine,
-        cosine_most=max(cosines) if cosines else cosine,
+        covered=covered,
+        either=1 - (1 - min(1.0, covered)) * (1 - min(1.0, max(0.0, closest or 0.0) / _CLOSE)),
+        paragraph=row.get("paragraph", 0.0),
+        pairs=row.get("pairs", 0.0),
+        unmatched=_missing(set(wanted.weights), own),
+        names_missing=_names_missing(index, question, wanted, best),
+        negated=float(bool(_NEGATED.search(question))),
+        score=ranked[0].score if ranked else 0.0,
+        closest=closest,
     )
 
 
+def with_answer(features: Features, answer: str, text: str, spans: Sequence[tuple[int, int]]) -> Features:
+    """The same for an answer that was written from these spans of the text."""
+    return features._replace(overlap=covered_share(answer, text, spans), exact=exact_share(answer, text, spans))
+
+
 def support(features: Features) -> float:
-    """The probability, 0 to 1, that the text holds the answer."""
-    weights = coefficients.support(with_cosines=features.cosine is not None)
+    """The probability, 0 to 1, that the text holds the answer; of a written one, that it holds this answer."""
+    weights = coefficients.support(with_cosines=features.closest is not None)
     total = weights["constant"]
     for name, value in zip(Features._fields, features, strict=True):
         if value is not None:
             total += weights.get(name, 0.0) * value
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
+    held = 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
+    # What the model adds out of its own head is not in the document.
+    written = 1.0 if features.overlap is None else min(1.0, features.overlap / _WHOLE) * (features.exact or 0.0)
+    return held * written
 
 
 def answerable(features: Features) -> bool:
     """Whether the support is at least the one that was chosen when the model was fitted."""
-    return support(features) >= coefficients.answerable_from(with_cosines=features.cosine is not None)
-
-
-def _kind(index: SentenceIndex, wanted: Wanted, best: Sequence[int]) -> float:
-    if not best:
-        return 0.0
-    sentence = index.sentences[best[0]]
-    return has_kind(wanted.kind, index.text[sentence.start : sentence.end], frozenset(wanted.weights))
+    return support(features) >= coefficients.answerable_from(with_cosines=features.closest is not None)
 
 
 def _own(index: SentenceIndex, at: int) -> set[str]:
     return set(index.terms[at]) | index.above(at)
 
 
-def _near_terms(index: SentenceIndex, best: Sequence[int]) -> set[str]:
-    """The words of these sentences, what is above them, and of their neighbours in the paragraph."""
-    found: set[str] = set()
+def _near(index: SentenceIndex, wanted: Wanted, best: Sequence[int]) -> set[str]:
+    """The words of these sentences, what is above them, of their neighbours, and of the best one's document."""
+    found = set(index.held_by_document(wanted.weights, best[0])) if best else set[str]()
     for at in best:
         block = index.sentences[at].block
         for near in range(max(0, at - _NEIGHBOURS), min(len(index.sentences), at + _NEIGHBOURS + 1)):
@@ -103,20 +114,27 @@ def _share(weights: dict[str, float], held: Set[str]) -> float:
     return sum(weight for term, weight in weights.items() if term in held)
 
 
-def _rare(wanted: Wanted) -> dict[str, float]:
-    rare = {term: 1.0 for term in wanted.rare if rarity(term) >= _RARE_FROM}
-    return {term: 1 / len(rare) for term in rare} or {"": 1.0}
+def _names_missing(index: SentenceIndex, question: str, wanted: Wanted, best: Sequence[int]) -> float:
+    """Of single names and numbers, and of those that follow each other, as first and last names do."""
+    named = _named(question)
+    single = set(named) - {""}
+    pairs = [pair for pair in pairwise(named) if all(pair)]
+    if not single or not best:
+        return 0.0
+    near = _near(index, wanted, best)
+    missing = len(single - near) + sum(not index.holds_together(*pair, best[0]) for pair in pairs)
+    return missing / (len(single) + len(pairs))
 
 
-def _named(question: str) -> set[str]:
-    """The terms of the question's names (capital letters behind the first word) and numbers."""
-    named: set[str] = set()
-    for place, token in enumerate(tokens_of(question)):
+def _named(question: str) -> list[str]:
+    """The terms of the question's names (capital letters behind the first word) and numbers; "" for what is none."""
+    named: list[str] = []
+    for place, token in enumerate(tokens_of(question[:_QUESTION_CHARACTERS])):
         word = question[token.start : token.end]
-        if (place and word[0].isupper()) or word[0].isdecimal():
-            named.add(term_of(word))
-    return named - {""}
+        is_named = (place > 0 and word[0].isupper()) or word[0].isdecimal()
+        named.append(term_of(word[:_NAME_CHARACTERS]) if is_named else "")
+    return named[:_QUESTION_WORDS]
 
 
-def _missing(named: Set[str], held: Set[str]) -> float:
-    return len(named - held) / len(named) if named else 0.0
+def _missing(wanted: Set[str], held: Set[str]) -> float:
+    return len(wanted - held) / len(wanted) if wanted else 0.0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.answers.datasets import OTHER_WORDS, read
+from bench.answers.datasets import OTHER_WORDS, read, without_answer
 from bench.harness.errors import BenchError
 from contract.evidence import split_sentences
 from contract.evidence.words import terms_of
@@ -23,8 +23,8 @@ def test_squad_without_an_answer_has_no_references(tmp_path: Path) -> None:
 
 
 def test_clapnq_names_whole_sentences(tmp_path: Path) -> None:
-    row = {"question": "q", "title": "t", "passage": "A. B.", "sentences": ["A.", "B."], "gold_sentences": [1],
-           "answer": "B"}  # fmt: skip
+    row: dict[str, object] = {"id": "1", "question": "q", "title": "t", "passage": "A. B.", "sentences": ["A.", "B."]}
+    row |= {"gold_sentences": [1], "answer": "B"}
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps(row) + "\n" + json.dumps({**row, "gold_sentences": [], "answer": None}) + "\n")
     first, second = read(path)
@@ -55,3 +55,9 @@ def test_no_own_question_shares_a_word_with_the_sentence_that_answers_it() -> No
         for question in article.passages[0].questions:
             assert question.references[0] in sentences
             assert not set(terms_of(question.text)) & set(terms_of(question.references[0])), question
+
+
+def test_each_own_document_has_questions_that_it_does_not_answer() -> None:
+    articles = without_answer()
+    assert [article.text for article in articles] == [article.text for article in read(OTHER_WORDS)]
+    assert all(len(article.passages[0].questions) >= 5 for article in articles)

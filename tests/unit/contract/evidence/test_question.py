@@ -15,7 +15,7 @@ from contract.evidence.question import asked_kind
         ("How many pages are there?", "number"),
         ("What percentage is due?", "number"),
         ("Where do I park?", "place"),
-        ("Why is it closed?", "reason"),
+        ("Why is it closed?", "other"),
         ("What is it?", "other"),
         ("黑豹队丢了多少分？", "number"),
         ("Когда он родился?", "date"),

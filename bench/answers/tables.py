@@ -1,0 +1,81 @@
+"""The figures of answers as tables of words."""
+
+from typing import Any, Final
+
+from bench.harness.table import Table
+
+_SCOPES: Final = {"passage": "own passage", "article": "whole article", "all": "all articles"}
+_REFUSED: Final = {
+    "other_article": "questions put to another article",
+    "no_answer": "questions that their own text does not answer",
+    "absent_party": "400 contracts from one template, a party that is in none of them",
+}
+
+
+def tables(found: dict[str, Any]) -> list[Table]:
+    """Of a result's `answers`."""
+    return [_right(found), _recall(found), *([_refusals(found)] if found["refusals"] else [])]
+
+
+def _right(found: dict[str, Any]) -> Table:
+    rows = [(_SCOPES.get(scope, scope), *_of_scope(figures)) for scope, figures in found["scopes"].items()]
+    heads = (
+        "read", "questions", "right by the first sentence", "its words", "its F1", "right by the quote", "its words",
+        "area of risk", "sentence F1",
+    )  # fmt: skip
+    note = (
+        "Right: a reference is contained word for word; in brackets the 95% interval (Wilson's). Words are medians. "
+        "Area of risk: the mean share of wrong first sentences as ever less supported answers are given. "
+        "Sentence F1: of the quoted sentences against those that the data set names."
+    )
+    return Table(f"{found['dataset']}, by quoting, {found['embedder']}", heads, rows, note)
+
+
+def _of_scope(figures: dict[str, Any]) -> tuple[str, ...]:
+    if not figures["questions"]:
+        return ("0", *("-" for _ in range(7)))
+    return (
+        str(figures["questions"]),
+        _share(figures["first_sentence_right"]),
+        f"{figures['first_sentence_words_median']:g}",
+        f"{figures['first_sentence_f1']:.3f}",
+        _share(figures["quote_right"]),
+        f"{figures['quote_words_median']:g}",
+        f"{figures['risk_coverage_area']:.3f}",
+        f"{figures['sentence_f1']:.3f}" if "sentence_f1" in figures else "-",
+    )
+
+
+def _recall(found: dict[str, Any]) -> Table:
+    scopes = {scope: figures for scope, figures in found["scopes"].items() if figures["questions"]}
+    bests = list(next(iter(scopes.values()))["sentence_recall"]) if scopes else []
+    rows = [
+        (f"{what}, {_SCOPES.get(scope, scope)}", *(f"{figures[key][best]:.1%}" for best in bests))
+        for scope, figures in scopes.items()
+        for what, key in (("the answer", "sentence_recall"), ("its passage", "passage_recall"))
+    ]
+    return Table("Found among the best", ("what", *(f"{best}" for best in bests)), rows, "Heads: sentences.")
+
+
+def _refusals(found: dict[str, Any]) -> Table:
+    heads = ("without an answer", "questions", "area under the ROC", "marked", "right ones marked wrongly", "precision",
+             "marked at 3% wrongly", "at 5%")  # fmt: skip
+    rows = [
+        (
+            _REFUSED.get(kind, kind),
+            f"{row['without_answer']} / {row['with_answer']}",
+            f"{row['area']:.3f}",
+            _share(row["marked"]),
+            _share(row["marked_wrongly"]),
+            "-" if row["precision"] is None else f"{row['precision']:.1%}",
+            f"{row['marked_at_3_percent_wrongly']:.1%}",
+            f"{row['marked_at_5_percent_wrongly']:.1%}",
+        )
+        for kind, row in found["refusals"].items()
+    ]
+    note = "Questions: without an answer / with one. The last two columns choose the bound for this data set."
+    return Table("The document does not say", heads, rows, note)
+
+
+def _share(row: dict[str, Any]) -> str:
+    return f"{row['share']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
