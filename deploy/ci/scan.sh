@@ -20,7 +20,7 @@ if missing := {name.lower() for name in locked} - listed:
     sys.exit(f"scan: the bill of materials lacks {', '.join(sorted(missing))}.")
 print(f"scan: {len(listed)} components, all that is installed")
 PY
-git ls-files -z deploy .github contract ingress inference_worker ops bench docs | tar --null --files-from - --create |
+git ls-files -z deploy .github contract ingress inference_worker library ops bench docs | tar --null --files-from - --create |
   { scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT && tar --extract --directory "$scratch" &&
     "$CHECKERS/gitleaks" dir --no-banner --redact --log-level error "$scratch"; }
 "$CHECKERS/actionlint"

@@ -95,7 +95,7 @@ name_the_folder() {
   echo "SECRETS=./secrets" >>"$settings"
 }
 
-for role in admin ingress worker token; do password "$role"; done
+for role in admin ingress worker library token; do password "$role"; done
 authority
 certificate bus "${buses[@]}"
 certificate site "${sites[@]}"

@@ -54,9 +54,9 @@ class Spool:
         return kept
 
     async def _write(self, partial: Path, chunks: AsyncIterator[bytes]) -> Spooled:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         digest, size = hashlib.sha256(), 0
         try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with partial.open("xb", buffering=2**20) as file:
                 async for chunk in chunks:
                     size += len(chunk)

@@ -77,7 +77,7 @@ def _passwords(settings: NatsSettings) -> dict[str, str]:
         return {role: credentials.read(role) for role in ROLES}
     except FileNotFoundError as error:
         raise SettingsError(
-            f"DOCQA_NATS_CREDENTIALS: there is no {error.filename}: name the folder of the three passwords "
+            f"DOCQA_NATS_CREDENTIALS: there is no {error.filename}: name the folder of the passwords "
             "(deploy/compose/prepare.sh generates them)."
         ) from None
 

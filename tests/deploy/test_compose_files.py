@@ -19,7 +19,7 @@ from tests.deploy.support.checkers import BIN, ROOT, check
 
 FOLDER = ROOT / "deploy" / "compose"
 SCRIPTS = sorted(FOLDER.glob("*.sh"))
-OURS = ("nats", "ingress", "worker")
+OURS = ("nats", "ingress", "worker", "library")
 NO_HEALTH_CHECK = ("loki", "alloy")
 """Their images hold nothing that could ask."""
 MONITORING = {"prometheus", "alertmanager", "grafana", "loki", "alloy"}
@@ -89,7 +89,7 @@ def test_the_caps_are_those_that_operators_know(compose: dict[str, Any]) -> None
     assert (limits["nats"]["cpus"], limits["nats"]["memory"]) == ("0.5", "512M")
 
 
-def test_there_is_one_ingress_and_one_worker_of_one_image(compose: dict[str, Any]) -> None:
+def test_there_is_one_of_each_service_of_one_image(compose: dict[str, Any]) -> None:
     for name in OURS:
         assert compose["services"][name]["deploy"]["replicas"] == 1
     assert len({compose["services"][name]["image"] for name in OURS}) == 1
@@ -99,7 +99,7 @@ def test_there_is_one_ingress_and_one_worker_of_one_image(compose: dict[str, Any
 
 def test_each_waits_until_what_it_needs_is_healthy(compose: dict[str, Any]) -> None:
     needs = {name: service.get("depends_on", {}) for name, service in compose["services"].items()}
-    assert needs["ingress"] == needs["worker"] == {"nats": {"condition": "service_healthy"}}
+    assert needs["ingress"] == needs["worker"] == needs["library"] == {"nats": {"condition": "service_healthy"}}
     assert needs["nginx"] == {"ingress": {"condition": "service_healthy"}}
 
 
@@ -111,9 +111,10 @@ def test_no_secret_stands_in_an_environment(compose: dict[str, Any]) -> None:
 
 def test_a_role_is_given_its_own_password_only(compose: dict[str, Any]) -> None:
     secrets = {name: set(compose["services"][name].get("secrets", [])) for name in compose["services"]}
-    passwords = {"admin", "ingress", "worker"}
+    passwords = {"admin", "ingress", "worker", "library"}
     assert secrets["ingress"] & passwords == {"ingress"}
     assert secrets["worker"] & passwords == {"worker"}
+    assert secrets["library"] & passwords == {"library"}
     assert not secrets["nginx"] & passwords
     assert secrets["nats"] >= passwords
 

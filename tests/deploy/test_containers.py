@@ -19,7 +19,7 @@ from tests.deploy.support.places import DEPLOY
 from tests.support.waiting import eventually
 
 PROJECT = "docqa-test"
-SERVICES = ("nats", "ingress", "worker", "nginx")
+SERVICES = ("nats", "ingress", "worker", "library", "nginx")
 QUESTION = {
     "query": "How many months is the notice period?",
     "context": "The tenant must give three months notice.",

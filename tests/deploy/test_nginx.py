@@ -102,6 +102,12 @@ async def test_the_largest_body_that_the_ingress_takes_gets_through_to_it(client
     assert problem(response, 413)["type"] == "prompt-too-long"
 
 
+async def test_a_document_larger_than_any_question_gets_through_to_the_ingress(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "text/plain", "Content-Disposition": 'attachment; filename="long.txt"'}
+    response = await client.post("/api/documents", content=b"A goblin. " * 2**18, headers=headers)
+    assert response.status_code == 202, response.text
+
+
 async def test_the_ingresss_refusal_of_a_full_queue_passes_with_its_retry_after(
     stack: Stack, nginx: Front, client: httpx.AsyncClient
 ) -> None:

@@ -24,7 +24,7 @@ fingerprint() {
     cat "$PACKAGE"
   else
     # The names too: a file that moved is another release.
-    (cd "$SOURCE" && find contract ingress inference_worker ops bench pyproject.toml -type f -not -name '*.pyc' -print0 |
+    (cd "$SOURCE" && find contract ingress inference_worker library ops bench pyproject.toml -type f -not -name '*.pyc' -print0 |
       sort -z | xargs -0 sha256sum)
   fi | cat - "$SOURCE/requirements/runtime.txt" | sha256sum | cut -c1-12
 }
