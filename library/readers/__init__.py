@@ -4,7 +4,7 @@ Knows file formats. Leaves redaction, sentences, indexing and keeping to others.
 """
 
 from library.readers.limits import Limits
-from library.readers.programs import Ocr, Programs, installed
+from library.readers.process.programs import Ocr, Programs, installed
 from library.readers.read import read_file
 from library.readers.reading import Attachment, Heading, Hidden, Page, Progress, Reading, ReadingFailed
 

@@ -6,7 +6,8 @@ The first two are started by this package with an empty environment, an order as
 import os
 import sys
 
-from library.readers import child, convert, show
+from library.readers import show
+from library.readers.process import child, convert
 
 if __name__ == "__main__":
     if sys.argv[1] == "show":

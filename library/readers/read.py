@@ -13,12 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from library.readers import convert
 from library.readers.formats import DOC
 from library.readers.limits import Limits
-from library.readers.order import Order
-from library.readers.programs import Programs
-from library.readers.reader_process import ENVIRONMENT, NAME_CHARS, OnProgress, Outcome, run_reader
+from library.readers.process import convert
+from library.readers.process.order import Order
+from library.readers.process.programs import Programs
+from library.readers.process.reader_process import ENVIRONMENT, NAME_CHARS, OnProgress, Outcome, run_reader
 from library.readers.reading import Reading, ReadingFailed
 
 _DEFAULTS = Limits()

@@ -41,6 +41,11 @@ class ReadingFailed(Exception):  # noqa: N818 (an end that a document comes to, 
         return self.code in _MAY_PASS
 
 
+def too_deep(depth: int) -> ReadingFailed:
+    """The failure of a document that nests further."""
+    return ReadingFailed("too-deep", f"The document nests more than {depth} elements: it is no honest one.")
+
+
 class Page(msgspec.Struct, frozen=True, array_like=True):
     """`text[start:end]` is this page (PDF), slide (PPTX) or sheet (XLSX); pages follow each other without overlap."""
 

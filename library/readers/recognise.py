@@ -8,10 +8,10 @@ import re
 import zipfile
 
 from library.readers import formats
-from library.readers.encoding import STRAY_SHARE, decoded
 from library.readers.formats import Format
 from library.readers.reading import ReadingFailed
 from library.readers.source import Source
+from library.readers.text.encoding import STRAY_SHARE, decoded
 
 _HEAD_BYTES = 8192
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -77,7 +77,7 @@ def _zipped(source: Source) -> Format:
 
 
 def _ole(source: Source) -> Format:
-    from library.readers.ole import streams_of
+    from library.readers.office.ole import streams_of
 
     streams = streams_of(source)
     if "encryptedpackage" in streams:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from library.readers.programs import installed
+from library.readers.process.programs import installed
 from library.readers.read import read_file
 from library.readers.reading import Reading, ReadingFailed
 

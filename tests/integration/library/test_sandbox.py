@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from library.readers import landlock
+from library.readers.process import landlock
 
 ORDINARY_USER = 12345
-ENTER = "import os; from library.readers import sandbox; held = sandbox.enter(os.getppid())\n"
+ENTER = "import os; from library.readers.process import sandbox; held = sandbox.enter(os.getppid())\n"
 ENTER_FOR_PROGRAM = (
-    "import os; from pathlib import Path; from library.readers import sandbox\n"
+    "import os; from pathlib import Path; from library.readers.process import sandbox\n"
     "held = sandbox.enter_for_program(os.getppid(), [Path('/usr'), Path('/lib'), Path('/lib64'), Path('/bin')])\n"
 )
 

@@ -6,9 +6,9 @@ import io
 import msgspec
 import pytest
 
-from library.readers import frames
 from library.readers.limits import Limits
-from library.readers.reader_process import Assembly
+from library.readers.process import frames
+from library.readers.process.reader_process import Assembly
 from library.readers.reading import Heading, Page, Progress, ReadingFailed
 
 WHOLE = frames.Finished("text/plain", "", [], [], [], [], [], False)

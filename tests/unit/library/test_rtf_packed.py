@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
+from library.readers.mail.rtf_packed import unpacked
 from library.readers.reading import ReadingFailed
-from library.readers.rtf_packed import unpacked
 
 # The examples of [MS-OXRTFCP] 4.1.1 and 4.2: one with a reference to what the ring begins with, one that goes on into
 # what it writes itself.

@@ -12,10 +12,11 @@ from typing import BinaryIO
 import msgspec
 
 from library.readers import limits as bounds
-from library.readers import sandbox
 from library.readers.canonical import Canvas
 from library.readers.formats import Enclosed, Format, Reader, reader_of
-from library.readers.frames import (
+from library.readers.limits import Limits
+from library.readers.process import sandbox
+from library.readers.process.frames import (
     PIECE_BYTES,
     AttachmentPiece,
     AttachmentStart,
@@ -24,8 +25,7 @@ from library.readers.frames import (
     TextPiece,
     send,
 )
-from library.readers.limits import Limits
-from library.readers.order import Order
+from library.readers.process.order import Order
 from library.readers.reading import Progress, ReadingFailed
 from library.readers.recognise import recognise
 from library.readers.source import Source, open_source

@@ -10,11 +10,11 @@ from contextlib import ExitStack
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from library.readers.canonical import Canvas
-from library.readers.encoding import decoded
 from library.readers.formats import Enclosed
+from library.readers.reading import too_deep
 from library.readers.source import Source
-from library.readers.styles import Styles
-from library.readers.xml_events import too_deep
+from library.readers.text.encoding import decoded
+from library.readers.text.styles import Styles
 
 _HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 _IGNORED = {"script", "style", "template", "noscript", "head", "iframe", "object", "svg", "math", "canvas"}

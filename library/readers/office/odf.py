@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from library.readers import xml_events
-from library.readers.archive import Archive
 from library.readers.canonical import Canvas
 from library.readers.formats import Enclosed
+from library.readers.office import xml_events
+from library.readers.office.archive import Archive
+from library.readers.office.xml_events import Attributes
 from library.readers.reading import ReadingFailed
 from library.readers.source import Source
-from library.readers.xml_events import Attributes
 
 _TEXT = "urn:oasis:names:tc:opendocument:xmlns:text:1.0 "
 _TABLE = "urn:oasis:names:tc:opendocument:xmlns:table:1.0 "

@@ -3,13 +3,13 @@
 import posixpath
 from collections.abc import Iterable
 
-from library.readers import xml_events
-from library.readers.archive import Archive
 from library.readers.canonical import Canvas
 from library.readers.formats import Enclosed
+from library.readers.office import xml_events
+from library.readers.office.archive import Archive
+from library.readers.office.xml_events import Attributes, local
 from library.readers.reading import ReadingFailed
 from library.readers.source import Source
-from library.readers.xml_events import Attributes, local
 
 _PRESENTATION = "ppt/presentation.xml"
 _TITLES = frozenset(("title", "ctrTitle"))

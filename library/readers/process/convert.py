@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from library.readers import limits as bounds
-from library.readers import sandbox
 from library.readers.limits import Limits
+from library.readers.process import sandbox
 
 SOURCE, RESULT = "document.doc", "document.docx"
 _MEMORY_BYTES = 4 * 1024**3  # LibreOffice maps far more than it uses

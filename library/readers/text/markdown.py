@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from library.readers.canonical import Canvas, cleaned
-from library.readers.encoding import decoded
 from library.readers.formats import Enclosed
 from library.readers.source import Source
+from library.readers.text.encoding import decoded
 
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(?=\S)")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")

@@ -15,7 +15,8 @@ from typing import IO
 
 import msgspec
 
-from library.readers.frames import (
+from library.readers.limits import Limits
+from library.readers.process.frames import (
     AttachmentPiece,
     AttachmentStart,
     Failed,
@@ -24,8 +25,7 @@ from library.readers.frames import (
     TextPiece,
     receive,
 )
-from library.readers.limits import Limits
-from library.readers.order import Order
+from library.readers.process.order import Order
 from library.readers.reading import Attachment, Progress, Reading, ReadingFailed
 
 _BUFFER_BYTES = 1024 * 1024

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from xml.parsers import expat
 
-from library.readers.reading import ReadingFailed
+from library.readers.reading import ReadingFailed, too_deep
 
 Attributes = dict[str, str]
 
@@ -70,8 +70,3 @@ class _Bounded:
     def end(self, name: str) -> None:
         self._open -= 1
         self._events.end(name)
-
-
-def too_deep(depth: int) -> ReadingFailed:
-    """The failure of a document that nests further."""
-    return ReadingFailed("too-deep", f"The document nests more than {depth} elements: it is no honest one.")

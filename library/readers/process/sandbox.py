@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from library.readers import landlock, seccomp
 from library.readers.limits import forbid_new_files
+from library.readers.process import landlock, seccomp
 
 # What programs of the system are made of; no user's data is there.
 PROGRAMS = tuple(map(Path, ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/fonts")))

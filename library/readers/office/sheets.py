@@ -7,12 +7,12 @@ from typing import IO
 
 from python_calamine import CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
-from library.readers.archive import Archive
 from library.readers.canonical import Canvas
 from library.readers.formats import Enclosed
+from library.readers.office.archive import Archive
 from library.readers.reading import ReadingFailed
-from library.readers.rows import write_rows
 from library.readers.source import Source
+from library.readers.text.rows import write_rows
 
 _ZIPPED = b"PK"
 

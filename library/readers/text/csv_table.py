@@ -5,10 +5,10 @@ import io
 from collections.abc import Iterable
 
 from library.readers.canonical import Canvas
-from library.readers.encoding import decoded
 from library.readers.formats import Enclosed
-from library.readers.rows import write_rows
 from library.readers.source import Source
+from library.readers.text.encoding import decoded
+from library.readers.text.rows import write_rows
 
 DELIMITERS = ",;\t|"
 _SAMPLE_LINES = 50

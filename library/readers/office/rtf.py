@@ -11,8 +11,8 @@ import msgspec
 
 from library.readers.canonical import Canvas
 from library.readers.formats import Enclosed
+from library.readers.reading import too_deep
 from library.readers.source import Source
-from library.readers.xml_events import too_deep
 
 _TOKEN = re.compile(
     rb"\\([a-zA-Z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\([^a-zA-Z])|([{}])|[\r\n]+|([^\\{}\r\n]+)"

@@ -8,15 +8,15 @@ import olefile
 
 from contract.document_name import document_name
 from library.readers.canonical import Canvas
-from library.readers.eml import check_count
-from library.readers.encoding import decoded
 from library.readers.formats import Enclosed
-from library.readers.html import write_html
-from library.readers.ole import opened
+from library.readers.mail.eml import check_count
+from library.readers.mail.rtf_packed import unpacked
+from library.readers.office.ole import opened
+from library.readers.office.rtf import write_rtf
 from library.readers.reading import ReadingFailed
-from library.readers.rtf import write_rtf
-from library.readers.rtf_packed import unpacked
 from library.readers.source import Source
+from library.readers.text.encoding import decoded
+from library.readers.text.html import write_html
 
 _SUBJECT, _SENDER_NAME, _SENDER_ADDRESS, _SENDER_SMTP = "0037", "0C1A", "0C1F", "5D01"
 _TO, _CC, _BODY, _HTML, _PACKED_RTF = "0E04", "0E03", "1000", "1013", "1009"

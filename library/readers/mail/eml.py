@@ -11,11 +11,11 @@ from typing import cast
 
 from contract.document_name import document_name
 from library.readers.canonical import Canvas
-from library.readers.encoding import decoded
 from library.readers.formats import Enclosed
-from library.readers.html import write_html
 from library.readers.reading import ReadingFailed
 from library.readers.source import Source
+from library.readers.text.encoding import decoded
+from library.readers.text.html import write_html
 
 _HEADS = ("Subject", "From", "To", "Cc", "Date")
 _TITLE_CHARS = 200

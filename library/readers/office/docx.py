@@ -14,12 +14,12 @@ from xml.etree import ElementTree as Tree
 
 import mammoth
 
-from library.readers import xml_events
-from library.readers.archive import Archive
 from library.readers.canonical import Canvas
 from library.readers.formats import Enclosed
-from library.readers.html import write_html
+from library.readers.office import xml_events
+from library.readers.office.archive import Archive
 from library.readers.source import Source
+from library.readers.text.html import write_html
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _TRANSITIONAL = b"http://schemas.openxmlformats.org/wordprocessingml/2006/main"

@@ -1,0 +1,1 @@
+"""Messages as text, and what is attached to them."""

@@ -1,0 +1,1 @@
+"""Office files as text: Word, OpenDocument, RTF, presentations and workbooks, each part counted and checked first."""

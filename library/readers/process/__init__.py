@@ -1,0 +1,1 @@
+"""A reader's process, from both sides: how it is started, bounded, shut in, and what it says."""

@@ -1,0 +1,1 @@
+"""Text in bytes: plain, Markdown, HTML and tables, whatever their encoding."""
