@@ -7,23 +7,12 @@ from typing import Final
 
 from contract.errors import TooManySecretsError
 from contract.redaction.custom_rules import OwnRule
-from contract.redaction.detectors import (
-    assignments,
-    contact,
-    headers,
-    jwk,
-    jwt,
-    kubernetes,
-    logins,
-    numbers,
-    private_key,
-    putty_key,
-    url_passwords,
-)
-from contract.redaction.detectors.broken_lines import BrokenTokenFinder
+from contract.redaction.detectors import assignments, contact, headers, kubernetes, logins, numbers, url_passwords
 from contract.redaction.detectors.soft_hyphens import Joined, joined
 from contract.redaction.detectors.text import Span, Text
-from contract.redaction.detectors.tokens import TokenFinder
+from contract.redaction.tokens import jwk, jwt, private_key, putty_key
+from contract.redaction.tokens.broken_lines import BrokenTokenFinder
+from contract.redaction.tokens.token_finder import TokenFinder
 
 MAX_SECRETS: Final = 1000
 """A text with more is a dump of secrets, not a document: it is refused."""

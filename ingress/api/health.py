@@ -129,6 +129,9 @@ async def show_metrics(request: HttpRequest) -> HttpResponse:
     """Metrics in Prometheus' text format."""
     services = services_of(request)
     BUS_CONNECTED.set(services.bus.is_connected)
+    metrics.RESULTS_FULL.set(services.results.error is not None)
+    skews = [services.bus.clock.skew_s, *(worker.clock_skew_s for worker in services.fleet.live())]
+    metrics.CLOCK_SKEW.set(max(skews, key=abs))
     metrics.WORKERS.set(len(services.fleet.live()))
     metrics.BACKUP.set(backup_status.read(services.settings.data_dir).last_success_s)
     try:

@@ -15,6 +15,10 @@ JOBS_RUNNING = Gauge("docqa_jobs_running", "Those of the jobs on the stream that
 INFERENCE_QUEUE = Gauge("goblin_docqa_inference_queue_length", "Jobs on the stream that wait for the model.")
 OLDEST_JOB = Gauge("docqa_oldest_job_age_seconds", "Age of the oldest job on the stream; 0 without one.")
 STUCK = Gauge("docqa_stuck_messages", "Jobs on the stream that no worker will be given.")
+RESULTS_FULL = Gauge("docqa_results_full", "1 while results can't be stored: the store is full, or its disk is.")
+CLOCK_SKEW = Gauge(
+    "docqa_clock_skew_seconds", "The clock furthest from the bus's, of the live workers and this process."
+)
 WORKERS = Gauge("docqa_workers_live", "Workers that announced themselves within the last 15 s.")
 BACKUP = Gauge("docqa_backup_last_success_timestamp_seconds", "Unix time of the last complete backup; 0: never.")
 _OPEN = "docqa.metrics_are_open"

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from contract.redaction.detectors.token_formats import TOKENS
 from contract.redaction.redactor import MAX_SECRETS, OPTIONAL
+from contract.redaction.tokens.token_formats import TOKENS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "redaction.md").read_text()
 

@@ -12,7 +12,7 @@ PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 ATTACKS = "tests/integration/ops/test_attacks.py"
 
 _NAME = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
-_TABLE = re.compile(r"^\| who \| tries .*?\n\n", re.MULTILINE | re.DOTALL)
+_TABLE = re.compile(r"^\| attacker \| attack .*?\n\n", re.MULTILINE | re.DOTALL)
 
 
 def rows() -> list[str]:

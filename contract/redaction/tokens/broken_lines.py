@@ -11,12 +11,12 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from contract.errors import TooManySecretsError
-from contract.redaction.detectors import jwt
 from contract.redaction.detectors.pattern import Pattern
 from contract.redaction.detectors.placeholders import digits_in, turns_of_case
 from contract.redaction.detectors.text import Span, Text
-from contract.redaction.detectors.token_formats import TOKENS, Token
-from contract.redaction.detectors.tokens import TokenFinder
+from contract.redaction.tokens import jwt
+from contract.redaction.tokens.token_finder import TokenFinder
+from contract.redaction.tokens.token_formats import TOKENS, Token
 
 _CHARACTERS: Final = r"A-Za-z0-9_.+/=|~!:$-"
 _LINE_END: Final = r"(?:=|\\)?\r?\n[ \t]{0,20}(?:> ?)?"

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Callable
 from typing import NamedTuple
 
-from contract.redaction.detectors.jwt import is_json
+from contract.redaction.tokens.jwt import is_json
 
 _HEX = "[a-f0-9]"
 _ANY_HEX = "[A-Fa-f0-9]"

@@ -13,7 +13,7 @@ import re2
 from contract.redaction.detectors.pattern import Pattern, options
 from contract.redaction.detectors.placeholders import is_filler
 from contract.redaction.detectors.text import Refusals, Span, Text
-from contract.redaction.detectors.token_formats import TOKENS, Token
+from contract.redaction.tokens.token_formats import TOKENS, Token
 
 _OPEN_REPETITION = re.compile(r"\{(\d+),\}")
 _ENOUGH = 24
