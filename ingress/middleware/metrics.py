@@ -16,9 +16,7 @@ INFERENCE_QUEUE = Gauge("goblin_docqa_inference_queue_length", "Jobs on the stre
 OLDEST_JOB = Gauge("docqa_oldest_job_age_seconds", "Age of the oldest job on the stream; 0 without one.")
 STUCK = Gauge("docqa_stuck_messages", "Jobs on the stream that no worker will be given.")
 RESULTS_FULL = Gauge("docqa_results_full", "1 while results can't be stored: the store is full, or its disk is.")
-CLOCK_SKEW = Gauge(
-    "docqa_clock_skew_seconds", "The clock furthest from the bus's, of the live workers and this process."
-)
+CLOCK_SKEW = Gauge("docqa_clock_skew_seconds", "How far the clock furthest from the bus's is ahead of it.")
 WORKERS = Gauge("docqa_workers_live", "Workers that announced themselves within the last 15 s.")
 BACKUP = Gauge("docqa_backup_last_success_timestamp_seconds", "Unix time of the last complete backup; 0: never.")
 _OPEN = "docqa.metrics_are_open"
