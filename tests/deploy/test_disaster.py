@@ -1,4 +1,4 @@
-"""Disaster recovery from nothing: the numbered commands of docs/operations.md, run as they stand, on a fresh clone."""
+"""Disaster recovery: the numbered commands of docs/operations.md, run as they stand, on a fresh clone."""
 
 import os
 import shutil
@@ -71,7 +71,7 @@ def docqa(stack: Stack, *arguments: str) -> None:
 
 def run_the_page(elsewhere: Path) -> str:
     """What the commands print; with another source, other folders, a free port, and `docqa up` in the background."""
-    lines = commands_below(DOCS / "operations.md", "## Disaster recovery from nothing")
+    lines = commands_below(DOCS / "operations.md", "## Disaster recovery")
     replaced = {
         "SOURCE": str(ROOT),
         "/srv/docqa": f"{elsewhere}/data",
