@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from contract.runtime.files import write_atomically
+from contract.runtime.terminal import echo
 
 try:
     from bench.commands import (
@@ -76,7 +77,7 @@ def overhead(out: Path) -> None:
     result = {"measured": time.strftime("%Y-%m-%d"), **asyncio.run(measure())}
     text = json.dumps(result, indent=1)
     write_atomically(out / "overhead.json", text.encode() + b"\n")
-    click.echo(text)
+    echo(text)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from bench.report import terminal
 from bench.report.live import showing
 from bench.targets.stack import StackOptions
 from contract.runtime.files import write_atomically
+from contract.runtime.terminal import echo
 
 QUICK_ACK_WAIT_S: Final = "2"
 """Ack wait in quick mode: a dead worker's job is delivered again after this, so that recovery takes seconds."""
@@ -133,7 +134,7 @@ def conclude(shared: Shared, result: dict[str, Any]) -> None:
     result = {**result, "command": command_line(), "quick": shared.quick}
     stored = store(shared.out, result) if shared.out else []
     if shared.as_json:
-        click.echo(json.dumps(result))
+        echo(json.dumps(result))
     else:
         terminal.result(result, stored)
     held = msgspec.convert(result["promises"], list[Promise])

@@ -43,13 +43,21 @@ CacheSeconds = Annotated[float, Meta(ge=1, le=604_800)]
 
 def default_data_dir() -> Path:
     """The default folder for a user's data."""
-    return Path("~/.local/share/goblin-docqa").expanduser()
+    return _in_home(Path("~/.local/share/goblin-docqa"), "DOCQA_DATA_DIR")
 
 
 def default_model_cache() -> Path:
     """The default folder for files derived from models; shared by a user's data folders, since they can be rebuilt."""
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(caches).expanduser() / "goblin-docqa" / "models"
+    return _in_home(Path(caches), "DOCQA_MODEL_CACHE") / "goblin-docqa" / "models"
+
+
+def _in_home(path: Path, name: str) -> Path:
+    """The path with `~` replaced; raises SettingsError, which names the setting, if this user has no home folder."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise SettingsError(f"{name}: this user has no home folder (HOME is not set): name a folder.") from None
 
 
 class BusSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -294,7 +302,12 @@ def _read(name: str, path: Path) -> str:
 
 
 def _decode_custom(kind: type, value: Any) -> Any:
-    return Path(value).expanduser() if kind is Path else kind(value)
+    if kind is not Path:
+        return kind(value)
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError("Expected a path without `~`, since there is no such home folder") from None
 
 
 def _sentence(message: str) -> str:

@@ -15,6 +15,7 @@ import uvloop
 from nats.aio.msg import Msg
 
 from contract import topology
+from contract.address import address_of
 from contract.bus import Bus
 from contract.errors import BusError
 from contract.runtime import tasks
@@ -23,7 +24,7 @@ from contract.runtime.startup import prepared, run_service
 from contract.runtime.systemd import Notifier
 from ingress.app import create_asgi
 from ingress.auth.token_watch import keep_up
-from ingress.server.listeners import Listeners, address_of, count_inherited, listening, refuse_open_listeners
+from ingress.server.listeners import Listeners, count_inherited, listening, refuse_open_listeners
 from ingress.server.server import Server
 from ingress.services import Services
 from ingress.settings import IngressSettings

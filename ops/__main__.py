@@ -2,12 +2,14 @@
 
 import difflib
 import importlib
+import io
 import sys
 from typing import Final
 
 import click
 
 from contract.errors import DocQAError
+from contract.runtime.terminal import echo, print_exactly
 from ops.errors import TryLaterError
 
 _GROUPS: Final = {
@@ -90,18 +92,25 @@ def cli() -> None:
 
 def main() -> None:
     """Run a command; every error is one sentence on stderr and a non-zero exit."""
+    print_exactly()
     try:
         status = cli(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        # Usage errors repeat arguments, which may contain anything.
+        usage = io.StringIO()
+        error.show(usage)
+        echo(usage.getvalue(), err=True, nl=False)
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         status = _INTERRUPTED
     except DocQAError as error:
-        click.echo(f"docqa: {error}", err=True)
+        echo(f"docqa: {error}", err=True)
         status = _TRY_LATER if isinstance(error, TryLaterError) else 1
+    except UnicodeEncodeError as error:
+        echo(f"docqa: an argument or a file holds bytes that are not UTF-8 ({error.object[:40]!r}).", err=True)
+        status = 1
     except OSError as error:
-        click.echo(f"docqa: {error.filename or 'the system'}: {error.strerror or error}.", err=True)
+        echo(f"docqa: {error.filename or 'the system'}: {error.strerror or error}.", err=True)
         status = 1
     sys.exit(status if isinstance(status, int) else 0)
 

@@ -10,6 +10,7 @@ import httpx
 from httpx_sse import EventSource
 
 from contract.errors import DocQAError
+from ops import transport
 from ops.errors import TryLaterError
 from ops.settings import UpSettings
 
@@ -48,14 +49,9 @@ class Client:
     """A connection to one target: a URL, or the path of a Unix socket."""
 
     def __init__(self, target: str, token: str | None) -> None:
+        """Raises DocQAError for a target that is neither."""
         self._target = target
-        is_url = target.startswith(("http://", "https://"))
-        self._http = httpx.Client(
-            base_url=target if is_url else "http://docqa",
-            transport=None if is_url else httpx.HTTPTransport(uds=target),
-            headers={"Authorization": f"Bearer {token}"} if token else None,
-            timeout=_TIMEOUT,
-        )
+        self._http = transport.client(target, token, _TIMEOUT)
 
     @classmethod
     def of(cls, target: str | None, settings: UpSettings) -> Self:
@@ -162,8 +158,6 @@ class Client:
             yield
         except httpx.ConnectError:
             raise NotThereError(f"Nothing answers at {self._target}: start it with `docqa up`.") from None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise DocQAError(f"--target: {self._target} is neither a URL nor a Unix socket.") from None
         except httpx.TransportError as error:
             raise NotThereError(
                 f"The connection to {self._target} broke ({type(error).__name__}): ask again."

@@ -8,8 +8,9 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import click
 import structlog
+
+from contract.runtime.terminal import echo, rich_console
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -35,7 +36,7 @@ class Console:
         if self._quiet:
             return
         if not sys.stderr.isatty():
-            click.echo(text, err=True)
+            echo(text, err=True)
         elif self._status:
             self._status.update(text)
         else:
@@ -58,7 +59,7 @@ class Console:
         if self._status:
             self._status.console.print(text, markup=False, highlight=False)
         else:
-            click.echo(text, err=True)
+            echo(text, err=True)
 
 
 def silence_logs() -> None:
@@ -68,9 +69,6 @@ def silence_logs() -> None:
 
 
 def _spinner(text: str) -> "Status":
-    # Imported here, because rich is slow to import and only a terminal needs it.
-    import rich.console
-
-    status = rich.console.Console(stderr=True).status(text)
+    status = rich_console(stderr=True).status(text)
     status.start()
     return status

@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
-import click
-
+from contract.address import Address, parse_address
 from contract.errors import SettingsError
+from contract.runtime.terminal import echo
 from contract.settings import BusSettings, load
 from ops import welcome
 from ops.console import Console
@@ -18,7 +18,6 @@ from ops.nats.endpoint import SERVER_PICKS, USUAL_PORT, Endpoint
 from ops.nats.server import STOPS_WITHIN_S, NatsServer
 from ops.settings import UpSettings
 from ops.supervisor import health, ports
-from ops.supervisor.ports import Address
 from ops.supervisor.ready_file import ReadyFile
 from ops.supervisor.service import Service
 from ops.supervisor.signals import Stop
@@ -138,9 +137,9 @@ class Up:
         self._console.rest()
         self._ready_file.write(self._describe())
         if self._as_json:
-            click.echo(json.dumps(self._describe()))
+            echo(json.dumps(self._describe()))
         else:
-            click.echo(welcome.text(self._describe(), self._settings, self._worker.ready))
+            echo(welcome.text(self._describe(), self._settings, self._worker.ready))
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -205,7 +204,7 @@ def bus_endpoint(settings: UpSettings) -> Endpoint:
 def metrics_addresses(settings: UpSettings) -> tuple[Address, Address, Address]:
     """Those of ingress, worker and library: DOCQA_METRICS_ADDR is the ingress's, and the others take the next ports."""
     if settings.metrics_addr:
-        named = ports.parse(settings.metrics_addr, "DOCQA_METRICS_ADDR")
+        named = parse_address(settings.metrics_addr, "DOCQA_METRICS_ADDR")
         worker, library = (named._replace(port=named.port and min(named.port + step, 65_535)) for step in (1, 2))
         return named, worker, library
     if settings.port == 0:

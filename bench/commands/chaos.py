@@ -24,6 +24,7 @@ from bench.harness.promises import (
 from bench.harness.query import Query
 from bench.harness.run import Run
 from bench.targets.stack import Stack, StackOptions
+from contract.runtime.terminal import echo
 
 PAUSE_BETWEEN_S: Final = (0.3, 2.0)
 QUICK_FAULTS: Final = 8
@@ -83,7 +84,7 @@ async def _disk() -> AsyncIterator[tuple[Path | None, str | None]]:
             except BenchError as error:
                 skipped = f"no full disk: {error}"
         if skipped:
-            click.echo(skipped, err=True)
+            echo(skipped, err=True)
         yield folder, skipped
 
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 import click
 import msgspec
 from hdrh.histogram import HdrHistogram
-from rich.console import Console
 from rich.table import Table
+
+from contract.runtime.terminal import echo, rich_console
 
 _Z: Final = 1.96
 _PERCENTILES: Final = (50.0, 90.0, 99.0)
@@ -58,7 +59,7 @@ def command(first: Path, second: Path, as_json: bool) -> None:
         )
     rows = compare(a, b)
     if as_json:
-        click.echo(json.dumps([{**msgspec.to_builtins(row), "says": row.words} for row in rows]))
+        echo(json.dumps([{**msgspec.to_builtins(row), "says": row.words} for row in rows]))
     else:
         _show(a, b, rows)
 
@@ -110,6 +111,6 @@ def _show(a: dict[str, Any], b: dict[str, Any], rows: list[Row]) -> None:
     for row in rows:
         both = (f"{middle:.4g} ({low:.4g} to {high:.4g})" for middle, low, high in (row.a, row.b))
         table.add_row(row.name, *both, row.words)
-    Console(highlight=False, soft_wrap=True).print(table)
+    rich_console(highlight=False, soft_wrap=True).print(table)
     if a["machine"] != b["machine"]:
-        click.echo("The machines or versions differ, which may explain differences.")
+        echo("The machines or versions differ, which may explain differences.")

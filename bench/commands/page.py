@@ -10,6 +10,7 @@ import click
 from bench.harness.table import Table
 from bench.report import comparison
 from contract.runtime.files import write_atomically
+from contract.runtime.terminal import echo
 
 _HEAD: Final = """\
 # Benchmarks
@@ -90,7 +91,7 @@ _MARKED: Final = re.compile(r"[|*_`<>\[\]]")
 def command(results: Path, to: Path) -> None:
     """Render docs/benchmarks.md from stored results."""
     write_atomically(to, render(stored(results)).encode())
-    click.echo(f"Written: {to}")
+    echo(f"Written: {to}")
 
 
 def stored(folder: Path) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from bench.embedding.texts import articles
 from contract.embedding.bert import Activations
 from contract.embedding.embedder import Vectors
 from contract.embedding.multilingual import PASSAGE, QUERY, Calibration
+from contract.runtime.terminal import echo
 
 _TEXTS_A_FILE: Final = 240
 _DIGITS: Final = 5
@@ -31,7 +32,7 @@ _TOLERATED: Final = 1.5
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 def main(files: Sequence[Path]) -> None:
     """Print the constants as JSON."""
-    click.echo(msgspec.json.encode(calibrated(files)))
+    echo(msgspec.json.encode(calibrated(files)))
 
 
 def calibrated(files: Sequence[Path]) -> Calibration:

@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-import click
 import msgspec
 import psutil
 
 from bench.harness.errors import BenchError
 from bench.peers import system
 from bench.peers.system import System
+from contract.runtime.terminal import echo
 
 OURS: Final = "docqa"
 AS_IS: Final = "docqa as-is"
@@ -83,7 +83,7 @@ class LineUp:
             # The error of a failed start includes its log, whose last line is the reason.
             played.left_out[name] = str(error).strip().splitlines()[-1]
         words = played.left_out.get(name, f"{time.monotonic() - began_s:.0f} s")
-        click.echo(f"{title}: {name}: {words}", err=True)
+        echo(f"{title}: {name}: {words}", err=True)
 
     def _start(self, name: str, environment: dict[str, str]) -> contextlib.AbstractAsyncContextManager[System]:
         if name not in (OURS, AS_IS):

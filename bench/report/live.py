@@ -5,12 +5,12 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from bench.harness.query import NO_RESPONSE
 from bench.harness.run import Run
+from contract.runtime.terminal import rich_console
 
 _RATE_OVER_S: Final = 5.0
 
@@ -21,7 +21,7 @@ def showing(run: Run, *, quiet: bool) -> Iterator[None]:
     if quiet or not sys.stderr.isatty():
         yield
         return
-    console = Console(stderr=True)
+    console = rich_console(stderr=True)
     with Live(get_renderable=lambda: _table(run), console=console, refresh_per_second=4, transient=True):
         yield
 

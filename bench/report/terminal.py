@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from bench.harness.table import Table as TextTable
 from bench.report import comparison
+from contract.runtime.terminal import rich_console
 
 
 def result(found: dict[str, Any], stored: list[Path]) -> None:
     """Print one result."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = rich_console(highlight=False, soft_wrap=True)
     for promise in found["promises"]:
         console.print(_verdict(promise))
     if ledger := found.get("ledger"):

@@ -16,6 +16,7 @@ from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from contract.address import address_of
 from contract.errors import SettingsError
 
 MAX_CONNECTIONS: Final = 16
@@ -36,7 +37,7 @@ class StatusServer:
     def __init__(self, address: str, not_ready_reason: NotReadyReason) -> None:
         """`not_ready_reason` says why the service is not ready. Raises SettingsError when `address` can't be had."""
         self._listener = _listen(address)
-        self.address = _address_of(self._listener)
+        self.address = address_of(self._listener)
         self._not_ready_reason = not_ready_reason
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
@@ -147,8 +148,3 @@ def _listen(address: str) -> socket.socket:
         return socket.create_server((host, int(port)), family=family)
     except (OSError, ValueError) as error:
         raise SettingsError(f"DOCQA_METRICS_ADDR: can't listen on {address!r}: {error}.") from None
-
-
-def _address_of(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if listener.family == socket.AF_INET6 else f"{host}:{port}"

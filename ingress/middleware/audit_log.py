@@ -217,4 +217,7 @@ def target_of(setting: str) -> Target:
         case "journal":
             return Journal()
         case path:
-            return RotatedFile(Path(path).expanduser())
+            try:
+                return RotatedFile(Path(path).expanduser())
+            except RuntimeError:
+                raise SettingsError("DOCQA_AUDIT_LOG: there is no such home folder: name a path without `~`.") from None

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from contract.address import address_of
 from contract.errors import AlreadyRunningError, SettingsError
 from contract.runtime.lock import locked
 from ingress.settings import IngressSettings
@@ -130,12 +131,6 @@ def split_address(address: str, setting: str) -> tuple[str, int]:
     if not port.isdecimal() or int(port) > 65_535:
         raise SettingsError(f"{setting}: expected HOST:PORT, got {address!r}.")
     return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def address_of(listener: socket.socket) -> str:
-    """A path for a Unix socket, HOST:PORT for TCP."""
-    name = listener.getsockname()
-    return name if isinstance(name, str) else f"{name[0]}:{name[1]}"
 
 
 def _remove_if_stale(path: Path) -> None:

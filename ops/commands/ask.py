@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from contract.errors import DocQAError
+from contract.runtime.terminal import echo
 from contract.settings import load
 from ops.client import RESTART, Client, RefusedError
 from ops.console import Console
@@ -59,6 +60,8 @@ def command(
     """
     if sum(map(bool, (documents, ids, space, root_path, context is not None))) > 1:
         raise click.UsageError("Use one of --document, --context, --id, --space and --path.")
+    _check_text("QUESTION", question)
+    _check_text("--context", context or "")
     settings = load(UpSettings, environment_with(DOCQA_DATA_DIR=data_dir))
     with Client.of(target, settings) as client, Console(quiet=as_json or not sys.stderr.isatty()) as console:
         texts = [_read(path) for path in documents]
@@ -84,10 +87,10 @@ def command(
 
 def _print_json(client: Client, body: Mapping[str, object]) -> None:
     try:
-        click.echo(json.dumps(client.ask(body), ensure_ascii=False))
+        echo(json.dumps(client.ask(body), ensure_ascii=False))
     except RefusedError as error:
         if error.document:
-            click.echo(json.dumps(error.document))
+            echo(json.dumps(error.document))
         raise
 
 
@@ -96,22 +99,32 @@ def _print_pieces(client: Client, body: Mapping[str, object], console: Console) 
     for piece in client.stream(body):
         console.rest()
         if isinstance(piece, dict):
-            click.echo()
+            echo()
             _print_sources(piece)
         elif piece is RESTART:
-            click.echo()
+            echo()
             console.warn("The attempt was interrupted and starts again:")
         else:
-            click.echo(piece, nl=False)
+            echo(piece, nl=False)
 
 
 def _print_sources(answer: Mapping[str, Any]) -> None:
-    """Where the answer stands in the document, and whether the document seems to hold it at all."""
+    """Print where the document supports the answer, and whether it seems to contain one at all."""
     for number, cited in enumerate(answer.get("citations", ()), 1):
-        said = "" if answer["answer_from"] == "quote" else f": {' '.join(cited['quote'].split())}"
-        click.echo(f"  [{number}] {_location(cited)}{said}")
+        quote = "" if answer["answer_from"] == "quote" else f": {' '.join(cited['quote'].split())}"
+        echo(f"  [{number}] {_location(cited)}{quote}")
     if answer.get("answerable") is False and answer.get("citations"):
-        click.echo(f"The document does not seem to say this (support {answer['support']:.2f} of 1).", err=True)
+        echo(f"The document does not seem to say this (support {answer['support']:.2f} of 1).", err=True)
+
+
+def _check_text(name: str, text: str) -> None:
+    """Raises DocQAError for an argument whose bytes are not text in this terminal's encoding."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DocQAError(
+            f"{name}: {text!r} is not UTF-8 text: convert it, for instance with iconv, or use a UTF-8 locale."
+        ) from None
 
 
 def _location(cited: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ import msgspec
 from contract import backup_status
 from contract.backup_status import BackupStatus
 from contract.errors import DocQAError
+from contract.runtime.terminal import echo
 from contract.settings import load
 from ops.backup import archive
 from ops.backup.archive import Manifest
@@ -82,12 +83,12 @@ def create_(
             _record_success(request.settings, path)
         gone = [] if code or no_verify or no_prune else _pruned(request)
     if as_json:
-        click.echo(json.dumps({**_described(_read(path)), "hook_status": code, "pruned": gone}))
+        echo(json.dumps({**_described(_read(path)), "hook_status": code, "pruned": gone}))
     else:
-        click.echo(_line(_read(path)) + (f"\nPruned: {', '.join(gone)}" if gone else ""))
+        echo(_line(_read(path)) + (f"\nPruned: {', '.join(gone)}" if gone else ""))
     if code:
         message = _HOOK_FAILED.format(path=path, code=code, hook=request.settings.backup_hook)
-        click.echo(f"docqa: {message}", err=True)
+        echo(f"docqa: {message}", err=True)
         raise click.exceptions.Exit(code)
 
 
@@ -101,9 +102,9 @@ def list_(folder: Path | None, data_dir: Path | None, as_json: bool) -> None:
     found = request.folder.all()
     if as_json:
         described_ones = [_described(backup) for backup in found]
-        click.echo(json.dumps({"folder": str(request.folder.folder), "backups": described_ones}))
+        echo(json.dumps({"folder": str(request.folder.folder), "backups": described_ones}))
     else:
-        click.echo("\n".join(map(_line, found)) or f"There is no backup in {request.folder.folder}.")
+        echo("\n".join(map(_line, found)) or f"There is no backup in {request.folder.folder}.")
 
 
 @command.command("verify")
@@ -118,9 +119,9 @@ def verify(which: str, folder: Path | None, data_dir: Path | None, as_json: bool
     with request.console, request.folder.locked():
         counts = asyncio.run(_verified(request, path))
     if as_json:
-        click.echo(json.dumps({"file": str(path), "verified": True, "streams": counts}))
+        echo(json.dumps({"file": str(path), "verified": True, "streams": counts}))
     else:
-        click.echo(f"{path} is complete: {_counts(counts)}.")
+        echo(f"{path} is complete: {_counts(counts)}.")
 
 
 @command.command("restore")
@@ -142,13 +143,13 @@ def restore_(which: str, replace: bool, folder: Path | None, data_dir: Path | No
     differences = _differences(manifest, request)
     if as_json:
         described_outcome = {**msgspec.structs.asdict(outcome), "before": outcome.before and str(outcome.before)}
-        click.echo(json.dumps({"file": str(path), **described_outcome, "settings_then": differences}))
+        echo(json.dumps({"file": str(path), **described_outcome, "settings_then": differences}))
         return
-    click.echo(f"Restored {_counts(outcome.streams)}.")
+    echo(f"Restored {_counts(outcome.streams)}.")
     if outcome.before:
-        click.echo(f"Previous data backed up to {outcome.before}")
+        echo(f"Previous data backed up to {outcome.before}")
     for name, then in differences.items():
-        click.echo(f"{name} was {then} when the backup was made.")
+        echo(f"{name} was {then} when the backup was made.")
 
 
 @command.command("prune")
@@ -184,9 +185,9 @@ def prune(
             asyncio.run(_verified(request, request.folder.find("latest")))
             gone = _pruned(request)
     if as_json:
-        click.echo(json.dumps({"pruned": [] if dry_run else gone, "would_go": gone if dry_run else []}))
+        echo(json.dumps({"pruned": [] if dry_run else gone, "would_go": gone if dry_run else []}))
     else:
-        click.echo(f"{'Would be pruned' if dry_run else 'Pruned'}: {', '.join(gone)}" if gone else "Nothing to prune.")
+        echo(f"{'Would be pruned' if dry_run else 'Pruned'}: {', '.join(gone)}" if gone else "Nothing to prune.")
 
 
 def _request(

@@ -12,6 +12,7 @@ import msgspec
 
 from contract.errors import DocQAError
 from contract.runtime.files import write_atomically
+from contract.runtime.terminal import echo
 from contract.settings import load
 from ops.console import Console
 from ops.options import environment_with, json_option, token_option
@@ -102,13 +103,13 @@ def command(
             write_atomically(report, _markdown(baseline, candidate, found).encode())
     except (DocQAError, OSError) as error:
         # Status 1 would blame the candidate.
-        click.echo(f"docqa: {error}", err=True)
+        echo(f"docqa: {error}", err=True)
         sys.exit(_STATUS["can't say"])
     verdict = found["verdict"]
     if as_json:
-        click.echo(json.dumps({**found, "baseline": baseline, "candidate": candidate}))
+        echo(json.dumps({**found, "baseline": baseline, "candidate": candidate}))
     else:
-        click.echo("\n".join([f"{verdict['decision'].capitalize()}:", *(f"  {why}" for why in verdict["reasons"])]))
+        echo("\n".join([f"{verdict['decision'].capitalize()}:", *(f"  {why}" for why in verdict["reasons"])]))
     sys.exit(_STATUS[verdict["decision"]])
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 
+from contract.address import parse_address
 from contract.errors import SettingsError
+from contract.runtime.terminal import echo
 from contract.settings import load
 from ops.nats import address, cluster_config
 from ops.nats.cluster_config import Node
@@ -13,7 +15,6 @@ from ops.nats.credentials import ROLES, Credentials
 from ops.nats.endpoint import Certificate
 from ops.options import data_dir_option, environment_with, json_option
 from ops.settings import NatsSettings
-from ops.supervisor import ports
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -58,16 +59,16 @@ def command(
     """
     settings = load(NatsSettings, environment_with(DOCQA_DATA_DIR=data_dir))
     node = Node(
-        clients=ports.parse(listen, "--listen"),
-        monitor=ports.parse(monitor, "--monitor"),
-        routes=ports.parse(listen_routes, "--listen-routes"),
-        others=[str(ports.parse(other, "--route")) for other in others],
+        clients=parse_address(listen, "--listen"),
+        monitor=parse_address(monitor, "--monitor"),
+        routes=parse_address(listen_routes, "--listen-routes"),
+        others=[str(parse_address(other, "--route")) for other in others],
         store=store,
         certificate=_certificate(certificates) if certificates else None,
     )
     publishers = address.publishers(settings.data_dir).passwords()
     text = cluster_config.render(node, _passwords(settings), settings.max_request_size_mb, publishers)
-    click.echo(json.dumps(json.loads(text)) if as_json else text, nl=as_json)
+    echo(json.dumps(json.loads(text)) if as_json else text, nl=as_json)
 
 
 def _passwords(settings: NatsSettings) -> dict[str, str]:

@@ -14,6 +14,7 @@ import msgspec
 from contract.bus import Bus
 from contract.errors import DocQAError
 from contract.messages import FailureCode, decode_result
+from contract.runtime.terminal import echo
 from contract.settings import QueueSettings, load
 from contract.topology import JobName
 from ops import dead_letters
@@ -63,9 +64,9 @@ def list_(reason: str | None, limit: int, data_dir: Path | None, as_json: bool) 
 
     found = _run(data_dir, newest)
     if as_json:
-        click.echo(json.dumps({"dead": [_described(one) for one in found]}))
+        echo(json.dumps({"dead": [_described(one) for one in found]}))
     else:
-        click.echo("\n".join(_line(one) for one in found) or "There are no dead letters.")
+        echo("\n".join(_line(one) for one in found) or "There are no dead letters.")
 
 
 @command.command("show")
@@ -76,9 +77,9 @@ def show(which: str, data_dir: Path | None, as_json: bool) -> None:
     """Show one dead letter: the sanitized question, why it failed, and the state of its replay."""
     shown = _run(data_dir, lambda bus: _shown(bus, which))
     if as_json:
-        click.echo(json.dumps(shown))
+        echo(json.dumps(shown))
     else:
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
 @command.command("replay")
@@ -100,10 +101,10 @@ def replay(
     done, error = _run(data_dir, lambda bus: _replayed(bus, which, reason, limit))
     if as_json:
         replayed = [{"seq": found.seq, **msgspec.structs.asdict(job)} for found, job in done]
-        click.echo(json.dumps({"replayed": replayed, "stopped": str(error) if error else None}))
+        echo(json.dumps({"replayed": replayed, "stopped": str(error) if error else None}))
     else:
         lines = [f"{found.seq}  {job.publisher}.{job.client}  replayed as {job.job_id}" for found, job in done]
-        click.echo("\n".join(lines) or ("Nothing was replayed." if error else "There is nothing to replay."))
+        echo("\n".join(lines) or ("Nothing was replayed." if error else "There is nothing to replay."))
     if error:
         raise error
 
@@ -122,9 +123,9 @@ def drop(
     _check_choice(which, all_of_them)
     dropped = _run(data_dir, lambda bus: _dropped(bus, which, reason, limit))
     if as_json:
-        click.echo(json.dumps({"dropped": dropped}))
+        echo(json.dumps({"dropped": dropped}))
     else:
-        click.echo(f"Dropped: {', '.join(map(str, dropped))}" if dropped else "There is nothing to drop.")
+        echo(f"Dropped: {', '.join(map(str, dropped))}" if dropped else "There is nothing to drop.")
 
 
 def _run(data_dir: Path | None, work: Callable[[Bus], Awaitable[T]]) -> T:
@@ -209,8 +210,7 @@ def _described(found: Found) -> dict[str, Any]:
 def _line(found: Found) -> str:
     name = found.job.key if found.job else repr(found.letter.subject)
     text = found.letter.query.query if found.letter.query else f"{found.letter.size_bytes} bytes that cannot be read"
-    # Of a stranger's text no control character reaches a terminal.
-    shown = "".join(char if char.isprintable() else " " for char in text[:_EXCERPT_CHARS])
+    shown = " ".join(text[:_EXCERPT_CHARS].split())
     mark = f"  replayed as {found.replayed_as}" if found.replayed_as else ""
     return f"{found.seq:>6}  {_time(found)}  {found.letter.reason:<18}  {name}  {shown}{mark}"
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from contract.errors import DocQAError
+from contract.runtime.terminal import echo
 from contract.settings import load
 from ops.client import Client
 from ops.console import Console
@@ -49,9 +50,9 @@ def add(
             outcomes.append(outcome)
             console.rest()
             if not as_json:
-                click.echo(_line(outcome))
+                echo(_line(outcome))
     if as_json:
-        click.echo(json.dumps({"documents": [_as_json(outcome) for outcome in outcomes]}, ensure_ascii=False))
+        echo(json.dumps({"documents": [_as_json(outcome) for outcome in outcomes]}, ensure_ascii=False))
     sys.exit(0 if all(outcome.is_good for outcome in outcomes) else 1)
 
 
@@ -66,10 +67,10 @@ def list_documents(space: str, name: str, target: str | None, data_dir: Path | N
     with _client(target, data_dir) as client:
         found = list(_all(client, space, name))
     if as_json:
-        click.echo(json.dumps({"documents": found}, ensure_ascii=False))
+        echo(json.dumps({"documents": found}, ensure_ascii=False))
         return
     for document in found:
-        click.echo(_row(document))
+        echo(_row(document))
 
 
 @command.command("show")
@@ -82,10 +83,10 @@ def show(document_id: str, target: str | None, data_dir: Path | None, as_json: b
     with _client(target, data_dir) as client:
         document = client.call("GET", f"/api/documents/{document_id}")
     if as_json:
-        click.echo(json.dumps(document, ensure_ascii=False))
+        echo(json.dumps(document, ensure_ascii=False))
         return
     for name, value in document.items():
-        click.echo(f"{name.replace('_', ' ')}: {value if isinstance(value, str | int) else json.dumps(value)}")
+        echo(f"{name.replace('_', ' ')}: {value if isinstance(value, str | int) else json.dumps(value)}")
 
 
 @command.command("text")
@@ -99,9 +100,9 @@ def text(document_id: str, page: int | None, target: str | None, data_dir: Path 
     with _client(target, data_dir) as client:
         parts = list(_texts(client, document_id, page))
     if as_json:
-        click.echo(json.dumps({**parts[0], "text": "".join(part["text"] for part in parts)}, ensure_ascii=False))
+        echo(json.dumps({**parts[0], "text": "".join(part["text"] for part in parts)}, ensure_ascii=False))
     else:
-        click.echo("".join(part["text"] for part in parts))
+        echo("".join(part["text"] for part in parts))
 
 
 @command.command("remove")
@@ -114,10 +115,10 @@ def remove(document_ids: tuple[str, ...], target: str | None, data_dir: Path | N
     with _client(target, data_dir) as client:
         replies = [client.call("DELETE", f"/api/documents/{document_id}") for document_id in document_ids]
     if as_json:
-        click.echo(json.dumps({"documents": replies}))
+        echo(json.dumps({"documents": replies}))
         return
     for reply in replies:
-        click.echo(f"{reply['document']}  {reply['state']}")
+        echo(f"{reply['document']}  {reply['state']}")
 
 
 @command.command("export")
@@ -136,7 +137,7 @@ def export(document_id: str, out: Path | None, target: str | None, data_dir: Pat
         with path.open("xb") as file:
             for piece in client.content(f"/api/documents/{document_id}/original"):
                 file.write(piece)
-    click.echo(json.dumps({"file": str(path)}) if as_json else f"Written to {path}")
+    echo(json.dumps({"file": str(path)}) if as_json else f"Written to {path}")
 
 
 @command.command("search")
@@ -155,11 +156,11 @@ def search(
     with _client(target, data_dir) as client:
         found = client.call("POST", "/api/search", json={name: value for name, value in wanted.items() if value})
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        echo(json.dumps(found, ensure_ascii=False))
         return
     for hit in found["hits"]:
         page = f", page {hit['page']}" if hit["page"] else ""
-        click.echo(f"{hit['name']}{page} ({hit['document']})\n  {' '.join(hit['text'].split())}")
+        echo(f"{hit['name']}{page} ({hit['document']})\n  {' '.join(hit['text'].split())}")
 
 
 def _client(target: str | None, data_dir: Path | None) -> Client:

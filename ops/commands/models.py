@@ -9,6 +9,7 @@ import click
 
 from contract import worker_tools
 from contract.errors import DocQAError
+from contract.runtime.terminal import echo
 from contract.worker_tools import ModelsListed
 from ops.models import worker_tool
 from ops.models.tuning_table import show
@@ -58,7 +59,7 @@ def tune(
     arguments = [text for name, value in options if value for text in (name, str(value))]
     found = watch([*arguments, *(["--again"] if again else [])], quiet=as_json)
     if as_json:
-        click.echo(json.dumps(worker_tools.as_json(found)))
+        echo(json.dumps(worker_tools.as_json(found)))
     else:
         show(found.choice, found.folder)
 
@@ -72,10 +73,10 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
     listed = worker_tools.ask("list_models", ModelsListed, environment).models
     snapshots = worker_tool.run(["list"], environment, quiet=True)["snapshots"]
     if as_json:
-        click.echo(json.dumps({"models": listed, "snapshots": snapshots}))
+        echo(json.dumps({"models": listed, "snapshots": snapshots}))
     else:
         kept = [line for snapshot in snapshots for line in (_snapshot_line(snapshot), *_file_lines(snapshot))]
-        click.echo("\n".join([*map(_line, listed), *kept]))
+        echo("\n".join([*map(_line, listed), *kept]))
 
 
 @command.command("snapshot")
@@ -102,10 +103,10 @@ def snapshot(
     options = [("--root", root), ("--source", source), *(("--model", model) for model in models)]
     told = _run_tool("snapshot", options, ["--copy"] if is_copied else [], data_dir, as_json)
     if as_json:
-        click.echo(json.dumps(told))
+        echo(json.dumps(told))
     else:
         words = "" if told["is_new"] else "Unchanged since "
-        click.echo(f"{words}{_snapshot_line(told['snapshot'])}")
+        echo(f"{words}{_snapshot_line(told['snapshot'])}")
 
 
 @command.command("verify")
@@ -117,9 +118,9 @@ def verify(which: str, root: Path | None, data_dir: Path | None, as_json: bool) 
     """Compare the SHA-256 of a snapshot and of the files in use with the recorded ones."""
     troubles = _run_tool("verify", [("--root", root), ("--which", which)], [], data_dir, as_json)["troubles"]
     if as_json:
-        click.echo(json.dumps({"verified": not troubles, "troubles": troubles}))
+        echo(json.dumps({"verified": not troubles, "troubles": troubles}))
     elif not troubles:
-        click.echo("All files match their record.")
+        echo("All files match their record.")
     if troubles:
         raise DocQAError(" ".join(troubles))
 
@@ -137,7 +138,7 @@ def restore(
     """Put a snapshot's files back if all are intact. A running worker keeps the model that it has loaded."""
     options = [("--root", root), ("--which", which), ("--into", into)]
     told = _run_tool("restore", options, ["--copy"] if is_copied else [], data_dir, as_json)
-    click.echo(json.dumps(told) if as_json else "\n".join(f"Restored {path}" for path in told["restored"]))
+    echo(json.dumps(told) if as_json else "\n".join(f"Restored {path}" for path in told["restored"]))
 
 
 def _run_tool(

@@ -10,6 +10,7 @@ import click
 
 from contract.runtime import tasks
 from contract.runtime.systemd import Notifier
+from contract.runtime.terminal import echo
 from contract.settings import BusSettings, load
 from ops.console import Console, silence_logs
 from ops.nats import disk
@@ -42,9 +43,7 @@ def command(data_dir: Path | None, ready_file: Path | None, as_json: bool) -> No
     if environment.get("DOCQA_NATS_URL"):
         asyncio.run(provision_as_admin(load(BusSettings, environment), settings))
         notifier.ready()
-        click.echo(
-            json.dumps({"nats_url": environment["DOCQA_NATS_URL"]}) if as_json else "Streams created or up to date."
-        )
+        echo(json.dumps({"nats_url": environment["DOCQA_NATS_URL"]}) if as_json else "Streams created or up to date.")
     else:
         asyncio.run(_run(settings, notifier, ready_file, as_json))
 
@@ -60,9 +59,7 @@ async def _run(settings: NatsSettings, notifier: Notifier, ready_path: Path | No
             await supervisor.start()
             ready_file.write(_describe(server, supervisor))
             notifier.ready()
-            click.echo(
-                json.dumps(_describe(server, supervisor)) if as_json else f"The message bus listens at {server.url}"
-            )
+            echo(json.dumps(_describe(server, supervisor)) if as_json else f"The message bus listens at {server.url}")
             await asyncio.gather(watch(supervisor), notify_watchdog(notifier, server, supervisor))
 
         try:

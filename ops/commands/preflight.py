@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
+from contract.runtime.terminal import echo, rich_console
 from contract.settings import load
 from ops.console import Console
 from ops.options import data_dir_option, environment_with, json_option
@@ -46,7 +47,10 @@ def command(
         found = list(_findings(context.gather(settings, environment), nats_monitoring, is_activated=socket_activated))
     stops = {"failure", "warning"} if strict else {"failure"}
     is_good = not any(finding.status in stops for finding in found)
-    click.echo(json.dumps(_document(found, is_good)) if as_json else _drawn(found))
+    if as_json:
+        echo(json.dumps(_document(found, is_good)))
+    else:
+        _show(found)
     sys.exit(0 if is_good else 1)
 
 
@@ -77,8 +81,7 @@ def _document(found: list[Finding], is_good: bool) -> dict[str, object]:
     }
 
 
-def _drawn(found: list[Finding]) -> str:
-    from rich.console import Console as RichConsole
+def _show(found: list[Finding]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -86,11 +89,9 @@ def _drawn(found: list[Finding]) -> str:
     for finding in found:
         cure = f"\n→ {escape(finding.cure)}" if finding.cure else ""
         table.add_row(_MARKS[finding.status], finding.name, escape(finding.detail) + cure)
-    console = RichConsole(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
-    with console.capture() as captured:
-        console.print(table)
-        console.print(_summary(found))
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    console = rich_console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
+    console.print(table)
+    console.print(_summary(found))
 
 
 def _summary(found: list[Finding]) -> str:

@@ -10,6 +10,7 @@ import click
 
 from contract.errors import SettingsError
 from contract.runtime.files import make_folder
+from contract.runtime.terminal import echo
 from contract.settings import load
 from ops.nats import address, endpoint, reload
 from ops.nats.publishers import PublisherList
@@ -42,9 +43,9 @@ def add(name: str, data_dir: Path | None, as_json: bool) -> None:
     is_applied = asyncio.run(_changed(folder, lambda publishers: publishers.add(name, url)))
     described = _describe(address.publishers(folder), name)
     if as_json:
-        click.echo(json.dumps({**described, "applied": is_applied}))
+        echo(json.dumps({**described, "applied": is_applied}))
     else:
-        click.echo(f"{name} may publish{_when(is_applied)}. Its credentials: {described['credentials']}")
+        echo(f"{name} may publish{_when(is_applied)}. Its credentials: {described['credentials']}")
 
 
 @command.command("list")
@@ -55,9 +56,9 @@ def list_all(data_dir: Path | None, as_json: bool) -> None:
     publishers = address.publishers(_settings(data_dir).data_dir)
     names = publishers.names()
     if as_json:
-        click.echo(json.dumps({"publishers": [_describe(publishers, name) for name in names]}))
+        echo(json.dumps({"publishers": [_describe(publishers, name) for name in names]}))
     else:
-        click.echo("\n".join(names) or "There are no direct publishers: `docqa publishers add NAME` adds one.")
+        echo("\n".join(names) or "There are no direct publishers: `docqa publishers add NAME` adds one.")
 
 
 @command.command("remove")
@@ -68,9 +69,9 @@ def remove(name: str, data_dir: Path | None, as_json: bool) -> None:
     """Remove NAME; jobs that it has published are still answered."""
     is_applied = asyncio.run(_changed(_made(_settings(data_dir).data_dir), lambda publishers: publishers.remove(name)))
     if as_json:
-        click.echo(json.dumps({"name": name, "applied": is_applied}))
+        echo(json.dumps({"name": name, "applied": is_applied}))
     else:
-        click.echo(f"{name} may no longer publish{_when(is_applied)}.")
+        echo(f"{name} may no longer publish{_when(is_applied)}.")
 
 
 async def _changed(data_dir: Path, change: Callable[[PublisherList], object]) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from contract.runtime.terminal import echo
 from contract.settings import load
 from ops.options import data_dir_option, environment_with, json_option, metrics_option, target_option, token_option
 from ops.settings import UpSettings
@@ -50,11 +51,11 @@ def command(
             async for step in steps(probe, Plan(jobs, check_429, within)):
                 done.append(step)
                 if not as_json:
-                    click.echo(f"{'ok' if step.ok else 'FAILED':<8}{step.name:<9}{step.detail}")
+                    echo(f"{'ok' if step.ok else 'FAILED':<8}{step.name:<9}{step.detail}")
         return done
 
     done = asyncio.run(run())
     is_well = all(step.ok for step in done)
     if as_json:
-        click.echo(json.dumps({"ok": is_well, "target": address, "steps": msgspec.to_builtins(done)}))
+        echo(json.dumps({"ok": is_well, "target": address, "steps": msgspec.to_builtins(done)}))
     sys.exit(0 if is_well else 1)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from contract.errors import DocQAError
+from contract.runtime.terminal import echo
 from contract.settings import load
 from ops.client import Client
 from ops.models import tuning_progress
@@ -23,7 +24,7 @@ def command(target: str | None, data_dir: Path | None, as_json: bool) -> None:
     """Show how the system is. Exit status 1 when it can't take questions."""
     with Client.of(target, load(UpSettings, environment_with(DOCQA_DATA_DIR=data_dir))) as client:
         health = client.health()
-    click.echo(json.dumps(health) if as_json else _table(health))
+    echo(json.dumps(health) if as_json else _table(health))
     if health.get("status") == "unhealthy":
         raise DocQAError(str(health.get("detail", "The system can't take questions.")))
 

@@ -16,6 +16,7 @@ from contract.errors import AlreadyRunningError, DocQAError
 from contract.rate import Rate
 from contract.runtime.files import write_atomically
 from contract.runtime.lock import FileLock
+from contract.runtime.terminal import echo
 from contract.settings import load
 from contract.token_file import MAX_PER_NAME, Right, Token, TokensFile
 from ops.options import environment_with, json_option
@@ -107,11 +108,11 @@ def create(name: str, path: Path | None, as_json: bool, expires: datetime | None
         made = _new(name, secret, expires, own[-1] if own else None, wishes)
         file[:] = [*others, *own, made]
     if as_json:
-        click.echo(json.dumps({"token": secret, **_described(made), "file": str(_path(path))}))
+        echo(json.dumps({"token": secret, **_described(made), "file": str(_path(path))}))
         return
-    click.echo(f"The token of {name}, shown only this once ({made.shown} in lists and logs):", err=True)
-    click.echo(secret)
-    click.echo(f"It is valid for an ingress that runs with DOCQA_TOKENS={_path(path)}", err=True)
+    echo(f"The token of {name}, shown only this once ({made.shown} in lists and logs):", err=True)
+    echo(secret)
+    echo(f"It is valid for an ingress that runs with DOCQA_TOKENS={_path(path)}", err=True)
 
 
 @command.command("list")
@@ -120,7 +121,7 @@ def create(name: str, path: Path | None, as_json: bool, expires: datetime | None
 def list_tokens(path: Path | None, as_json: bool) -> None:
     """List the tokens with their clients and rights."""
     found = [_described(token) for token in _read(_path(path)).tokens]
-    click.echo(json.dumps(found) if as_json else _table(found))
+    echo(json.dumps(found) if as_json else _table(found))
 
 
 @command.command("revoke")
@@ -133,7 +134,7 @@ def revoke(which: str, path: Path | None, as_json: bool) -> None:
         gone = _meant(which, file)
         file[:] = [token for token in file if token not in gone]
     described = [_described(token) for token in gone]
-    click.echo(json.dumps(described) if as_json else f"Revoked: {', '.join(f'{t.name} {t.shown}' for t in gone)}.")
+    echo(json.dumps(described) if as_json else f"Revoked: {', '.join(f'{t.name} {t.shown}' for t in gone)}.")
 
 
 def _new(name: str, secret: str, expires: datetime | None, former: Token | None, wishes: Mapping[str, Any]) -> Token:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
+from contract.address import parse_address
 from contract.runtime import tasks
 from contract.settings import load
 from ops.console import Console, silence_logs
 from ops.options import data_dir_option, environment_with, json_option, ready_file_option
 from ops.settings import UpSettings
 from ops.stack import Up
-from ops.supervisor import ports
 from ops.supervisor.data_dir import locked
 from ops.supervisor.ready_file import ReadyFile
 from ops.supervisor.signals import Stop
@@ -49,7 +49,7 @@ def command(
     Ctrl-C drains: running jobs finish (up to DOCQA_DRAIN_S), waiting jobs stay on disk for the next start.
     A second Ctrl-C stops at once. All other settings come from the environment.
     """
-    host, port = ports.parse(http, "--http") if http else (None, None)
+    host, port = parse_address(http, "--http") if http else (None, None)
     environment = environment_with(
         DOCQA_DATA_DIR=data_dir,
         DOCQA_HOST=host,

@@ -10,6 +10,7 @@ import click
 from msgspec import Meta, field
 
 from contract.bus import Bus
+from contract.runtime.terminal import echo, rich_console
 from contract.settings import QueueSettings, load
 from contract.topology import is_name
 from ops.console import silence_logs
@@ -53,12 +54,12 @@ def command(days: int, clear_cache: str | None, data_dir: Path | None, as_json: 
     if clear_cache is not None:
         _check_client(clear_cache)
         count = with_bus(lambda bus: usage_days.clear_cache(bus, clear_cache))
-        click.echo(json.dumps({"cleared": count}) if as_json else f"{count} cached answers deleted.")
+        echo(json.dumps({"cleared": count}) if as_json else f"{count} cached answers deleted.")
         return
     found = with_bus(lambda bus: usage_days.read(bus, days))
     report = usage_report.report(found, settings.token_budget_daily)
     if as_json:
-        click.echo(json.dumps(report))
+        echo(json.dumps(report))
     else:
         _show(report)
 
@@ -74,8 +75,6 @@ async def _as_admin(environment: Mapping[str, str], data_dir: Path, work: Callab
 
 
 def _show(report: Mapping[str, object]) -> None:
-    import rich.console
-
     from ops.usage.picture import picture
 
-    rich.console.Console(highlight=False).print(picture(report))
+    rich_console(highlight=False).print(picture(report))

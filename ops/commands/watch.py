@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from contract.runtime.terminal import echo, rich_console
 from contract.settings import load
 from ops.client import Client
 from ops.models import tuning_progress
@@ -33,7 +34,7 @@ def command(interval: float, count: int | None, target: str | None, data_dir: Pa
         looks = _looks(client, interval, count)
         if as_json:
             for look in looks:
-                click.echo(json.dumps(look))
+                echo(json.dumps(look))
         else:
             _show(looks)
 
@@ -79,7 +80,7 @@ def _rates(before: Mapping[str, float], now: Mapping[str, float], seconds: float
 def _show(looks: Iterator[dict[str, Any]]) -> None:
     from rich.live import Live
 
-    with Live(refresh_per_second=4) as live:
+    with Live(console=rich_console(), refresh_per_second=4) as live:
         for look in looks:
             live.update(_drawn(look))
 

@@ -4,8 +4,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rich.console import Console
 from rich.table import Table
+
+from contract.runtime.terminal import rich_console
 
 _WIDTH_OF_FILES: Final = 130
 _COLUMNS: Final = ("candidate", "KL", "prefill tok/s", "decode tok/s", "seconds", "verdict")
@@ -13,7 +14,7 @@ _COLUMNS: Final = ("candidate", "KL", "prefill tok/s", "decode tok/s", "seconds"
 
 def show(choice: Mapping[str, Any], folder: str) -> None:
     """Print the table and the choice, which is stored in `folder`, to stdout."""
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
+    console = rich_console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
     table = Table(title=f"{choice['model']} on {choice['machine']['cpu']}, {choice['machine']['cores']} cores")
     for name in _COLUMNS:
         table.add_column(name, justify="left" if name in ("candidate", "verdict") else "right")

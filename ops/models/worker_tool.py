@@ -8,12 +8,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, Final
 
-import click
-from rich import console as rich_console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from contract import worker_tools
 from contract.errors import DocQAError
+from contract.runtime.terminal import echo, rich_console
 from contract.worker_tools import Began, Chosen, Failed, Trying, Working
 from ops.console import Console
 from ops.models.tuning_table import description
@@ -30,9 +29,7 @@ def watch(arguments: list[str], *, quiet: bool) -> Chosen:
             match worker_tools.decode(line):
                 case Began(model=model):
                     if not quiet:
-                        click.echo(
-                            f"Measuring the fastest way to run {model} here: some minutes for a small one.", err=True
-                        )
+                        echo(f"Measuring the fastest way to run {model} here: some minutes for a small one.", err=True)
                 case Trying(candidate=candidate, done=done):
                     progress.update(task, completed=done, description=description(candidate))
                     tenths.show(done, description(candidate))
@@ -77,7 +74,7 @@ def _progress(quiet: bool) -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         TimeElapsedColumn(),
-        console=rich_console.Console(stderr=True),
+        console=rich_console(stderr=True),
         transient=True,
         disable=quiet or not sys.stderr.isatty(),
     )
@@ -93,7 +90,7 @@ class _Tenths:
     def show(self, done: float, what: str) -> None:
         if not self._is_silent and done >= self._next:
             self._next = done + 0.1
-            click.echo(f"{done:4.0%}  {what}", err=True)
+            echo(f"{done:4.0%}  {what}", err=True)
 
 
 def _last(words: IO[bytes]) -> str:

@@ -8,11 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from contract.address import Address
 from contract.errors import SettingsError
 from contract.tls import is_loopback
 from ops.nats import config as nats_config
 from ops.nats.endpoint import Certificate
-from ops.supervisor.ports import Address
 
 CLUSTER: Final = "docqa"
 _DRAINS_WITHIN: Final = "30s"

@@ -5,6 +5,7 @@ reads as its own format.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -82,11 +83,37 @@ def with_accounts(text: str, accounts: Mapping[str, Any]) -> str:
 
 def read(text: str) -> dict[str, Any]:
     """Parse what `render` wrote."""
-    found: dict[str, Any] = json.loads(text.replace(_REFERENCE, json.dumps(_REFERENCE)))
+    text = _ESCAPE.sub(_in_json, text).replace(_REFERENCE, json.dumps(_REFERENCE))
+    found: dict[str, Any] = json.loads(text)
     return found
 
 
 def written(config: Mapping[str, Any]) -> str:
     """The configuration as text."""
+    # nats-server takes letters beyond ASCII, as in a path, as they are, and knows none of JSON's escapes for them.
+    text = _ESCAPE.sub(_in_nats, json.dumps(config, indent=2, ensure_ascii=False))
     # A variable that nats-server reads from its environment is written without quotes, unlike JSON.
-    return json.dumps(config, indent=2).replace(json.dumps(_REFERENCE), _REFERENCE) + "\n"
+    return text.replace(json.dumps(_REFERENCE), _REFERENCE) + "\n"
+
+
+def to_bytes(text: str) -> bytes:
+    """The content of the file; paths may hold bytes that are not UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def from_bytes(content: bytes) -> str:
+    """The text of the file."""
+    return content.decode("utf-8", "surrogateescape")
+
+
+_ESCAPE: Final = re.compile(r"\\(?:u00([0-9a-f]{2})|x([0-9a-f]{2})|.)")
+_SHORT: Final = {"\\b": "\\x08", "\\f": "\\x0c"}
+
+
+def _in_nats(escape: re.Match[str]) -> str:
+    """nats-server's escape for a control character: `\\xHH`."""
+    return f"\\x{escape[1]}" if escape[1] else _SHORT.get(escape[0], escape[0])
+
+
+def _in_json(escape: re.Match[str]) -> str:
+    return f"\\u00{escape[2]}" if escape[2] else escape[0]

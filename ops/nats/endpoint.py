@@ -4,11 +4,10 @@ import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from contract.address import Address, parse_address
 from contract.errors import SettingsError
 from contract.tls import is_loopback
 from ops.settings import NatsSettings
-from ops.supervisor import ports
-from ops.supervisor.ports import Address
 
 USUAL_PORT: Final = 4222
 SERVER_PICKS: Final = -1
@@ -47,7 +46,7 @@ class Endpoint(NamedTuple):
 def endpoint_of(settings: NatsSettings) -> Endpoint:
     """The endpoint that the settings describe; raises SettingsError if passwords would be sent unencrypted."""
     address = Address(settings.host, settings.nats_port or USUAL_PORT)
-    monitor = ports.parse(settings.monitor, "DOCQA_NATS_MONITOR")
+    monitor = parse_address(settings.monitor, "DOCQA_NATS_MONITOR")
     certificate = _certificate(settings)
     if certificate is None and not is_loopback(address.host):
         raise SettingsError(

@@ -70,8 +70,8 @@ def find_running(folder: Path) -> RunningServer | None:
 
 def _replace(config: Path, accounts: Mapping[str, Any]) -> set[str]:
     """Write new accounts into the configuration; returns the names of the old ones."""
-    text = config.read_text("utf-8")
-    write_atomically(config, nats_config.with_accounts(text, accounts).encode(), mode=0o600)
+    text = nats_config.from_bytes(config.read_bytes())
+    write_atomically(config, nats_config.to_bytes(nats_config.with_accounts(text, accounts)), mode=0o600)
     return set(nats_config.read(text)["accounts"])
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
+from contract.address import Address
 from contract.bus import Bus
 from contract.errors import BusUnavailableError
 from contract.runtime.files import make_folder, write_atomically
@@ -18,7 +19,6 @@ from ops.nats.admin import logged_in
 from ops.nats.credentials import ROLES
 from ops.nats.endpoint import SERVER_PICKS, Endpoint
 from ops.nats.server import STOPS_WITHIN_S, find_program
-from ops.supervisor.ports import Address
 from ops.supervisor.process import Child, Program, ended_on_error, spawn
 from ops.supervisor.supervisor import until_written
 
@@ -62,7 +62,7 @@ def _program(place: Path, settings: QueueSettings, store: Path, passwords: dict[
         store=store,
     )
     config = place / "nats-server.conf"
-    write_atomically(config, text.encode(), mode=0o600)
+    write_atomically(config, nats_config.to_bytes(text), mode=0o600)
     environment = {name: value for name, value in os.environ.items() if name not in SECRET_NAMES}
     environment |= encryption.environment(settings)
     return Program("nats-server", [find_program(), "--config", str(config)], environment, data_dir)

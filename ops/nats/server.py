@@ -139,7 +139,7 @@ class NatsServer:
             publishers=self.publishers.passwords(),
             encryption=encryption.jetstream(self._settings),
         )
-        write_atomically(config, text.encode(), mode=0o600)
+        write_atomically(config, nats_config.to_bytes(text), mode=0o600)
         environment = {name: value for name, value in os.environ.items() if name not in SECRET_NAMES}
         environment |= encryption.environment(self._settings)
         return Program(self.name, [find_program(), "--config", str(config)], environment, self.data_dir)

@@ -9,13 +9,13 @@ from typing import Final
 
 import psutil
 
+from contract.address import Address, parse_address
 from ops.nats import address as bus_address
 from ops.nats.endpoint import USUAL_PORT
 from ops.preflight import bus
 from ops.preflight.context import Context
 from ops.preflight.finding import Finding, failure, ok, warning
 from ops.supervisor import ports
-from ops.supervisor.ports import Address
 
 _LOOPBACK: Final = "127.0.0.1"
 _ANSWERS_WITHIN_S: Final = 2.0
@@ -93,7 +93,7 @@ def _metrics(name: str, port: int, context: Context) -> Finding:
     address = Address(_LOOPBACK, port)
     if named := context.environment.get("DOCQA_METRICS_ADDR"):
         # It is the ingress's; `docqa up` gives the worker the next port.
-        address = ports.parse(named, "DOCQA_METRICS_ADDR")
+        address = parse_address(named, "DOCQA_METRICS_ADDR")
         address = address if part == "ingress" else address._replace(port=min(address.port + 1, 65_535))
     cure = _PICKS_ANOTHER.format(part=part, setting="DOCQA_METRICS_ADDR")
     return check_port(name, address, _when(context, _shows_metrics), cure, must_be_free=False)

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import httpx
 import msgspec
 
-from contract.errors import DocQAError
+from ops import transport
 from ops.release import exposition
 from ops.release.exposition import Exposition
 
@@ -52,15 +52,7 @@ class Probe:
         """`metrics`: pages to read instead of the target's own; raises DocQAError for an invalid target."""
         self.target = target
         self._metrics = metrics
-        is_url = "://" in target
-        if is_url and not target.startswith(("http://", "https://")):
-            raise DocQAError(f"{target} is neither an http(s) URL nor the path of a Unix socket.")
-        self._http = httpx.AsyncClient(
-            base_url=target if is_url else "http://docqa",
-            transport=None if is_url else httpx.AsyncHTTPTransport(uds=target),
-            headers={"Authorization": f"Bearer {token}"} if token else None,
-            timeout=httpx.Timeout(_WAIT_S + 20, connect=5),
-        )
+        self._http = transport.async_client(target, token, httpx.Timeout(_WAIT_S + 20, connect=5))
 
     async def get(self, path: str) -> Answer:
         return await self._send("GET", path)

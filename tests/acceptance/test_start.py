@@ -1,12 +1,13 @@
-"""What `docqa up` says when it can't start."""
+"""What `docqa up` says when it starts, and when it can't."""
 
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support import processes
-from tests.support.stack import Options, Stack
+from tests.support.stack import Options, Stack, running
 
 
 @pytest.fixture
@@ -40,6 +41,19 @@ def test_a_setting_that_can_not_be_used_is_named_in_one_sentence(stopped: Stack,
     sentence = _refusal(stopped)
     assert name in sentence or (name == "DOCQA_ENV" and "DOCQA_ENGINE" in sentence)
     assert not processes.described(processes.belonging_to(stopped.folder))
+
+
+@pytest.mark.parametrize("proxy", ["", "socks5://127.0.0.1:1"])
+def test_an_ipv6_address_has_brackets_wherever_it_is_shown_and_can_be_given_back(proxy: str) -> None:
+    environment = {"DOCQA_METRICS_ADDR": "[::1]:0", **({"ALL_PROXY": proxy} if proxy else {})}
+    with running(Options(http="[::1]:0", environment=environment)) as stack:
+        ready = stack.ready()
+        assert ready.http.startswith("http://[::1]:")
+        assert all(url.startswith("http://[::1]:") for url in ready.metrics.values())
+        assert f"{ready.http}/api/query" in stack.log()
+        command = [sys.executable, "-m", "ops", "ask", "Who?", "--target", ready.http]
+        asked = subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=False)
+        assert (asked.returncode, asked.stderr) == (0, "")
 
 
 def _refusal(stack: Stack) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from contract.address import Address
 from contract.bus import Bus, connected
 from ops.backup import archive
 from ops.backup.catalog import BackupFolder
@@ -17,7 +18,6 @@ from ops.nats.endpoint import SERVER_PICKS, Endpoint
 from ops.nats.server import STOPS_WITHIN_S, NatsServer
 from ops.settings import BackupSettings
 from ops.supervisor.data_dir import locked
-from ops.supervisor.ports import Address
 
 NOTHING_SET: Mapping[str, str] = MappingProxyType({})
 

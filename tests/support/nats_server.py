@@ -15,6 +15,7 @@ from typing import Any
 from nats.aio.client import Client
 
 from bench.targets.free_ports import free_port
+from contract.address import Address
 from contract.bus import Bus, connected
 from contract.bus.provision import provision
 from contract.settings import BusSettings, QueueSettings, Secret
@@ -23,7 +24,6 @@ from ops.nats.credentials import ROLES, Credentials
 from ops.nats.endpoint import Endpoint
 from ops.nats.publishers import PublisherList
 from ops.nats.server import find_program
-from ops.supervisor.ports import Address
 
 READY_WITHIN_S = 20.0
 

@@ -51,6 +51,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     echo_delay_s: float = 0.0
     ack_wait_s: float = 2.0
     environment: Mapping[str, str] = {}
+    http: str = "127.0.0.1:0"
     own_places: bool = True
 
 
@@ -85,7 +86,7 @@ class Stack:
         options = self.options
         places = ["--data-dir", str(self.folder / "data"), "--uds", str(self.folder / "sock")]
         return [
-            *(sys.executable, "-m", "ops", "up", "--http", "127.0.0.1:0", "--engine", options.engine),
+            *(sys.executable, "-m", "ops", "up", "--http", options.http, "--engine", options.engine),
             *(places if options.own_places else []),
             *("--queue-size", str(options.queue_size), "--slots", str(options.slots)),
             *("--echo-delay", f"{options.echo_delay_s:g}", "--ready-file", str(self._ready_file)),

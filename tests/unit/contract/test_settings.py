@@ -249,3 +249,19 @@ def test_a_rule_that_can_not_be_used_stops_the_start_with_its_line(tmp_path: Pat
     rules = tmp_path / "rules.toml"
     rules.write_text("[[rule]]\nkind = 'a'\npattern = '('\n")
     assert f"{rules}, line 3: missing )" in sentence_of(IngressSettings, DOCQA_REDACTION_RULES=str(rules))
+
+
+def test_a_user_without_a_home_folder_is_told_which_setting_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    with pytest.raises(SettingsError, match=r"^DOCQA_DATA_DIR: this user has no home folder"):
+        load(QueueSettings, {})
+    assert load(QueueSettings, {"DOCQA_DATA_DIR": "/data"}).data_dir == Path("/data")
+
+
+def test_a_path_in_a_home_folder_that_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match=r"^DOCQA_DATA_DIR: expected a path without `~`"):
+        load(QueueSettings, {"DOCQA_DATA_DIR": "~nobody-by-this-name/data"})

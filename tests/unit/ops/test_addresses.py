@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
+from contract.address import Address, parse_address
 from contract.errors import SettingsError
 from contract.settings import load
 from ops import stack, welcome
 from ops.settings import UpSettings
-from ops.supervisor import ports
-from ops.supervisor.ports import Address
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def taken() -> Iterator[int]:
     ],
 )
 def test_an_address_is_read_and_written_the_same_way(text: str, address: Address) -> None:
-    assert ports.parse(text, "--http") == address
+    assert parse_address(text, "--http") == address
     assert str(address) == text
 
 
@@ -41,7 +40,7 @@ def test_an_address_is_read_and_written_the_same_way(text: str, address: Address
 )
 def test_what_is_no_address_is_refused_by_name(text: str) -> None:
     with pytest.raises(SettingsError, match=r"^--http: .* is not HOST:PORT"):
-        ports.parse(text, "--http")
+        parse_address(text, "--http")
 
 
 def test_a_taken_port_is_an_error_that_says_what_to_do(taken: int) -> None:

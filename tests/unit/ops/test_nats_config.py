@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ops.nats.config import render
+import pytest
+
+from contract.address import Address
+from ops.nats.config import from_bytes, read, render, to_bytes, with_accounts
 from ops.nats.credentials import ROLES, Credentials
 from ops.nats.endpoint import Endpoint
-from ops.supervisor.ports import Address
 
 
 def rendered(**changes: Any) -> dict[str, Any]:
@@ -54,3 +56,15 @@ def test_each_role_has_its_own_password_drawn_once_and_read_by_its_owner_only(tm
     assert all(len(password) == 64 for password in first.values())
     assert all(credentials.path(role).stat().st_mode & 0o777 == 0o600 for role in ROLES)
     assert credentials.folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "name", ["dé", "数据", 'quo"te', "back\\slash", "$dollar #hash {brace}", "caf\udce9", "bell\x07\b\f\n"]
+)
+def test_a_path_of_any_letters_is_read_as_it_was_written(name: str) -> None:
+    text = render(
+        passwords=dict.fromkeys(ROLES, "word"), folder=Path("/data") / name, endpoint=Endpoint(), max_request_size_mb=1
+    )
+    assert "\\u" not in text
+    assert read(from_bytes(to_bytes(text)))["jetstream"]["store_dir"] == f"/data/{name}/store"
+    assert read(with_accounts(text, {}))["ports_file_dir"] == f"/data/{name}"

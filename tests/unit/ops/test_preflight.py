@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from contract.address import Address
 from contract.worker_tools import Failed, MemoryNeed
 from ops.preflight import bus, clock, disk, machine, memory, ports, queue, secrets
 from ops.preflight.context import Context
 from ops.preflight.finding import Finding
 from ops.settings import UpSettings
-from ops.supervisor.ports import Address
 
 GIB = 2**30
 NEED = MemoryNeed(
