@@ -58,12 +58,17 @@ async def queue_state(services: Services) -> QueueState:
 
 def errors(services: Services) -> list[str]:
     """What is wrong apart from the bus and the workers."""
-    found = (
-        services.results.error,
-        services.tokens and services.tokens.error,
-        services.audit_log and services.audit_log.error,
-    )
-    return [error for error in found if error]
+    return [error for part, error in failing(services).items() if error and part != "worker"]
+
+
+def failing(services: Services) -> dict[str, str | None]:
+    """The parts of the system that can fail while it accepts questions, with their errors."""
+    return {
+        "results": services.results.error,
+        "tokens": services.tokens.error if services.tokens else None,
+        "audit": services.audit_log.error if services.audit_log else None,
+        "worker": next((worker.error for worker in services.fleet.live() if worker.error), None),
+    }
 
 
 def model_of(services: Services) -> dict[str, Any] | None:
@@ -133,6 +138,8 @@ async def show_metrics(request: HttpRequest) -> HttpResponse:
     skews = [services.bus.clock.skew_s, *(worker.clock_skew_s for worker in services.fleet.live())]
     metrics.CLOCK_SKEW.set(max(skews, key=abs))
     metrics.WORKERS.set(len(services.fleet.live()))
+    for part, error in failing(services).items():
+        metrics.FAILING.labels(part).set(bool(error))
     metrics.BACKUP.set(backup_status.read(services.settings.data_dir).last_success_s)
     try:
         await queue_state(services)

@@ -18,6 +18,7 @@ STUCK = Gauge("docqa_stuck_messages", "Jobs on the stream that no worker will be
 RESULTS_FULL = Gauge("docqa_results_full", "1 while results can't be stored: the store is full, or its disk is.")
 CLOCK_SKEW = Gauge("docqa_clock_skew_seconds", "How far the clock furthest from the bus's is ahead of it.")
 WORKERS = Gauge("docqa_workers_live", "Workers that announced themselves within the last 15 s.")
+FAILING = Gauge("docqa_failing", "1 while this part of the system fails in the way that /health reports.", ["part"])
 BACKUP = Gauge("docqa_backup_last_success_timestamp_seconds", "Unix time of the last complete backup; 0: never.")
 _OPEN = "docqa.metrics_are_open"
 _NOWHERE = "/only-metrics-are-here"

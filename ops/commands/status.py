@@ -1,4 +1,4 @@
-"""`docqa status`: what /health says, as a small table."""
+"""`docqa status`: /health as a small table, with every problem in plain words."""
 
 import json
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ import click
 from contract.errors import DocQAError
 from contract.runtime.terminal import echo
 from contract.settings import load
+from ops import health_report
 from ops.client import Client
 from ops.models import tuning_progress
 from ops.options import data_dir_option, environment_with, json_option, target_option
@@ -21,12 +22,12 @@ from ops.settings import UpSettings
 @data_dir_option
 @json_option
 def command(target: str | None, data_dir: Path | None, as_json: bool) -> None:
-    """Show how the system is. Exit status 1 when it can't take questions."""
+    """Show system status, and every problem in plain words. Exit status 1 if it cannot accept questions."""
     with Client.of(target, load(UpSettings, environment_with(DOCQA_DATA_DIR=data_dir))) as client:
         health = client.health()
     echo(json.dumps(health) if as_json else _table(health))
     if health.get("status") == "unhealthy":
-        raise DocQAError(str(health.get("detail", "The system can't take questions.")))
+        raise DocQAError(" ".join(health_report.problems(health)))
 
 
 def _table(health: Mapping[str, Any]) -> str:
@@ -38,6 +39,8 @@ def _table(health: Mapping[str, Any]) -> str:
     if model := health.get("model"):
         rows += [("model", model["name"])]
     rows += [("worker", _worker(worker)) for worker in health.get("workers", [])]
+    if health.get("status") != "unhealthy":
+        rows += [("problem", sentence) for sentence in health_report.problems(health)]
     return "\n".join(f"{name:<8}{value}" for name, value in rows)
 
 

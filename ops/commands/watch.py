@@ -1,4 +1,4 @@
-"""`docqa watch`: how the system is, live: the queue, the workers, rates and refusals."""
+"""`docqa watch`: system status, live: queue, workers, rates, refusals, problems."""
 
 import json
 import time
@@ -10,6 +10,7 @@ import click
 
 from contract.runtime.terminal import echo, rich_console
 from contract.settings import load
+from ops import health_report
 from ops.client import Client
 from ops.models import tuning_progress
 from ops.options import data_dir_option, environment_with, json_option, target_option
@@ -23,24 +24,26 @@ _ASK: Final = "/api/query"
 
 
 @click.command("watch")
-@click.option("--interval", type=click.FloatRange(0.2, 60), default=1.0, show_default=True, help="Seconds in between.")
-@click.option("--count", type=click.IntRange(1), help="Looks before it ends. [default: until Ctrl-C]")
+@click.option(
+    "--interval", type=click.FloatRange(0.2, 60), default=1.0, show_default=True, help="Seconds between samples."
+)
+@click.option("--count", type=click.IntRange(1), help="Number of samples. [default: until Ctrl-C]")
 @target_option
 @data_dir_option
 @json_option
 def command(interval: float, count: int | None, target: str | None, data_dir: Path | None, as_json: bool) -> None:
-    """Show the queue, the workers, rates and refusals until Ctrl-C; with --json one line a look."""
+    """Show queue, workers, rates, refusals and problems until Ctrl-C; with --json one line per sample."""
     with Client.of(target, load(UpSettings, environment_with(DOCQA_DATA_DIR=data_dir))) as client:
-        looks = _looks(client, interval, count)
+        samples = _samples(client, interval, count)
         if as_json:
-            for look in looks:
-                echo(json.dumps(look))
+            for sample in samples:
+                echo(json.dumps(sample))
         else:
-            _show(looks)
+            _show(samples)
 
 
-def _looks(client: Client, interval_s: float, count: int | None) -> Iterator[dict[str, Any]]:
-    """What /health says, with the rates since the look before under `rates`."""
+def _samples(client: Client, interval_s: float, count: int | None) -> Iterator[dict[str, Any]]:
+    """The body of /health, with the rates since the previous sample under `rates`."""
     before, at_s = _requests(client), time.monotonic()
     number = 0
     while count is None or number < count:
@@ -53,7 +56,7 @@ def _looks(client: Client, interval_s: float, count: int | None) -> Iterator[dic
 
 def _requests(client: Client) -> dict[str, float]:
     """Questions asked so far, by status code."""
-    # Imported here: `docqa --help` must not pay for it.
+    # Imported here, because it is slow to import.
     from prometheus_client.parser import text_string_to_metric_families
 
     found: dict[str, float] = {}
@@ -66,7 +69,7 @@ def _requests(client: Client) -> dict[str, float]:
 
 
 def _rates(before: Mapping[str, float], now: Mapping[str, float], seconds: float) -> dict[str, float]:
-    """Questions per second by what became of them. A restarted ingress counts from nothing: never below 0."""
+    """Questions per second by outcome; never below 0, although a restarted ingress counts from 0."""
     grown = {status: max(value - before.get(status, 0), 0) for status, value in now.items()}
     kinds = {
         "answered_per_s": ("200",),
@@ -77,28 +80,31 @@ def _rates(before: Mapping[str, float], now: Mapping[str, float], seconds: float
     return {name: round(sum(grown.get(status, 0) for status in of) / seconds, 2) for name, of in kinds.items()}
 
 
-def _show(looks: Iterator[dict[str, Any]]) -> None:
+def _show(samples: Iterator[dict[str, Any]]) -> None:
     from rich.live import Live
 
     with Live(console=rich_console(), refresh_per_second=4) as live:
-        for look in looks:
-            live.update(_drawn(look))
+        for sample in samples:
+            live.update(_drawn(sample))
 
 
-def _drawn(look: Mapping[str, Any]) -> "RenderableType":
+def _drawn(sample: Mapping[str, Any]) -> "RenderableType":
     from rich.console import Group
+    from rich.markup import escape
     from rich.progress_bar import ProgressBar
     from rich.table import Table
 
     facts = Table.grid(padding=(0, 2))
-    facts.add_row("status", look["status"])
-    if "queue_depth" in look:
-        depth, capacity = look["queue_depth"], look["queue_capacity"]
-        facts.add_row("queue", f"{depth} of {capacity}, {look['running']} running")
+    facts.add_row("status", sample["status"])
+    if "queue_depth" in sample:
+        depth, capacity = sample["queue_depth"], sample["queue_capacity"]
+        facts.add_row("queue", f"{depth} of {capacity}, {sample['running']} running")
         facts.add_row("", ProgressBar(total=capacity, completed=depth, width=40))
-    facts.add_row("per second", ", ".join(f"{value:g} {_word(name)}" for name, value in look["rates"].items()))
-    workers = look.get("workers", [])
+    facts.add_row("per second", ", ".join(f"{value:g} {_word(name)}" for name, value in sample["rates"].items()))
+    workers = sample.get("workers", [])
     facts.add_row("model", words) if (words := _tuning(workers)) else None
+    for sentence in health_report.problems(sample):
+        facts.add_row("problem", escape(sentence))
     return Group(facts, _workers(workers))
 
 
