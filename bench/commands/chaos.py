@@ -1,15 +1,17 @@
-"""`docqa bench chaos`: kills, pauses, restarts and a full disk during load; then the ledger."""
+"""`docqa bench chaos`: faults of many kinds under load, then the ledger, with the recovery time of each kind."""
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final, cast
 
 import click
+import msgspec
 
 from bench.cli import Load, Shared, Verdict, delay_range, drive, execute, shared_options
-from bench.harness import arrivals, faults
+from bench.harness import arrivals, bus_faults, faults, worker_faults
 from bench.harness.errors import BenchError
 from bench.harness.faults import Fault, NeverBackError
 from bench.harness.ledger import Ledger
@@ -23,6 +25,8 @@ from bench.harness.promises import (
 )
 from bench.harness.query import Query
 from bench.harness.run import Run
+from bench.peers.system import bundled_model
+from bench.targets.processes import folder
 from bench.targets.stack import Stack, StackOptions
 from contract.runtime.terminal import echo
 
@@ -41,35 +45,62 @@ RECOVERED_WITHIN_S: Final = 30.0
 @click.option("--slots", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--delay", default="0.1", show_default=True, help="Seconds per job.")
 @click.option("--kind", "wanted", multiple=True, help="Only faults whose name contains this, such as `disk` or `kill`.")
+@click.option("--engine", type=click.Choice(["echo", "llama"]), default="echo", show_default=True)
 @click.option("--apart", is_flag=True, help="Wait for an answer after each fault before the next.")
 @shared_options
 def command(
     shared: Shared, count: int, rate: float, queue_size: int, slots: int, delay: str, wanted: tuple[str, ...],
-    apart: bool,
+    engine: Any, apart: bool,
 ) -> None:  # fmt: skip
     """Inject faults under load, then check the ledger."""
     if shared.target:
         raise click.UsageError("chaos kills parts of the system, so it needs a stack of its own: leave --target out.")
     count = min(count, QUICK_FAULTS) if shared.quick else count
     environment = {"DOCQA_ACK_WAIT_S": "2", "DOCQA_SYNC_WAIT_S": "20", **_small_store()}
-    stack = StackOptions(delays_s=delay_range(delay), queue_size=queue_size, slots=slots, environment=environment)
+    delays_s = delay_range(delay) if engine == "echo" else (0.0,)
+    stack = StackOptions(engine=engine, delays_s=delays_s, queue_size=queue_size, slots=slots, environment=environment)
     execute(shared, _measure(shared, stack, count, rate, wanted, apart))
 
 
 async def _measure(
     shared: Shared, stack: StackOptions, count: int, rate: float, wanted: tuple[str, ...], apart: bool
 ) -> dict[str, Any]:
-    async with _disk() as (folder, skipped):
-        kinds = [*faults.usual(), *([faults.full_disk(folder)] if folder else [])]
+    async with _disk() as (disk, skipped), _model(stack) as model:
+        kinds = [*faults.usual(), *_by_operators(), *([faults.full_disk(disk)] if disk else [])]
+        if model:
+            kinds.append(worker_faults.replaced_model(model))
+            models = {"MODEL_PATH": str(model.parent), "MODEL_NAME": model.name, "MODEL_QUANTIZATION": "as-is"}
+            stack = msgspec.structs.replace(stack, environment={**stack.environment, **models})
         kinds = [fault for fault in kinds if not wanted or any(word in fault.kind for word in wanted)]
         if not kinds:
             raise BenchError(f"No fault has a name with {' or '.join(wanted)}.")
-        if folder:
-            stack = StackOptions(**{**_fields(stack), "bus_folder": folder / "data"})
+        if disk:
+            stack = msgspec.structs.replace(stack, bus_folder=disk / "data")
         load = _load(kinds, count, rate, skipped, apart)
         return await drive(
             "chaos-apart" if apart else "chaos", shared, shared.run_options(*ENTRY_POINTS), stack, load, _verdict(count)
         )
+
+
+def _by_operators() -> list[Fault]:
+    """Mistakes in a configuration, a bucket without room and, if the means for it are installed, a wrong clock."""
+    library = worker_faults.faketime()
+    if library is None:
+        echo("no wrong clock: `apt install faketime` brings it", err=True)
+    skewed = [worker_faults.skewed_clock(library)] if library else []
+    return [*(bus_faults.wrong_password(role) for role in ("worker", "ingress")), bus_faults.full_results(), *skewed]
+
+
+@contextlib.asynccontextmanager
+async def _model(stack: StackOptions) -> AsyncIterator[Path | None]:
+    """A copy of the bundled model that may be overwritten; None for the echo engine."""
+    if stack.engine == "echo":
+        yield None
+        return
+    async with folder() as work:
+        model = work / "model.gguf"
+        shutil.copyfile(bundled_model(), model)
+        yield model
 
 
 @contextlib.asynccontextmanager
@@ -183,7 +214,3 @@ def _answered_after_s(queries: list[Query], at_s: float) -> float | None:
 def _small_store() -> dict[str, str]:
     """Limits of the buckets that fit the small disk."""
     return {"DOCQA_RESULTS_MAX_BYTES": str(32 * 2**20), "DOCQA_DEAD_MAX_BYTES": str(4 * 2**20)}
-
-
-def _fields(options: StackOptions) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in options.__struct_fields__}

@@ -34,7 +34,8 @@ class StackOptions(msgspec.Struct, frozen=True, kw_only=True):
 class Stack:
     """A running stack. Its addresses stay; process ids change and are read again each time."""
 
-    def __init__(self, ready_file: Path, ready: dict[str, Any], beside: dict[str, int]) -> None:
+    def __init__(self, options: StackOptions, ready_file: Path, ready: dict[str, Any], beside: dict[str, int]) -> None:
+        self._options = options
         self._ready_file = ready_file
         self._ready = ready
         self._beside = beside
@@ -56,6 +57,10 @@ class Stack:
     @property
     def data_dir(self) -> Path:
         return Path(self._ready["data_dir"])
+
+    def worker_environment(self, delay_s: float) -> dict[str, str]:
+        """The variables of one more worker on this stack; `delay_s` is that of the echo engine."""
+        return _worker_environment(self._options, self._ready, delay_s)
 
     def pids(self) -> dict[str, int]:
         """The current process id of each part, from the ready file."""
@@ -81,7 +86,7 @@ async def running(options: StackOptions) -> AsyncIterator[Stack]:
             worker = part(work, f"worker{number}", "-m", "inference_worker", **environment)
             beside[f"worker{number}"] = (await parts.enter_async_context(worker))["pid"]
         try:
-            yield Stack(work / "up.json", ready, beside)
+            yield Stack(options, work / "up.json", ready, beside)
         finally:
             if options.logs:
                 _keep_logs([*work.glob("*.log"), *Path(ready["data_dir"]).glob("logs/*.log")], options.logs)
