@@ -38,10 +38,11 @@ def _failing_parts(health: Mapping[str, Any]) -> list[str]:
 
 
 def _worker_errors(health: Mapping[str, Any]) -> list[str]:
+    named = {part.get("detail") for part in health.values() if isinstance(part, Mapping)}
     return [
         _sentence(f"Worker {worker.get('id', '?')}", str(worker["error"]))
         for worker in health.get("workers", [])
-        if worker.get("error")
+        if worker.get("error") and worker["error"] not in named
     ]
 
 

@@ -58,7 +58,7 @@ async def queue_state(services: Services) -> QueueState:
 
 def errors(services: Services) -> list[str]:
     """What is wrong apart from the bus and the workers."""
-    return [error for part, error in failing(services).items() if error and part != "worker"]
+    return [error for error in failing(services).values() if error]
 
 
 def failing(services: Services) -> dict[str, str | None]:
@@ -67,7 +67,6 @@ def failing(services: Services) -> dict[str, str | None]:
         "results": services.results.error,
         "tokens": services.tokens.error if services.tokens else None,
         "audit": services.audit_log.error if services.audit_log else None,
-        "worker": next((worker.error for worker in services.fleet.live() if worker.error), None),
     }
 
 

@@ -5,6 +5,9 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
+from tests.support.gguf import gguf
 from tests.support.stack import Stack
 
 
@@ -49,6 +52,27 @@ def test_a_start_that_would_fail_is_told_with_its_cure(echo: Stack) -> None:
     failed = [check for check in found["checks"] if check["status"] == "failure"]
     assert (code, found["ok"]) == (1, False)
     assert ["has no file none.gguf" in check["detail"] and bool(check["cure"]) for check in failed] == [True]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a model", b"GGUF\x03\0\0\0", gguf()[:-5]], ids=["empty", "text", "head", "cut"]
+)
+def test_of_a_broken_model_file_preflight_says_what_the_start_says(echo: Stack, content: bytes) -> None:
+    (echo.folder / "broken.gguf").write_bytes(content)
+    model = {"DOCQA_ENGINE": "llama", "MODEL_NAME": "broken.gguf", "MODEL_PATH": str(echo.folder)}
+    _, found = preflight(echo, **model)
+    [failed] = [check for check in found["checks"] if check["status"] == "failure"]
+    data_dir = str(echo.ready().data_dir)
+    started = subprocess.run(
+        [sys.executable, "-m", "ops", "worker", "--data-dir", data_dir],
+        env={**echo.environment, **model, "DOCQA_METRICS_ADDR": "127.0.0.1:0"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert started.returncode == 2
+    assert failed["detail"] in started.stderr
 
 
 def test_strict_lets_a_warning_fail(echo: Stack) -> None:

@@ -54,3 +54,9 @@ def test_a_system_that_takes_no_question_says_why() -> None:
     assert problems({"status": "unhealthy", "detail": "The message bus is unavailable."}) == [
         "The message bus is unavailable."
     ]
+
+
+def test_what_a_worker_and_the_whole_both_report_is_one_sentence() -> None:
+    full = "The store of results is full."
+    workers = [WORKER | {"error": full}]
+    assert len(problems(WELL | {"results": {"status": "failing", "detail": full}, "workers": workers})) == 1
