@@ -36,7 +36,7 @@ def add_headers(scope: Scope, headers: Mapping[str, str]) -> None:
 def note_response(scope: Scope, message: Message) -> None:
     """Remember of the message that starts the response whether it is an event stream."""
     scope[_IS_EVENT_STREAM] = any(
-        name == b"content-type" and value.startswith(b"text/event-stream") for name, value in message["headers"]
+        name == b"content-type" and value.startswith(b"text/event-stream") for name, value in message.get("headers", ())
     )
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 _OTHER_WAYS = re.compile(
     r"(click\.s?echo|(?<![.\w])print|sys\.std(out|err)\.write)\(|from rich\.console import .*\bConsole\b"
 )
-_PROGRAMS = ("peer_python.py", "redactor_peer.py", "setup_time.py")
+_PROGRAMS = ("pace.py", "peer_python.py", "redactor_peer.py", "setup_time.py")
 TITLE = "\x1b]0;owned\x07"
 HOSTILE = [TITLE, "\x1b[2J", "\x9b2J", "back\b\b\b", "over\rwritten", "\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe", "caf\udce9"]
 
