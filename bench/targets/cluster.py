@@ -23,7 +23,7 @@ from contract.bus import Bus, connected
 from contract.settings import BusSettings, Secret
 
 SERVERS: Final = 3
-_ROLES: Final = ("admin", "ingress", "worker")
+_ROLES: Final = ("admin", "ingress", "worker", "library")
 _READY_WITHIN_S: Final = 60.0
 _POLL_S: Final = 0.1
 

@@ -11,7 +11,7 @@ from tests.support.embedded import Embedded
 
 @pytest.mark.parametrize(
     "name",
-    ["Données Goblin", "数据", "quo\"te'", "$HOME #a {b} [c] \\d", "caf\udce9"],
+    ["Données Goblin", "数据", "quo\"te'", "$HOME #a {b} [c] \\d", "\udce9t\udce9"],
     ids=["é", "数据", "quotes", "signs", "bytes"],
 )
 async def test_a_data_folder_of_any_name_does(tmp_path: Path, name: str) -> None:

@@ -133,7 +133,7 @@ async def test_data_is_replaced_only_when_told_and_saved_before(embedded: Embedd
         first = await publish(bus)
         path = await embedded.backup()
         second = await publish(bus)
-    with pytest.raises(DocQAError, match=r"There is data already \(2 in DOCQA_JOBS\): --replace takes a backup"):
+    with pytest.raises(DocQAError, match=r"There is data already \(2 in DOCQA_JOBS\): --replace backs it up"):
         await embedded.restore(path)
     outcome = await embedded.restore(path, replace=True)
     async with embedded.running() as bus:
@@ -148,7 +148,7 @@ async def test_a_bus_that_runs_is_not_restored_under_its_feet(embedded: Embedded
     async with embedded.running() as bus:
         await publish(bus)
         path = await embedded.backup()
-        with pytest.raises(DocQAError, match=r"already runs on .*: stop it before a restore\."):
+        with pytest.raises(DocQAError, match=r"already runs on .*: stop it before restoring\."):
             await embedded.restore(path, replace=True)
 
 

@@ -239,7 +239,7 @@ async def test_a_hooks_failure_is_the_backups_and_nothing_is_pruned(embedded: Em
     process = docqa(embedded, "create", "--then", hook)
     out, words = process.communicate(timeout=WITHIN_S)
     assert process.returncode == 7
-    assert "what was to take it elsewhere failed (status 7)" in words
+    assert "the hook that copies it elsewhere failed (status 7)" in words
     made = json.loads(out)["file"]
     assert told.read_text(encoding="utf-8").split() == [made, made]
     assert (embedded.settings.data_dir / "backup-status.json").read_bytes() == status, "no success was noted"

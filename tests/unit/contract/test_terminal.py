@@ -18,7 +18,15 @@ _OTHER_WAYS = re.compile(
 )
 _PROGRAMS = ("pace.py", "peer_python.py", "redactor_peer.py", "setup_time.py")
 TITLE = "\x1b]0;owned\x07"
-HOSTILE = [TITLE, "\x1b[2J", "\x9b2J", "back\b\b\b", "over\rwritten", "\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe", "caf\udce9"]
+HOSTILE = [
+    TITLE,
+    "\x1b[2J",
+    "\x9b2J",
+    "back\b\b\b",
+    "over\rwritten",
+    "\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe",
+    "\udce9t\udce9",
+]
 
 
 def steers(text: str) -> bool:

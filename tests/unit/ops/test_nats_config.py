@@ -59,7 +59,7 @@ def test_each_role_has_its_own_password_drawn_once_and_read_by_its_owner_only(tm
 
 
 @pytest.mark.parametrize(
-    "name", ["dé", "数据", 'quo"te', "back\\slash", "$dollar #hash {brace}", "caf\udce9", "bell\x07\b\f\n"]
+    "name", ["dé", "数据", 'quo"te', "back\\slash", "$dollar #hash {brace}", "\udce9t\udce9", "bell\x07\b\f\n"]
 )
 def test_a_path_of_any_letters_is_read_as_it_was_written(name: str) -> None:
     text = render(
