@@ -6,7 +6,7 @@ then workers forget. Only then is a document erased.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -20,12 +20,12 @@ _AGAIN_AFTER_S: Final = 5.0
 
 log = structlog.get_logger(__name__)
 
-Forget = Callable[[Erasure], Awaitable[bool]]
-"""Has others forget a document; False: not all have confirmed yet."""
+Forget = Callable[[Sequence[Erasure]], Awaitable[bool]]
+"""Has others forget documents; False: to be tried again."""
 
 
 class Eraser:
-    """One erasure after the other."""
+    """All that wait, together."""
 
     def __init__(self, store: SqliteStore, files: Files, forget: Forget, on_removed: Callable[[str], None]) -> None:
         """`on_removed`: called on a thread, once a document's rows are gone."""
@@ -50,22 +50,26 @@ class Eraser:
                     await self._wake.wait()
 
     async def _erase_all(self) -> bool:
-        is_done = True
-        for erasure in await asyncio.to_thread(self._store.pending_erasures):
-            try:
-                is_done &= await self._erase(erasure)
-            except Exception:
-                log.exception("an erasure is tried again", document=erasure.document)
-                is_done = False
-        return is_done
-
-    async def _erase(self, erasure: Erasure) -> bool:
-        await asyncio.to_thread(self._remove, erasure)
-        if not await self._forget(erasure):
+        """True: nothing is left to erase."""
+        pending = await asyncio.to_thread(self._store.pending_erasures)
+        removed = [erasure for erasure in pending if await self._is_removed(erasure)]
+        if not removed:
+            return not pending
+        if not await self._forget(removed):
             return False
-        await asyncio.to_thread(self._store.finish_erasure, erasure.document)
-        metrics.ERASED.inc()
-        log.info("document erased", document=erasure.document)
+        for erasure in removed:
+            await asyncio.to_thread(self._store.finish_erasure, erasure.document)
+            metrics.ERASED.inc()
+            log.info("document erased", document=erasure.document)
+        # What was attached was buried on the way.
+        return not await asyncio.to_thread(self._store.pending_erasures)
+
+    async def _is_removed(self, erasure: Erasure) -> bool:
+        try:
+            await asyncio.to_thread(self._remove, erasure)
+        except Exception:
+            log.exception("an erasure is tried again", document=erasure.document)
+            return False
         return True
 
     def _remove(self, erasure: Erasure) -> None:

@@ -20,12 +20,12 @@ from library.access import Access
 from library.answers import Answers
 from library.embedding import Embedding
 from library.erasing import Eraser
+from library.forgetting import Forgetting
 from library.imports.consumer import Consumer
 from library.imports.importer import Importer, Read
 from library.imports.pace import Pace
 from library.imports.pool import Preparation
 from library.imports.prepare import rules_of
-from library.notices import Notices
 from library.readers import Limits, installed, read_file
 from library.search.meaning import Meaning
 from library.search.search import Search
@@ -37,6 +37,8 @@ IMPORTS_AT_A_TIME: Final = 2
 _TIDY_EVERY_S: Final = 300.0
 _LOOPS_END_WITHIN_S: Final = 3.0
 _DAY_MS: Final = 86_400_000
+_LATE_RESULTS_MS: Final = 3_600_000
+"""A job that had read a document before it was erased may store its result afterwards."""
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +71,8 @@ class Library:
         )
         self._asked: set[asyncio.Task[None]] = set()
         self.consumer = Consumer(bus, self._store, importer, access, pace, settings.ack_wait_s, IMPORTS_AT_A_TIME)
-        self._eraser = Eraser(self._store, self._files, Notices(bus).forget, self._on_removed)
+        self._forgetting = Forgetting(bus)
+        self._eraser = Eraser(self._store, self._files, self._forgetting.forget, self._on_removed)
         self._answers = Answers(
             bus,
             settings,
@@ -144,7 +147,10 @@ class Library:
             await asyncio.sleep(_TIDY_EVERY_S)
 
     async def _tidy(self) -> None:
-        """Replaced versions whose days are over go, and files that nothing refers to."""
+        """What is over goes: replaced versions, files that nothing refers to, late results of erased documents."""
+        since_ms = time.time_ns() // 1_000_000 - _LATE_RESULTS_MS
+        if erased := await asyncio.to_thread(self._store.recent_erasures, since_ms):
+            await self._forgetting.catch_up(erased)
         waiting = await self._waiting_spool_names()
         await asyncio.to_thread(self._tidy_files, waiting)
 

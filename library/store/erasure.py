@@ -43,7 +43,16 @@ def bury_allotted(db: apsw.Connection, document: str, publisher: str, client: st
 
 def pending(db: apsw.Connection) -> list[Erasure]:
     """Buried documents that are not gone yet."""
-    rows = query_all(db, "SELECT document, publisher, client, versions FROM tombstones WHERE NOT is_done")
+    return _erasures(db, "NOT is_done")
+
+
+def recent(db: apsw.Connection, since_ms: int) -> list[Erasure]:
+    """Documents that were erased since a moment."""
+    return _erasures(db, "is_done AND erased_ms >= ?", since_ms)
+
+
+def _erasures(db: apsw.Connection, condition: str, *parameters: int) -> list[Erasure]:
+    rows = query_all(db, f"SELECT document, publisher, client, versions FROM tombstones WHERE {condition}", parameters)  # noqa: S608  # constants
     return [
         Erasure(document, publisher, client, tuple(msgspec.json.decode(named)))
         for document, publisher, client, named in rows

@@ -107,6 +107,9 @@ class Store(Protocol):
 
     def pending_erasures(self) -> list[Erasure]: ...
 
+    def recent_erasures(self, since_ms: int) -> list[Erasure]:
+        """Documents that were erased since a moment."""
+
     def children_of(self, document: str) -> list[str]:
         """What was attached to a document."""
 

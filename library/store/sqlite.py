@@ -190,6 +190,10 @@ class SqliteStore:
         with self._db.reading() as db:
             return erasure.pending(db)
 
+    def recent_erasures(self, since_ms: int) -> list[Erasure]:
+        with self._db.reading() as db:
+            return erasure.recent(db, since_ms)
+
     def children_of(self, document: str) -> list[str]:
         with self._db.reading() as db:
             return erasure.children(db, document)

@@ -77,6 +77,12 @@ _LIBRARY: Final = {
         f"$JS.ACK.*.*.{_IMPORTS}.{_LIBRARY_DURABLE}.>",
         f"$JS.API.STREAM.INFO.{_IMPORTS}",
         f"$JS.API.DIRECT.GET.{_IMPORTS}",
+        # What names an erased document is erased too.
+        f"$KV.{_RESULTS}.>",
+        f"$KV.{topology.CACHE_BUCKET}.>",
+        f"$JS.API.DIRECT.GET.KV_{_RESULTS}",
+        f"$JS.API.DIRECT.GET.{topology.DEAD_STREAM}",
+        f"$JS.API.STREAM.MSG.DELETE.{topology.DEAD_STREAM}",
         f"$JS.API.DIRECT.GET.{_IMPORTS}.>",
         f"$JS.API.DIRECT.GET.KV_{topology.META_BUCKET}.>",
     ],

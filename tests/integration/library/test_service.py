@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import UNSET
+from uuid_utils import uuid7
 
+from contract import topology
 from contract.bus import Bus
 from contract.errors import LibraryRefusedError
 from contract.grants_file import Grant, GrantsFile, encode
@@ -19,7 +22,10 @@ from contract.library_messages import (
     SnapshotReply,
     SnapshotRequest,
 )
+from contract.messages import Answer, Citation, Timings, Usage, decode_result
+from contract.messages import encode as encode_result
 from contract.settings import Secret
+from contract.topology import JobName
 from library.readers import Reading, read_file
 from library.service import IMPORTS_AT_A_TIME
 from tests.support.library_service import Client, running, settings_for
@@ -171,6 +177,32 @@ async def test_a_document_that_was_erased_is_on_no_file_any_more(anna: Client, d
     assert not list(files_that_hold(data_dir, words))
     assert await anna.status(status.id) is None
     assert (await anna.status(kept.id)) == kept
+
+
+async def test_what_names_an_erased_document_is_erased_on_the_message_bus_too(anna: Client) -> None:
+    status = await anna.add("lease.md", LEASE)
+    other_id = "00000000-0000-8000-8000-000000000000"
+    bus, job = anna.bus, JobName("http", "anna", str(uuid7()))
+    beside = JobName("http", "anna", str(uuid7()))
+    for name, document in ((job, status.id), (beside, other_id)):
+        cited = Citation(document=document, start=0, end=4, quote="Rent", score=1.0)
+        answer = Answer(
+            id=name.job_id, answer="Rent", finish_reason="stop", model="m", usage=Usage(1, 1),
+            timings=Timings(0, 0, 0, 0), citations=[cited], cache_key="http.anna.x" if name == job else UNSET,
+        )  # fmt: skip
+        await bus.results.create(name.key, encode_result(answer))
+    await bus.cache.put("http.anna.x", b"Rent")
+    letter = topology.dead_subject("engine-error", job.job_id)
+    await bus.publish_dead(letter, b'{"documents":["%s"]}' % status.id.encode(), "1")
+    await anna.erased(status.id)
+    for name, code in ((job, "erased"), (beside, "")):
+        entry = await bus.results.get(name.key)
+        assert entry
+        assert getattr(decode_result(entry.value), "code", "") == code
+    cached = await bus.cache.get("http.anna.x")
+    assert cached
+    assert cached.value == b""
+    assert await bus.next_stored(topology.DEAD_STREAM, 1, topology.DEAD_SUBJECTS) is None
 
 
 async def test_what_waits_is_queued_and_can_be_erased(server: RunningServer, admin: Bus, data_dir: Path) -> None:

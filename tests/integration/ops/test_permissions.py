@@ -68,9 +68,10 @@ NOT_THE_LIBRARY = [
     JOB.results_subject,
     IMPORT.subject,
     "docqa.library.read.http.tests",
-    f"$KV.DOCQA_RESULTS.{JOB.key}",
+    f"$KV.DOCQA_STARTS.{JOB.key}",
     "$JS.API.CONSUMER.MSG.NEXT.DOCQA_JOBS.worker",
     "$JS.API.STREAM.MSG.DELETE.DOCQA_IMPORTS",
+    "$JS.API.STREAM.MSG.DELETE.KV_DOCQA_RESULTS",
     "_INBOX_ingress.x",
     "_INBOX_worker.x",
 ]
