@@ -66,7 +66,7 @@ def enter_for_program(parent: int, readable: Iterable[Path], temporary: Path | N
 
 def _become_tmp(folder: Path) -> None:
     """Some programs put sockets into /tmp, whatever they are told."""
-    with suppress(PermissionError):
+    with suppress(OSError):  # an ordinary user stays who they are
         os.chown(folder, _NOBODY, _NOBODY)
     private = libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None)
     if private or libc.mount(os.fsencode(folder), os.fsencode(_TMP), None, _MS_BIND, None):
