@@ -45,12 +45,14 @@ class Eraser:
         while True:
             self._wake.clear()
             is_done = await self._erase_all()
+            if is_done is None:
+                continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if is_done else _AGAIN_AFTER_S):
                     await self._wake.wait()
 
-    async def _erase_all(self) -> bool:
-        """True: nothing is left to erase."""
+    async def _erase_all(self) -> bool | None:
+        """True: nothing is left to erase; None: what was attached to it is."""
         pending = await asyncio.to_thread(self._store.pending_erasures)
         removed = [erasure for erasure in pending if await self._is_removed(erasure)]
         if not removed:
@@ -61,8 +63,10 @@ class Eraser:
             await asyncio.to_thread(self._store.finish_erasure, erasure.document)
             metrics.ERASED.inc()
             log.info("document erased", document=erasure.document)
+        if len(removed) < len(pending):
+            return False
         # What was attached was buried on the way.
-        return not await asyncio.to_thread(self._store.pending_erasures)
+        return None if await asyncio.to_thread(self._store.pending_erasures) else True
 
     async def _is_removed(self, erasure: Erasure) -> bool:
         try:

@@ -55,6 +55,7 @@ class Consumer:
         self._free = asyncio.Semaphore(slots)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._is_stopping = False
+        self._last_error = ""
 
     async def run(self) -> None:
         """Take imports until `stop` or until cancelled; then give back what runs."""
@@ -76,10 +77,17 @@ class Consumer:
                 self._free.release()
             except (nats.errors.Error, JetStreamError, OSError) as error:
                 self._free.release()
-                log.warning("no imports can be taken", error=str(error) or type(error).__name__)
+                self._report(str(error) or type(error).__name__)
                 await asyncio.sleep(BACK_OFF_S)
             else:
+                self._last_error = ""
                 self._begin(message)
+
+    def _report(self, error: str) -> None:
+        """Once for each kind: a message bus that an older version set up has no imports for as long as it runs."""
+        if error != self._last_error:
+            log.warning("no imports can be taken", error=error)
+            self._last_error = error
 
     def stop(self) -> None:
         """Take nothing more; `run` ends within PULL_S."""
