@@ -40,6 +40,7 @@ Latencies count from the moment at which a query should have been sent, so that 
 | `soak` | a long steady load; growing processes are reported |
 | `peers` | the same questions to llama-server and llama_cpp.server |
 | `redaction` | the sanitizer compared with redact-secret, betterleaks, gitleaks and detect-secrets; its speed |
+| `embedding` | the embedder: its speed and memory, what 8 bits lose, what it finds by itself |
 | `readers` | what is read of invented documents in every format, and how fast |
 | `answers` | how good answers by quoting are: right, recall, refusals |
 | `generator` | the load generator itself |
@@ -48,7 +49,7 @@ Latencies count from the moment at which a query should have been sent, so that 
 
 All but the last two take `--quick`, which ends within a minute, and `--json`; the exit status is 0 only if all promises
 held. A load uses the running system at `--target`, or starts one; `chaos`, `hey` and `peers` always start one;
-`readers`, `redaction` and `answers` need none.
+`answers`, `embedding`, `readers` and `redaction` need none.
 """
 _FIGURES: Final = {
     "first_refusal_ms": "first refusal after the burst, ms",
@@ -65,6 +66,12 @@ _FIGURES: Final = {
     "html_megabytes_per_cpu_s": "HTML read, MB a second and core",
     "markdown_megabytes_per_cpu_s": "Markdown read, MB a second and core",
     "reader_peak_mib": "most memory of a reader, MiB",
+    "sentences_a_cpu_second": "sentences of 20 pieces embedded in a CPU second",
+    "query_median_cpu_ms": "a question's vector, ms of CPU",
+    "search_cpu_ms": "a question against 250,000 stored vectors, ms of CPU",
+    "loaded_mib": "memory of a process with the embedder, MiB",
+    "after_work_mib": "the same after work, MiB",
+    "centred_cosine_mean": "mean cosine of 8-bit arithmetic to float32",
     "held_per_s": "held rate, arrivals per second",
     "within_5s_share": "share of those arrivals answered within 5 s",
     "three_workers_to_one": "answers of three workers relative to one",
