@@ -14,14 +14,7 @@ _TOKEN: Final = re.compile(r"`([\w./-]+)`")
 _SOURCE: Final = re.compile(r"[\w/-]+\.py")
 _FOLDERS: Final = tuple(f"{path.name}/" for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
 _HISTORY: Final = "CHANGELOG.md"
-_SOON: Final = (
-    "bench/results/embedding.json",
-    "bench/answers/",
-    "bench/embedding/",
-    "contract/embedding/",
-    "contract/evidence/",
-    "ingress/console/",
-)
+_SOON: Final = ("ingress/console/",)
 """What is named before it lands."""
 
 
