@@ -26,17 +26,25 @@ from bench.targets.stack import StackOptions
 )
 @click.option("--even", is_flag=True, help="Evenly spaced arrivals. [default: Poisson]")
 @click.option("--engine", type=click.Choice(["echo", "llama"]), default="echo", show_default=True)
+@click.option(
+    "--style",
+    type=click.Choice(["write", "quote"]),
+    default="write",
+    show_default=True,
+    help="How the llama engine's stack answers: a quote needs no model.",
+)
 @click.option("--queue-size", type=click.IntRange(1), default=10, show_default=True, help="For a started stack.")
 @click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="For a started stack.")
 @click.option("--delay", default="0", show_default=True, help="Seconds per job of the echo engine.")
 @click.option("--max-tokens", type=click.IntRange(1), default=32, show_default=True, help="Length limit of an answer.")
 @shared_options
-def command(shared: Shared, engine: Any, queue_size: int, slots: int, delay: str, max_tokens: int, **how: Any) -> None:
+def command(
+    shared: Shared, engine: Any, style: str, queue_size: int, slots: int, delay: str, max_tokens: int, **how: Any
+) -> None:
     """Run a steady load, open or closed loop."""
     delays_s = delay_range(delay) if engine == "echo" else (0.0,)
-    stack = StackOptions(
-        engine=engine, delays_s=delays_s, queue_size=queue_size, slots=slots, environment=shared.environment()
-    )
+    environment = {**shared.environment(), "DOCQA_STYLE": style}
+    stack = StackOptions(engine=engine, delays_s=delays_s, queue_size=queue_size, slots=slots, environment=environment)
     if shared.quick:
         how.update(total=min(how["total"], 300), for_s=min(how["for_s"], 10.0))
     options = shared.run_options(max_tokens=max_tokens)
