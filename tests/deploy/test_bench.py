@@ -14,7 +14,8 @@ from tests.deploy.support import debian
 
 ENDS_WITHIN_S = 280.0
 """On a machine at rest a quick mode takes less than a minute."""
-QUICK = ["spike", "slow-jobs", "load", "retry", "sweep", "slo", "chaos", "soak"]
+QUICK = ["spike", "slow-jobs", "load", "retry", "sweep", "slo", "chaos", "soak", "readers"]
+NEED_DATA_SETS = {"answers", "embedding"}
 ROOT = Path(__file__).parents[2]
 
 
@@ -48,4 +49,4 @@ def test_every_benchmark_has_a_quick_mode() -> None:
     shared = {
         name for name, command in cli.commands.items() if any(option.name == "quick" for option in command.params)
     }
-    assert shared == {*QUICK, "hey", "peers", "generator", "scale", "redaction"}
+    assert shared == {*QUICK, *NEED_DATA_SETS, "hey", "peers", "generator", "scale", "redaction"}
