@@ -36,7 +36,7 @@ _EVIDENCE: Final = 9
 _SEED: Final = 1
 _CONTRACTS: Final = 60
 """Another seed than the one that is measured."""
-_WRONGLY: Final = 0.02
+_APART: Final = 0.01
 _NO_MARGIN: Final = 1_000.0
 _MARGINS: Final = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, _NO_MARGIN)
 _AS_GOOD: Final = 0.99
@@ -184,7 +184,7 @@ def fit_all(sets: Sets, similarity: Similarity, seed: int) -> dict[str, Any]:
     told = {True: pairs, False: [pair for pair in pairs if pair[0] is not groups[2]]}
     fitted["support"] |= {name: fit_support(told[how], with_cosines=how) for name, how in hows.items()}
     store(fitted)
-    bounds = {name: _bound(groups[0], with_cosines=how) for name, how in hows.items()}
+    bounds = {name: _bound(pairs[0][0], pairs[0][1], with_cosines=how) for name, how in hows.items()}
     fitted["support"]["answerable_from"] = bounds
     fitted["quote"]["margin"] = _margin([*groups[0], *groups[1]])
     return fitted
@@ -196,14 +196,21 @@ def store(fitted: dict[str, Any]) -> None:
     coefficients.forget()
 
 
-def _bound(right: Sequence[Case], *, with_cosines: bool) -> float:
-    """The support that all but `_WRONGLY` of these questions, which have an answer, reach."""
+def _bound(right: Sequence[Case], wrong: Sequence[Case], *, with_cosines: bool) -> float:
+    """The middle between what all but `_APART` of the right ones reach and all but `_APART` of the wrong ones don't."""
+    reached = _supports(right, with_cosines=with_cosines)
+    missed = _supports(wrong, with_cosines=with_cosines)
+    return round((reached[int(_APART * len(reached))] + missed[int((1 - _APART) * len(missed))]) / 2, 3)
+
+
+def _supports(found: Sequence[Case], *, with_cosines: bool) -> list[float]:
+    """In rising order."""
     supports = []
-    for case in right:
+    for case in found:
         cosines = case.cosines if with_cosines else None
         ranked = case.read.index.rank(case.question.text, cosines)
         supports.append(support(features_of(case.read.index, case.question.text, ranked, cosines)))
-    return round(sorted(supports)[int(_WRONGLY * len(supports))], 4)
+    return sorted(supports)
 
 
 def _margin(found: Sequence[Case]) -> float:

@@ -11,6 +11,7 @@ from contract.evidence import answerable, features_of, quote, support
 from contract.evidence.quote import words_in
 
 RECALLED: Final = (1, 2, 3, 5, 8)
+_EVIDENCE: Final = 4
 
 
 class Answered(NamedTuple):
@@ -27,7 +28,7 @@ class Answered(NamedTuple):
     in_passage: tuple[bool, ...]
     """Whether the best 1, 2, 3, 5, 8 sentences reach the passage that was asked about."""
     sentence_f1: float | None
-    """Of the quoted sentences against those that the data set names."""
+    """Of the best four sentences against those that the data set names."""
     support: float
     is_answerable: bool
     is_in_text: bool
@@ -51,7 +52,7 @@ def answer(case: Case) -> Answered:
         quote_words=sum(words_in(read.text, read.sentences[found.index]) for found in quoted),
         recalled=tuple(any(at in right for at in order[:best]) for best in RECALLED),
         in_passage=tuple(any(at in case.passage for at in order[:best]) for best in RECALLED),
-        sentence_f1=_sentence_f1([found.index for found in quoted], right) if case.question.sentences else None,
+        sentence_f1=_sentence_f1(order[:_EVIDENCE], right) if case.question.sentences else None,
         support=support(features),
         is_answerable=answerable(features),
         is_in_text=all(words and words in read.text for words in said),

@@ -26,7 +26,7 @@ def _right(found: dict[str, Any]) -> Table:
     note = (
         "Right: a reference is contained word for word; in brackets the 95% interval (Wilson's). Words are medians. "
         "Area of risk: the mean share of wrong first sentences as ever less supported answers are given. "
-        "Sentence F1: of the quoted sentences against those that the data set names."
+        "Sentence F1: of the best four sentences against those that the data set names."
     )
     return Table(f"{found['dataset']}, by quoting, {found['embedder']}", heads, rows, note)
 

@@ -53,7 +53,7 @@ async def _measure(shared: Shared, questions: int, embedder: str, half: str) -> 
     if shared.dataset is None:
         _add_own(found, shared, half, similarity)
     return {
-        "benchmark": "answers",
+        "benchmark": f"answers-{shared.dataset.stem}" if shared.dataset else "answers",
         "measured": began,
         "promises": msgspec.to_builtins(_verdict(found)),
         "figures": {

@@ -97,7 +97,7 @@ def test_the_command_measures_a_file_and_stores_the_figures(tmp_path: Path) -> N
     words = ["answers", "--dataset", str(path), "--embedder", "off", "--out", str(tmp_path)]
     result = CliRunner().invoke(cli, words)
     assert result.exit_code == 0, result.output
-    stored = json.loads((tmp_path / "answers.json").read_bytes())
+    stored = json.loads((tmp_path / "answers-set.json").read_bytes())
     assert stored["figures"]["answers"]["scopes"]["article"]["first_sentence_right"]["share"] == 1.0
     for table in tables.tables(stored["figures"]["answers"]):
         assert {len(row) for row in table.rows} == {len(table.heads)}
