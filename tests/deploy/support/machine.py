@@ -115,11 +115,21 @@ class Machine:
         assert self._container
         assert self._container.poll() is None, (self.root.parent / "console.log").read_text(errors="replace")
         children = psutil.Process(self._container.pid).children()
-        return children[0].pid if children else None
+        return next((child.pid for child in children if _is_first_of_a_namespace(child.pid)), None)
 
     def _is_up(self) -> bool:
         state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
         return state in ("running", "degraded")
+
+
+def _is_first_of_a_namespace(pid: int) -> bool:
+    """systemd-nspawn's first child only sets up, and is gone before the machine has booted."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
+    return len(numbers) > 1 and numbers[-1] == "1"
 
 
 @contextlib.contextmanager
