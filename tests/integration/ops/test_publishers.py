@@ -192,6 +192,6 @@ async def test_a_server_that_does_not_take_the_list_in_is_told(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reload, "_APPLIED_WITHIN_S", 0.05)
-    monkeypatch.setattr(reload.monitoring, "page", lambda _url, _path: {"config_load_time": "always the same"})
+    monkeypatch.setattr("ops.nats.monitoring.page", lambda _url, _path: {"config_load_time": "always the same"})
     with pytest.raises(ReloadError, match="at its next start"):
         await add(server, "alice")
