@@ -24,6 +24,8 @@ _REFUSED: Final = {
     "library-unavailable": (503, "The library does not answer"),
     "root-read-only": (409, "Files of DOCQA_ROOT are changed in the file system"),
     "space-gone": (404, "There is no such space"),
+    "space-read-only": (403, "This space may be read, not written"),
+    "too-large": (413, "The document is too large"),
 }
 
 
