@@ -9,21 +9,31 @@ import math
 import re
 from typing import Any
 
+import msgspec
 import pypdfium2.raw as pdfium
 
 from library.readers.pdf.fragment import Fragment, Sheet
 from library.readers.pdf.order import on_one_line
+from library.readers.pdf.right_to_left import Box, Word, in_reading_order, reads_right_to_left
 from library.readers.pdf.visibility import Visibility
 
 _WORD = re.compile(r"[^\s\ufffe]+")
 _LINE = re.compile(r"[^\r\n\ufffe]+(\ufffe?)")
 _GAP_EM = 1.5  # wider than the space between words, also in justified lines
+_SAME_LINE = 0.3  # of the letters' size, between what lines of one height stand on
 _NAME_BYTES = 128
 _UNREADABLE = re.compile(r"[\ue000-\uf8ff\ufffd\x00-\x08\x0e-\x1f]")
 _UNREADABLE_SHARE = 0.3
 _OF_HYPHEN = "\ufffe"
 
-Box = tuple[float, float, float, float]  # left, bottom, right, top
+
+class _Line(msgspec.Struct):
+    words: list[Word]
+    size: float
+    is_bold: bool
+    baseline: float
+    is_rtl: bool
+    is_hyphenated: bool
 
 
 class PageText:
@@ -48,8 +58,8 @@ class PageText:
         text = self._text()
         visibility = Visibility(self._page, self._text_page)
         fragments: list[Fragment] = []
-        for row, line in enumerate(_LINE.finditer(text)):
-            fragments += self._fragments(text, line, row, visibility)
+        for row, line in enumerate(self._lines(text)):
+            fragments += self._fragments(line, row, visibility)
         visibility.settle()
         unreadable = len(_UNREADABLE.findall(text))
         return Sheet(on_one_line(fragments), width, height, unreadable > len(text) * _UNREADABLE_SHARE)
@@ -70,29 +80,41 @@ class PageText:
         codes = (one(self._text_page, index) for index in range(count))
         return "".join(_OF_HYPHEN if code == 2 else chr(code) if code < 0x110000 else "\ufffd" for code in codes)
 
-    def _fragments(self, text: str, line: re.Match[str], row: int, visibility: Visibility) -> list[Fragment]:
-        words = list(_WORD.finditer(text, line.start(), line.end()))
-        if not words:
-            return []
-        # In the middle: a line may begin with the superscript of the one before.
-        middle = words[len(words) // 2].start()
-        size, is_bold = self._font(middle)
-        baseline = self._baseline(middle)
+    def _lines(self, text: str) -> list[_Line]:
+        """PDFium's lines; it breaks those that read from right to left where their direction changes: one again."""
+        lines: list[_Line] = []
+        for found in _LINE.finditer(text):
+            matches = _WORD.finditer(text, found.start(), found.end())
+            words = [Word(word.group(), word.start(), self._box(word.start(), word.end() - 1)) for word in matches]
+            if not words:
+                continue
+            # In the middle: a line may begin with the superscript of the one before.
+            middle = words[len(words) // 2].start
+            size, is_bold = self._font(middle)
+            is_rtl = reads_right_to_left(found.group())
+            line = _Line(words, size, is_bold, self._baseline(middle), is_rtl, bool(found[1]))
+            last = lines[-1] if lines else None
+            if last and (line.is_rtl or last.is_rtl) and abs(last.baseline - line.baseline) < _SAME_LINE * size:
+                last.words += words
+                last.is_rtl = True
+            else:
+                lines.append(line)
+        return lines
+
+    def _fragments(self, line: _Line, row: int, visibility: Visibility) -> list[Fragment]:
         found: list[Fragment] = []
-        end = 0
-        for word in words:
-            left, bottom, right, top = self._box(word.start(), word.end() - 1)
+        for word in in_reading_order(line.words) if line.is_rtl else line.words:
+            left, bottom, right, top = word.box
             last = found[-1] if found else None
-            if last is None or max(left - last.right, last.left - right) > _GAP_EM * max(size, 4.0):
-                last = Fragment(word.group(), left, right, bottom, top, size, row, baseline, is_bold)
+            if last is None or max(left - last.right, last.left - right) > _GAP_EM * max(line.size, 4.0):
+                last = Fragment(word.text, left, right, bottom, top, line.size, row, line.baseline, line.is_bold)
                 found.append(last)
             else:
-                last.text += text[end : word.start()] + word.group()
+                last.text += f" {word.text}"
                 last.left, last.right = min(left, last.left), max(right, last.right)
                 last.bottom, last.top = min(bottom, last.bottom), max(top, last.top)
-            end = word.end()
-            visibility.note(last, word.start(), len(word.group()), (left, bottom, right, top))
-        found[-1].is_hyphenated = bool(line[1])
+            visibility.note(last, word.start, len(word.text), word.box)
+        found[-1].is_hyphenated = line.is_hyphenated
         return found
 
     def _box(self, first: int, last: int) -> Box:
