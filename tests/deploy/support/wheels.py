@@ -40,8 +40,10 @@ def pack(installed: Distribution, folder: Path) -> None:
     """The wheel that this was installed from, but for the hashes in it."""
     name = installed.metadata["Name"].replace("-", "_").replace(".", "_").lower()
     stem = f"{name}-{installed.version}"
-    tags = re.findall(r"^Tag: (.*)$", installed.read_text("WHEEL") or "", re.MULTILINE)
-    with zipfile.ZipFile(folder / f"{stem}-{tags[0]}.whl", "w") as wheel:
+    tags = re.findall(r"^Tag: (.*)-(.*)-(.*)$", installed.read_text("WHEEL") or "", re.MULTILINE)
+    # All of them in one name, as wheels have it: py2.py3-none-any.
+    tag = "-".join(".".join(dict.fromkeys(part)) for part in zip(*tags, strict=True))
+    with zipfile.ZipFile(folder / f"{stem}-{tag}.whl", "w") as wheel:
         names = []
         for entry in installed.files or ():
             path = str(entry)
