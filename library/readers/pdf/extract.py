@@ -7,6 +7,7 @@ for each character would take longer than all else together.
 import ctypes
 import math
 import re
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ import pypdfium2.raw as pdfium
 
 from library.readers.pdf.fragment import Fragment, Sheet
 from library.readers.pdf.order import on_one_line
-from library.readers.pdf.right_to_left import Box, Word, in_reading_order, reads_right_to_left
+from library.readers.pdf.right_to_left import Box, Word, in_reading_order, reads_right_to_left, with_ligatures_mended
 from library.readers.pdf.visibility import Visibility
 
 _WORD = re.compile(r"[^\s\ufffe]+")
@@ -84,14 +85,19 @@ class PageText:
         """PDFium's lines; it breaks those that read from right to left where their direction changes: one again."""
         lines: list[_Line] = []
         for found in _LINE.finditer(text):
-            matches = _WORD.finditer(text, found.start(), found.end())
-            words = [Word(word.group(), word.start(), self._box(word.start(), word.end() - 1)) for word in matches]
+            content, start = found.group(), found.start()
+            is_rtl = reads_right_to_left(content)
+            if is_rtl:
+                content = with_ligatures_mended(content, partial(self._is_one_sign, start))
+            words = [
+                Word(word.group(), start + word.start(), self._box(start + word.start(), start + word.end() - 1))
+                for word in _WORD.finditer(content)
+            ]
             if not words:
                 continue
             # In the middle: a line may begin with the superscript of the one before.
             middle = words[len(words) // 2].start
             size, is_bold = self._font(middle)
-            is_rtl = reads_right_to_left(found.group())
             line = _Line(words, size, is_bold, self._baseline(middle), is_rtl, bool(found[1]))
             last = lines[-1] if lines else None
             if last and (line.is_rtl or last.is_rtl) and abs(last.baseline - line.baseline) < _SAME_LINE * size:
@@ -127,6 +133,11 @@ class PageText:
             left, right = min(left, box.left), max(right, box.right)
             bottom, top = min(bottom, box.bottom), max(top, box.top)
         return left, bottom, right, top
+
+    def _is_one_sign(self, start: int, offset: int) -> bool:
+        """Whether the character there and the next one have one place."""
+        index = start + offset
+        return self._box(index, index) == self._box(index + 1, index + 1)
 
     def _baseline(self, index: int) -> float:
         pdfium.FPDFText_GetCharOrigin(self._text_page, index, ctypes.byref(self._x), ctypes.byref(self._y))

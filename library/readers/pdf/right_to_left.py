@@ -5,12 +5,13 @@ PDFium gives the letters of a word in order, but not always the words of a line,
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 import msgspec
 
 _LETTER = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
-# The article before an alef that is written as one sign with its lam: `alef alef lam` for `alef lam alef`.
-_SLIPPED = re.compile(r"\b([\u0648\u0641\u0628\u0643]?)\u0627([\u0622\u0623\u0625\u0627])\u0644")
+# An alef and a lam in the order in which one sign for `lam alef` comes apart when a line is turned around.
+_ALEF_LAM = re.compile("[\u0622\u0623\u0625\u0627]\u0644")
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top
 
@@ -28,6 +29,15 @@ def reads_right_to_left(line: str) -> bool:
     return _LETTER.search(line) is not None
 
 
+def with_ligatures_mended(line: str, is_one_sign: Callable[[int], bool]) -> str:
+    """The same letters, lam before alef where both are one sign; `is_one_sign` tells that of a letter and the next."""
+    letters = list(line)
+    for pair in _ALEF_LAM.finditer(line):
+        if is_one_sign(pair.start()):
+            letters[pair.start() : pair.end()] = reversed(pair.group())
+    return "".join(letters)
+
+
 def in_reading_order(words: list[Word]) -> list[Word]:
     """From right to left, but for runs of words that read from left to right; as they came where those prevail."""
     words = _with_marks_joined(words)
@@ -42,8 +52,6 @@ def in_reading_order(words: list[Word]) -> list[Word]:
             continue
         ordered += [*run, word]
         run = []
-    for word in ordered:
-        word.text = _SLIPPED.sub("\\1\u0627\u0644\\2", word.text)
     return ordered + run
 
 

@@ -1,6 +1,6 @@
 """Lines of Arabic and Hebrew in the order in which they are read."""
 
-from library.readers.pdf.right_to_left import Word, in_reading_order
+from library.readers.pdf.right_to_left import Word, in_reading_order, with_ligatures_mended
 
 SHALOM, OLAM, TOV = "\u05e9\u05dc\u05d5\u05dd", "\u05e2\u05d5\u05dc\u05dd", "\u05d8\u05d5\u05d1"
 
@@ -33,7 +33,8 @@ def test_a_mark_that_slipped_goes_back_to_its_word() -> None:
     assert read((fathatan, 105), (SHALOM, 150), (word, 100)) == [SHALOM, word + fathatan]
 
 
-def test_a_lam_that_slipped_behind_its_alef_goes_back() -> None:
-    slipped = "\u0627\u0623\u0644\u0645\u064a\u0631"
+def test_a_lam_that_slipped_behind_its_alef_goes_back_where_both_are_one_sign() -> None:
+    alef, lam, thal = "\u0627", "\u0644", "\u062b"
+    came = f"{alef}{lam}{thal}{alef}{lam}{thal}"
 
-    assert read((slipped, 0)) == ["\u0627\u0644\u0623\u0645\u064a\u0631"]
+    assert with_ligatures_mended(came, lambda index: index == 3) == f"{alef}{lam}{thal}{lam}{alef}{thal}"
