@@ -16,6 +16,7 @@ import httpx
 from bench.targets.free_ports import free_ports
 from contract.bus import Bus, connected
 from contract.settings import BusSettings, Secret
+from ops.nats.credentials import ROLES
 from tests.deploy.support.machine import COMMAND_WITHIN_S, NOTHING, Machine
 from tests.deploy.support.places import ROOT, SYSTEMD
 from tests.deploy.support.wheels import make_wheels
@@ -124,7 +125,7 @@ class Deployed:
         store.mkdir(mode=0o700, exist_ok=True)
         folder = self.machine.path("/srv/other-bus")
         folder.mkdir()
-        for role in ("admin", "ingress", "worker"):
+        for role in ROLES:
             for path in (folder / role, store / f"goblin-docqa.bus-{role}"):
                 path.write_text(f"passwordof{role}" * 3, encoding="ascii")
         ports = {"--listen": clients, "--route": routes, "--listen-routes": routes, "--monitor": monitor}
