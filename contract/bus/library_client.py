@@ -1,6 +1,8 @@
 """Asks the library over the bus. Knows how a library that is not there shows; what it answers is for the caller."""
 
-from typing import TypeVar
+import asyncio
+import time
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -10,6 +12,8 @@ from contract.errors import BusError, LibraryRefusedError, MessageTooLargeError
 from contract.topology import LibraryAddress, LibraryOperation
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+_AT_ONCE_S: Final = 0.05
 
 
 async def ask(
@@ -28,9 +32,23 @@ async def ask(
     """
     address = LibraryAddress(operation, publisher, client)
     try:
-        body = await bus.request(address.subject, messages.encode(request), timeout_s)
+        body = await _requested(bus, address.subject, messages.encode(request), timeout_s)
     except MessageTooLargeError:
         raise LibraryRefusedError("bad-request", "The request is larger than the bus accepts.") from None
     except BusError:
         raise LibraryRefusedError("library-unavailable", "The library does not answer: try again.", 2) from None
     return messages.decode_reply(reply, body)
+
+
+async def _requested(bus: Bus, subject: str, body: bytes, timeout_s: float) -> bytes:
+    began_s = time.monotonic()
+    try:
+        return await bus.request(subject, body, timeout_s)
+    except MessageTooLargeError:
+        raise
+    except BusError:
+        if time.monotonic() - began_s > _AT_ONCE_S:
+            raise
+    # That nobody listens was said at once: so the server does for a moment after a library has subscribed.
+    await asyncio.sleep(_AT_ONCE_S)
+    return await bus.request(subject, body, timeout_s)

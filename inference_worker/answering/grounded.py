@@ -12,8 +12,17 @@ import msgspec
 from msgspec import UNSET
 
 from contract.errors import DocumentRefusedError
-from contract.evidence import Span, answerable, cite, features_of, is_refusal, needs_whole_document, quote, support
-from contract.evidence.alignment import covered_share
+from contract.evidence import (
+    Span,
+    answerable,
+    cite,
+    features_of,
+    is_refusal,
+    needs_whole_document,
+    quote,
+    support,
+    with_answer,
+)
 from contract.messages import AnswerFrom, Citation, Grounds, Query, Style, Usage
 from inference_worker.answering.found import Found
 from inference_worker.answering.library import Library, names_documents
@@ -175,9 +184,7 @@ class Grounded:
     def _cited(self, completion: Completion, query: Query, found: Found) -> Completion:
         """The model's answer, aligned with the text that it read. Ranked sentences are cited before others."""
         spans = _aligned(completion.text, found)
-        features = features_of(found.words, query.query, *found.ranking)._replace(
-            overlap=covered_share(completion.text, found.text, [span[:2] for span in spans])
-        )
+        features = features_of(found.words, query.query, *found.ranking)
         if is_refusal(completion.text):
             grounds = self._grounds("model", [], found, 0.0, holds=False)
             return msgspec.structs.replace(completion, grounds=grounds)
@@ -185,8 +192,8 @@ class Grounded:
             # What is asked for stands in no sentence: whether it can be answered, none of them tells.
             whole = Grounds(citations=found.citations_of(spans), evidence=found.citations(found.ranking.ranked))
             return msgspec.structs.replace(completion, grounds=whole)
-        likely = support(features)
-        holds = self._holds(likely, fitted=answerable(features))
+        holds = self._holds(support(features), fitted=answerable(features))
+        likely = support(with_answer(features, completion.text, found.text, [span[:2] for span in spans]))
         origin: AnswerFrom = "model"
         cited = found.citations_of(spans)
         if not cited and holds:

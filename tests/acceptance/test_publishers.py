@@ -120,7 +120,7 @@ async def test_an_add_while_the_server_is_coming_back_is_not_lost(start: Start) 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["add", "http"], "`http` is the ingress"),
+        (["add", "http"], "`http` belongs to the ingress"),
         (["add", "Alice"], "[a-z0-9_-]{1,64}"),
         (["remove", "nobody"], "There is no publisher nobody"),
     ],
@@ -140,4 +140,4 @@ def test_a_bus_of_somebody_elses_is_left_to_them(echo: Stack) -> None:
     finally:
         elsewhere.destroy()
     assert found.returncode == 1
-    assert "DOCQA_NATS_URL names a bus that somebody else runs" in found.stderr
+    assert "DOCQA_NATS_URL names an external message bus" in found.stderr

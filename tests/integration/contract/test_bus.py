@@ -19,6 +19,7 @@ from contract.errors import (
     NotProvisionedError,
     OutcomeUnknownError,
     QueueFullError,
+    StoreFullError,
 )
 from tests.support.bus_side import TICK_S, count, new_job, paused, publish, settled, until_connected
 from tests.support.nats_server import RunningServer
@@ -223,9 +224,9 @@ async def test_a_removed_write_is_gone_and_can_be_removed_again(admin: Bus) -> N
     assert await admin.starts.swap("a", b"1", last_seq=0)
 
 
-async def test_a_full_bucket_is_a_queue_that_is_full(small_server: RunningServer) -> None:
+async def test_a_full_bucket_is_a_store_that_is_full(small_server: RunningServer) -> None:
     async with small_server.bus() as bus:
-        with pytest.raises(QueueFullError):
+        with pytest.raises(StoreFullError):
             await asyncio.gather(*(bus.results.create(f"alice.c1.{number}", b"x" * 200) for number in range(20)))
 
 

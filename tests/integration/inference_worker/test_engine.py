@@ -220,7 +220,7 @@ async def test_a_model_named_by_the_settings_is_loaded(tmp_path: Path) -> None:
 
 async def test_a_damaged_model_is_refused_with_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "cut.gguf").write_bytes(b"GGUF\x03\0\0\0" + bytes(64))
-    with pytest.raises(SettingsError, match=r"^MODEL_NAME: llama\.cpp can't load .*cut\.gguf"):
+    with pytest.raises(SettingsError, match=r"^MODEL_NAME: .*cut\.gguf"):
         open_engine(WorkerSettings(model_path=tmp_path, model_name="cut.gguf"))
 
 
