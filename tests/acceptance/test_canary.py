@@ -117,7 +117,7 @@ async def test_a_candidate_whose_worker_fails_is_rolled_back(echo: Stack, start:
         sides = ("--baseline", str(echo.ready().uds), "--candidate", str(failing.ready().uds))
         code, found, words = await asyncio.to_thread(docqa, "canary", *sides, *GATE, "--skip-smoke", stack=failing)
     assert (code, found["verdict"]["decision"]) == (1, "roll back"), found["verdict"] or words
-    assert "questions of this watch failed at the candidate" in found["verdict"]["reasons"][0]
+    assert "probe questions failed at the candidate" in found["verdict"]["reasons"][0]
     assert "requests by its metrics failed at the candidate" in found["verdict"]["reasons"][1]
 
 
