@@ -38,6 +38,9 @@ def test_schemathesis_finds_nothing(start: Start, tmp_path: Path) -> None:
         "40",
         "--request-timeout",
         "20",
+        # Uploads and searches have tests of their own; drawn forms and waiting for the library come next.
+        "--exclude-path-regex",
+        "^/api/(documents|search)",
         "--exclude-checks",
         ",".join(LEFT_OUT),
     ]
