@@ -49,6 +49,6 @@ async def _requested(bus: Bus, subject: str, body: bytes, timeout_s: float) -> b
     except BusError:
         if time.monotonic() - began_s > _AT_ONCE_S:
             raise
-    # That nobody listens was said at once: so the server does for a moment after a library has subscribed.
+    # "No responders" at once: nats-server also says so in the moment after a library has subscribed.
     await asyncio.sleep(_AT_ONCE_S)
     return await bus.request(subject, body, timeout_s)
