@@ -94,14 +94,14 @@ async def _into_a_running_bus(path: Path, manifest: Manifest, request: Request, 
             await try_out(
                 path, manifest.streams, request.settings, request.folder.work_folder("trial"), request.console
             )
-        await restore_mark.note_unfinished(bus, is_unfinished=True)
+        await _retried(lambda: restore_mark.note_unfinished(bus, is_unfinished=True))
         # Deleting the jobs first keeps everyone from adding or taking any until the last step.
         for name in sorted(names, key=lambda name: name != topology.JOBS_STREAM):
             if name != f"KV_{topology.META_BUCKET}":
                 await stream_snapshots.delete(bus, name)
         outcome = await _fill(bus, path, manifest, request)
         store_swap.write_files(_files(path, manifest, request, replace=replace))
-        await restore_mark.note_unfinished(bus, is_unfinished=False)
+        await _retried(lambda: restore_mark.note_unfinished(bus, is_unfinished=False))
     return msgspec.structs.replace(outcome, before=before)
 
 

@@ -31,6 +31,7 @@ class Watch:
         self._sides = (baseline, candidate)
         self._pace = pace
         self._report = report
+        self._began_s = time.monotonic()
         self._samples: tuple[list[Sample], list[Sample]] = ([], [])
         self._pairs: list[tuple[Sent, Sent]] = []
 
@@ -45,21 +46,27 @@ class Watch:
     async def run(self) -> None:
         """Sample and ask until the time is over, then wait for the last answers."""
         until_s = time.monotonic() + 60 * self._pace.minutes
+        # Counters are compared between samples: one before the first question and one after the last count them all.
+        await self._sample(until_s)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._sample_until(until_s))
             if self._pace.per_minute:
                 tasks.create_task(self._ask_until(until_s))
+        await self._sample(until_s)
 
     async def _sample_until(self, until_s: float) -> None:
-        began_s = time.monotonic()
-        while time.monotonic() < until_s:
-            samples = await asyncio.gather(*(take_sample(side, time.monotonic() - began_s) for side in self._sides))
-            for kept, found in zip(self._samples, samples, strict=True):
-                kept.append(found)
-            self._report(
-                f"{max(until_s - time.monotonic(), 0):.0f} s to go: {_summary(samples[0])} | {_summary(samples[1])}"
-            )
-            await asyncio.sleep(min(self._pace.every_s, max(until_s - time.monotonic(), 0)))
+        while (left_s := until_s - time.monotonic()) > 0:
+            await asyncio.sleep(min(self._pace.every_s, left_s))
+            await self._sample(until_s)
+
+    async def _sample(self, until_s: float) -> None:
+        at_s = time.monotonic() - self._began_s
+        samples = await asyncio.gather(*(take_sample(side, at_s) for side in self._sides))
+        for kept, found in zip(self._samples, samples, strict=True):
+            kept.append(found)
+        self._report(
+            f"{max(until_s - time.monotonic(), 0):.0f} s to go: {_summary(samples[0])} | {_summary(samples[1])}"
+        )
 
     async def _ask_until(self, until_s: float) -> None:
         pause_s = 60 / self._pace.per_minute

@@ -39,7 +39,16 @@ class Loop:
     async def answer_roll_call(self, _: Any) -> None: ...
 
 
+class Clock:
+    async def measure(self) -> None: ...
+
+    async def keep_measuring(self) -> None:
+        await asyncio.Event().wait()
+
+
 class Bus:
+    clock = Clock()
+
     async def connect(self, *_: Any, **__: Any) -> None: ...
 
     async def subscribe(self, *_: Any) -> None: ...
