@@ -35,7 +35,7 @@ Backend = Literal["local", "proxy", "cache"]
 
 DocumentId = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 _SOURCES: Final = ("context", "documents", "space", "path")
-_NEW_FIELDS: Final = ("style", "documents", "space", "path")
+_NEW_FIELDS: Final = ("style", "documents", "space", "path", "job_class")
 """Of version 2."""
 
 
@@ -85,6 +85,13 @@ class Question(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
     path: (
         Annotated[str, Meta(min_length=1, max_length=1024, description="A file or folder of DOCQA_ROOT.")] | UnsetType
     ) = UNSET
+    job_class: (
+        Annotated[
+            Literal["batch"],
+            Meta(description="`batch`: one of many that nobody waits for; other questions take their turns first."),
+        ]
+        | UnsetType
+    ) = msgspec.field(default=UNSET, name="class")
 
     def __post_init__(self) -> None:
         if not self.query.strip():

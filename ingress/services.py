@@ -15,6 +15,7 @@ from ingress.auth.token_watch import TokensOnDisk
 from ingress.documents.library import Library
 from ingress.documents.spool import Spool
 from ingress.jobs.admission import Admission
+from ingress.jobs.positions import Positions
 from ingress.jobs.quota import Quota
 from ingress.jobs.replies import Replies
 from ingress.jobs.result_store import ResultStore
@@ -36,6 +37,7 @@ class Services(msgspec.Struct, frozen=True):
     quota: Quota
     results: ResultStore
     admission: Admission
+    positions: Positions
     library: Library
     spool: Spool
     keyring: Keyring
@@ -57,6 +59,7 @@ class Services(msgspec.Struct, frozen=True):
             quota=quota,
             results=ResultStore(fleet),
             admission=Admission(bus, fleet, quota, settings.max_body_bytes, settings.redactor(), tracer),
+            positions=Positions(bus, fleet),
             library=Library(bus, spool),
             spool=spool,
             keyring=Keyring(settings, tokens.read_first() if tokens else TokensFile()),

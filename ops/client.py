@@ -2,11 +2,12 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx
+import msgspec
 from httpx_sse import EventSource
 
 from contract.errors import DocQAError
@@ -27,6 +28,21 @@ _FIRST_POLL_AFTER_S: Final = 0.2
 _POLLS_EVERY_S: Final = 1.0
 _MISSED_FOR_S: Final = 60.0
 """How long the system may be unavailable while a job is polled: a restart takes seconds."""
+
+
+class Queued(msgspec.Struct, frozen=True):
+    """A question that waits: jobs before it, and the seconds until its answer where they can be estimated."""
+
+    position: int
+    expected_s: float | None = None
+
+    @property
+    def in_words(self) -> str:
+        before = "next in the queue" if not self.position else f"{self.position} before it in the queue"
+        return before if self.expected_s is None else f"{before}, about {max(round(self.expected_s), 1)} s"
+
+
+OnQueued = Callable[[Queued], None]
 
 
 class NotThereError(DocQAError):
@@ -69,9 +85,12 @@ class Client:
             raise RefusedError(_sentence(document), document)
         return document
 
-    def stream(self, question: Mapping[str, Any]) -> Iterator[str | dict[str, Any]]:
+    def stream(
+        self, question: Mapping[str, Any], on_queued: OnQueued = lambda _: None
+    ) -> Iterator[str | dict[str, Any]]:
         """The answer in pieces, RESTART when an attempt begins again, and last the whole result.
 
+        `on_queued` is called while the question waits, whenever its position changes.
         Raises NotThereError or RefusedError.
         """
         received = ""
@@ -85,6 +104,8 @@ class Client:
             for event in EventSource(body).iter_sse():
                 document = event.json()
                 match event.event:
+                    case "queued":
+                        on_queued(msgspec.convert(document, Queued))
                     case "token":
                         received += str(document["text"])
                         yield str(document["text"])
@@ -92,13 +113,15 @@ class Client:
                         received = ""
                         yield RESTART
                     case "result" | "error" | "accepted":
-                        yield from self._ended(event.event, document, received)
+                        yield from self._ended(event.event, document, received, on_queued)
                         return
 
-    def _ended(self, name: str, document: dict[str, Any], received: str) -> Iterator[str | dict[str, Any]]:
+    def _ended(
+        self, name: str, document: dict[str, Any], received: str, on_queued: OnQueued
+    ) -> Iterator[str | dict[str, Any]]:
         """What of the answer has not come yet, and the result; raises RefusedError for a failure."""
         if name == "accepted":
-            document = self._follow(document["location"])
+            document = self._follow(document["location"], on_queued)
         if name == "error" or document.get("status") == "failed":
             raise RefusedError(_sentence(document), document)
         # Pieces are best effort and some may be missing: the result counts.
@@ -132,7 +155,7 @@ class Client:
         with self._translated_errors():
             return _parsed(self._http.get("/health"))
 
-    def _follow(self, location: str) -> dict[str, Any]:
+    def _follow(self, location: str, on_queued: OnQueued = lambda _: None) -> dict[str, Any]:
         """Poll a job until it has ended."""
         pause_s, missed_since = _FIRST_POLL_AFTER_S, None
         while True:
@@ -151,6 +174,8 @@ class Client:
             missed_since = None
             if document.get("status") in ("done", "failed"):
                 return document
+            if "position" in document:
+                on_queued(msgspec.convert(document, Queued))
 
     @contextlib.contextmanager
     def _translated_errors(self) -> Iterator[None]:

@@ -47,7 +47,8 @@ Hook = Callable[[], Awaitable[None]]
 class QueueState(msgspec.Struct, frozen=True):
     """The stream of jobs: messages on it (`depth`), its bound (`capacity`), and what was delivered to workers.
 
-    `pending`: not delivered yet; `oldest_s`: when its oldest job was stored (Unix seconds), None when empty.
+    `pending`: not delivered yet; `oldest_s`: when its oldest job was stored (Unix seconds), None when empty;
+    `first_seq` and `last_seq`: of the oldest message on it, and of the newest that ever was.
     """
 
     depth: int
@@ -56,6 +57,8 @@ class QueueState(msgspec.Struct, frozen=True):
     delivered_seq: int
     pending: int = 0
     oldest_s: float | None = None
+    first_seq: int = 0
+    last_seq: int = 0
 
     @property
     def stuck(self) -> int:
@@ -205,8 +208,8 @@ class Bus:
         """Call `callback` for every message; the subscription survives reconnects."""
         await self.client.subscribe(subject, cb=callback)
 
-    async def publish_job(self, job: JobName, body: bytes, headers: dict[str, str]) -> None:
-        """Store a job on the stream.
+    async def publish_job(self, job: JobName, body: bytes, headers: dict[str, str]) -> int | None:
+        """Store a job on the stream; its sequence there, or None where only its second try was seen as stored.
 
         Raises QueueFullError, AlreadyAcceptedError or BusUnavailableError, where nothing was stored by this call,
         and OutcomeUnknownError when the bus did not confirm, after a second try under the same id.
@@ -216,9 +219,9 @@ class Bus:
         except OutcomeUnknownError:
             log.warning("publish timed out, trying once more", job=job.key)
         try:
-            await self._publish_stored(job.subject, body, headers)
+            return await self._publish_stored(job.subject, body, headers)
         except AlreadyAcceptedError:
-            return
+            return None
         except BusError:
             # Whatever happened to the second try, the first one may have been stored.
             raise OutcomeUnknownError from None
@@ -226,7 +229,8 @@ class Bus:
     async def publish_import(self, name: ImportName, body: bytes) -> None:
         """Store a document's import on the stream; raises what `publish_job` raises."""
         try:
-            return await self._publish_stored(name.subject, body, {})
+            await self._publish_stored(name.subject, body, {})
+            return
         except OutcomeUnknownError:
             log.warning("publish timed out, trying once more", document=name.document)
         try:
@@ -261,6 +265,8 @@ class Bus:
             delivered_seq=consumer.delivered.stream_seq if consumer.delivered else 0,
             pending=consumer.num_pending or 0,
             oldest_s=stream.state.first_ts.timestamp() if stream.state.messages else None,
+            first_seq=stream.state.first_seq,
+            last_seq=stream.state.last_seq,
         )
 
     async def jobs_of(self, publisher: str) -> JobsOnStream:
@@ -322,9 +328,9 @@ class Bus:
             log.warning("bus error", error=text)
             self._last_error = text
 
-    async def _publish_stored(self, subject: str, body: bytes, headers: dict[str, str]) -> None:
+    async def _publish_stored(self, subject: str, body: bytes, headers: dict[str, str]) -> int:
         with translated_errors():
-            await self.js.publish(subject, body, headers=dict(headers) or None)
+            return (await self.js.publish(subject, body, headers=dict(headers) or None)).seq
 
 
 async def _log_disconnect() -> None:

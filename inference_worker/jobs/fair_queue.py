@@ -9,6 +9,7 @@ Algorithm: Shreedhar and Varghese, "Efficient fair queuing using deficit round r
 Pure: no clock, no asyncio, no engine.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
@@ -33,6 +34,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """True while the job's document is in the model's memory."""
     alone: bool = False
     """It must run with no other job beside it."""
+    weight: float = 1.0
+    """The part of QUANTUM_TOKENS that its owner may spend in a turn; the same for all claims of an owner."""
 
 
 class FairQueue:
@@ -44,7 +47,7 @@ class FairQueue:
 
     def add(self, claim: Claim) -> None:
         """Add a claim; an owner that had none waiting gets the last turn."""
-        self._lines.setdefault(claim.owner, _Line()).add(claim)
+        self._lines.setdefault(claim.owner, _Line(QUANTUM_TOKENS * claim.weight)).add(claim)
 
     def remove(self, claim: Claim) -> None:
         """Remove a claim, if it waits."""
@@ -67,9 +70,9 @@ class FairQueue:
     def _pass_turns_on(self, owner: str, rounds: int) -> None:
         """Credit every owner for `rounds` turns in which none could afford its claim, then advance to `owner`."""
         for line in self._lines.values():
-            line.saved_tokens += rounds * QUANTUM_TOKENS
+            line.saved_tokens += rounds * line.quantum_tokens
         while (passed := next(iter(self._lines))) != owner:
-            self._lines[passed].saved_tokens += QUANTUM_TOKENS
+            self._lines[passed].saved_tokens += self._lines[passed].quantum_tokens
             self._lines.move_to_end(passed)
 
     def _drop_if_empty(self, owner: str) -> None:
@@ -80,8 +83,9 @@ class FairQueue:
 class _Line:
     """One owner's waiting claims, oldest first, and the tokens it may spend in its next turn."""
 
-    def __init__(self) -> None:
-        self.saved_tokens = QUANTUM_TOKENS
+    def __init__(self, quantum_tokens: float) -> None:
+        self.quantum_tokens = quantum_tokens
+        self.saved_tokens = quantum_tokens
         self._times_overtaken: dict[Claim, int] = {}
 
     @property
@@ -105,7 +109,7 @@ class _Line:
     def rounds_until(self, claim: Claim) -> int:
         """How many more turns until the owner can afford the claim; 0 if it can now."""
         missing_tokens = max(claim.cost_tokens - self.saved_tokens, 0)
-        return -(-missing_tokens // QUANTUM_TOKENS)
+        return math.ceil(missing_tokens / self.quantum_tokens)
 
     def spend_on(self, claim: Claim) -> None:
         """Take a claim out, and count it as overtaking all older ones."""

@@ -54,6 +54,8 @@ from inference_worker.settings import WorkerSettings
 
 NEWER_VERSION_DELAY_S: Final = 5.0
 RETRY_DELAY_S: Final = 1.0
+BATCH_WEIGHT: Final = 1 / 16
+"""Of a client's jobs of class `batch`, which take turns apart from its others: what is left over, and never nothing."""
 _MAY_BE_RESTORED_AFTER_S: Final = 1.0
 """Jobs younger than this cannot predate a restore; skip the lookup."""
 
@@ -190,9 +192,10 @@ class Worker:
             self._slots.leave()
 
     def _claim(self, name: JobName, query: Query, starts: int) -> Claim:
-        owner = _owner(name)
+        owner, is_batch = _owner(name), query.job_class == "batch"
         return Claim(
-            owner=owner,
+            owner=f"{owner} batch" if is_batch else owner,
+            weight=BATCH_WEIGHT if is_batch else 1.0,
             cost_tokens=cost_tokens(query, self._engine.context_tokens),
             is_warm=self._engine.watch(query, owner),
             alone=starts > 0,

@@ -1,6 +1,7 @@
 """An answer as server-sent events: its evidence, one event per piece as it is made, then the result.
 
-`evidence` lists the sentences that were found for the question, `token` carries a piece, `restart` starts a new attempt
+`queued` says how many jobs are before it while it waits, `evidence` lists the sentences that were found for it,
+`token` carries a piece, `restart` starts a new attempt
 (discard what came before), `result` and `error` end the stream; `accepted` ends it when the ingress stops first, and
 says where the result will be.
 """
@@ -18,9 +19,13 @@ from contract.bus import Bus
 from contract.messages import Answer, Failure, Result, TokenEvent, decode_token, encode
 from contract.topology import JobName
 from ingress import problems
+from ingress.jobs.positions import Position, Positions
 from ingress.jobs.status import public
 
 KEEP_ALIVE_S: Final = 15.0
+POSITIONS_EVERY_S: Final = 1.0
+FIRST_POSITION_AFTER_S: Final = 0.25
+"""What starts at once needs no position, and no requests to the bus for one."""
 LAST_TOKENS_WITHIN_S: Final = 0.2
 """Pieces and the result come over two subscriptions: the result may be seen a moment before the last piece."""
 
@@ -32,7 +37,7 @@ class Tokens:
         self._bus = bus
         self._job = job
         # Bounded by the answer: an engine sends at most `max_tokens` pieces.
-        self._queue: asyncio.Queue[TokenEvent] = asyncio.Queue()
+        self._queue: asyncio.Queue[TokenEvent | Position] = asyncio.Queue()
         self._attempt: int | None = None
         self.text = ""
 
@@ -46,6 +51,17 @@ class Tokens:
 
     async def _on_message(self, message: Msg) -> None:
         self._queue.put_nowait(decode_token(message.data))
+
+    async def follow(self, positions: Positions, seq: int | None) -> None:
+        """Report the job's position soon, and whenever it changes, until its first piece; cancel it at the end."""
+        await asyncio.sleep(FIRST_POSITION_AFTER_S)
+        reported: int | None = None
+        while self._attempt is None:
+            found = await positions.of(seq)
+            if found and found.position != reported:
+                reported = found.position
+                self._queue.put_nowait(found)
+            await asyncio.sleep(POSITIONS_EVERY_S)
 
     async def until(self, ending: "asyncio.Future[Result | None]") -> AsyncIterator[ServerSentEventMessage]:
         """Yield events until `ending` is done and the whole text of its answer was sent."""
@@ -73,8 +89,10 @@ class Tokens:
             for event in self._events_for(piece):
                 yield event
 
-    def _events_for(self, piece: TokenEvent) -> list[ServerSentEventMessage]:
-        events = []
+    def _events_for(self, piece: TokenEvent | Position) -> list[ServerSentEventMessage]:
+        events: list[ServerSentEventMessage] = []
+        if isinstance(piece, Position):
+            return [_event("queued", msgspec.to_builtins(piece))] if self._attempt is None else []
         if self._attempt not in (None, piece.attempt):
             events.append(_event("restart", {"attempt": piece.attempt}))
             self.text = ""

@@ -20,12 +20,17 @@ JSON: Final = "application/json"
 _REFERENCES: Final = "#/components/schemas/{name}"
 
 
-class Accepted(msgspec.Struct, frozen=True):
-    """A job that was accepted; its result will be at `location`."""
+class Accepted(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A job that was accepted; its result will be at `location`.
+
+    `position`: jobs accepted earlier without a result; `expected_s`: seconds until the answer; both are estimates.
+    """
 
     id: str
     status: Literal["queued"]
     location: str
+    position: int | None = None
+    expected_s: float | None = None
 
 
 class ProblemDetails(msgspec.Struct, frozen=True):

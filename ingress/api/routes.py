@@ -24,7 +24,8 @@ from ingress.api.preference import Preference
 from ingress.auth.authenticate import authenticator
 from ingress.auth.rate_limiter import Limiter
 from ingress.jobs import status as jobs
-from ingress.jobs.admission import Asked, location_of
+from ingress.jobs.admission import Admitted, Asked, location_of
+from ingress.jobs.positions import Position
 from ingress.jobs.replies import Reply
 from ingress.jobs.status import Unfinished
 from ingress.jobs.waiting import HungUpError, end_if_possible, result_of, unless_hung_up
@@ -62,8 +63,8 @@ async def _answer(request: HttpRequest, services: Services, preference: Preferen
     with services.replies.expect(asked.job) as reply:
         admitted = await services.admission.submit(asked)
         if admitted.stored_result or not preference.waits:
-            return respond(asked, admitted.stored_result)
-        return await _wait(request, services, reply, asked, preference, admitted.sha256)
+            return await _respond(services, asked, admitted, admitted.stored_result)
+        return await _wait(request, services, reply, asked, preference, admitted)
 
 
 async def understand(request: HttpRequest, services: Services, preference: Preference, trace: str) -> Asked:
@@ -85,16 +86,17 @@ async def _wait(
     reply: Reply,
     asked: Asked,
     preference: Preference,
-    sha256: str,
+    admitted: Admitted,
 ) -> HttpResponse:
     wait_s, deadline_s = preference.longest_wait_s(services.settings.sync_wait_s), services.deadline_s(asked.query)
-    waiting = result_of(services.bus, reply, asked.job, wait_s=wait_s, deadline_s=deadline_s, sha256=sha256)
+    waiting = result_of(services.bus, reply, asked.job, wait_s=wait_s, deadline_s=deadline_s, sha256=admitted.sha256)
     try:
         with services.tracer.span("wait", asked.trace):
-            return respond(asked, await unless_hung_up(request.receive, waiting))
+            result = await unless_hung_up(request.receive, waiting)
+            return await _respond(services, asked, admitted, result)
     except HungUpError:
         if not preference.returns_later:
-            await end_if_possible(services.bus, asked.job, "cancelled", "The client hung up.", sha256)
+            await end_if_possible(services.bus, asked.job, "cancelled", "The client hung up.", admitted.sha256)
         return Response(b"", status_code=CLIENT_CLOSED_REQUEST)
 
 
@@ -116,6 +118,7 @@ async def _events(
                 result_of(services.bus, reply, job, wait_s=deadline_s, deadline_s=deadline_s, sha256=admitted.sha256)
             )
             started_s = time.time()
+            following = asyncio.create_task(tokens.follow(services.positions, admitted.seq), name="follow the position")
             try:
                 yield ServerSentEventMessage(comment=f"accepted {job.job_id}", data=None)
                 async for event in tokens.until(ending):
@@ -123,6 +126,7 @@ async def _events(
                 asked.record.ended(ending_of(ending.result()))
                 yield last_event(job, location_of(job.job_id), ending.result())
             finally:
+                following.cancel()
                 services.tracer.record("wait", asked.trace, started_s, time.time())
                 if not ending.done():
                     ending.cancel()
@@ -166,7 +170,7 @@ def ending_of(result: Result | None) -> Decision:
             return "accepted"
 
 
-def respond(asked: Asked, result: Result | None) -> HttpResponse:
+async def _respond(services: Services, asked: Asked, admitted: Admitted, result: Result | None) -> HttpResponse:
     """200 with an answer, a problem for a failure, 202 while there is no result."""
     asked.record.ended(ending_of(result))
     match result:
@@ -175,12 +179,13 @@ def respond(asked: Asked, result: Result | None) -> HttpResponse:
         case Failure():
             return problems.failed(result).response()
         case None:
-            return accepted(asked.job)
+            return accepted(asked.job, await services.positions.of(admitted.seq))
 
 
-def accepted(job: JobName) -> HttpResponse:
+def accepted(job: JobName, position: Position | None) -> HttpResponse:
     location = location_of(job.job_id)
-    body = msgspec.json.encode({"id": job.job_id, "status": "queued", "location": location})
+    found = msgspec.to_builtins(position) if position else {}
+    body = msgspec.json.encode({"id": job.job_id, "status": "queued", "location": location, **found})
     return Response(body, status_code=202, media_type=JSON, headers={"Location": location, "Retry-After": "1"})
 
 
@@ -193,7 +198,8 @@ async def one_job(request: HttpRequest, job_id: FromPath[str]) -> HttpResponse:
 async def read_job(request: HttpRequest, job_id: str) -> HttpResponse:
     """Status and result of one of this client's jobs."""
     with _bus_answers():
-        status = await jobs.status_of(services_of(request).bus, own_job(request, job_id))
+        services = services_of(request)
+        status = await jobs.status_of(services.bus, services.positions, own_job(request, job_id))
     if status is None:
         raise problems.no_such_job()
     return Response(encode(status if isinstance(status, Unfinished) else jobs.public(status)), media_type=JSON)

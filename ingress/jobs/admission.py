@@ -53,10 +53,14 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """A job that the stream accepted, now or earlier; `stored_result` is set when it has ended already."""
+    """A job that the stream accepted, now or earlier; `stored_result` is set when it has ended already.
+
+    `seq`: its sequence on the stream, where it is known.
+    """
 
     sha256: str
     stored_result: Result | None = None
+    seq: int | None = None
 
 
 class Admission:
@@ -145,7 +149,7 @@ class Admission:
         job = asked.job
         try:
             with self._tracer.span("publish", asked.trace, "producer", docqa_job=job.key) as trace:
-                await self._publish(asked, body, _headers(sha256, trace))
+                seq = await self._publish(asked, body, _headers(sha256, trace))
         except AlreadyAcceptedError:
             with _problems_instead(problems.outcome_unknown(job.job_id, location_of(job.job_id))):
                 return await self._accepted_before(job, sha256)
@@ -160,15 +164,15 @@ class Admission:
             raise problems.outcome_unknown(job.job_id, location_of(job.job_id)) from None
         asked.record.accepted()
         self._promises.keep(_promise_key(job.client, sha256))
-        return Admitted(sha256)
+        return Admitted(sha256, seq=seq)
 
-    async def _publish(self, asked: Asked, body: bytes, headers: dict[str, str]) -> None:
+    async def _publish(self, asked: Asked, body: bytes, headers: dict[str, str]) -> int | None:
         job = asked.job
         if asked.share >= 1:
             return await self._bus.publish_job(job, body, headers)
         await self._take_slot(job, asked.share)
         try:
-            await self._bus.publish_job(job, body, headers)
+            return await self._bus.publish_job(job, body, headers)
         except (QueueFullError, MessageTooLargeError, BusUnavailableError, NotProvisionedError):
             self._quota.free(job.client, job.job_id)
             raise
@@ -200,7 +204,7 @@ class Admission:
             return Admitted(sha256, result) if result else None
         if message.body_sha256 != sha256:
             raise problems.key_reused()
-        return Admitted(sha256)
+        return Admitted(sha256, seq=message.seq)
 
     async def _stored_result(self, job: JobName, sha256: str) -> Result | None:
         """The job's result; raises BusError, and Problem when it answers another body."""

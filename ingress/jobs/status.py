@@ -8,17 +8,20 @@ from contract.bus import Bus
 from contract.bus.bucket import Entry
 from contract.messages import Answer, Failure, Result, decode_result, encode
 from contract.topology import JobName
+from ingress.jobs.positions import Positions
 from ingress.jobs.waiting import end
 
 CANCELLED = "The client cancelled the job."
 ERASED = "The client erased the result."
 
 
-class Unfinished(msgspec.Struct, frozen=True):
-    """A job that waits on the stream, or was handed to a worker."""
+class Unfinished(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A job that waits on the stream, with its `Position` there, or was handed to a worker."""
 
     id: str
     status: Literal["queued", "running"]
+    position: int | None = None
+    expected_s: float | None = None
 
 
 def public(result: Result) -> Result:
@@ -27,10 +30,10 @@ def public(result: Result) -> Result:
     return msgspec.structs.replace(result, cache_key=msgspec.UNSET) if isinstance(result, Answer) else result
 
 
-async def status_of(bus: Bus, job: JobName) -> Result | Unfinished | None:
+async def status_of(bus: Bus, positions: Positions, job: JobName) -> Result | Unfinished | None:
     """The job's result, else its status while unfinished, else None; raises BusError."""
     # The job may end between the two lookups, so the result is read once more.
-    return await stored(bus, job) or await unfinished(bus, job) or await stored(bus, job)
+    return await stored(bus, job) or await unfinished(bus, positions, job) or await stored(bus, job)
 
 
 async def stored(bus: Bus, job: JobName) -> Result | None:
@@ -39,13 +42,16 @@ async def stored(bus: Bus, job: JobName) -> Result | None:
     return decode_result(entry.value) if entry else None
 
 
-async def unfinished(bus: Bus, job: JobName) -> Unfinished | None:
+async def unfinished(bus: Bus, positions: Positions, job: JobName) -> Unfinished | None:
     """The status of a job that is on the stream; raises BusError."""
     message = await bus.find_job(job)
     if message is None:
         return None
     state = await bus.queue_state()
-    return Unfinished(job.job_id, "running" if message.seq <= state.delivered_seq else "queued")
+    if message.seq <= state.delivered_seq:
+        return Unfinished(job.job_id, "running")
+    found = positions.within(state, message.seq)
+    return Unfinished(job.job_id, "queued", found.position, found.expected_s)
 
 
 async def cancel_or_erase(bus: Bus, job: JobName) -> Result | None:

@@ -56,6 +56,11 @@ class Fleet:
         """
         return sum(worker.jobs_per_s or worker.slots for worker in self.live())
 
+    @property
+    def slots(self) -> int:
+        """Jobs that all live workers together can run at once."""
+        return sum(worker.slots for worker in self.live())
+
     def max_prompt_bytes(self) -> int | None:
         """The largest prompt that any live worker might take; None when no worker is known."""
         return max((worker.max_prompt_bytes for worker in self.live()), default=None)

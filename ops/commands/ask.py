@@ -96,7 +96,7 @@ def _print_json(client: Client, body: Mapping[str, object]) -> None:
 
 def _print_pieces(client: Client, body: Mapping[str, object], console: Console) -> None:
     """Print each piece as it arrives; pieces of an interrupted attempt stay on the screen."""
-    for piece in client.stream(body):
+    for piece in client.stream(body, lambda queued: console.work(f"Waiting for the answer: {queued.in_words}")):
         console.rest()
         if isinstance(piece, dict):
             echo()

@@ -21,7 +21,13 @@ Event = tuple[str, dict[str, Any]]
 
 
 async def events_of(response: httpx.Response) -> AsyncIterator[Event]:
-    """Each event's name and data; comments are passed over."""
+    """Each event's name and data; comments and positions in the queue are passed over."""
+    async for name, data in all_events_of(response):
+        if name != "queued":
+            yield name, data
+
+
+async def all_events_of(response: httpx.Response) -> AsyncIterator[Event]:
     name = ""
     async for line in response.aiter_lines():
         if line.startswith("event: "):
@@ -74,6 +80,21 @@ async def test_a_refusal_is_a_response_and_no_stream(echo: Stack) -> None:
     async with echo.client() as client:
         response = await client.http.post("/api/query", json={"query": 1}, headers=EVENTS)
     problem(response, 400)
+
+
+async def test_a_question_that_waits_hears_its_position_before_its_first_token(start: Start) -> None:
+    stack = start(slots=1, echo_delay_s=2)
+    async with stack.client() as client:
+        await client.submit("first")
+        await client.submit("second")
+        body = {"query": "third"}
+        async with client.http.stream("POST", "/api/query", json=body, headers=EVENTS) as response:
+            events = [event async for event in all_events_of(response)]
+    assert [name for name, _ in events if name != "queued"] == ["token", "result"]
+    positions = [data["position"] for name, data in events if name == "queued"]
+    assert positions
+    assert positions == sorted(set(positions), reverse=True)
+    assert all(data["expected_s"] > 0 for name, data in events if name == "queued")
 
 
 async def test_a_hang_up_on_the_stream_cancels_the_job(start: Start) -> None:

@@ -174,8 +174,9 @@ async def test_who_does_not_wait_finds_the_job_queued_then_running_then_done(
     response = await ingress.ask("Who?", ASYNC)
     job = job_of(response)
     assert response.status_code == 202
-    assert response.json() == {"id": job.job_id, "status": "queued", "location": f"/api/jobs/{job.job_id}"}
-    assert await ingress.job(job) == {"id": job.job_id, "status": "queued"}
+    accepted = {"id": job.job_id, "status": "queued", "position": 0}
+    assert response.json() == {**accepted, "location": f"/api/jobs/{job.job_id}"}
+    assert await ingress.job(job) == accepted
     engine = Gated()
     async with working(server, engine), server.bus() as admin:
         await asked(engine)
@@ -185,6 +186,14 @@ async def test_who_does_not_wait_finds_the_job_queued_then_running_then_done(
         done = await ingress.job(job)
     assert (done["id"], done["status"], done["answer"]) == (job.job_id, "done", "Who?")
     assert "body_sha256" not in done
+
+
+async def test_queued_jobs_say_how_many_are_before_them_and_when_their_answers_are_expected(ingress: Ingress) -> None:
+    await ingress.hears(slots=2, jobs_per_s=0.5)
+    accepted = [(await ingress.ask("Who?", ASYNC)).json() for _ in range(4)]
+    assert [(job["position"], job["expected_s"]) for job in accepted] == [(0, 4.0), (1, 4.0), (2, 6.0), (3, 8.0)]
+    last = (await ingress.http.get(accepted[-1]["location"])).json()
+    assert (last["status"], last["position"], last["expected_s"]) == ("queued", 3, 8.0)
 
 
 async def test_a_wait_that_ends_before_the_job_is_a_202_and_the_job_goes_on(

@@ -22,10 +22,11 @@ class Answering(Bus):
         super().__init__()
         self.outcomes = list(outcomes)
 
-    async def _publish_stored(self, subject: str, body: bytes, headers: dict[str, str]) -> None:
+    async def _publish_stored(self, subject: str, body: bytes, headers: dict[str, str]) -> int:
         assert (subject, body) == (JOB.subject, b"{}")
         if outcome := self.outcomes.pop(0):
             raise outcome
+        return 7
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ def test_what_a_client_leaves_out_has_defaults() -> None:
 def test_a_query_carries_its_version_and_all_its_fields() -> None:
     body = json.loads(encode(Query(query="Who?")))
     assert body["v"] == VERSION
-    assert body.keys() == {*Question.__struct_fields__, "v"} - {"style", "documents", "space", "path"}
+    assert body.keys() == {*Question.__struct_fields__, "v"} - {"style", "documents", "space", "path", "job_class"}
 
 
 def test_a_query_without_a_style_is_what_older_workers_read_byte_for_byte() -> None:
@@ -238,6 +238,18 @@ def test_a_query_with_a_style_is_of_version_2_so_that_an_older_worker_gives_it_b
 @example(b'{"v":' + b"1" * 50_000 + b',"query":"x"}')
 @example(b"\xef\xbb\xbf{}")
 @example(b"\x00")
+def test_a_query_of_a_class_is_of_version_2_and_its_field_is_called_class() -> None:
+    question = decode_question(b'{"query": "Who?", "class": "batch"}')
+    assert question.job_class == "batch"
+    assert json.loads(encode(query_of(question)))["class"] == "batch"
+    assert query_of(question).v == 2
+
+
+def test_a_class_that_is_none_is_refused_by_name() -> None:
+    with pytest.raises(BadMessageError, match="Field `class`"):
+        decode_question(b'{"query": "Who?", "class": "urgent"}')
+
+
 def test_bytes_of_any_kind_are_read_or_refused_and_nothing_else(body: bytes) -> None:
     for decode in (decode_question, decode_query, decode_result, decode_announcement):
         with contextlib.suppress(BadMessageError, NewerVersionError, UnreadableResultError):

@@ -44,6 +44,15 @@ def owners_of(claims: list[Claim]) -> str:
     return "".join(one.owner for one in claims)
 
 
+def test_an_owner_of_little_weight_takes_its_turns_after_the_others_and_still_takes_some() -> None:
+    batch = [Claim(owner="a batch", cost_tokens=500, is_warm=lambda: False, weight=1 / 16) for _ in range(3)]
+    own = [claim("a", 500) for _ in range(40)]
+    order = owners_of(chosen(turns_of(*batch, *own))).replace("a batch", "B")
+    first = order.index("B")
+    assert 8 <= first < len(order) - 8
+    assert order.index("B", first + 1) - first > 8
+
+
 class PlainQueue:
     """Deficit round robin as one would tell it, visit by visit: what `FairQueue` works out in one go."""
 

@@ -94,6 +94,23 @@ def test_a_job_that_takes_long_is_followed_through_restarts(script: Script) -> N
     assert [path for path, _, _ in script.asked[1:]] == ["/api/jobs/1"] * 4
 
 
+def test_a_question_that_waits_reports_its_position_and_when_its_answer_is_expected(script: Script) -> None:
+    events = b"".join(
+        b"event: %s\ndata: %s\n\n" % (name, json.dumps(data).encode())
+        for name, data in (
+            (b"queued", {"position": 3, "expected_s": 12.4}),
+            (b"queued", {"position": 0}),
+            (b"result", DONE),
+        )
+    )
+    script.replies = [(200, {"Content-Type": "text/event-stream"}, events)]
+    reported: list[str] = []
+    with Client(script.url, None) as client:
+        pieces = list(client.stream({"query": "Who?"}, lambda queued: reported.append(queued.in_words)))
+    assert reported == ["3 before it in the queue, about 12 s", "next in the queue"]
+    assert pieces[-1] == DONE
+
+
 def test_a_followed_job_that_fails_says_why(script: Script) -> None:
     failure = {"id": "1", "status": "failed", "code": "engine-error", "detail": "The engine failed."}
     script.replies = [(202, {"Location": "/api/jobs/1"}, {}), (200, {}, failure)]
