@@ -198,6 +198,27 @@ class ListReply(msgspec.Struct, frozen=True, kw_only=True):
     """All that the caller may read."""
 
 
+class SpacesRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for all spaces that the caller may read (operation `spaces`)."""
+
+
+class SpaceInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A space as who may read it sees it. `name` is what a question's or an upload's `space` says."""
+
+    name: str
+    documents: int
+    """As many as the caller may read."""
+    may_write: bool
+    is_own: bool = False
+    """True for the one that is the caller's alone."""
+
+
+class SpacesReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The caller's own space first, then the shared ones by name, then `root`."""
+
+    spaces: list[SpaceInfo]
+
+
 class TextRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Ask for a document's canonical text (operations `text`, for users, and `read`, for workers)."""
 

@@ -1,7 +1,6 @@
 """Answers requests: who asks is in the subject, and whatever it may not read does not exist for it."""
 
 import asyncio
-import base64
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -28,6 +27,8 @@ from contract.library_messages import (
     SearchRequest,
     SnapshotReply,
     SnapshotRequest,
+    SpacesReply,
+    SpacesRequest,
     StatusReply,
     StatusRequest,
     TextReply,
@@ -38,6 +39,7 @@ from contract.topology import ROOT_SPACE, LibraryAddress
 from library import metrics
 from library.access import Access, Rights
 from library.imports.pace import Pace
+from library.listing import Listing, fitting, max_reply_bytes, shortened
 from library.room import Room
 from library.search.search import Search
 from library.settings import LibrarySettings
@@ -46,8 +48,6 @@ from library.store.scope import Scope
 from library.store.sqlite import SqliteStore
 from library.waiting import Waiting
 
-_SHOWN_BLANK_PAGES: Final = 100
-"""In replies about many documents: a list counts them all."""
 SNAPSHOT_FILE: Final = "snapshot.db"
 
 log = structlog.get_logger(__name__)
@@ -78,11 +78,12 @@ class Answers:
         self._on_erase = on_erase
         self._embedder = embedder
         self._room = Room(store, files, settings.max_bytes)
-        self._waiting = Waiting(bus)
+        self._waiting = Waiting(bus, store)
+        self._listing = Listing(bus, store, embedder)
         self._operations: dict[str, tuple[type[msgspec.Struct], Callable[[Any, Any], msgspec.Struct]]] = {
             "read": (TextRequest, self.read),
             "search": (SearchRequest, self.search),
-            "list": (ListRequest, self.listed),
+            "spaces": (SpacesRequest, self.spaces),
             "text": (TextRequest, self.text),
             "original": (OriginalRequest, self.original),
             "put": (PutRequest, self.put),
@@ -117,6 +118,8 @@ class Answers:
         rights = self._access.rights(address)
         if address.operation == "status":
             return await self.status(address, rights, messages.decode_request(StatusRequest, body))
+        if address.operation == "list":
+            return await self.listed(address, rights, messages.decode_request(ListRequest, body))
         if address.operation not in self._operations:
             raise LibraryRefusedError("bad-request", "The library knows no such operation.")
         kind, handle = self._operations[address.operation]
@@ -132,39 +135,14 @@ class Answers:
 
     def _statuses(self, rights: Rights, ids: list[str]) -> list[DocumentStatus]:
         found = [one for one in self._store.statuses(ids, self._embedder) if rights.can_read(one.space, one.name)]
-        return found if len(found) == 1 else [_shortened(one) for one in found]
+        return found if len(found) == 1 else [shortened(one) for one in found]
 
-    def listed(self, caller: tuple[LibraryAddress, Rights], request: ListRequest) -> ListReply:
+    async def listed(self, address: LibraryAddress, rights: Rights, request: ListRequest) -> ListReply:
+        return await self._listing.documents(rights, request)
+
+    def spaces(self, caller: tuple[LibraryAddress, Rights], request: SpacesRequest) -> SpacesReply:
         _, rights = caller
-        space = rights.named(request.space)
-        after = _cursor(request.cursor)
-        found = self._store.listed(space, request.name, after, request.limit, self._embedder)
-        total, blank = self._store.totals(space, request.name)
-        if space == ROOT_SPACE and "" not in rights.root:
-            return self._list_of_root(rights, request, after)
-        documents = self._fitting([_shortened(one) for one in found])
-        last = documents[-1] if documents else None
-        is_last = len(documents) == len(found) < request.limit
-        return ListReply(
-            documents=documents,
-            cursor="" if is_last or last is None else _as_cursor(last),
-            total=total,
-            pages_without_text=blank,
-            spaces=rights.spaces,
-        )
-
-    def _list_of_root(self, rights: Rights, request: ListRequest, after: tuple[str, str]) -> ListReply:
-        """Folder by folder, for who may read some only: what a total would count is not theirs to know."""
-        found: list[DocumentStatus] = []
-        for folder in sorted(rights.root):
-            prefix = f"{folder}/"
-            prefix = request.name if request.name.startswith(prefix) else prefix
-            if prefix.startswith(request.name):
-                found += self._store.listed(ROOT_SPACE, prefix, after, request.limit, self._embedder)
-        found = sorted({one.id: one for one in found}.values(), key=lambda one: (one.name, one.id))
-        documents = self._fitting([_shortened(one) for one in found[: request.limit]])
-        cursor = _as_cursor(documents[-1]) if documents and len(documents) < len(found) else ""
-        return ListReply(documents=documents, cursor=cursor, total=len(found), spaces=rights.spaces)
+        return self._listing.spaces(rights)
 
     def text(self, caller: tuple[LibraryAddress, Rights], request: TextRequest) -> TextReply:
         """For users: without the sentences."""
@@ -173,7 +151,7 @@ class Answers:
     def read(self, caller: tuple[LibraryAddress, Rights], request: TextRequest) -> TextReply:
         _, rights = caller
         self._readable(rights, [request.document])
-        most = self._max_reply_bytes // 6
+        most = max_reply_bytes(self._bus) // 6
         found = self._store.stretch(request.document, request.version, request.page, request.start, request.end, most)
         if found is None:
             raise self._no_text(rights, request)
@@ -225,7 +203,7 @@ class Answers:
         if named and len(not_ready) == len(named):
             raise LibraryRefusedError("document-not-ready", "None of the documents has been read yet.", 2)
         hits = self._search.find(request.query, scope, request.limit)
-        return SearchReply(hits=self._fitting(hits), not_ready=not_ready, vectors=self._search.has_vectors)
+        return SearchReply(hits=fitting(hits, self._bus), not_ready=not_ready, vectors=self._search.has_vectors)
 
     def _scope(self, rights: Rights, request: SearchRequest) -> Scope:
         if sum(map(bool, (request.documents, request.space, request.path))) > 1:
@@ -257,7 +235,7 @@ class Answers:
         with self._files.original(sha256).open("rb") as file:
             size = file.seek(0, 2)
             file.seek(min(request.start, size))
-            content = file.read(self._max_reply_bytes * 5 // 8)
+            content = file.read(max_reply_bytes(self._bus) * 5 // 8)
         end = min(request.start, size) + len(content)
         return OriginalReply(
             name=name,
@@ -319,28 +297,9 @@ class Answers:
         size = self._store.snapshot(SNAPSHOT_FILE)
         return SnapshotReply(file=SNAPSHOT_FILE, size_bytes=size)
 
-    @property
-    def _max_reply_bytes(self) -> int:
-        return self._bus.client.max_payload // 2
-
-    def _fitting(self, parts: "list[Any]") -> "list[Any]":
-        """As many of these as one reply holds."""
-        left = self._max_reply_bytes - 4096
-        fitting: list[Any] = []
-        for part in parts:
-            left -= len(messages.encode(part)) + 1
-            if left < 0:
-                break
-            fitting.append(part)
-        return fitting
-
 
 def _gone() -> LibraryRefusedError:
     return LibraryRefusedError("document-gone", "There is no such document.")
-
-
-def _shortened(status: DocumentStatus) -> DocumentStatus:
-    return msgspec.structs.replace(status, pages_without_text=status.pages_without_text[:_SHOWN_BLANK_PAGES])
 
 
 def _clean(name: str) -> str:
@@ -349,18 +308,3 @@ def _clean(name: str) -> str:
     if not cleaned:
         raise LibraryRefusedError("bad-request", "Field `name` is blank: name the document.")
     return cleaned
-
-
-def _as_cursor(status: DocumentStatus) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode([status.name, status.id])).decode()
-
-
-def _cursor(text: str) -> tuple[str, str]:
-    """A name and an id, behind which a list goes on; raises LibraryRefusedError."""
-    if not text:
-        return "", ""
-    try:
-        name, document = msgspec.json.decode(base64.urlsafe_b64decode(text.encode()), type=tuple[str, str])
-    except ValueError:
-        raise LibraryRefusedError("bad-request", "Field `cursor`: it is not one that a list gave.") from None
-    return name, document

@@ -1,5 +1,6 @@
 """Documents whose first import still waits on the bus: the store does not know them yet."""
 
+import asyncio
 import time
 
 from contract import topology
@@ -7,23 +8,26 @@ from contract.bus.client import Bus, Stored
 from contract.errors import BadMessageError, BadNameError, BusError
 from contract.library_messages import DocumentStatus, ImportWork, decode_request
 from contract.topology import ImportName
+from library.store.sqlite import SqliteStore
 
 
 class Waiting:
-    """Looks at the stream of imports."""
+    """Looks at the stream of imports; what was erased while it waited is there for nobody."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, store: SqliteStore) -> None:
         self._bus = bus
+        self._store = store
 
     async def of(self, documents: list[str]) -> list[DocumentStatus]:
         """Those of the documents that wait; none where the bus does not answer."""
         found: list[DocumentStatus] = []
+        buried = await asyncio.to_thread(self._store.buried, documents) if documents else {}
         for document in documents:
             try:
                 stored = await self._bus.next_stored(topology.IMPORTS_STREAM, 1, topology.imports_of_document(document))
             except BusError:
                 return found
-            if stored and (status := _status(stored)):
+            if stored and (status := _status(stored)) and status.generation > buried.get(document, 0):
                 found.append(status)
         return found
 

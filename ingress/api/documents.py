@@ -23,6 +23,8 @@ from contract.library_messages import (
     PutRequest,
     SearchReply,
     SearchRequest,
+    SpacesReply,
+    SpacesRequest,
     StatusReply,
     StatusRequest,
     TextReply,
@@ -108,6 +110,12 @@ async def read_original(request: HttpRequest, document_id: FromPath[str]) -> Res
                   headers=headers)  # fmt: skip
 
 
+@get("/spaces")
+async def list_spaces(request: HttpRequest) -> HttpResponse:
+    """All spaces that the client may read, its own one first."""
+    return _reply(await _ask(request, "spaces", SpacesRequest(), SpacesReply))
+
+
 @post("/search", status_code=200)
 async def search(request: HttpRequest) -> HttpResponse:
     """The passages that answer a query best, without a model."""
@@ -117,7 +125,7 @@ async def search(request: HttpRequest) -> HttpResponse:
 
 def create_documents(services: Services) -> Router:
     """The routes for those who may ask."""
-    handlers = [documents, one_document, read_text, read_original, search]
+    handlers = [documents, one_document, read_text, read_original, list_spaces, search]
     return Router("/api", route_handlers=handlers, before_request=authenticator(services.keyring, "query", Limiter()))
 
 

@@ -10,6 +10,7 @@ from contract.library_messages import (
     ListReply,
     SearchReply,
     SearchRequest,
+    SpacesReply,
     TextReply,
 )
 
@@ -25,7 +26,16 @@ class TakenDocument(msgspec.Struct, frozen=True):
     location: str
 
 
-SCHEMAS: Final = (DeleteReply, DocumentStatus, ListReply, SearchReply, SearchRequest, TakenDocument, TextReply)
+SCHEMAS: Final = (
+    DeleteReply,
+    DocumentStatus,
+    ListReply,
+    SearchReply,
+    SearchRequest,
+    SpacesReply,
+    TakenDocument,
+    TextReply,
+)
 """What the routes take and return."""
 _SECURITY: Final[list[dict[str, list[str]]]] = [{}, {"bearer": []}]
 _ID: Final = {"name": "document_id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
@@ -47,6 +57,7 @@ def paths() -> Json:
         "/api/documents/{document_id}": _with_id(one),
         "/api/documents/{document_id}/text": _with_id({"get": _text()}),
         "/api/documents/{document_id}/original": _with_id({"get": _original()}),
+        "/api/spaces": {"get": _operation("list_spaces", "The spaces that the client may read", "SpacesReply")},
         "/api/search": {"post": _search()},
     }
 

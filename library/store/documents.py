@@ -169,6 +169,16 @@ def totals(db: apsw.Connection, space: str, prefix: str) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
+def counts(db: apsw.Connection, spaces: Sequence[str]) -> dict[str, int]:
+    """How many documents each of the spaces holds; those without any are left out."""
+    rows = query_all(
+        db,
+        "SELECT space, count(*) FROM documents WHERE space IN (SELECT value FROM json_each(?)) GROUP BY space",
+        (msgspec.json.encode(list(spaces)).decode(),),
+    )
+    return {row[0]: int(row[1]) for row in rows}
+
+
 def spaces_of(db: apsw.Connection, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Under each id that was given out: space and name; the name is empty before it is read and once it is erased."""
     asked = msgspec.json.encode(list(ids)).decode()

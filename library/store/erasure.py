@@ -1,5 +1,6 @@
 """Erases documents, and versions that nobody may read any more. The transaction is the caller's."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
@@ -85,6 +86,15 @@ def state(db: apsw.Connection, document: str) -> str | None:
         return None
     row: Any = query_one(db, "SELECT is_done FROM tombstones WHERE document = ?", (document,))
     return None if row is None else "erased" if row else "erasing"
+
+
+def buried(db: apsw.Connection, documents: Sequence[str]) -> dict[str, int]:
+    """Under each of the documents that was erased: the newest generation that no import brings back."""
+    asked = msgspec.json.encode(list(documents)).decode()
+    rows = query_all(
+        db, "SELECT document, generation FROM tombstones WHERE document IN (SELECT value FROM json_each(?))", (asked,)
+    )
+    return {row[0]: int(row[1]) for row in rows}
 
 
 def drop_replaced(db: apsw.Connection, before_ms: int) -> int:

@@ -65,6 +65,9 @@ class Store(Protocol):
     def totals(self, space: str, prefix: str) -> tuple[int, int]:
         """Documents of such a list, and their pages without text."""
 
+    def counts(self, spaces: Sequence[str]) -> dict[str, int]:
+        """How many documents each of these spaces holds; those without any are left out."""
+
     def places_of(self, documents: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Space and name of each that there is; of one that was erased, its space and an empty name."""
 
@@ -120,6 +123,9 @@ class Store(Protocol):
 
     def erasure_state(self, document: str) -> str | None:
         """`erasing`, `erased`, or None."""
+
+    def buried(self, ids: Sequence[str]) -> dict[str, int]:
+        """Under each of these that was erased: the newest generation that no import brings back."""
 
     def drop_replaced(self, before_ms: int) -> int:
         """Remove the texts of versions that were replaced before a moment; how many."""

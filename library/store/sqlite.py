@@ -105,6 +105,10 @@ class SqliteStore:
         with self._db.reading() as db:
             return documents.totals(db, space, prefix)
 
+    def counts(self, spaces: Sequence[str]) -> dict[str, int]:
+        with self._db.reading() as db:
+            return documents.counts(db, spaces)
+
     def places_of(self, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         with self._db.reading() as db:
             return documents.spaces_of(db, ids)
@@ -218,6 +222,10 @@ class SqliteStore:
     def erasure_state(self, document: str) -> str | None:
         with self._db.reading() as db:
             return erasure.state(db, document)
+
+    def buried(self, ids: Sequence[str]) -> dict[str, int]:
+        with self._db.reading() as db:
+            return erasure.buried(db, ids)
 
     def drop_replaced(self, before_ms: int) -> int:
         with self._db.writing() as db:

@@ -34,7 +34,14 @@ _CANCEL: Final = topology.CANCEL_SUBJECTS.removesuffix(">")
 _CANCELS_FORGOTTEN_AFTER: Final = "1s"
 """No one replies to a cancel: without this the server would keep each reply subject for ever, 800 bytes a time."""
 
-_PUBLISHERS_OPERATIONS: Final[tuple[topology.LibraryOperation, ...]] = ("search", "status", "list", "text", "delete")
+_PUBLISHERS_OPERATIONS: Final[tuple[topology.LibraryOperation, ...]] = (
+    "search",
+    "status",
+    "list",
+    "spaces",
+    "text",
+    "delete",
+)
 """What a direct publisher may ask of the library. Files come in over HTTP or by `docqa documents`."""
 _INGRESS_OPERATIONS: Final[tuple[topology.LibraryOperation, ...]] = (*_PUBLISHERS_OPERATIONS, "original", "put")
 

@@ -70,6 +70,14 @@ async def test_the_same_file_again_is_the_same_document(stack: Stack, lease: Pat
     assert (again.status_code, again.json()["id"]) == (200, first)
 
 
+async def test_the_spaces_name_the_own_one_with_its_documents(stack: Stack, lease: Path) -> None:
+    await brought_in(stack, lease)
+    async with stack.client() as client:
+        own = (await client.http.get("/api/spaces")).json()["spaces"][0]
+    assert (own["name"], own["may_write"], own["is_own"]) == ("http.local", True, True)
+    assert own["documents"] >= 1
+
+
 async def test_a_search_finds_the_passage_without_a_model(stack: Stack, lease: Path) -> None:
     document = await brought_in(stack, lease)
     async with stack.client() as client:

@@ -21,6 +21,8 @@ from contract.library_messages import (
     OriginalRequest,
     SnapshotReply,
     SnapshotRequest,
+    SpacesReply,
+    SpacesRequest,
 )
 from contract.messages import Answer, Citation, Timings, Usage, decode_result
 from contract.messages import encode as encode_result
@@ -156,6 +158,36 @@ async def test_a_shared_space_is_its_members(anna: Client, data_dir: Path) -> No
     assert refused.value.code == "space-gone"
 
 
+async def test_the_spaces_are_those_that_may_be_read_the_own_one_first(anna: Client, data_dir: Path) -> None:
+    bob = other(anna, "bob")
+    grant(
+        data_dir,
+        Grant(publisher="http", client="anna", space="contracts", access="write"),
+        Grant(publisher="http", client="bob", space="contracts", access="read"),
+        Grant(publisher="http", client="bob", space="root/smith", access="read"),
+        spaces=("contracts", "hidden"),
+    )
+    await anna.add("lease.md", LEASE, space="contracts")
+    await anna.add("own.md", LEASE)
+    found = (await bob.ask("spaces", SpacesRequest(), SpacesReply)).spaces
+    assert [(one.name, one.documents, one.may_write, one.is_own) for one in found] == [
+        ("http.bob", 0, True, True),
+        ("contracts", 1, False, False),
+        ("root", 0, False, False),
+    ]
+    own = (await anna.ask("spaces", SpacesRequest(), SpacesReply)).spaces[0]
+    assert {hit.name for hit in await anna.search("rent", space=own.name)} == {"own.md"}
+
+
+async def test_a_list_goes_on_where_its_page_ended(anna: Client) -> None:
+    for number in range(3):
+        await anna.add(f"{number}.md", LEASE)
+    first = await anna.listed(limit=2)
+    second = await anna.listed(limit=2, cursor=first.cursor)
+    assert [one.name for one in (*first.documents, *second.documents)] == ["0.md", "1.md", "2.md"]
+    assert (first.total, second.cursor) == (3, "")
+
+
 async def test_a_space_without_a_grant_answers_like_one_that_does_not_exist(anna: Client, data_dir: Path) -> None:
     grant(data_dir)
     sentences = set()
@@ -222,7 +254,13 @@ async def test_what_waits_is_queued_and_can_be_erased(server: RunningServer, adm
         assert status
         assert (status.state, status.name) == ("queued", "waiting.md")
         assert await other(client, "bob").status(placed.document) is None
+        listed = await client.listed()
+        assert [one.name for one in listed.documents] == ["0.md", "1.md", "waiting.md"]
+        assert listed.total == 3
+        assert not (await other(client, "bob").listed()).documents
         await client.erased(placed.document)
+        assert await client.status(placed.document) is None
+        assert [one.name for one in (await client.listed()).documents] == ["0.md", "1.md"]
         go_on.set()
         assert [(await client.settled(one.document)).state for one in before] == ["ready"] * len(before)
         assert (await client.add("last.md", LEASE)).state == "ready"

@@ -45,7 +45,10 @@ def test_all_that_a_publisher_imports_has_its_name_in_it(accounts: dict[str, Any
         f"$JS.API.DIRECT.GET.KV_DOCQA_RESULTS.$KV.DOCQA_RESULTS.{name}.>",
         f"docqa.cancel.{name}.>",
         f"docqa.jobs.{name}.>",
-        *(f"docqa.library.{operation}.{name}.*" for operation in ("delete", "list", "search", "status", "text")),
+        *(
+            f"docqa.library.{operation}.{name}.*"
+            for operation in ("delete", "list", "search", "spaces", "status", "text")
+        ),
         f"docqa.results.{name}.>",
         f"docqa.tokens.{name}.>",
     ]
