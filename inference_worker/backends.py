@@ -11,6 +11,7 @@ from contract.errors import SettingsError
 from contract.runtime.resources import available_cores
 from inference_worker.answering.grounded import Grounded, Grounding
 from inference_worker.answering.library import Library
+from inference_worker.answering.ranking_process import RankingProcess
 from inference_worker.answering.texts import Texts
 from inference_worker.engines.base import Engine
 from inference_worker.engines.echo import EchoEngine
@@ -98,7 +99,8 @@ def open_backend(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens = i
 
 
 def _texts(settings: WorkerSettings) -> Texts:
-    texts = Texts(partial(_open_embedder, settings))
+    process = RankingProcess(settings.embedding_model, available_cores())
+    texts = Texts(partial(_open_embedder, settings), process=process)
     if settings.engine != "echo":
         texts.warm()
     return texts

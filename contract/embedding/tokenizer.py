@@ -28,7 +28,8 @@ class Tokenizer:
     def encode(self, prefix: str, texts: Sequence[str]) -> list[list[int]]:
         """The pieces of each text with `prefix` before it, cut after the model's window."""
         cleaned = [self._cleaned(prefix + text[:_MAX_CHARS]) for text in texts]
-        found = self._pieces.encode(cleaned, num_threads=1)
+        # A list goes to a thread of SentencePiece's own: for one text, a question, that is most of the time it takes.
+        found = self._pieces.encode(cleaned, num_threads=1) if len(cleaned) > 1 else map(self._pieces.encode, cleaned)
         return [[self._begin, *pieces[: self._most], self._end] for pieces in found]
 
     def _cleaned(self, text: str) -> str:

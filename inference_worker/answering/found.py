@@ -3,34 +3,23 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from contract.evidence import Scored, Sentence, SentenceIndex
+from contract.evidence import Features, Scored, Sentence, SentenceIndex, features_of
 from contract.messages import MAX_CITATIONS, MAX_QUOTE_CHARS, Citation
 
 Cite = Callable[[int, int, float], Citation]
 """The citation of `text[start:end]`, which has this score."""
 
 
-class Ranking(NamedTuple):
-    """The best sentences for a question, best first, and the cosines of all sentences, if there are any."""
-
-    ranked: list[Scored]
-    cosines: list[float] | None
-
-
 class Found(NamedTuple):
-    """The text that was read for a question, with its sentences ranked."""
+    """The text that was read for a question, and the sentences in it that answer best."""
 
-    words: SentenceIndex
-    ranking: Ranking
+    text: str
+    sentences: Sequence[Sentence]
+    ranked: list[Scored]
+    """The best sentences, best first."""
+    features: Features
+    """What the support of an answer is computed from."""
     cite: Cite
-
-    @property
-    def text(self) -> str:
-        return self.words.text
-
-    @property
-    def sentences(self) -> Sequence[Sentence]:
-        return self.words.sentences
 
     def citations(self, scored: Iterable[Scored]) -> list[Citation]:
         """A citation for each ranked sentence, in their order; at most `MAX_CITATIONS`."""
@@ -46,3 +35,9 @@ class Found(NamedTuple):
 def cite_context(text: str) -> Cite:
     """Citations of a text that came with its question: offsets count in it, and no document is named."""
     return lambda start, end, score: Citation(start=start, end=end, quote=text[start:end], score=score)
+
+
+def found_in(index: SentenceIndex, question: str, cosines: Sequence[float] | None, cite: Cite, limit: int) -> Found:
+    """Rank the sentences of a text. Takes milliseconds of a core for a long one: not for the event loop."""
+    ranked = index.rank(question, cosines, limit)
+    return Found(index.text, index.sentences, ranked, features_of(index, question, ranked, cosines), cite)

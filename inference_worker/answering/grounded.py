@@ -3,6 +3,7 @@
 Knows no bus and no model: an engine behind it writes, `texts` finds the sentences.
 """
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -16,7 +17,6 @@ from contract.evidence import (
     Span,
     answerable,
     cite,
-    features_of,
     is_refusal,
     needs_whole_document,
     quote,
@@ -108,7 +108,7 @@ class Grounded:
             return
         began_s = time.monotonic()
         found = await self._find(query, owner)
-        yield Evidence(found.citations(found.ranking.ranked))
+        yield Evidence(found.citations(found.ranked))
         if self._quotes(query):
             completion = self._quoted(query, found, began_s)
             yield Piece(completion.text)
@@ -118,7 +118,8 @@ class Grounded:
             if not isinstance(event, Completion):
                 yield event
                 continue
-            completion = self._cited(event, query, found)
+            # Each statement is compared with each sentence that was read: too long for the event loop.
+            completion = await asyncio.to_thread(self._cited, event, query, found)
             if completion.grounds.answer_from == "both":
                 # Nothing that was sent is taken back: the sentences follow what the model wrote.
                 yield Piece(completion.text[len(event.text) :])
@@ -127,7 +128,7 @@ class Grounded:
     async def close(self) -> None:
         """Close the engine and forget the texts."""
         await self._engine.close()
-        self._texts.close()
+        await self._texts.close()
 
     async def _find(self, query: Query, owner: str) -> Found:
         if not names_documents(query):
@@ -166,10 +167,9 @@ class Grounded:
 
     def _quoted(self, query: Query, found: Found, began_s: float) -> Completion:
         """The sentences that answer, in the order of their rank; no token is read or written."""
-        features = features_of(found.words, query.query, *found.ranking)
-        likely = support(features)
-        holds = self._holds(likely, fitted=answerable(features))
-        cited = found.citations(quote(found.text, found.sentences, found.ranking.ranked))
+        likely = support(found.features)
+        holds = self._holds(likely, fitted=answerable(found.features))
+        cited = found.citations(quote(found.text, found.sentences, found.ranked))
         refuses = not cited or (self._grounding.abstain == "refuse" and not holds)
         return Completion(
             text=NOT_IN_THE_DOCUMENT if refuses else _lines(cited),
@@ -184,20 +184,20 @@ class Grounded:
     def _cited(self, completion: Completion, query: Query, found: Found) -> Completion:
         """The model's answer, aligned with the text that it read. Ranked sentences are cited before others."""
         spans = _aligned(completion.text, found)
-        features = features_of(found.words, query.query, *found.ranking)
+        features = found.features
         if is_refusal(completion.text):
             grounds = self._grounds("model", [], found, 0.0, holds=False)
             return msgspec.structs.replace(completion, grounds=grounds)
         if needs_whole_document(query.query):
             # What is asked for stands in no sentence: whether it can be answered, none of them tells.
-            whole = Grounds(citations=found.citations_of(spans), evidence=found.citations(found.ranking.ranked))
+            whole = Grounds(citations=found.citations_of(spans), evidence=found.citations(found.ranked))
             return msgspec.structs.replace(completion, grounds=whole)
         holds = self._holds(support(features), fitted=answerable(features))
         likely = support(with_answer(features, completion.text, found.text, [span[:2] for span in spans]))
         origin: AnswerFrom = "model"
         cited = found.citations_of(spans)
         if not cited and holds:
-            cited, origin = found.citations(quote(found.text, found.sentences, found.ranking.ranked)), "both"
+            cited, origin = found.citations(quote(found.text, found.sentences, found.ranked)), "both"
             completion = msgspec.structs.replace(completion, text=f"{completion.text}\n\n{_lines(cited)}")
         return msgspec.structs.replace(completion, grounds=self._grounds(origin, cited, found, likely, holds=holds))
 
@@ -207,7 +207,7 @@ class Grounded:
         return Grounds(
             answer_from=origin,
             citations=cited,
-            evidence=found.citations(found.ranking.ranked),
+            evidence=found.citations(found.ranked),
             answerable=None if self._grounding.abstain == "off" else holds,
             support=round(likely, 4),
         )
@@ -225,7 +225,7 @@ def _about(query: Query, found: Found) -> Query:
 
 
 def _aligned(answer: str, found: Found) -> list[Span]:
-    first = [one.index for one in found.ranking.ranked]
+    first = [one.index for one in found.ranked]
     others = sorted(set(range(len(found.sentences))).difference(first))
     return cite(answer, found.text, [found.sentences[number] for number in (*first, *others)])
 

@@ -1,5 +1,6 @@
 """Finds evidence in the library's documents, for one client at a time. The library decides what the client may read."""
 
+import asyncio
 from bisect import bisect_right
 from typing import Final, TypeVar
 
@@ -20,7 +21,7 @@ from contract.library_messages import (
 )
 from contract.messages import Citation, Query
 from contract.topology import LibraryOperation
-from inference_worker.answering.found import Cite, Found, Ranking
+from inference_worker.answering.found import Cite, Found, found_in
 
 PASSAGES: Final = 8
 RANKED: Final = 8
@@ -61,9 +62,7 @@ class Library:
             request = TextRequest(document=document, start=start, end=max_chars)
             parts.append(await self._ask("read", owner, request, TextReply))
             start = parts[-1].next
-        text = "".join(part.text for part in parts)
-        words = SentenceIndex(text, split_sentences(text))
-        return Found(words, Ranking(words.rank(query.query, None, RANKED), None), _cite_document(parts, text))
+        return await asyncio.to_thread(_whole, query.query, parts)
 
     async def _ask(self, operation: LibraryOperation, owner: str, request: msgspec.Struct, reply: type[T]) -> T:
         publisher, _, client = owner.partition(".")
@@ -73,6 +72,12 @@ class Library:
             if error.code == "library-unavailable":
                 raise LibraryUnavailableError(str(error)) from None
             raise DocumentRefusedError(error.code, str(error)) from None
+
+
+def _whole(question: str, parts: list[TextReply]) -> Found:
+    text = "".join(part.text for part in parts)
+    words = SentenceIndex(text, split_sentences(text))
+    return found_in(words, question, None, _cite_document(parts, text), RANKED)
 
 
 def _joined(question: str, hits: list[Hit]) -> Found:
@@ -95,7 +100,7 @@ def _joined(question: str, hits: list[Hit]) -> Found:
     known = [cosine for cosine in cosines if cosine is not None]
     words = SentenceIndex(text, sentences)
     similar = known if len(known) == len(cosines) and known else None
-    return Found(words, Ranking(words.rank(question, similar, RANKED), similar), _cite_hits(ordered, starts, text))
+    return found_in(words, question, similar, _cite_hits(ordered, starts, text), RANKED)
 
 
 def _cite_hits(hits: list[Hit], starts: list[int], text: str) -> Cite:

@@ -1,101 +1,55 @@
-"""The texts that questions are asked about, prepared for any number of questions: sentences, words, vectors.
+"""The texts that come with questions: short ones are searched on threads, long ones in a process of their own.
 
-Kept by text, within a bound. Knows nothing of questions; what makes the vectors is `contract.embedding`.
+So the event loop, which keeps jobs alive and takes results, never waits for a ranking.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-import structlog
-
-from contract.errors import DocQAError
-from contract.evidence import Sentence, SentenceIndex, embedding_text, split_sentences
-from inference_worker.answering.found import Found, Ranking, cite_context
+from inference_worker.answering.found import Found
+from inference_worker.answering.prepared import KEPT_CHARACTERS, PreparedTexts
+from inference_worker.answering.ranking_process import RankingProcess
 
 if TYPE_CHECKING:
-    from contract.embedding import Embedder, Vectors
+    from contract.embedding import Embedder
 
-log = structlog.get_logger(__name__)
-
-KEPT_CHARACTERS: Final = 8_000_000
-"""Texts of this many characters together are kept prepared; an index takes about ten times as many bytes."""
-RANKED: Final = 8
-
-
-class Prepared(NamedTuple):
-    """A text with what its questions need. `vectors` has a row for each sentence; None without an embedder."""
-
-    words: SentenceIndex
-    vectors: "Vectors | None"
+LONG_CHARACTERS: Final = 65_536
+"""From this length on a text goes to the process: its sentences are cut and ranked in Python, which holds a thread."""
+_THREADS: Final = 2
+"""One may compute a vector, which needs no Python, while the other ranks."""
 
 
 class Texts:
-    """Prepares texts on a thread of its own, each once, and ranks their sentences there."""
+    """Finds the evidence in texts. Each question that waits is a job that the worker holds, so their number is bounded."""
 
-    def __init__(self, embedder: "Callable[[], Embedder | None]", kept_characters: int = KEPT_CHARACTERS) -> None:
-        """`embedder` is called once, on that thread: loading one takes a moment."""
-        self._open = embedder
-        self._embedder: Embedder | None = None
-        self._is_open = False
-        self._kept_characters = kept_characters
-        self._kept: OrderedDict[str, Prepared] = OrderedDict()
-        self._thread = ThreadPoolExecutor(1, "evidence")
+    def __init__(
+        self,
+        embedder: "Callable[[], Embedder | None]",
+        kept_characters: int = KEPT_CHARACTERS,
+        process: RankingProcess | None = None,
+    ) -> None:
+        """Owns `process` from now on; without one, long texts are searched on the threads too."""
+        self._prepared = PreparedTexts(embedder, kept_characters)
+        self._process = process
+        self._threads = ThreadPoolExecutor(_THREADS, "evidence")
 
     async def find(self, question: str, text: str) -> Found:
-        """The text's sentences that answer the question best."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._found, question, text)
+        """The text's sentences that answer the question best. Raises EngineError when the process fails."""
+        if known := self._prepared.known(question, text):
+            return known
+        if self._process and len(text) >= LONG_CHARACTERS:
+            return await self._process.find(question, text)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._prepared.find, question, text)
 
     def warm(self) -> None:
         """Load the embedder beside, so that the first question does not wait for it."""
-        self._thread.submit(self._vectors, "", [Sentence(0, 0)])
+        self._threads.submit(self._prepared.warm)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Forget all texts; what is being prepared is finished first."""
-        self._thread.shutdown(cancel_futures=True)
-        self._kept.clear()
-
-    def _found(self, question: str, text: str) -> Found:
-        prepared = self._prepared(text)
-        similar = None
-        if prepared.vectors is not None and (embedder := self._opened()) is not None:
-            # Imported here: an engine that needs no vectors starts without numpy.
-            from contract.embedding import cosines
-
-            similar = cosines(embedder.embed_query(question), prepared.vectors)
-        ranked = prepared.words.rank(question, similar, RANKED)
-        return Found(prepared.words, Ranking(ranked, similar), cite_context(text))
-
-    def _prepared(self, text: str) -> Prepared:
-        if text in self._kept:
-            self._kept.move_to_end(text)
-            return self._kept[text]
-        sentences = split_sentences(text)
-        prepared = Prepared(SentenceIndex(text, sentences), self._vectors(text, sentences))
-        self._keep(text, prepared)
-        return prepared
-
-    def _vectors(self, text: str, sentences: list[Sentence]) -> "Vectors | None":
-        embedder = self._opened()
-        if embedder is None or not sentences:
-            return None
-        try:
-            return embedder.embed_passages([embedding_text(text, sentence) for sentence in sentences])
-        except DocQAError as error:
-            # Words alone find much; the reason is said once.
-            log.warning("evidence is found by words alone", reason=str(error))
-            self._embedder = None
-            return None
-
-    def _keep(self, text: str, prepared: Prepared) -> None:
-        self._kept[text] = prepared
-        kept = sum(map(len, self._kept))
-        while kept > self._kept_characters and len(self._kept) > 1:
-            kept -= len(self._kept.popitem(last=False)[0])
-
-    def _opened(self) -> "Embedder | None":
-        if not self._is_open:
-            self._embedder, self._is_open = self._open(), True
-        return self._embedder
+        if self._process:
+            await self._process.close()
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        self._prepared.clear()
