@@ -94,16 +94,14 @@ def open_backend(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens = i
 
     `lose_tokens` is told of tokens that the proxy may have charged for nothing. Raises SettingsError.
     """
-    writer = _open_writer(settings, bus, lose_tokens)
-    return Grounded(writer, _texts(settings), _grounding(settings), Library(bus))
-
-
-def _texts(settings: WorkerSettings) -> Texts:
     process = RankingProcess(settings.embedding_model, available_cores())
     texts = Texts(partial(_open_embedder, settings), process=process)
-    if settings.engine != "echo":
-        texts.warm()
-    return texts
+    # The embedder is loaded while the model is, and before the first question: its evidence takes milliseconds then.
+    warmed = texts.warm() if settings.engine != "echo" else None
+    writer = _open_writer(settings, bus, lose_tokens)
+    if warmed:
+        warmed.result()
+    return Grounded(writer, texts, _grounding(settings), Library(bus))
 
 
 def _grounding(settings: WorkerSettings) -> Grounding:

@@ -46,6 +46,11 @@ class RankingProcess:
         self._turn = asyncio.Lock()
         self._exchanges: set[asyncio.Task[Ranked]] = set()
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process, while there is one."""
+        return self._process.pid if self._process else None
+
     async def find(self, question: str, text: str) -> Found:
         """As `PreparedTexts.find`. Raises EngineError when the process ends before it answers."""
         exchange = asyncio.create_task(self._exchange(RankRequest(question, text)), name="rank a long text")
@@ -78,7 +83,7 @@ class RankingProcess:
                 reply = await self._sent(body)
             except (OSError, asyncio.IncompleteReadError) as error:
                 log.warning("the process that ranks long texts ended", reason=str(error))
-                await self.close_broken()
+                await self._end_broken()
                 raise EngineError("The process that searches long texts ended before it answered.") from None
             return await asyncio.to_thread(msgspec.msgpack.decode, reply, type=Ranked)
 
@@ -103,8 +108,7 @@ class RankingProcess:
         )
         return self._process
 
-    async def close_broken(self) -> None:
-        """Forget a process that no longer answers; the next question starts another."""
+    async def _end_broken(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(ProcessLookupError):

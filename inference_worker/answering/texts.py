@@ -5,7 +5,7 @@ So the event loop, which keeps jobs alive and takes results, never waits for a r
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from inference_worker.answering.found import Found
@@ -22,7 +22,7 @@ _THREADS: Final = 2
 
 
 class Texts:
-    """Finds the evidence in texts. Each question that waits is a job that the worker holds, so their number is bounded."""
+    """Finds the evidence in texts. As many questions wait at most as the worker holds jobs."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class Texts:
             return await self._process.find(question, text)
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._prepared.find, question, text)
 
-    def warm(self) -> None:
-        """Load the embedder beside, so that the first question does not wait for it."""
-        self._threads.submit(self._prepared.warm)
+    def warm(self) -> Future[None]:
+        """Load the embedder beside, so that the first question does not wait for it. Done once it is loaded."""
+        return self._threads.submit(self._prepared.warm)
 
     async def close(self) -> None:
         """Forget all texts; what is being prepared is finished first."""

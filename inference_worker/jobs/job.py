@@ -34,6 +34,8 @@ class Job:
         """The trace context of this delivery."""
         self.is_started = False
         """True once it has a slot: from then on a drain waits for it."""
+        self.is_counted = False
+        """True where starts of it are counted on disk."""
         self.is_cancelled = False
         self._generation: asyncio.Future[Any] | None = None
 

@@ -136,7 +136,11 @@ class Worker:
 
     async def _serve(self, job: Job, name: JobName) -> None:
         """Answer, store the result, reply with what the bucket holds, ack."""
+        if (query := await self._quick(job)) is not None:
+            await self._count_from(job)
+            return await self._leave(job, name, await self._attempt(job, name, query))
         starts, stored, _ = await asyncio.gather(self._starts.of(name), self._stored(name), self._count_from(job))
+        job.is_counted = starts > 0
         if stored is None:
             outcome = await self._end(job, name, starts)
         else:
@@ -145,12 +149,35 @@ class Worker:
                 self._count_ended_outside(job, stored)
         await self._leave(job, name, outcome)
 
+    async def _quick(self, job: Job) -> Query | None:
+        """The query of a job that is delivered for the first time and needs no model: it takes milliseconds.
+
+        Its start is not counted, and nobody looks for a result before it is made; creating one finds another's. So a
+        quote costs two writes on the bus, not five. If it ends the process, the job is delivered again and counted.
+        """
+        if job.is_redelivered:
+            return None
+        try:
+            query = await self._query_of(job)
+        except (BadMessageError, TooManySecretsError):
+            return None
+        return None if self._engine.needs_slot(query) else query
+
+    async def _query_of(self, job: Job) -> Query:
+        """The sanitized query. Raises BadMessageError, NewerVersionError, TooManySecretsError."""
+        if job.query is None:
+            job.query, redacted = await sanitize_apart(decode_query(job.body), self._redactor)
+            count_redactions(redacted)
+        return job.query
+
     async def _leave(self, job: Job, name: JobName, outcome: Outcome) -> None:
         """Reply with the stored result, take the job off the stream, forget its starts."""
         with self._tracer.span("reply", job.trace):
             await self._outbox.reply(name, outcome.result)
             await (job.terminate() if outcome.dead_letter else job.ack())
         log.info("job ended", outcome=outcome.label, age_s=round(self._bus.clock.age_s(job.accepted_s), 3))
+        if not job.is_counted:
+            return
         try:
             await self._starts.forget(name)
         except BusError as error:
@@ -160,7 +187,7 @@ class Worker:
     async def _end(self, job: Job, name: JobName, starts: int) -> Outcome:
         """Bring the job to its stored result. Raises NewerVersionError or EngineError for another try."""
         try:
-            query, redacted = await sanitize_apart(decode_query(job.body), self._redactor)
+            query = await self._query_of(job)
         except BadMessageError as error:
             outcome = outcomes.dead_lettered(job, name, "bad-message", str(error), self._redactor, starts)
             return await self._store(job, name, outcome)
@@ -168,8 +195,6 @@ class Worker:
             # No dead letter: that would be a store of secrets.
             outcome = outcomes.failed(job, name, "too-many-secrets", str(error), attempts=starts)
             return await self._store(job, name, outcome)
-        job.query = query
-        count_redactions(redacted)
         if starts >= self._settings.max_attempts:
             detail = f"The job was started {starts} times and no attempt came to its end."
             outcome = outcomes.dead_lettered(job, name, "attempts-exhausted", detail, self._redactor, starts)
@@ -202,11 +227,11 @@ class Worker:
         )
 
     async def _attempt(self, job: Job, name: JobName, query: Query) -> Outcome:
-        """One counted start, and what is stored after it."""
+        """One start, and what is stored after it."""
         if job.is_cancelled:
             return await self._store(job, name, outcomes.failed(job, name, "cancelled", "The job was cancelled."))
         job.is_started = True
-        attempt = await self._starts.add(name)
+        attempt = await self._count_start(job, name, query)
         metrics.STARTED.inc()
         started_s = self._bus.clock.now_s()
         metrics.QUEUE_WAIT.observe(max(started_s - job.accepted_s, 0))
@@ -215,9 +240,16 @@ class Worker:
             return await self._store(job, name, await self._generate(job, name, query, attempt))
         except (asyncio.CancelledError, LibraryUnavailableError):
             # The drain's limit, or no library: the job stops here by no fault of its own.
-            with contextlib.suppress(BusError):
-                await self._starts.take_back(name)
+            if job.is_counted:
+                with contextlib.suppress(BusError):
+                    await self._starts.take_back(name)
             raise
+
+    async def _count_start(self, job: Job, name: JobName, query: Query) -> int:
+        if not job.is_redelivered and not self._engine.needs_slot(query):
+            return 1
+        job.is_counted = True
+        return await self._starts.add(name)
 
     async def _generate(self, job: Job, name: JobName, query: Query, attempt: int) -> Outcome:
         """Run the engine within the deadline; raises EngineError while there are attempts left."""
@@ -237,6 +269,8 @@ class Worker:
         except EngineError as error:
             log.warning("attempt failed", attempt=attempt, reason=str(error))
             if error.is_passing and attempt < self._settings.max_attempts:
+                if not job.is_counted:
+                    await self._starts.add(name)
                 raise
             return outcomes.engine_failed(job, name, error, self._redactor, attempt)
         except asyncio.CancelledError:

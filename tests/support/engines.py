@@ -69,6 +69,20 @@ class Failing(Noting):
             raise self._error
 
 
+class FailingQuote(Failing):
+    """The same for an engine that needs no model."""
+
+    def needs_slot(self, query: Query) -> bool:
+        return False
+
+
+class Quoting(Noting):
+    """Answers without the model."""
+
+    def needs_slot(self, query: Query) -> bool:
+        return False
+
+
 class Narrow(Noting):
     """Takes no prompt."""
 

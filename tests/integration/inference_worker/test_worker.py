@@ -46,7 +46,19 @@ from tests.support.bus_side import (
     settled,
     starts_are_forgotten,
 )
-from tests.support.engines import Broken, Endless, Failing, Gated, Narrow, Noting, Remembering, Stumbling, Unfinished
+from tests.support.engines import (
+    Broken,
+    Endless,
+    Failing,
+    FailingQuote,
+    Gated,
+    Narrow,
+    Noting,
+    Quoting,
+    Remembering,
+    Stumbling,
+    Unfinished,
+)
 from tests.support.nats_server import RunningServer
 from tests.support.waiting import eventually
 from tests.support.worker_side import asked, working
@@ -645,3 +657,36 @@ async def test_a_job_whose_result_only_a_newer_version_reads_leaves_the_stream(
     async with working(server, engine):
         await is_gone(admin, job)
     assert engine.asked == []
+
+
+async def test_a_quote_is_made_without_counting_its_start_and_its_job_leaves_the_stream(
+    server: RunningServer, admin: Bus
+) -> None:
+    async with working(server, Quoting()):
+        job = await publish(admin)
+        assert isinstance(await result_of(admin, job), Answer)
+        await all_is_clean(admin, job)
+    counted = (await admin.js.stream_info(f"KV_{topology.STARTS_BUCKET}")).state
+    assert counted.last_seq == 0
+
+
+async def test_a_quote_that_fails_counts_as_an_attempt(server: RunningServer, admin: Bus) -> None:
+    engine = FailingQuote(times=99)
+    async with working(server, engine, max_attempts=2):
+        job = await publish(admin)
+        failure = failure_of(await result_of(admin, job))
+        await all_is_clean(admin, job)
+    assert (failure.code, failure.attempts) == ("engine-error", 2)
+    assert len(engine.asked) == 2
+
+
+async def test_a_quote_for_a_job_that_was_ended_meanwhile_does_not_replace_its_result(
+    server: RunningServer, admin: Bus
+) -> None:
+    job = new_job()
+    stored = Failure(id=job.job_id, code="cancelled", detail="It was.")
+    await admin.results.create(job.key, encode(stored))
+    async with overheard(admin, job.results_subject) as heard, working(server, Quoting()):
+        await publish(admin, job=job)
+        await all_is_clean(admin, job)
+    assert [decode_result(message.data) for message in heard] == [stored]
