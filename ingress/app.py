@@ -10,6 +10,7 @@ from ingress import problems
 from ingress.api.documents import create_documents
 from ingress.api.health import create_health
 from ingress.api.openapi import show_schema
+from ingress.api.page import create_page
 from ingress.api.routes import create_api
 from ingress.asgi import App
 from ingress.middleware.audit import Audited
@@ -17,12 +18,13 @@ from ingress.middleware.forwarded import Forwarded
 from ingress.middleware.head_as_get import HeadAsGet
 from ingress.middleware.local_host import LocalHostOnly
 from ingress.middleware.metrics import Counted
+from ingress.middleware.same_site import SameSiteOnly
 from ingress.services import Services
 
 
 def create_asgi(services: Services, metrics_address: tuple[str, int]) -> App:
     """The ingress as it is served: the application inside its middleware."""
-    app: App = create_app(services)
+    app: App = SameSiteOnly(create_app(services))
     if services.keyring.anybody:
         app = LocalHostOnly(app, metrics_address)
     if services.audit_log:
@@ -35,7 +37,13 @@ def create_app(services: Services) -> Litestar:
     """The ingress as a Litestar application."""
     limit = services.settings.max_body_bytes
     return Litestar(
-        route_handlers=[create_api(services), create_documents(services), create_health(services), show_schema],
+        route_handlers=[
+            create_api(services),
+            create_documents(services),
+            create_health(services),
+            show_schema,
+            create_page(),
+        ],
         exception_handlers={
             problems.Problem: problems.on_problem,
             BadMessageError: problems.on_bad_message,

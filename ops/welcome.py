@@ -23,6 +23,7 @@ def text(found: Mapping[str, Any], settings: UpSettings, worker: Mapping[str, An
             f"Goblin DocQA answers at {found['http']} and on {found['uds']}",
             f"Model {worker['model']}, {worker['slots']} at a time, a queue of {settings.max_queue_size}.",
             *([worker["hint"]] if worker.get("hint") else []),
+            f"The page: {_reachable(found['http'])}/",
             "",
             "Ask over TCP:",
             _curl(f"{_reachable(found['http'])}/api/query", settings),

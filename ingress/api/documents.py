@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 from litestar import Response, Router, get, post, route
@@ -131,7 +131,6 @@ def create_documents(services: Services) -> Router:
 
 async def _bring_in(request: HttpRequest, document: str | None) -> HttpResponse:
     services = services_of(request)
-    _refuse_simple_requests(request)
     upload = await receive(dict(request.headers), request.stream())
     async with services.spool.received(upload.chunks) as spooled:
         wanted = PutRequest(
@@ -144,16 +143,6 @@ async def _bring_in(request: HttpRequest, document: str | None) -> HttpResponse:
         )
         place = await services.library.put(request.user.client, spooled, wanted)
     return _accepted(place)
-
-
-def _refuse_simple_requests(request: HttpRequest) -> None:
-    """A page of another site can make a browser send a form without asking first: browsers say where it comes from."""
-    site = request.headers.get("sec-fetch-site", "none")
-    origin = request.headers.get("origin")
-    is_foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
-    if site not in ("same-origin", "none") or is_foreign:
-        detail = "Upload from this system's own page, or without a browser."
-        raise Problem(403, "cross-site", "This comes from another site", detail)
 
 
 def _accepted(place: PutReply) -> HttpResponse:

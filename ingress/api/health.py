@@ -40,6 +40,7 @@ async def health(request: HttpRequest) -> HttpResponse:
         "queue_depth": queue.depth,
         "running": queue.running if workers else 0,
         "queue_capacity": queue.capacity,
+        "refused": metrics.refused_total(),
         "model": model_of(services),
         "rate_limit": rate_limit(services),
         "tokens": tokens(services),

@@ -48,6 +48,12 @@ def show_queue(queue: QueueState, working: int, now_s: float) -> None:
     STUCK.set(queue.stuck)
 
 
+def refused_total() -> int:
+    """Requests that this process has refused with 429."""
+    [metric] = REFUSED.collect()
+    return int(next(sample.value for sample in metric.samples if sample.name.endswith("_total")))
+
+
 def are_open(scope: Scope) -> bool:
     """True on the metrics address, whose readers the operator chooses by where it listens."""
     return _OPEN in scope

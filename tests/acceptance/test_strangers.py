@@ -32,19 +32,30 @@ async def test_on_the_unix_socket_any_name_will_do(echo: Stack) -> None:
 
 
 async def test_a_page_on_another_site_is_never_allowed_to_ask(echo: Stack) -> None:
-    """JSON makes its browser ask first (a preflight), and the answer allows nothing; other types are refused."""
-    asks_first = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
-    asks_first["Access-Control-Request-Headers"] = "content-type"
+    """Its browser says where it comes from. JSON makes it ask first (a preflight); the answer allows nothing."""
+    asks_first = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    answers = []
     async with echo.client(tcp=True) as client:
-        answers = [
-            await client.http.options("/api/query", headers=asks_first),
-            await client.http.get("/health", headers={"Origin": "https://evil.example"}),
-        ]
-        for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
-            headers = {"Origin": "https://evil.example", "Content-Type": kind}
-            answers.append(await client.http.post("/api/query", content=b'{"query":"Who?"}', headers=headers))
-            problem(answers[-1], 415)
+        for said in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}):
+            answers += [
+                await client.http.options("/api/query", headers={**said, **asks_first}),
+                await client.http.get("/health", headers=said),
+            ]
+            for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+                headers = {**said, "Content-Type": kind}
+                answers.append(await client.http.post("/api/query", content=b'{"query":"Who?"}', headers=headers))
+        for answer in answers:
+            problem(answer, 403, "cross-site")
     assert not [name for answer in answers for name in answer.headers if name.startswith("access-control-")]
+
+
+async def test_a_page_on_another_site_brings_in_no_document_by_a_form(echo: Stack) -> None:
+    """A form with a file is a request that browsers send without asking first."""
+    async with echo.client(tcp=True) as client:
+        for said in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "same-site"}):
+            sent = await client.http.post("/api/documents", files={"file": ("x.txt", b"A lamp.")}, headers=said)
+            problem(sent, 403, "cross-site")
+        assert (await client.http.get("/api/documents", params={"name": "x.txt"})).json()["total"] == 0
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])

@@ -250,7 +250,7 @@ async def test_a_compressed_body_is_a_415_that_names_the_header(ingress: Ingress
     assert response.headers["accept-encoding"] == "identity"
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/query/", "/api/jobs", "/nowhere"])
+@pytest.mark.parametrize("path", ["/page", "/page/", "/api", "/api/query/", "/api/jobs", "/nowhere"])
 async def test_what_is_not_there_is_a_404(ingress: Ingress, path: str) -> None:
     response = await ingress.http.get(path)
     assert response.status_code in (404, 405)

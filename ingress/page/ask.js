@@ -1,0 +1,135 @@
+// The form that asks: what to answer from, the question, and the cards of what was asked in this tab.
+
+import { Asked, Stopped } from "./question.js";
+import { AnswerCard } from "./answer.js";
+import { afterPause, byId, element, showSentence } from "./dom.js";
+import { json } from "./api.js";
+import { spaces } from "./spaces.js";
+import { counted } from "./words.js";
+
+const MOST_CARDS = 20;
+const OFFERED = 8;
+const SOURCES = ["space", "documents", "text"];
+
+const chosen = new Map();
+
+/** Connect the form; once. */
+export function startAsking() {
+  const form = byId("ask-form");
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    ask();
+  });
+  form.addEventListener("change", (event) => event.target.name === "source" && showSource());
+  byId("ask-question").addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      form.requestSubmit();
+    }
+  });
+  byId("ask-find").addEventListener("input", afterPause(offer));
+  byId("ask-space").addEventListener("change", sayWhatIsThere);
+  spaces.onChange(fillSpaces);
+}
+
+/** Ask about this document from now on. */
+export function askAbout(id, name) {
+  chosen.set(id, name);
+  byId("ask-form").elements.source.value = "documents";
+  showSource();
+  byId("ask-question").focus();
+}
+
+function showSource() {
+  const source = byId("ask-form").elements.source.value;
+  for (const name of SOURCES) byId(`source-${name}`).hidden = name !== source;
+  showSentence(byId("ask-error"), "");
+  if (source === "documents") {
+    showChosen();
+    offer();
+  }
+}
+
+function fillSpaces(names) {
+  spaces.fill(byId("ask-space"), names);
+  sayWhatIsThere();
+}
+
+function sayWhatIsThere() {
+  const hint = byId("ask-space-hint");
+  const total = spaces.total(byId("ask-space").value);
+  if (total === 0) {
+    hint.replaceChildren("There is nothing here yet: ", element("a", { href: "#documents", text: "add documents" }), ".");
+  } else hint.textContent = total ? counted(total, "document") : "";
+}
+
+function showChosen() {
+  const chips = [...chosen].map(([id, name]) => {
+    const leave = () => {
+      chosen.delete(id);
+      showChosen();
+      byId("ask-find").focus();
+    };
+    const remove = element("button", { type: "button", class: "quiet", text: "✕", "aria-label": `Leave out ${name}` });
+    remove.addEventListener("click", leave);
+    return element("li", {}, element("span", { text: name }), remove);
+  });
+  byId("ask-chosen").replaceChildren(...chips);
+}
+
+async function offer() {
+  const wanted = new URLSearchParams({ name: byId("ask-find").value, limit: OFFERED });
+  try {
+    const { documents } = await json(`api/documents?${wanted}`);
+    byId("ask-found").replaceChildren(...documents.map(offered));
+  } catch (refused) {
+    showSentence(byId("ask-error"), refused.message);
+  }
+}
+
+function offered({ id, name }) {
+  const take = () => {
+    chosen.set(id, name);
+    byId("ask-find").value = "";
+    showChosen();
+    byId("ask-question").focus();
+  };
+  return element("li", {}, element("button", { type: "button", class: "link", text: name, onclick: take }));
+}
+
+/** The question as the API takes it, or the sentence that says what is missing. */
+function composed() {
+  const source = byId("ask-form").elements.source.value;
+  const question = { query: byId("ask-question").value.trim() };
+  if (!question.query) return "Write a question first.";
+  if (byId("ask-style").value) question.style = byId("ask-style").value;
+  if (byId("ask-length").value) question.max_tokens = Number(byId("ask-length").value);
+  if (source === "space") question.space = byId("ask-space").value;
+  if (source === "documents") question.documents = [...chosen.keys()];
+  if (source === "text") question.context = byId("ask-text").value;
+  if (source === "space" && !question.space) return "The library does not say yet which spaces there are: try again.";
+  if (source === "documents" && !chosen.size) return "Choose a document first.";
+  if (source === "text" && !question.context.trim()) return "Paste the text that the answer should come from first.";
+  return question;
+}
+
+async function ask() {
+  const question = composed();
+  showSentence(byId("ask-error"), typeof question === "string" ? question : "");
+  if (typeof question === "string") return;
+  const remove = (card) => {
+    card.root.remove();
+    byId("ask-question").focus();
+  };
+  const card = new AnswerCard(question.query, question.context, { onStop: () => asked.stop(), onRemove: remove });
+  const asked = new Asked(question, card);
+  byId("answers").prepend(card.root);
+  for (const old of [...document.querySelectorAll("#answers > .ended")].slice(MOST_CARDS - 1)) old.remove();
+  byId("ask-question").value = "";
+  try {
+    card.finish(await asked.answer());
+  } catch (error) {
+    if (error instanceof Stopped) card.stopped();
+    else card.fail(error.title || "No answer", error.message);
+  }
+}
