@@ -1,4 +1,4 @@
-"""Refuses what pages of other sites make a browser send: reads where a request comes from, and knows no route's meaning.
+"""Refuses what pages of other sites make a browser send: by where it comes from. Knows no route's meaning.
 
 A browser on this machine, or one that a proxy knows, would lend such a page its access. Browsers say where a request
 comes from: `Sec-Fetch-Site`, and `Origin` where that is missing (an old browser, or plain HTTP to another machine).

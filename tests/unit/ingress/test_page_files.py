@@ -27,7 +27,9 @@ async def test_the_page_and_its_parts_come_with_a_type_a_tag_and_a_strict_policy
         assert "unsafe" not in response.headers["content-security-policy"]
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["cache-control"] == "no-cache"
-        assert response.headers["content-type"].startswith(("text/html", "text/css", "text/javascript", "image/svg+xml"))
+        assert response.headers["content-type"].startswith(
+            ("text/html", "text/css", "text/javascript", "image/svg+xml")
+        )
         assert re.fullmatch(r'"[0-9a-f]{32}"', response.headers["etag"])
 
 
@@ -71,7 +73,9 @@ def test_the_html_has_no_script_style_or_listener_of_its_own() -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_no_script_reads_a_text_as_html_or_code(name: str) -> None:
-    forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\b|new Function|localStorage|cookie"
+    forbidden = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\b|new Function|localStorage|cookie"
+    )
     assert not re.findall(forbidden, FILES[name])
 
 
