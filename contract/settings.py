@@ -10,7 +10,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, field
@@ -38,6 +38,9 @@ Environment = Literal["development", "production"]
 Megabytes = Annotated[int, Meta(ge=1, le=32)]
 _STORE_KEY = re.compile(r"[A-Za-z0-9_+/=-]{32,256}")
 Seconds = Annotated[float, Meta(gt=0, le=604_800)]
+Slots = Annotated[int, Meta(ge=1, le=128)]
+QUEUE_PER_SLOT: Final = 4
+"""Of the queue's bound where none is set: a worker holds up to two jobs a slot, and as many again may wait."""
 CacheSeconds = Annotated[float, Meta(ge=1, le=604_800)]
 
 
@@ -99,21 +102,27 @@ class ServiceSettings(RedactionSettings, frozen=True, kw_only=True):
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds and lifetimes of the streams that `docqa nats` sets up."""
 
-    max_queue_size: Annotated[int, Meta(ge=1, le=1_000_000)] = field(default=10, name="MAX_QUEUE_SIZE")
+    max_queue_size: Annotated[int, Meta(ge=1, le=1_000_000)] | None = field(default=None, name="MAX_QUEUE_SIZE")
+    slots: Slots = field(default=8, name="DOCQA_SLOTS")
     max_request_size_mb: Megabytes = field(default=1, name="MAX_REQUEST_SIZE_MB")
     library_queue: Annotated[int, Meta(ge=1, le=100_000)] = field(default=100, name="DOCQA_LIBRARY_QUEUE")
     ack_wait_s: Annotated[float, Meta(ge=0.5, le=3600)] = field(default=30.0, name="DOCQA_ACK_WAIT_S")
-    result_ttl_s: Annotated[float, Meta(ge=60, le=31_536_000)] = field(default=86_400.0, name="DOCQA_RESULT_TTL_S")
+    result_ttl_s: Annotated[float, Meta(ge=60, le=31_536_000)] = field(default=604_800.0, name="DOCQA_RESULT_TTL_S")
     results_max_bytes: Annotated[int, Meta(ge=1_048_576)] = field(default=2**30, name="DOCQA_RESULTS_MAX_BYTES")
     dead_max_bytes: Annotated[int, Meta(ge=1_048_576)] = field(default=2**28, name="DOCQA_DEAD_MAX_BYTES")
     cache_ttl_s: CacheSeconds = field(default=3600.0, name="COPILOT_CACHE_TTL_S")
     cache_max_bytes: Annotated[int, Meta(ge=1_048_576)] = field(default=2**26, name="DOCQA_CACHE_MAX_BYTES")
-    job_deadline_s: Seconds = field(default=120.0, name="DOCQA_JOB_DEADLINE_S")
+    job_deadline_s: Seconds = field(default=300.0, name="DOCQA_JOB_DEADLINE_S")
     replicas: Annotated[int, Meta(ge=1, le=5)] = field(default=1, name="DOCQA_REPLICAS")
     data_dir: Path = field(default_factory=default_data_dir, name="DOCQA_DATA_DIR")
     nats_port: Annotated[int, Meta(ge=1, le=65_535)] | None = field(default=None, name="DOCQA_NATS_PORT")
     store_key: Secret | None = field(default=None, name="DOCQA_STORE_KEY")
     store_cipher: Literal["chachapoly", "aes"] = field(default="chachapoly", name="DOCQA_STORE_CIPHER")
+
+    @property
+    def queue_size(self) -> int:
+        """The most jobs that wait and run together."""
+        return self.max_queue_size or QUEUE_PER_SLOT * self.slots
 
     def __post_init__(self) -> None:
         if self.replicas % 2 == 0:

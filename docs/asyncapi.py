@@ -74,7 +74,7 @@ MESSAGES: Final = (
         "failure",
         "How a job ends that could not be answered, and why.",
         Failure,
-        Failure(id=_JOB_ID, code="deadline-exceeded", detail="No answer was made within 120 s.", body_sha256=_SHA256),
+        Failure(id=_JOB_ID, code="deadline-exceeded", detail="No answer was made within 300 s.", body_sha256=_SHA256),
     ),
     Message(
         "token",

@@ -12,6 +12,7 @@ from contract.settings import (
     Seconds,
     Secret,
     ServiceSettings,
+    Slots,
     default_data_dir,
     default_model_cache,
 )
@@ -37,7 +38,7 @@ class WorkerSettings(ServiceSettings, frozen=True, kw_only=True):
     model_snapshots: Path | None = field(default=None, name="DOCQA_MODEL_SNAPSHOTS")
     model_check: Literal["fast", "full", "off"] = field(default="fast", name="DOCQA_MODEL_CHECK")
     data_dir: Path = field(default_factory=default_data_dir, name="DOCQA_DATA_DIR")
-    slots: Annotated[int, Meta(ge=1, le=128)] = field(default=8, name="DOCQA_SLOTS")
+    slots: Slots = field(default=8, name="DOCQA_SLOTS")
     threads: Annotated[int, Meta(ge=0, le=512)] = field(default=0, name="DOCQA_THREADS")
     gpu_layers: Annotated[int, Meta(ge=0, le=1000)] = field(default=0, name="DOCQA_GPU_LAYERS")
     context_tokens: Annotated[int, Meta(ge=0, le=1_000_000)] = field(default=0, name="DOCQA_CONTEXT_TOKENS")
@@ -45,7 +46,7 @@ class WorkerSettings(ServiceSettings, frozen=True, kw_only=True):
     share_prefixes: Literal["client", "all"] = field(default="client", name="DOCQA_SHARE_PREFIXES")
     ack_wait_s: Annotated[float, Meta(ge=0.5, le=3600)] = field(default=30.0, name="DOCQA_ACK_WAIT_S")
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = field(default=3, name="DOCQA_MAX_ATTEMPTS")
-    job_deadline_s: Seconds = field(default=120.0, name="DOCQA_JOB_DEADLINE_S")
+    job_deadline_s: Seconds = field(default=300.0, name="DOCQA_JOB_DEADLINE_S")
     drain_s: Annotated[float, Meta(ge=0, le=3600)] = field(default=20.0, name="DOCQA_DRAIN_S")
     stall_s: Annotated[float, Meta(ge=0.5, le=3600)] = field(default=30.0, name="DOCQA_STALL_S")
     backend: Policy | None = field(default=None, name="DOCQA_BACKEND")

@@ -28,7 +28,7 @@ class IngressSettings(ServiceSettings, frozen=True, kw_only=True):
     audit_log: str | None = field(default=None, name="DOCQA_AUDIT_LOG")
     max_request_size_mb: Megabytes = field(default=1, name="MAX_REQUEST_SIZE_MB")
     sync_wait_s: Seconds = field(default=30.0, name="DOCQA_SYNC_WAIT_S")
-    job_deadline_s: Seconds = field(default=120.0, name="DOCQA_JOB_DEADLINE_S")
+    job_deadline_s: Seconds = field(default=300.0, name="DOCQA_JOB_DEADLINE_S")
     document_max_mb: Annotated[int, Meta(ge=1, le=4096)] = field(default=200, name="DOCQA_DOCUMENT_MAX_MB")
     root: str | None = field(default=None, name="DOCQA_ROOT")
 

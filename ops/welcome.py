@@ -21,7 +21,7 @@ def text(found: Mapping[str, Any], settings: UpSettings, worker: Mapping[str, An
     return "\n".join(
         [
             f"Goblin DocQA answers at {found['http']} and on {found['uds']}",
-            f"Model {worker['model']}, {worker['slots']} at a time, a queue of {settings.max_queue_size}.",
+            f"Model {worker['model']}, {worker['slots']} at a time, a queue of {settings.queue_size}.",
             *([worker["hint"]] if worker.get("hint") else []),
             f"The page: {_reachable(found['http'])}/",
             "",

@@ -103,7 +103,7 @@ def _jobs(settings: QueueSettings) -> StreamConfig:
         retention=RetentionPolicy.WORK_QUEUE,
         discard=DiscardPolicy.NEW,
         # Lowering this keeps waiting jobs. No max_bytes: with discard=new there is an open bug report of lost messages.
-        max_msgs=settings.max_queue_size,
+        max_msgs=settings.queue_size,
         max_bytes=-1,
         max_age=0,
         max_msgs_per_subject=1,

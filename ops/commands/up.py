@@ -24,7 +24,7 @@ from ops.supervisor.signals import Stop
 )
 @click.option("--uds", type=click.Path(path_type=Path), help="Unix socket. [default: docqa.sock in the data folder]")
 @click.option(
-    "--queue-size", type=click.IntRange(1), help="Most jobs that wait or run. [default: MAX_QUEUE_SIZE or 10]"
+    "--queue-size", type=click.IntRange(1), help="Most jobs that wait or run. [default: MAX_QUEUE_SIZE or 4 a slot]"
 )
 @click.option("--slots", type=click.IntRange(1), help="Jobs that run at once. [default: DOCQA_SLOTS or 8]")
 @click.option("--engine", type=click.Choice(["llama", "echo"]), help="`echo` is a fake engine for tests.")

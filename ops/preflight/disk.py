@@ -50,7 +50,7 @@ def existing(folder: Path) -> Path:
 def most_stored_bytes(context: Context) -> int:
     """The most that can be stored at once: full results, full dead letters, a full queue of the largest jobs."""
     settings = context.settings
-    queue_bytes = settings.max_queue_size * settings.max_request_size_mb * 2**20
+    queue_bytes = settings.queue_size * settings.max_request_size_mb * 2**20
     return settings.results_max_bytes + settings.dead_max_bytes + queue_bytes
 
 

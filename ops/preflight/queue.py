@@ -1,5 +1,6 @@
 """Checks the queue's size against the slots and against the queue of a running bus."""
 
+from contract.settings import QUEUE_PER_SLOT
 from ops.preflight.context import Context
 from ops.preflight.finding import Finding, ok, warning
 
@@ -10,10 +11,11 @@ _PER_SLOT = 2
 def check(context: Context) -> list[Finding]:
     if not context.slots:
         return []
-    found = [check_size(context.settings.max_queue_size, context.slots)]
-    if capacity := context.health.get("queue_capacity"):
-        found += check_running(context.settings.max_queue_size, capacity)
-    return found
+    wanted, in_force = context.settings.max_queue_size, context.health.get("queue_capacity")
+    if wanted is None:
+        # The bus chose it at its start, from its own DOCQA_SLOTS.
+        return [check_size(in_force or QUEUE_PER_SLOT * context.slots, context.slots)]
+    return [check_size(wanted, context.slots), *(check_running(wanted, in_force) if in_force else [])]
 
 
 def check_size(queue_size: int, slots: int) -> Finding:

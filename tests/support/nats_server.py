@@ -48,7 +48,7 @@ class RunningServer:
 
     def __init__(self, folder: Path, settings: QueueSettings | None = None) -> None:
         self.folder = folder
-        self.settings = settings or QueueSettings()
+        self.settings = settings or QueueSettings(max_queue_size=10)
         self.credentials = Credentials(folder / "credentials")
         self.publishers = PublisherList(folder / "publishers")
         self.port = free_port()

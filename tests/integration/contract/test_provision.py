@@ -44,7 +44,7 @@ async def test_all_streams_and_the_durable_are_made(server: RunningServer) -> No
     assert jobs.discard_new_per_subject
     assert jobs.allow_direct
     assert jobs.max_msg_size == 2**20 + JOB_MARGIN_BYTES
-    assert configs["KV_DOCQA_RESULTS"].max_age == configs["KV_DOCQA_STARTS"].max_age == 86_400
+    assert configs["KV_DOCQA_RESULTS"].max_age == configs["KV_DOCQA_STARTS"].max_age == 7 * 86_400
     cache, budget, usage = (configs[f"KV_DOCQA_{name}"] for name in ("CACHE", "BUDGET", "USAGE"))
     assert (cache.discard, cache.max_age, cache.max_bytes) == ("old", 3600, 2**26)
     assert (budget.discard, budget.max_age) == ("new", BUDGET_TTL_S)

@@ -88,7 +88,7 @@ async def test_a_backup_says_what_is_in_it_and_that_it_was_tried(embedded: Embed
         }
     assert manifest.is_verified
     assert [stream.name for stream in manifest.streams][:3] == ["DOCQA_JOBS", "DOCQA_DEAD", RESULTS]
-    assert manifest.settings["MAX_QUEUE_SIZE"] == "10"
+    assert manifest.settings["DOCQA_REPLICAS"] == "1"
     assert manifest.nats_version.startswith("2.")
 
 

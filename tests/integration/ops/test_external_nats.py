@@ -83,7 +83,7 @@ async def test_the_roles_come_from_elsewhere_under_tls_with_the_given_passwords(
             nats_ca=Path(settings["DOCQA_NATS_CA"]),
         )
         async with connected(elsewhere, "worker") as bus:
-            assert (await bus.queue_state()).capacity == 10
+            assert (await bus.queue_state()).capacity == 32
 
 
 async def test_parts_on_the_same_folder_find_it_and_its_authority_by_themselves(

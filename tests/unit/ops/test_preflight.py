@@ -55,6 +55,17 @@ def test_a_bound_in_force_that_the_settings_do_not_say_is_told(tmp_path: Path) -
     assert found[1].detail == "the running bus takes 10, the settings say 16"
 
 
+def test_where_no_bound_is_set_the_one_in_force_is_what_counts(tmp_path: Path) -> None:
+    fresh = context(tmp_path, queue_size=None, health={"workers": [{"slots": 4}], "queue_capacity": 16})
+    assert [finding.status for finding in queue.check(fresh)] == ["ok"]
+    grown = context(tmp_path, queue_size=None, health={"workers": [{"slots": 8}] * 5, "queue_capacity": 32})
+    assert [finding.status for finding in queue.check(grown)] == ["warning"]
+
+
+def test_a_fresh_start_with_the_defaults_has_nothing_to_warn_of(tmp_path: Path) -> None:
+    assert [finding.status for finding in queue.check(context(tmp_path, queue_size=None))] == ["ok"]
+
+
 def test_memory_that_is_there_is_fine_and_tight_memory_is_told(tmp_path: Path) -> None:
     look = context(tmp_path)
     assert memory.check_need(look, NEED, 6 * GIB).status == "ok"
