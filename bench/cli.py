@@ -104,7 +104,7 @@ Verdict = Callable[[Run, Ledger, dict[str, Any]], list[Promise]]
 async def drive(
     benchmark: str, shared: Shared, options: RunOptions, stack: StackOptions, load: Load, verdict: Verdict
 ) -> dict[str, Any]:
-    """Prepare a system, put the load on it, wait until all jobs have ended, and judge the result."""
+    """Prepare a system, put the load on it, wait until all jobs have ended, and check the promises."""
     if shared.out:
         stack = msgspec.structs.replace(stack, logs=shared.out / f"{benchmark}-logs")
     async with prepared(options, stack) as run:

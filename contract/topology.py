@@ -197,7 +197,7 @@ def imports_of(publisher: str) -> str:
 
 
 def imports_of_document(document: str) -> str:
-    """The subjects of all generations of one document that wait, whoever brings them in."""
+    """The subjects of all waiting generations of one document, from any publisher."""
     return f"{_IMPORTS_PREFIX}*.*.{document}.*"
 
 

@@ -49,7 +49,7 @@ def hint_for(settings: WorkerSettings) -> str:
 
 
 def needs_tuning(settings: WorkerSettings) -> bool:
-    """True where the model was not measured on this machine, and may be while nobody asks."""
+    """True if the model was not measured on this machine, and may be measured while the worker is idle."""
     return settings.tune == "idle" and bool(hint_for(settings))
 
 
@@ -92,7 +92,7 @@ def _open_llama(settings: WorkerSettings) -> Engine:
 def open_backend(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens = ignore_lost_tokens) -> Grounded:
     """Load what answers; blocks for as long as that takes. `bus` need not be connected yet.
 
-    `lose_tokens` is told of tokens that the proxy may have charged for nothing. Raises SettingsError.
+    `lose_tokens` gets the tokens that the proxy may have charged without an answer. Raises SettingsError.
     """
     process = RankingProcess(settings.embedding_model, available_cores())
     texts = Texts(partial(_open_embedder, settings), process=process)

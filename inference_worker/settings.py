@@ -83,7 +83,7 @@ class WorkerSettings(ServiceSettings, frozen=True, kw_only=True):
             )
         if self.backend == "local" and not self.enable_local_model:
             raise SettingsError(
-                "DOCQA_BACKEND: `local` and DOCQA_ENABLE_LOCAL_MODEL=false leave nobody to answer: change one of them."
+                "DOCQA_BACKEND: `local` with DOCQA_ENABLE_LOCAL_MODEL=false leaves no model: change one of them."
             )
 
     @property

@@ -1,6 +1,6 @@
 """How fast the embedder is: sentences a second, one question, a search, and the first vector of a new process.
 
-Mostly in CPU time, which other work on the machine hardly stretches.
+Mostly in CPU time, which other work on the machine changes little.
 """
 
 import functools

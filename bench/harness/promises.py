@@ -82,7 +82,7 @@ def says_when(queries: list[Query]) -> list[Promise]:
 
 
 def slots_given_back(left: int | None) -> list[Promise]:
-    """Once everything is over the queue is empty: a place that stays taken is lost for good."""
+    """At the end the queue is empty: a slot that is still taken is lost permanently."""
     if left is None:
         return []
     words = f"{left} places stay taken with nothing left to do." if left else "The queue is empty at the end."

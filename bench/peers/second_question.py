@@ -28,8 +28,8 @@ class SecondQuestion:
 
         async def play(system: System, number: int) -> dict[str, Any]:
             pairs = questions.pairs(terms.articles, documents, MAX_TOKENS, terms.rng(number))
-            heard = [(await _streamed(system, first), await _streamed(system, second)) for first, second in pairs]
-            return _round(heard)
+            replies = [(await _streamed(system, first), await _streamed(system, second)) for first, second in pairs]
+            return _round(replies)
 
         names = terms.line_up.among(LLAMA_SERVER)
         played = await terms.line_up.by_turns(self.name, names, terms.rounds, play)
@@ -71,9 +71,9 @@ async def _streamed(system: System, task: Task) -> Reply:
     return reply
 
 
-def _round(heard: list[tuple[Reply, Reply]]) -> dict[str, Any]:
+def _round(replies: list[tuple[Reply, Reply]]) -> dict[str, Any]:
     """Medians over the documents; the ratio is taken for each document first."""
-    firsts, seconds = zip(*((first.moments_s[0], second.moments_s[0]) for first, second in heard), strict=True)
+    firsts, seconds = zip(*((first.moments_s[0], second.moments_s[0]) for first, second in replies), strict=True)
     return {
         "first_ms": statistics.median(firsts) * 1000,
         "second_ms": statistics.median(seconds) * 1000,

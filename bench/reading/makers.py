@@ -166,7 +166,7 @@ def pptx(document: Document) -> bytes:
 
 
 def html_page(document: Document) -> bytes:
-    """A page with a style, a script and a comment, which nobody reads."""
+    """A page with a style, a script and a comment, which are not text."""
     parts = ["<!doctype html><html><head><meta charset=utf-8><style>p{color:#333}</style></head><body><!-- none -->"]
     for block in document.blocks:
         match block:

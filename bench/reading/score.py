@@ -6,7 +6,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def words_of(text: str) -> list[str]:
-    """Words without what stands around them, in lower case."""
+    """Words in lower case, without punctuation."""
     return [word.lower() for word in _WORD.findall(text)]
 
 

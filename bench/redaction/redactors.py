@@ -67,7 +67,7 @@ async def theirs(peer: str, python: Path, texts: Sequence[str], paced: Mapping[s
     )  # fmt: skip
     try:
         async with asyncio.timeout(_WITHIN_S):
-            told, said = await process.communicate(json.dumps({"texts": texts, "paced": paced}).encode())
+            reply, said = await process.communicate(json.dumps({"texts": texts, "paced": paced}).encode())
     except TimeoutError:
         raise PeerError(f"it did not finish within {_WITHIN_S} s.") from None
     finally:
@@ -76,7 +76,7 @@ async def theirs(peer: str, python: Path, texts: Sequence[str], paced: Mapping[s
             await process.wait()
     if process.returncode:
         raise PeerError(f"it failed ({_last_line(said)}); `make redactors` installs it.")
-    return msgspec.json.decode(told, type=Found)
+    return msgspec.json.decode(reply, type=Found)
 
 
 def pace_ms(text: str) -> tuple[float, bool]:

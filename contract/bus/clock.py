@@ -34,7 +34,7 @@ _decoder = msgspec.json.Decoder(_Reply)
 
 
 class BusClock:
-    """Tells the bus's time from this machine's clock and the difference that was measured last."""
+    """The bus's time, from this machine's clock and the difference that was measured last."""
 
     def __init__(self, request: Callable[[str, bytes], Awaitable[bytes]]) -> None:
         self._request = request
@@ -56,14 +56,14 @@ class BusClock:
             await asyncio.sleep(MEASURES_EVERY_S)
 
     async def measure(self) -> None:
-        """Measure the difference now; a bus that does not answer, or tells no time, leaves it as it was."""
+        """Measure the difference now; a bus that does not answer, or sends no time, leaves it as it was."""
         samples: list[tuple[float, float]] = []
         while len(samples) < _SAMPLES and (sample := await self._sample()):
             samples.append(sample)
         if not samples:
             return
         was_far = abs(self.skew_s) > TOO_FAR_S
-        # The quickest reply knows best: its time is off by half of its way at most.
+        # The quickest reply is the most exact: its error is at most half of its round trip.
         _, self.skew_s = min(samples)
         if abs(self.skew_s) > TOO_FAR_S and not was_far:
             log.warning("this machine's clock differs from the bus's: set it by NTP", ahead_s=round(self.skew_s, 1))

@@ -1,7 +1,7 @@
 """Makes the streams, the durable and the buckets that `contract.topology` names, or brings them to the settings.
 
 The admin's work: `docqa nats` and `docqa up` do it, everybody else only checks. Safe to repeat. Knows
-what must never be changed on a stream that holds jobs; the names stand in `contract.topology`.
+what must never be changed on a stream that holds jobs; the names are in `contract.topology`.
 """
 
 from typing import Any, Final

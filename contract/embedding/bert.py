@@ -54,7 +54,7 @@ def integer_encoder(file: E5File, activations: Sequence[Activations], cpu_info: 
 
 
 def weight_steps(cpu_info: Path = _CPU_INFO) -> int:
-    """The greatest whole number that stands for a weight on this processor."""
+    """The largest quantized value of a weight on this processor."""
     if platform.machine() not in {"x86_64", "AMD64"}:
         return _STEPS
     try:

@@ -13,7 +13,7 @@ Vectors = npt.NDArray[np.float32]
 """Of shape (texts, dimensions), or (dimensions,) for one; of length 1 each."""
 
 DEFAULT: Final = "auto"
-"""The value of DOCQA_EMBEDDING_MODEL that stands for the bundled model, multilingual-e5-small."""
+"""The value of DOCQA_EMBEDDING_MODEL that means the bundled model, multilingual-e5-small."""
 OFF: Final = "off"
 
 

@@ -30,7 +30,7 @@ _FAMILIES: Final = {
     "mxbai-embed": Prefixes("", "Represent this sentence for searching relevant passages: "),
     "embeddinggemma": Prefixes("title: none | text: ", "task: search result | query: "),
 }
-"""By what stands in the file's name; bge-m3 alone of its family wants none."""
+"""Chosen by a part of the file's name; bge-m3, unlike the others of its family, needs none."""
 
 
 def prefixes_for(path: Path) -> Prefixes:

@@ -27,7 +27,7 @@ _CALIBRATION: Final = Path(__file__).with_name("calibration.json")
 _TOKENS_AT_ONCE: Final = 384
 """Of a batch, padding included: larger ones leave a core's cache, smaller ones leave it idle."""
 _TEXTS_AT_ONCE: Final = 2048
-"""Sorted by length together, so that hardly any padding is computed, in bounded memory."""
+"""How many texts are sorted by length together: little padding is computed, in bounded memory."""
 
 
 class Calibration(msgspec.Struct, frozen=True):

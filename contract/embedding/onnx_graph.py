@@ -39,7 +39,7 @@ class Graph:
         return name
 
     def node(self, operator: str, *inputs: str, domain: str = "", **attributes: float) -> str:
-        """An operator with one output; an empty name stands for an input that is not given."""
+        """An operator with one output; an empty name means an input that is not given."""
         (output,) = self.nodes(operator, *inputs, outputs=1, domain=domain, **attributes)
         return output
 

@@ -226,7 +226,7 @@ class SentenceIndex:
         return sum(wanted.weights[term] for term in found)
 
     def _by_cosine(self, index: int, cosines: Sequence[float] | None, most: float) -> list[float]:
-        """Where words cover less of the question, similarity counts for more; neighbours tell what is talked about."""
+        """Where words cover less of the question, similarity counts for more; neighbours show the topic."""
         if cosines is None:
             return [0.0] * 5
         own = float(cosines[index])

@@ -35,7 +35,7 @@ _WORD_CHARACTERS: Final = 60
 
 
 class Token(NamedTuple):
-    """A word as it stands at `text[start:end]`."""
+    """A word, found at `text[start:end]`."""
 
     start: int
     end: int

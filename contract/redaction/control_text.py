@@ -1,10 +1,10 @@
 """Makes control characters and chat templates' control tokens harmless: they steer terminals, readers and models.
 
-Control characters go (one that ends a page or a line becomes a line's end), and so do those that turn the direction
-of writing around and those that write what nobody sees. Joiners and spaces without width, which scripts need, go only
-between two ASCII signs: there they part a word for a search, and for no reader; a soft hyphen alone stays
-(`contract.redaction.detectors.soft_hyphens`). A chat template's control token gets a
-space after its first sign: people read it as before, and no tokenizer takes it for its token.
+Removed: control characters (a form feed and the like become a newline), characters that reverse the direction of
+writing, and invisible tags. Zero-width joiners and spaces, which some scripts need, are removed only between two ASCII
+characters, where they hide a word from a search but not from a reader; a single soft hyphen stays
+(`contract.redaction.detectors.soft_hyphens`). A chat template's control token gets a space after its first character:
+it looks the same to people, and no tokenizer reads it as its token.
 """
 
 import re
@@ -20,7 +20,7 @@ CONTROL_CHARACTER = "control-character"
 CONTROL_TOKEN = "control-token"  # noqa: S105  # a kind's name
 
 _BAR = "\uff5c"
-"""DeepSeek writes its tokens between these, which look like bars."""
+"""DeepSeek encloses its tokens in this full-width bar."""
 
 _TOKENS = (
     r"<\|[0-9A-Za-z_ .:-]{1,48}\|>"
@@ -31,24 +31,24 @@ _TOKENS = (
 )
 _UNSEEN = "\u034f\u180e\u200b-\u200d\u2060\ufeff"
 _UNSEEN_BYTES = r"(?:\xcd\x8f|\xe1\xa0\x8e|\xe2\x80[\x8b-\x8d]|\xe2\x81\xa0|\xef\xbb\xbf)"
-# The same in bytes: C0 but tab and line ends, DEL, C1, embeddings and overrides of direction, isolates, tags.
+# What may have to change, in UTF-8: C0 except tab and newlines, DEL, C1, bidirectional controls, tags.
 _ANY = Pattern(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]|\xf3\xa0[\x80\x81]|"
     rf"[!-~](?:\xc2\xad)?{_UNSEEN_BYTES}|[!-~]\xc2\xad\xc2\xad|" + _TOKENS
 )
 _ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85]")
-# The flags of England, Scotland and Wales are written with tags.
+# The first group is kept: the flags of England, Scotland and Wales are written with tags.
 _CONTROLS = re.compile(
     "(\U0001f3f4[\U000e0061-\U000e007a]{3,6}\U000e007f)|[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|[\U000e0000-\U000e007f]"
 )
 _TOKEN = re.compile(_TOKENS)
 _PARTING = re.compile(f"(?<=[!-~])(?!{SOFT_HYPHEN}[!-~])[{_UNSEEN}{SOFT_HYPHEN}]+(?=[!-~])")
-"""A soft hyphen alone is where a word may be parted at a line's end."""
+"""Invisible characters inside a word, except a single soft hyphen: that marks where a word may be hyphenated."""
 _TOKEN_BYTES = Pattern(_TOKENS)
 
 
 class Harmless(NamedTuple):
-    """A text that steers nothing, and how many characters and tokens of it were changed."""
+    """A text without control characters and control tokens, and how many of each were changed."""
 
     text: str
     controls: int
@@ -56,13 +56,13 @@ class Harmless(NamedTuple):
 
 
 def is_harmless(text: Text) -> bool:
-    """Whether nothing in a text may have to be changed."""
+    """True if a text surely needs no change; False if it may."""
     view = joined(text.source)
     return text.searcher(_ANY)(0) is None and not (view and _TOKEN_BYTES.is_in(view.text.source))
 
 
 def make_harmless(text: str) -> Harmless:
-    """What comes of it is harmless."""
+    """Removes control characters and breaks up control tokens; doing it again changes nothing."""
     text, ends = _ENDS.subn("\n", text)
     kept = 0
 
@@ -78,7 +78,7 @@ def make_harmless(text: str) -> Harmless:
 
 
 def _part_tokens(text: str) -> tuple[str, int]:
-    """The text without tokens, and how many there were: between bars may stand another."""
+    """Break up tokens and count them. One between full-width bars may contain another one, hence the second pass."""
     text, tokens = _TOKEN.subn(_part, text)
     if tokens and _BAR in text:
         text, inner = _TOKEN.subn(_part, text)
@@ -92,7 +92,7 @@ def _part_tokens(text: str) -> tuple[str, int]:
 
 
 def _part_hidden(text: str) -> tuple[str, int]:
-    """The same for tokens that soft hyphens part."""
+    """The same for tokens that contain soft hyphens."""
     pieces = text.split(SOFT_HYPHEN)
     places = list(accumulate(map(len, pieces[:-1])))
     parts: list[str] = []

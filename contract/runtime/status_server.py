@@ -1,7 +1,7 @@
 """Serves /metrics and /health over HTTP, on a thread with a loop of its own: it answers while the service's does not.
 
 A request is one line of which the method and the path count. Every connection gets one answer and an end within
-seconds, and there are only so many at a time: nobody who reaches this port can take more from the service than that.
+seconds, and their number is bounded: that is all that a client of this port can take from the service.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class StatusServer:
         self._not_ready_reason = not_ready_reason
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
-        self._guests: dict[asyncio.Task[None], None] = {}
+        self._connections: dict[asyncio.Task[None], None] = {}
         """The connections, oldest first."""
         self._thread = threading.Thread(target=self._run, name="status", daemon=True)
 
@@ -65,22 +65,22 @@ class StatusServer:
         server = await asyncio.start_server(self._welcome, sock=self._listener, limit=_MAX_HEAD_BYTES)
         await self._stopped.wait()
         server.close()
-        guests = list(self._guests)
-        for guest in guests:
-            guest.cancel()
-        await asyncio.gather(*guests, return_exceptions=True)
+        connections = list(self._connections)
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
     def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._guests) == MAX_CONNECTIONS:
-            oldest = next(iter(self._guests))
-            del self._guests[oldest]
+        if len(self._connections) == MAX_CONNECTIONS:
+            oldest = next(iter(self._connections))
+            del self._connections[oldest]
             oldest.cancel()
-        guest = self._loop.create_task(self._attend(reader, writer))
-        self._guests[guest] = None
+        connection = self._loop.create_task(self._attend(reader, writer))
+        self._connections[connection] = None
         # Here, since a task that is cancelled before its first step runs nothing of its own. And not close(): it would
         # wait for ever for a client that does not read.
-        guest.add_done_callback(lambda _: writer.transport.abort())
-        guest.add_done_callback(lambda _: self._guests.pop(guest, None))
+        connection.add_done_callback(lambda _: writer.transport.abort())
+        connection.add_done_callback(lambda _: self._connections.pop(connection, None))
 
     async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, EOFError, TimeoutError):

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts of the pipeline share: a target, and how progress is told.
+# What the scripts of the pipeline share: a target, and how progress is reported.
 
 step() { echo "== $*" >&2; }
 fail() {
@@ -17,7 +17,7 @@ names_of_targets() {
 # need NAME WHAT: a variable that a target can't do without.
 need() { [[ -n ${!1:-} ]] || fail "set $1: $2"; }
 
-# tell_usage ARGUMENTS...: for --help, what stands at the top of the script.
+# tell_usage ARGUMENTS...: for --help, prints the comment at the top of the script.
 tell_usage() {
   [[ ${1:-} != -h && ${1:-} != --help ]] || { sed -n -e '1d' -e '/^#/!q' -e 's/^# \{0,1\}//p' "$0" && exit; }
 }

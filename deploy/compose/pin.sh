@@ -20,7 +20,7 @@ digest() {
 pinned() {
   local found
   found=$(digest "$1" 2>/dev/null) && [[ $found == sha256:* ]] || {
-    echo "$0: no registry tells the digest of $1." >&2
+    echo "$0: no registry has a digest of $1." >&2
     exit 1
   }
   echo "$1 is $found" >&2

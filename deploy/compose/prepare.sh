@@ -33,7 +33,7 @@ done
 ((${#sites[@]})) || sites=(localhost)
 command -v openssl >/dev/null || { echo "$0: there is no openssl: install it (Debian: openssl)." >&2; exit 1; }
 
-# Whoever may not enter the folder reads none of it; the containers are given single files, as a user of their own.
+# Only its owner may enter the folder; the containers get single files, as users of their own.
 mkdir -p "$folder"
 chmod 700 "$folder"
 umask 0133

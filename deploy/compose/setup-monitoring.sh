@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Makes ./monitoring of ../monitoring, for the profile `monitoring` of compose.yaml: the same files, with the services'
-# names where they have this machine's address. Safe to repeat: run it again after a change there; whom Alertmanager tells
-# stays as it was written here, until --webhook says otherwise.
+# names where they have this machine's address. Safe to repeat: run it again after a change there. Alertmanager's
+# receiver stays as it is here, unless --webhook names another.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
   cat <<EOF
 Usage: $0 [--webhook URL]
-  --webhook  whom Alertmanager tells     [default: whom monitoring/alertmanager/alertmanager.yml names; at first nobody]
+  --webhook  Alertmanager's receiver     [default: the one in monitoring/alertmanager/alertmanager.yml; at first none]
 EOF
 }
 
@@ -55,5 +55,5 @@ mkdir -p secrets
 chmod 700 secrets
 [[ -s secrets/grafana ]] || { openssl rand -hex 16 >secrets/grafana; chmod 444 secrets/grafana; }
 [[ -n $webhook ]] || grep -q '127\.0\.0\.1:9095' monitoring/alertmanager/alertmanager.yml &&
-  echo "Nobody is told of alerts yet: name whom with --webhook." >&2
+  echo "Alerts have no receiver yet: name one with --webhook." >&2
 echo "Now: docker compose --profile monitoring up --detach --wait$anew; then http://127.0.0.1:3000 (admin, secrets/grafana)"

@@ -43,7 +43,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     cache_key: str = ""
     """Under which the answer is cached; empty: it is not."""
     grounds: Grounds = Grounds()
-    """Where the answer stands in the document."""
+    """Where the document supports the answer."""
 
 
 class Engine(Protocol):

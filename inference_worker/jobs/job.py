@@ -50,7 +50,7 @@ class Job:
         self._kept_s = time.monotonic()
 
     def cancel(self) -> None:
-        """Stop generating: nobody wants the answer any more."""
+        """Stop generating: the answer is not wanted any more."""
         self.is_cancelled = True
         if self._generation:
             self._generation.cancel()

@@ -63,11 +63,11 @@ class Outbox:
             await store(msgspec.structs.replace(letter, query=None, headers={}))
 
     async def reply(self, job: JobName, result: Result) -> None:
-        """Send the result to whoever waits for it now."""
+        """Publish the result live, best effort."""
         await self._send(job.results_subject, encode(result))
 
     async def stream(self, job: JobName, event: TokenEvent) -> None:
-        """Send a piece of an answer to whoever listens now."""
+        """Publish a piece of an answer live, best effort."""
         await self._send(job.tokens_subject, encode(event))
 
     async def _send(self, subject: str, body: bytes) -> None:

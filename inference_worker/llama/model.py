@@ -305,7 +305,7 @@ class Model:
             self.library_s += time.perf_counter() - began_s
 
     def _warn_of_default_tokenizer(self) -> None:
-        """llama.cpp says so too, among warnings that nobody needs."""
+        """llama.cpp reports this too, among many other warnings, which are not shown."""
         if self._splits_by_regex and _metadata(self._weights, "tokenizer.ggml.pre") is None:
             log.warning(
                 "the model's file does not name its pre-tokenizer (tokenizer.ggml.pre): answers may be worse than the "
@@ -314,12 +314,12 @@ class Model:
             )
 
     def _token_bytes(self) -> npt.NDArray[np.int32]:
-        """How many bytes of text each token of the vocabulary stands for, as rendered."""
+        """How many bytes of text each token of the vocabulary renders to."""
         rendered = (len(self._render(token, special=True)) for token in range(self._vocab_size))
         return np.fromiter(rendered, np.int32, self._vocab_size)
 
     def _longest_token_bytes(self) -> int:
-        """The most bytes of text that one token stands for, both as rendered and as stored."""
+        """The most bytes of text in one token, both as rendered and as stored."""
         rendered = int(self.token_bytes.max())
         if lc.llama_vocab_type(self._vocab) == lc.LLAMA_VOCAB_TYPE_BPE:
             return rendered

@@ -137,7 +137,7 @@ class Scheduler(Generic[S, Saved]):
         return True
 
     def _preempt(self, sequence: Sequence[S]) -> None:
-        """Take a sequence's row away until another one has ended: at once, it would be preempted again."""
+        """Preempt a sequence until another one has ended: with a row before that, it would be preempted again."""
         self.running.remove(sequence)
         if row := self._rows.leave(sequence):
             self._rows.drop(row)

@@ -19,11 +19,11 @@ WORTH = 0.95
 """Another candidate takes the place of a simpler one only with at most this part of its time: less is noise."""
 
 Verdict = Literal["chosen", "equal", "slower", "too different", "failed", "no room"]
-"""`equal`: faster than the chosen one, but by no more than noise, and more trouble."""
+"""`equal`: faster than the chosen one, but within noise, and less exact or more costly."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """One way of running the given file."""
+    """One way of running the source file."""
 
     quantization: str = AS_IS
     options: RunOptions
@@ -52,7 +52,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The fastest candidate that says what the given file says, for one file, machine and release of the library."""
+    """The fastest candidate that answers like the source file, for one file, machine and release of the library."""
 
     model: str
     model_sha256: str

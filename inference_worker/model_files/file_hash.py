@@ -26,7 +26,7 @@ def sha256_of(path: Path, memory_file: Path) -> str:
     """The file's hash; `memory_file` is where hashes are remembered. Raises OSError when `path` can't be read.
 
     Some gigabytes take seconds, which a start has not got: a file whose size, time of change and inode are those
-    of the last time is taken to be the same. The time is ctime, which nobody can set back.
+    of the last time is taken to be the same. The time is ctime, which no program can set back.
     """
     place, seen = str(path.resolve()), path.stat()
     memory = _read(memory_file)

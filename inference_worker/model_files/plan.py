@@ -84,7 +84,9 @@ def _name(given: Path, quantization: str) -> str:
 def _hint(given: Path, *, is_tuned_when_idle: bool) -> str:
     named = "" if given == bundled_model() else f" --model {shlex.quote(str(given))}"
     tunes = f"`docqa models tune{named}`"
-    way_out = f"it is tuned while nobody asks; {tunes} does it now." if is_tuned_when_idle else f"{tunes} tunes it."
+    way_out = (
+        f"it is tuned while the worker is idle; {tunes} does it now." if is_tuned_when_idle else f"{tunes} tunes it."
+    )
     return f"{given.name} was not measured on this machine yet and runs as it is: {way_out}"
 
 

@@ -1,6 +1,6 @@
 """The folders of converted models, with the tuning's choices for them.
 
-One folder for each given file and release of the library:
+One folder for each source file and release of the library:
 
     <root>/hashes.json
     <root>/<sha256>-<library>/choice-<machine>.json

@@ -2,7 +2,7 @@
 
 <root>/20261125T203000Z/manifest.json and the files
 <root>/current.json                     the record of the files in use (`record`)
-<root>/.unfinished-...                  being made; removed by whoever comes next
+<root>/.unfinished-...                  being made; left by a killed process: removed by the next one
 """
 
 import contextlib

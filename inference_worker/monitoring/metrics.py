@@ -30,7 +30,7 @@ SLO_FAILURES = Counter(
     "Jobs that failed by our fault: in the engine, after all attempts, or at a deadline of 5 s or more.",
     ["size"],
 )
-DEAD_LETTERS = Counter("docqa_dead_letters_total", "Jobs that were put away for a replay, by reason.", ["reason"])
+DEAD_LETTERS = Counter("docqa_dead_letters_total", "Jobs stored as dead letters, by reason.", ["reason"])
 REDELIVERIES = Counter("docqa_redeliveries_total", "Jobs that came again: given back, or after a crash.")
 DURATION = Histogram(
     "docqa_job_duration_seconds",
@@ -70,7 +70,7 @@ _PROXY_CALLS_GOBLIN = Counter("goblin_docqa_copilot_requests_total", "The same a
 _PROXY_TOKENS = Counter("docqa_proxy_tokens_used_total", "Tokens that the proxy's API charged, prompt and answer.")
 _PROXY_TOKENS_GOBLIN = Counter("goblin_docqa_copilot_tokens_used_total", "The same as docqa_proxy_tokens_used_total.")
 CACHE_HITS = Counter("docqa_answer_cache_hits_total", "Answers that were found in the cache of the proxy's answers.")
-CACHE_MISSES = Counter("docqa_answer_cache_misses_total", "Questions that were looked for in that cache in vain.")
+CACHE_MISSES = Counter("docqa_answer_cache_misses_total", "Questions that were not found in that cache.")
 BUDGET_USED = Gauge("docqa_proxy_budget_used_tokens", "Tokens of today's budget for the proxy that are used up.")
 BUDGET_LIMIT = Gauge("docqa_proxy_budget_limit_tokens", "Today's budget for the proxy; 0 without one.")
 

@@ -1,8 +1,8 @@
 """The proxy's tokens of a day: reserved before a call at the most that it may cost, settled by what it did cost.
 
 One number in a bucket, changed by compare-and-set, so that all workers share it. A reservation that is never settled,
-since its worker was killed or the bus was away, stays counted: the budget is never exceeded, at the price of tokens
-that nobody used.
+since its worker was killed or the bus was unavailable, stays counted: the budget is never exceeded, at the price of
+tokens that stay unused.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class Budget:
     async def reserve(self, tokens: int) -> Reservation:
         """Hold `tokens` for a call, on disk before this returns.
 
-        Raises BudgetExhaustedError, or BusError: then they may be held all the same, by nobody.
+        Raises BudgetExhaustedError, or BusError: then the tokens may be reserved all the same, and stay unused.
         """
         day = day_of(self._now())
         await self._change(day, lambda spent: self._with(spent, tokens, day))

@@ -217,7 +217,7 @@ class ProxyEngine:
         return found
 
     async def _kept(self, request: Request, owner: str, completion: Completion) -> Completion:
-        """Cache it before it is passed on: whoever erases the result finds its key there, and the answer under it."""
+        """Cache it before it is passed on: when the result is erased, its key leads to the cached answer."""
         if not self._cache or not request.is_repeatable:
             return completion
         key = await self._cache.keep(owner, request.fingerprint, completion)
@@ -308,7 +308,7 @@ class _Answer:
         return Completion(
             text=text,
             finish_reason=self._finish_reason,
-            # One that is not told counts as the most that it can be.
+            # A usage that is not reported counts as the most that it can be.
             usage=usage_of(self._usage, self._request.prompt_bytes, text) or most,
             prefill_ms=(first_s - self._began_s) * 1000,
             decode_ms=(now_s - first_s) * 1000,

@@ -39,7 +39,7 @@ _STARVED_LIMIT_S: Final = 8 * LIMIT_S
 
 
 def main() -> int:
-    """Exit status: 0 with a choice, 2 with a sentence why there is none, 143 when it was told to stop."""
+    """Exit status: 0 with a choice, 2 with a sentence why there is none, 143 after SIGTERM."""
     signal.signal(signal.SIGTERM, _stop)
     logs.configure("development", "tune")
     arguments = _arguments()
@@ -150,7 +150,7 @@ def _sentence(error: DocQAError | OSError) -> str:
 
 
 def _stop(number: int, _frame: object) -> NoReturn:
-    # As an exception, so that the child is ended and what is unfinished is cleared away.
+    # As an exception, so that the child is ended and unfinished files are removed.
     raise SystemExit(128 + number)
 
 

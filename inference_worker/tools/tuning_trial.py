@@ -38,11 +38,11 @@ def run(trial: Trial) -> Measurement:
         part = trial.file.with_suffix(".part")
         quantize(trial.given, part, trial.candidate.quantization)
         part.replace(trial.file)
-    if trial.judge and not trial.reference.exists():
+    if trial.measures_kl and not trial.reference.exists():
         _write_reference(trial)
     options = trial.candidate.options
     with contextlib.closing(Model(trial.file, options, workload.ROWS, workload.ROW_TOKENS)) as model:
-        kl = quality.mean_kl(np.load(trial.reference, mmap_mode="r"), _logits(model)) if trial.judge else None
+        kl = quality.mean_kl(np.load(trial.reference, mmap_mode="r"), _logits(model)) if trial.measures_kl else None
         if kl is not None and kl > quality.GATE_KL:
             return Measurement(kl=kl)
         return Measurement(kl=kl, speed=workload.time_mix(model, options))

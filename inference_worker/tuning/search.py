@@ -1,8 +1,8 @@
 """Searches the fastest way to run a model without changing what it answers.
 
 Greedy: quantisations first, then one option after another on the best one. A full grid would take an hour and find the
-same, since the options hardly depend on each other. A difference counts once it is beyond noise; of equals the one that
-says most exactly what the given file says is taken. Knows models by `measure` only.
+same, since the options depend little on each other. A difference counts once it is beyond noise; among equals the
+candidate closest to the source file's output is taken. Knows models by `measure` only.
 """
 
 import math
@@ -165,12 +165,12 @@ def _verdict(entry: _Entry, chosen: _Entry) -> Verdict:
 
 
 class Search:
-    """One search over a field. `tell` gets each candidate before its run, and the share that is done (0 to 1)."""
+    """One search over a field. `report` gets each candidate before its run, and the share that is done (0 to 1)."""
 
-    def __init__(self, field: Field, space: Space, tell: Callable[[Candidate, float], None]) -> None:
+    def __init__(self, field: Field, space: Space, report: Callable[[Candidate, float], None]) -> None:
         self._field = field
         self._space = space
-        self._tell = tell
+        self._report = report
         self._done = 0
 
     def best(self) -> Candidate:
@@ -244,6 +244,6 @@ class Search:
         return self._space.quantizations.index(candidate.quantization), changes
 
     def _run(self, candidate: Candidate) -> None:
-        self._tell(candidate, min(self._done / self._space.expected_runs, 0.99))
+        self._report(candidate, min(self._done / self._space.expected_runs, 0.99))
         self._done += 1
         self._field.run(candidate)

@@ -22,7 +22,7 @@ from inference_worker.tuning.search import Change, Space
 _BITS: Final = {"q8_0": 8.5, "f16": 16.0, "bf16": 16.0, "q6_k": 6.6, "q4_0": 4.5}
 """Bits for each weight, in the order of preference among equals: Q8_0 takes half the memory of sixteen bits and says
 nearly the same; Q6_K saves little more and uses up most of what the gate allows. Q4_K_M, Q5_K_M and IQ4_NL are left
-out: they change what the model says more than the gate lets pass; Q4_0 stands for the small ones where it passes."""
+out: they change the model's answers more than the limit allows; Q4_0 represents the small ones where it passes."""
 
 _BITS_BY_FILE_TYPE: Final[dict[int | None, float]] = {0: 32.0, 1: 16.0, 2: 4.5, 7: 8.5, 18: 6.6, 32: 16.0}
 _KIND_BY_FILE_TYPE: Final[dict[int | None, str]] = {1: "f16", 2: "q4_0", 7: "q8_0", 18: "q6_k", 32: "bf16"}

@@ -28,7 +28,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """The source file as the candidate's quantization; converted when it is not there."""
     reference: Path
     """The source file's log probabilities over the quality text; written by the trial that finds them missing."""
-    judge: bool = True
+    measures_kl: bool = True
     """Compare it with the reference, and time it only if it passes the quality gate."""
     parent_pid: int = 0
     """The process that this one must not outlive."""
@@ -63,19 +63,19 @@ class TrialError(EngineError):
 
 
 class Trials:
-    """Measures candidates for one given file. `unfinished` is a folder that others clear away."""
+    """Measures candidates for one source file. `unfinished` is a folder that the caller removes."""
 
     def __init__(self, given: Path, folder: ModelFolder, unfinished: Path, limit_s: float = LIMIT_S) -> None:
         self._given = given
         self._folder = folder
         self._unfinished = unfinished
         self.limit_s = limit_s
-        self._judged: dict[shipped_kl.Said, float | None] = dict(shipped_kl.of(folder.given_sha256))
+        self._known_kl: dict[shipped_kl.Said, float | None] = dict(shipped_kl.of(folder.given_sha256))
 
     def measure(self, candidate: Candidate) -> Measurement:
         """Compare and time one candidate; raises TrialError with the reason where that fails."""
         said_by = _what_is_said_depends_on(candidate)
-        known_kl = self._judged.get(said_by)
+        known_kl = self._known_kl.get(said_by)
         if known_kl is not None and known_kl > GATE_KL:
             return Measurement(kl=known_kl)
         trial = Trial(
@@ -83,7 +83,7 @@ class Trials:
             given=self._given,
             file=self.file_of(candidate.quantization),
             reference=self._unfinished / "reference.npy",
-            judge=said_by not in self._judged,
+            measures_kl=said_by not in self._known_kl,
             parent_pid=os.getpid(),
         )
         try:
@@ -93,7 +93,7 @@ class Trials:
             raise
         if measured.speed is None:
             self._drop(candidate.quantization)
-        kl = self._judged.setdefault(said_by, measured.kl)
+        kl = self._known_kl.setdefault(said_by, measured.kl)
         return msgspec.structs.replace(measured, kl=kl)
 
     def keep(self, quantization: str) -> None:

@@ -22,4 +22,4 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the queue's slots; 1 is no limit."""
     rate: Rate | None = None
     token: str | None = None
-    """The first digits of the token's SHA-256, to tell two tokens of a client apart in the audit log."""
+    """The first digits of the token's SHA-256, to distinguish a client's two tokens in the audit log."""

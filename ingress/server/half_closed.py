@@ -1,6 +1,6 @@
 """Answers clients that close their sending side after a request, and still notices those that have gone.
 
-Both look the same at first: the connection's input ends. A write tells them apart: a client that has gone refuses it.
+Both look the same at first: the connection's input ends. A write shows the difference: a closed connection refuses it.
 So while such a request waits, something harmless is written now and then: an interim response before the response has
 begun (RFC 9110, 15.2: clients parse and ignore it), a comment in an event stream.
 """

@@ -109,7 +109,7 @@ def _check(reply: bytes) -> _Reply:
 
 
 def _check_end(stream: str, headers: dict[str, str] | None) -> None:
-    """An empty piece ends a snapshot; its status header tells a failed one."""
+    """An empty piece ends a snapshot; its status header shows whether it failed."""
     status = (headers or {}).get("Status", _DONE)
     if status != _DONE:
         why = (headers or {}).get("Description", "")

@@ -128,7 +128,7 @@ def _check_text(name: str, text: str) -> None:
 
 
 def _location(cited: Mapping[str, Any]) -> str:
-    """Where a citation stands: the document and its page, or the characters of a text that came with the question."""
+    """The source of a citation: the document and its page, or the characters of a text that came with the question."""
     if not cited.get("document"):
         return f"characters {cited['start']} to {cited['end']}"
     return f"{cited['name']}, page {cited['page']}" if cited.get("page") else str(cited["name"])

@@ -101,12 +101,12 @@ def snapshot(
     The last five different snapshots are kept. Files are linked if the file system supports it, else copied.
     """
     options = [("--root", root), ("--source", source), *(("--model", model) for model in models)]
-    told = _run_tool("snapshot", options, ["--copy"] if is_copied else [], data_dir, as_json)
+    reply = _run_tool("snapshot", options, ["--copy"] if is_copied else [], data_dir, as_json)
     if as_json:
-        echo(json.dumps(told))
+        echo(json.dumps(reply))
     else:
-        words = "" if told["is_new"] else "Unchanged since "
-        echo(f"{words}{_snapshot_line(told['snapshot'])}")
+        words = "" if reply["is_new"] else "Unchanged since "
+        echo(f"{words}{_snapshot_line(reply['snapshot'])}")
 
 
 @command.command("verify")
@@ -137,8 +137,8 @@ def restore(
 ) -> None:
     """Put a snapshot's files back if all are intact. A running worker keeps the model that it has loaded."""
     options = [("--root", root), ("--which", which), ("--into", into)]
-    told = _run_tool("restore", options, ["--copy"] if is_copied else [], data_dir, as_json)
-    echo(json.dumps(told) if as_json else "\n".join(f"Restored {path}" for path in told["restored"]))
+    reply = _run_tool("restore", options, ["--copy"] if is_copied else [], data_dir, as_json)
+    echo(json.dumps(reply) if as_json else "\n".join(f"Restored {path}" for path in reply["restored"]))
 
 
 def _run_tool(

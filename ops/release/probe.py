@@ -1,6 +1,6 @@
 """An HTTP client for smoke tests and canaries: many questions at a time, and every failure is returned, not raised.
 
-Knows HTTP and the routes; its callers judge the answers.
+Knows HTTP and the routes; its callers evaluate the answers.
 """
 
 import asyncio

@@ -130,7 +130,7 @@ async def spawn(program: Program) -> Child:
                 pass_fds=(lock.descriptor,),
             )
             child = Child(program, process, log_start)
-            # On a full disk the process id cannot be recorded, and nobody could end the process later.
+            # On a full disk the process id cannot be recorded, and the process could not be ended later.
             async with ended_on_error(child, _UNRECORDED_ENDS_WITHIN_S):
                 lock.name(process.pid)
             return child

@@ -51,7 +51,7 @@ def echo() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def model() -> Iterator[Stack]:
     """A stack whose bundled model writes its answers, for tests that leave it as it was."""
-    # A machine that is busy otherwise makes few tokens a second. F16: the given file's weights, without what its 8-bit
+    # A machine that is busy otherwise makes few tokens a second. F16: the source file's weights, without what its 8-bit
     # activations make of the order of sums, which tips choices that are 0.2 nats apart (docs/engine.md).
     environment = {"DOCQA_SYNC_WAIT_S": "80", "MODEL_QUANTIZATION": "f16", "DOCQA_STYLE": "write"}
     with running(Options(queue_size=20, slots=4, engine="llama", environment=environment)) as stack:

@@ -33,7 +33,7 @@ async def test_a_quote_answers_with_the_sentence_and_reads_no_token(model: Stack
 
 @pytest.mark.parametrize("style", ["quote", "write"])
 async def test_citations_are_spans_of_the_sanitized_context(model: Stack, style: str) -> None:
-    """What was redacted changes where a sentence stands: offsets count in what the model read."""
+    """Redaction moves sentences: offsets count in the text that the model read."""
     sanitized = LEASE.replace("Tr0ub4dor&3x9Q", "[REDACTED:password]")
     async with model.client() as client:
         answer = await asked(client, style)

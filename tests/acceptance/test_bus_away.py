@@ -1,4 +1,4 @@
-"""The nats-server killed, kept away for a while, and back."""
+"""The nats-server is killed, stays down for a while, and comes back."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A job that nobody wants any more: deleted, or hung up on."""
+"""A job whose answer is no longer wanted: it was deleted, or its client hung up."""
 
 import httpx
 import pytest

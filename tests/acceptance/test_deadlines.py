@@ -19,7 +19,7 @@ def slow(start: Start) -> Stack:
 
 @pytest.mark.slow
 async def test_a_post_past_its_deadline_is_504_and_the_queue_drains(slow: Stack) -> None:
-    """One that runs and some that wait behind it: each stored as failed, none is run to its end for nobody."""
+    """A running job and some that wait behind it: each is stored as failed, and none is run to its end needlessly."""
     async with slow.client() as client, slow.bus() as bus:
         began = time.monotonic()
         waiting = [await client.submit(f"Question {n}?", deadline_s=DEADLINE_S) for n in range(3)]

@@ -42,7 +42,7 @@ async def test_a_flood_fills_the_queue_and_no_more_the_others_are_told_and_it_dr
 
 
 async def publish_until(over: asyncio.Event, publisher: Publisher) -> None:
-    """Tries again at once, as nobody should."""
+    """Tries again at once, which clients should not do."""
     while not over.is_set():
         await publisher.publish()
 

@@ -1,4 +1,4 @@
-"""What clients over HTTP are told: answers, jobs, and refusals that say what to do."""
+"""What HTTP clients receive: answers, jobs, and refusals that say what to do."""
 
 import asyncio
 import contextlib
@@ -159,7 +159,7 @@ async def test_a_body_without_a_length_is_413_too(client: Client) -> None:
 
 
 async def test_a_body_just_under_the_limit_is_accepted(client: Client) -> None:
-    """The bus takes what the door lets in."""
+    """What the ingress accepts is never too large for the bus."""
     context = "x" * (MEGABYTE - 100)
     response = await client.ask("Long enough?", context=context)
     assert response.status_code == 200, response.text[:500]
@@ -198,7 +198,7 @@ async def test_with_a_token_set_none_or_a_wrong_one_is_401(echo: Stack) -> None:
 
 
 async def test_secrets_reach_neither_the_bus_nor_the_log_nor_the_answer(echo: Stack) -> None:
-    """Read from the stream as admin while the worker stands still."""
+    """Read from the stream as admin while the worker is paused."""
     question = f"Is {AWS_KEY} valid, and what of {CARD}?"
     context = f"curl -H 'Authorization: Bearer {BEARER}' https://example.com\n{PEM}\nThe end."
     async with echo.client() as client, echo.bus() as bus:

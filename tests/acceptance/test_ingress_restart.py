@@ -1,4 +1,4 @@
-"""An ingress that is told to go while clients wait."""
+"""An ingress that is stopped while clients wait."""
 
 import asyncio
 import signal

@@ -107,7 +107,7 @@ async def test_an_empty_context_is_answered(model: Stack) -> None:
 async def test_a_context_that_can_not_fit_is_413_with_the_sizes_and_what_to_cut(
     model: Stack, characters: int, sizes: tuple[str, str]
 ) -> None:
-    """By the worker in tokens, or at the door in bytes."""
+    """Refused by the worker, which counts tokens, or by the ingress, which counts bytes."""
     sentence = "The tenant must give notice in writing. "
     context = sentence * (characters // len(sentence))
     async with model.client() as client:

@@ -1,4 +1,4 @@
-"""docs/protocol.md: the publisher in it runs as it stands, and what it says of messages is so."""
+"""docs/protocol.md: its example publisher runs unchanged, and what it says about messages is true."""
 
 import asyncio
 import json

@@ -29,7 +29,7 @@ def test_a_second_docqa_up_says_in_one_sentence_which_process_holds_the_folder(e
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("DOCQA_ENV", "production"),  # the stand-in engine is not for production
+        ("DOCQA_ENV", "production"),  # the fake engine is refused in production
         ("DOCQA_SLOTZ", "4"),
         ("DOCQA_ACK_WAIT_S", "soon"),
         ("DOCQA_SYNC_WAIT_S", "-1"),

@@ -1,4 +1,4 @@
-"""Who may ask: tokens that are made, rotated and revoked while the system runs, and what is told of it."""
+"""Access tokens: created, rotated and revoked while the system runs, and what the audit log says of it."""
 
 import asyncio
 import json
@@ -125,7 +125,7 @@ async def test_one_key_of_two_clients_is_two_jobs(stack: Stack, callers: Callers
 
 
 async def test_a_rotation_needs_no_pause(stack: Stack, callers: Callers) -> None:
-    """The new token is taken over while the old one is good; then the old one is revoked, and nobody is refused."""
+    """Clients switch to the new token while the old one is valid; then that is revoked. No request is refused."""
     old = callers.create("carol")
     async with with_token(stack, old) as client:
         await eventually(lambda: _answers(client), "the first token is good")

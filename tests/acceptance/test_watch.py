@@ -29,7 +29,7 @@ def test_watch_tells_the_queue_the_workers_and_the_rates(echo: Stack) -> None:
 
 def test_watch_draws_a_table(echo: Stack) -> None:
     def idle() -> bool:
-        # A worker's beat comes once a second: it may still tell of the test before.
+        # A worker announces itself once a second: the last announcement may be from before this test.
         done = docqa(echo, "watch", "--count", "1", "--interval", "0.2")
         assert done.returncode == 0
         return "0 of 4" in done.stdout

@@ -1,1 +1,1 @@
-"""Heavy tests of what stands in deploy/: booted units, built images, real nginx and Prometheus. Root; one at a time."""
+"""Heavy tests of deploy/: booted units, built images, real nginx and Prometheus. They need root, and run one by one."""

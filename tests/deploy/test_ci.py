@@ -1,4 +1,4 @@
-"""The pipeline: its workflow as it stands, and its scripts run against local stacks: good, slow and broken releases."""
+"""The pipeline: its workflow file, and its scripts run against local stacks: good, slow and broken releases."""
 
 import json
 import os
@@ -162,7 +162,7 @@ def test_what_is_built_has_a_bill_of_materials_and_says_how_it_was_made(tmp_path
 
 
 class Ecs:
-    """The scripts of the target `ecs` before a stand-in for `aws`, and for `docqa`, which says what it is told."""
+    """The scripts of the target `ecs` with a fake `aws`, and a fake `docqa` that answers as the test says."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -193,13 +193,13 @@ def monitored(folder: Path) -> Path:
 def test_setup_monitoring_keeps_whom_an_operator_wrote_in_and_says_what_must_start_anew(tmp_path: Path) -> None:
     folder = monitored(tmp_path)
     first = set_up_monitoring(folder)
-    assert "Nobody is told of alerts yet" in first.stderr
+    assert "Alerts have no receiver yet" in first.stderr
     assert "--force-recreate" not in first.stdout
     receivers = folder / "monitoring" / "alertmanager" / "alertmanager.yml"
     receivers.write_text("route: {receiver: mine}\nreceivers: [{name: mine}]\n")
     second = set_up_monitoring(folder)
     assert "receiver: mine" in receivers.read_text()
-    assert "Nobody is told" not in second.stderr
+    assert "no receiver" not in second.stderr
     assert "--force-recreate prometheus alertmanager grafana loki" in second.stdout
 
 

@@ -1,4 +1,4 @@
-"""The shell scripts: what the checkers say, what a wrong call is told, and one instance at a time by hand."""
+"""The shell scripts: they pass the checkers, explain wrong calls, and run one at a time."""
 
 import contextlib
 import os

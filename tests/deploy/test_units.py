@@ -54,7 +54,7 @@ OUTDATED: Final[Mapping[str, str]] = {
     "MemoryZSwapMax": "in no systemd before 253",
     "PrivatePIDs": "in no systemd before 257",
 }
-"""Directives that systemd 252 takes without a word, or does not know, and what stands in their place."""
+"""Directives that systemd 252 silently ignores or does not know, and what replaces them."""
 OUTDATED_VALUES: Final[Mapping[str, str]] = {
     r"^Type=notify-reload": "in no systemd before 253",
     r"^Standard(Output|Error)=syslog": "the journal takes both anyway",

@@ -1,4 +1,4 @@
-"""The bus as a test works it from the outside: publishes jobs, reads what stands, pauses the server."""
+"""The bus from outside, for tests: publishes jobs, reads stored results, pauses the server."""
 
 import contextlib
 import itertools

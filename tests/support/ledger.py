@@ -15,7 +15,7 @@ STARTS_STREAM = f"KV_{topology.STARTS_BUCKET}"
 
 
 class Ledger:
-    """Every job that a client was told of, and how sure it can be of it."""
+    """Every job that clients know of, and how certain each may be that it was accepted."""
 
     def __init__(self) -> None:
         self.accepted: set[str] = set()
@@ -26,7 +26,7 @@ class Ledger:
         """POSTs that the client can't name: the connection broke, or the job failed while the client waited."""
 
     def note(self, response: httpx.Response) -> None:
-        """Enter what a POST to /api/query was told."""
+        """Record the reply to a POST to /api/query."""
         match response.status_code:
             case 200:
                 self.answers[response.json()["id"]] = response.json()["answer"]

@@ -1,4 +1,4 @@
-"""Clients that keep asking, whatever happens to the services, and enter in a ledger what they were told."""
+"""Clients that keep asking, whatever happens to the services, and record each reply in a ledger."""
 
 import asyncio
 import contextlib
@@ -48,6 +48,6 @@ class Load:
         try:
             self._ledger.note(await (self._client.ask(question) if waits else self._client.post(question)))
         except httpx.ConnectError:
-            return  # nobody was there: nothing was sent
+            return  # nothing listened, so nothing was sent
         except httpx.TransportError:
             self._ledger.broken += 1

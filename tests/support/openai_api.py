@@ -1,4 +1,4 @@
-"""A small OpenAI-compatible server of a test's own: records all that it is sent, and misbehaves as it is told."""
+"""A fake OpenAI-compatible server: records all requests, and misbehaves on demand."""
 
 import asyncio
 import contextlib

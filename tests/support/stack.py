@@ -137,7 +137,7 @@ class Stack:
             self.stop()
 
     def destroy(self) -> None:
-        """End what is left by force, and clear the folder away."""
+        """Kill what is left, and remove the folder."""
         processes.end_by_force(self.folder)
         if self._process:
             self._process.wait()

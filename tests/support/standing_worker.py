@@ -1,4 +1,4 @@
-"""A real worker process whose engine stands still: `python -m tests.support.standing_worker MODE`.
+"""A real worker process whose engine stalls: `python -m tests.support.standing_worker MODE`.
 
 All of it is the product's own but the engine. `step`: a step never ends. `slow`: each takes a second. `loop`: the
 whole event loop stands still. `never`: an engine that goes on.

@@ -13,7 +13,7 @@ from contract.errors import BusError
 T = TypeVar("T")
 
 NOT_YET = (BusError, nats.errors.Error, httpx.TransportError)
-"""A service that is away for the moment has not said no."""
+"""Errors of a service that is only unavailable for the moment."""
 
 
 async def eventually(

@@ -18,7 +18,7 @@ _GROUP = rb"(?=[a-fA-F]{0,3}[0-9])(?=[0-9]{0,3}[a-fA-F])[0-9a-fA-F]{4}"
 _HEX = re.compile(rb"(?:[ -][0-9]{4}){0,8}[ -]" + _GROUP + rb"(?!\w)")
 _HEX_BEFORE = re.compile(rb"(?<!\w)" + _GROUP + rb"[ -](?:[0-9]{4}[ -]){0,8}\Z")
 _HEX_BYTES = 45
-"""A group near a number that says that all of them are of a dump or a table of code points."""
+"""Nearby text that shows that the numbers belong to a hex dump or a table of code points."""
 _NOT_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 
 # First digits of a number, as lowest and highest, and how many digits such a number has.
@@ -56,10 +56,10 @@ _SIZES = {
     for first in range(low, high + 1)
     for prefix in range(first * 10 ** (4 - len(str(first))), (first + 1) * 10 ** (4 - len(str(first))))
 }
-"""From a number's first four digits to how many it has."""
+"""A number's possible lengths in digits, by its first four digits."""
 
 
-def _judge(source: bytes, match: "re.Match[bytes]") -> Span | None:
+def _validate(source: bytes, match: "re.Match[bytes]") -> Span | None:
     if not is_card(match[1].translate(None, _NOT_DIGITS)):
         return None
     start, end = match.span(1)
@@ -81,5 +81,5 @@ def _passes_luhn(digits: bytes) -> bool:
     return (sum(digits[::-2].translate(_VALUES)) + sum(digits[-2::-2].translate(_DOUBLED))) % 10 == 0
 
 
-CARD: Final = Number(_NEAR, _CARD, _judge)
+CARD: Final = Number(_NEAR, _CARD, _validate)
 """One may begin in what looked like another's digits."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contract.errors import TooManySecretsError
 from contract.redaction.detectors.pattern import Pattern
 from contract.redaction.detectors.placeholders import digits_in, is_filler, is_of_words, is_placeholder, turns_of_case
-from contract.redaction.detectors.secret_values import is_plainly_drawn
+from contract.redaction.detectors.secret_values import is_plainly_random
 from contract.redaction.detectors.text import Span, Text
 
 _ANY = Pattern(
@@ -24,7 +24,7 @@ _ANY = Pattern(
 _TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]++=*+")
 _PASSWORD = re.compile(rb"[^\s\"']++")
 _COMMANDS = {b":": (b"curl", b"wget", b"http"), b"%": (b"smbclient", b"smbget", b"rpcclient")}
-"""Between a user and a password, and the commands that read them so."""
+"""The separator of user and password, and the commands that use it."""
 _TAKES = {
     b"mysql": {(b"-p", False)},
     b"mariadb": {(b"-p", False)},
@@ -33,7 +33,7 @@ _TAKES = {
     b"redis-cli": {(b"-a", True)},
     b"psexec": {(b"-p", True)},
 }
-"""Commands, the option that a password is behind, and whether a space is between."""
+"""Commands, their option that takes a password, and whether a space separates the two."""
 _OPTIONS = (b"-p", b"-a")
 _SESSIONS = (b"sess", b"phpsess", b"jsess", b"connect", b"sid")
 _COOKIE_VALUE = re.compile(rb"[A-Za-z0-9%._~+/=-]++")
@@ -41,8 +41,8 @@ _COMMAND_BYTES = 300
 _FEW = 300
 _BYTES_EACH = 128
 _COST = 4
-"""A text with more of them than one in so many bytes is none that people write, and would take long.
-Commands have `-p` and `-a` far more often: four of them count as one."""
+"""Budget of candidates: `_FEW` plus one per `_BYTES_EACH` bytes; a text with more was not written by people, and would
+take long. The options `-p` and `-a` are frequent in commands: `_COST` of them count as one candidate."""
 
 
 def find(text: Text) -> Iterator[Span]:
@@ -88,11 +88,11 @@ def _is_basic(value: bytes) -> bool:
     except binascii.Error:
         return False
     is_text = b":" in decoded and not any(byte < 32 for byte in decoded)
-    return is_text or (len(value) >= 24 and _is_drawn(value) and value != value.lower())
+    return is_text or (len(value) >= 24 and _is_random(value) and value != value.lower())
 
 
-def _is_drawn(value: bytes) -> bool:
-    """No word of a sentence: it has digits, its case changes often, or it is longer than words are."""
+def _is_random(value: bytes) -> bool:
+    """True if it is not a word of a sentence: it has digits, its case changes often, or it is longer than words are."""
     if is_of_words(value):
         return False
     if len(value) >= 12 and digits_in(value):
@@ -100,24 +100,24 @@ def _is_drawn(value: bytes) -> bool:
     return turns_of_case(value) > 0.25 * len(value) >= 4 or (len(value) >= 40 and b"/" not in value[:4])
 
 
-_FORMS = {"basic-auth": _is_basic, "bearer-token": _is_drawn, "authorization": _is_drawn}
+_FORMS = {"basic-auth": _is_basic, "bearer-token": _is_random, "authorization": _is_random}
 
 
 def _parameter(source: bytes, start: int) -> Span | None:
-    """`?key=…` of a URL, which alone of all that is called so must be drawn."""
+    """`?key=…` of a URL; since many harmless parameters are called `key`, the value must look random."""
     match = _TOKEN.match(source, start)
-    return Span(start, match.end(), "secret") if match and is_plainly_drawn(match.group()) else None
+    return Span(start, match.end(), "secret") if match and is_plainly_random(match.group()) else None
 
 
 def _session(source: bytes, start: int, value: int) -> Span | None:
-    """What a cookie says who is who by."""
+    """A session id, as in a cookie."""
     match = _COOKIE_VALUE.match(source, value)
     is_cookie = b"cookie" in source[max(0, start - _COMMAND_BYTES) : start].rpartition(b"\n")[2].lower()
-    return Span(value, match.end(), "secret") if is_cookie and match and _is_drawn(match.group()) else None
+    return Span(value, match.end(), "secret") if is_cookie and match and _is_random(match.group()) else None
 
 
 def _option(source: bytes, start: int, end: int) -> Span | None:
-    """The password behind `-p` or `-a` of a command that takes it so."""
+    """The password after `-p` or `-a` of a command whose option it is."""
     line = source[max(0, start - _COMMAND_BYTES) : start].rpartition(b"\n")[2].lower()
     option = source[start:end].lstrip()
     begin = end - 5
@@ -130,7 +130,7 @@ def _option(source: bytes, start: int, end: int) -> Span | None:
 
 
 def _login(source: bytes, start: int, end: int) -> Span | None:
-    """The password of `-u user:password` or `-U user%password`, behind a command that takes it."""
+    """The password in `-u user:password` or `-U user%password` of a command that takes it."""
     line = source[max(0, start - _COMMAND_BYTES) : start].lower()
     sign = b":" if b":" in source[start:end] else b"%"
     begin = source.index(sign, start, end) + 1

@@ -46,11 +46,11 @@ _SIGNS = bytes(byte for byte in range(256) if byte > 127 or not chr(byte).isalnu
 _NUMBERS = {ord(letter): str(number) for number, letter in enumerate(string.ascii_uppercase, 10)}
 
 
-def _judge(_: bytes, match: "re.Match[bytes]") -> Span | None:
+def _validate(_: bytes, match: "re.Match[bytes]") -> Span | None:
     start, end = match.span()
     compact = match.group().translate(None, _SIGNS).decode("ascii")
     length = _LENGTHS.get(compact[:2].upper(), 0)
-    # A word may follow the number in groups: `… 3000 00 an` is one with its next word.
+    # The pattern may have taken in a word that follows a grouped number: `… 3000 00 an`.
     if len(compact) > length > 0 and match["gap"]:
         end = start + _cut(match.group(), length)
         compact = compact[:length]
@@ -73,4 +73,4 @@ def is_iban(compact: str) -> bool:
     return int(moved.upper().translate(_NUMBERS)) % 97 == 1
 
 
-IBAN: Final = Number(_NEAR, _IBAN, _judge)
+IBAN: Final = Number(_NEAR, _IBAN, _validate)

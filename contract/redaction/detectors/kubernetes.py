@@ -15,7 +15,7 @@ from contract.redaction.detectors.text import Span, Text
 
 _KIND: Final = "kubernetes-secret"
 _KIND_OF = Pattern("kind")
-# Where a manifest begins or says what it is.
+# Marks: the beginning of a manifest, or its `kind`.
 _MARK = Pattern(r"(?i)(?:^|\n)---|[\"']?\bkind[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?[a-z]{1,40}")
 _SECRET = Pattern(r"kind[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?(?:Secret|secret)")
 _IS_SECRET = Pattern(r"(?i).*:[ \t]*[\"']?secret")
@@ -45,7 +45,7 @@ def find(text: Text) -> Iterator[Span]:
 
 
 def _marks(text: Text) -> Iterator[tuple[int, int, bool]]:
-    """Start and end of each mark, and whether it says that this manifest is a Secret."""
+    """Start and end of each mark, and whether it is `kind: Secret`."""
     source, search = text.source, text.searcher(_MARK)
     position = 0
     while found := search(position):
@@ -62,7 +62,7 @@ def _near(text: Text) -> Iterator[int]:
 
 
 def _values(source: bytes, near: list[int], end: int) -> Iterator[Span]:
-    """The values of the fields between two other marks; `kind: Secret` may stand before or after them."""
+    """The values of a manifest's fields; its `kind: Secret` may come before or after them."""
     for field in filter(None, (_FIELD.match(source, start, end) for start in near)):
         is_plain = field["name"] == b"stringData"
         entries = _in_json(source, field.end(), end) if field["open"] == b"{" else _in_yaml(source, field, end)
@@ -79,7 +79,7 @@ def _in_json(source: bytes, position: int, end: int) -> Iterator[tuple[int, int]
 
 
 def _in_yaml(source: bytes, field: "re.Match[bytes]", end: int) -> Iterator[tuple[int, int]]:
-    """Each entry's value: the lines that stand further in than the field; those of a block are one value."""
+    """Each entry's value: the lines that are indented more than the field; a block scalar is one value."""
     least = len(field["indent"])
     block: tuple[int, int, int] | None = None
     position = field.end()

@@ -27,7 +27,7 @@ _BEFORE_A_LOGIN = (b" ", b"\t", b"\n", b'"', b"'", b"`", b"=", b"(", b"<", b">")
 _BEFORE_BYTES = 200
 _FEW = 1200
 _BYTES_EACH = 256
-"""A text with more of them than one in so many bytes is none that people write, and would take long."""
+"""Budget of candidates by bytes of text; a text with more was not written by people, and would take long."""
 
 
 def find(text: Text) -> Iterator[Span]:
@@ -49,7 +49,7 @@ def _oracle(source: bytes, start: int) -> Span | None:
     name = "quoted" if match and match["quoted"] else "plain"
     if match is None or is_placeholder(match[name]):
         return None
-    # Without a database behind it, `client/server` is no login.
+    # `client/server` without a database after it is not a login.
     if not match["end"] and not digits_in(match[name]):
         return None
     return Span(*match.span(name), "password")

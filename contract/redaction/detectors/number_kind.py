@@ -1,4 +1,4 @@
-"""A kind of number that carries a check: where it may begin, its exact form, and what its digits must prove."""
+"""A kind of number with a check digit or the like: where it may begin, its exact form, and its validation."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,28 +9,28 @@ from contract.redaction.detectors.text import Span
 
 
 class Number(NamedTuple):
-    """`near` leads to each place that `exact` may begin at, with one byte before it or with the text.
+    """`near` finds each place where `exact` may match: one byte later, or at the very beginning of the text.
 
-    The search of `exact` takes twenty times as long as RE2's.
+    Searching for `exact` directly would take twenty times as long.
     """
 
     near: Pattern
     exact: "re.Pattern[bytes]"
-    judge: Callable[[bytes, "re.Match[bytes]"], Span | None]
+    validate: Callable[[bytes, "re.Match[bytes]"], Span | None]
 
     def at(self, source: bytes, near: int) -> "re.Match[bytes] | None":
-        """What begins behind the byte at `near`, or with the text."""
+        """The match that begins after the byte at `near`, or at the beginning of the text."""
         match = self.exact.match(source, near + 1)
         return self.exact.match(source) if match is None and near == 0 else match
 
     def rest(self, source: bytes, position: int) -> Iterator[Span]:
-        """All from `position` on, by a search of its own: as quick where one stands beside the other."""
+        """All from `position` on by searching for `exact`, which is as fast where candidates are dense."""
         if self.near.search(source, max(0, position - 1)):
             for match in self.exact.finditer(source, position):
-                if span := self.judge(source, match):
+                if span := self.validate(source, match):
                     yield span
 
 
 def after(match: "re.Match[bytes]") -> int:
-    """Where the next one may begin; a pattern that only looks ahead has no end of its own."""
+    """Where the next match may begin; a pattern that only looks ahead matches no bytes."""
     return max(match.end(), match.start() + 1)

@@ -1,4 +1,4 @@
-"""Finds numbers that carry a check of their own: accounts, cards, social security. One search leads to all of them."""
+"""Finds numbers that can be validated: bank accounts, cards, social security. One search finds all candidates."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -12,7 +12,7 @@ from contract.redaction.detectors.ssn import SSN
 from contract.redaction.detectors.text import Refusals, Span, Text
 
 _KINDS: Final = (IBAN, CARD, SSN)
-"""The middle of an account's number may pass for a card's: accounts come first."""
+"""The middle of an account number may look like a card's: accounts come first."""
 
 _ALL: Final = (0, 1, 2)
 _OF_LETTERS: Final = (0,)
@@ -21,15 +21,15 @@ _NINE: Final = ord("9")
 
 _ANY = Pattern("|".join(kind.near.pattern for kind in _KINDS))
 _DASHED = Pattern("|".join((IBAN.near.pattern, CARD.near.pattern, ssn.DASHED)))
-"""The same but for nine digits without dashes, which are one only in a text that speaks of them."""
+"""Without nine digits in a row: those are a social security number only in a text that mentions such numbers."""
 
 _FEW: Final = 64
 _BYTES_EACH: Final = 48
-"""Where places are denser than that the search of each kind is as quick."""
+"""Where candidates are denser than this, searching for each kind by itself is as fast."""
 
 
 def find(text: Text) -> Iterator[Span]:
-    """Each kind's from left to right, one kind after the other."""
+    """All spans of one kind after another, each from left to right."""
     if not text.searcher(_ANY)(0):
         return
     found: list[list[Span]] = [[] for _ in _KINDS]
@@ -42,7 +42,7 @@ def find(text: Text) -> Iterator[Span]:
 
 
 def _look(text: Text, pattern: Pattern, found: list[list[Span]], positions: list[int]) -> int | None:
-    """Look at every place; None: that was all, else the places are too dense, from where it says."""
+    """Validate every candidate. Returns None, or the offset from which on candidates are too dense."""
     source, search = text.source, text.searcher(pattern)
     refusals = Refusals()
     position = seen = 0
@@ -53,12 +53,12 @@ def _look(text: Text, pattern: Pattern, found: list[list[Span]], positions: list
             return place
         for index in _ALL if place == 0 else _OF_DIGITS if source[position] <= _NINE else _OF_LETTERS:
             if place < positions[index]:
-                # In another's digits: it counts once those are replaced.
-                refusals.judge_anew(place)
+                # Inside another number: it is validated again once that is replaced.
+                refusals.validate_again(place)
             elif match := _KINDS[index].at(source, place):
                 positions[index] = after(match)
-                if span := _KINDS[index].judge(source, match):
+                if span := _KINDS[index].validate(source, match):
                     found[index].append(span)
-                    refusals.judge_anew(place)
+                    refusals.validate_again(place)
     text.refused(pattern, refusals)
     return None

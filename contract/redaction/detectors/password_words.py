@@ -37,6 +37,6 @@ def _forms_of(character: str) -> str:
     return f"(?:{'|'.join(sorted(forms))})" if len(forms) > 1 else character
 
 
-# Longer words first: of two that begin alike, the first one that fits is taken.
+# Longer words first, since the first alternative that matches is taken.
 _SORTED: Final = sorted(WORDS, key=len, reverse=True)
 PASSWORD_WORDS: Final = "|".join((_ENGLISH_AND_ALIKE, *map(_in_all_forms, _SORTED)))

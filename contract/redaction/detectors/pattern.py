@@ -1,4 +1,4 @@
-"""The sanitizer's patterns: RE2's, over bytes, in linear time whatever the text is."""
+"""The sanitizer's patterns: RE2 over bytes, which takes linear time for any text."""
 
 from collections.abc import Callable
 from typing import Final
@@ -12,13 +12,13 @@ Gap = tuple[int, int]
 """No match begins from the first position to before the second."""
 
 _LEAST_BYTES: Final = 64
-"""A gap that is shorter is searched again as quickly as it is passed over."""
+"""Shorter gaps are not recorded: searching them again is as fast as skipping them."""
 
 
 class Pattern:
-    """A compiled pattern that answers with positions only.
+    """A compiled pattern whose results are offsets.
 
-    It asks the binding's own object: a match object for each near miss would cost more than the search.
+    It uses the binding's inner object, since a match object for each candidate would cost more than the search.
     """
 
     def __init__(self, pattern: str) -> None:
@@ -27,13 +27,13 @@ class Pattern:
         self._match = compiled._regexp.Match
 
     def search(self, source: bytes, start: int = 0, end: int | None = None) -> tuple[int, int] | None:
-        """Where the first match from `start` to `end` stands; `\\b` and the like see what is before `start`."""
+        """Offsets of the first match between `start` and `end`; `\\b` and the like see the byte before `start`."""
         last = len(source) if end is None else end
         span: tuple[int, int] = self._match(re2._Anchor.UNANCHORED, source, start, last)[0]
         return None if span[0] < 0 else span
 
     def searching(self, source: bytes, seen: list[Gap]) -> Search:
-        """`search` over and over in the same text; what lies between is added to `seen`."""
+        """`search` for repeated use on one text; ranges without a match are added to `seen`."""
         match, anchor, last = self._match, re2._Anchor.UNANCHORED, len(source)
 
         def search(position: int) -> tuple[int, int] | None:
@@ -49,12 +49,12 @@ class Pattern:
         return search
 
     def end_of(self, source: bytes, start: int) -> int:
-        """Where a match that begins at `start` ends; -1: there is none."""
+        """The end of the match that begins at `start`; -1 if there is none."""
         end: int = self._match(re2._Anchor.ANCHOR_START, source, start, len(source))[0][1]
         return end
 
     def groups(self, source: bytes, start: int, end: int) -> list[tuple[int, int]] | None:
-        """All groups' positions in a match that begins at `start` and ends before `end`; (-1, -1): not in it."""
+        """Offsets of all groups of the match that begins at `start`; (-1, -1) for a group that took no part."""
         spans: list[tuple[int, int]] = self._match(re2._Anchor.ANCHOR_START, source, start, end)
         return None if spans[0][0] < 0 else spans
 
@@ -70,7 +70,7 @@ class Pattern:
 
 def options() -> "re2.Options":
     chosen = re2.Options()
-    # Latin-1 is bytes: a text of many scripts is searched as fast as one of letters.
+    # Latin-1 means bytes: a text in any script is searched as fast as ASCII.
     chosen.encoding = re2.Options.Encoding.LATIN1
     chosen.max_mem = 64 * 2**20
     chosen.log_errors = False

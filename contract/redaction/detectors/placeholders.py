@@ -13,7 +13,7 @@ _WORDS = Pattern(
     r"|dummy|(?:string|token|key|secret|password|value)[_-]?here|abcdefghijklmnopqrstuvwxyz_?-?0123456789|0123456789_?-?abcdefghijklmnopqrstuvwxyz|abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz|goes[_\-]?here|a-z(?:a-z|0-9)|a-f(?:a-f|0-9)|0-9a-[fz]|\[\^|\(\?[:i]|\btodo\b|fixme|not[_\-]?(?:set|real)|os\.environ|process\.env|getenv|secretref"
 )
 _REFERENCE = Pattern(
-    # A variable, a template, a tag, a reference to where the secret is kept.
+    # A variable, a template, a tag, a reference to a secret store.
     r"\$\{[^}]*\}?.*|\$\(.*|\$[A-Za-z_]\w*|\$[A-Z_]{3}[A-Z_]*.*|\{\{.*|<[^<>]*>?|%\w+%|%[sdr(].*|@\w+@|\[[^\]]*\]|\{\w*\}|#\{.*"
     r"|(?:arn:aws|vault:|ref\+|op://|file:/|https?://|env[:.]|secrets?\.).*|\.{0,2}/(?:[\w.-]+/)+[\w.-]*|[A-Za-z_][\w.]*(?:\[\w*\])+|[a-z_]\w*(?:\.\w+)+\(.*|ENC\[.*|!\w+"
 )
@@ -23,7 +23,7 @@ _NAME = Pattern(
 )
 _SPOKEN_END = Pattern(r"[a-zA-Z](?:[_-](?:[a-z]{2,12}|[A-Z]{2,12}|[A-Z][a-z]{1,11})){4,}$")
 _END_BYTES = 12
-_DRAWN_BYTES = 24
+_RANDOM_BYTES = 24
 _OF_WORDS = Pattern(r"[_a-z]{0,16}(?:[A-Z]{1,2}[a-z]{2,16}[0-9]?[._:|]{0,2}){2,}[A-Z_]{0,32}")
 _NOTHING = frozenset(
     b"null none nil undefined true false default empty string str bytes text any required optional yes no on off"
@@ -33,11 +33,11 @@ _NOTHING = frozenset(
 
 
 def is_filler(token: bytes) -> bool:
-    """Whether a token ends in `xxxx`, `aaaa` or words (`-my-bot-token`), or says that it is none."""
+    """Whether a token is a filler: it ends in `xxxx`, `aaaa` or words (`-my-bot-token`), or contains "example"."""
     end = token[-_END_BYTES:]
     if len(set(end)) <= 2 or _FILLER.issuperset(end):
-        # A filler stands for what was drawn: behind all of a token it hides none.
-        return len(token.rstrip(end)) < _DRAWN_BYTES
+        # A filler replaces the random part. After a complete token it is only appended: still a secret.
+        return len(token.rstrip(end)) < _RANDOM_BYTES
     return _SPOKEN_END.is_in(token) or _WORDS.is_in(token)
 
 
@@ -59,7 +59,7 @@ def is_of_words(value: bytes) -> bool:
 
 
 def turns_of_case(value: bytes) -> int:
-    """How often capitals begin or end: in drawn letters at every second one, far less in `aNameOfManyWords`."""
+    """How often the case changes: at every second letter of a random text, far less in `aNameOfManyWords`."""
     cases = value.translate(_CASES)
     return cases.count(b"Aa") + cases.count(b"aA")
 

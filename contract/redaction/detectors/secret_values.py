@@ -36,31 +36,31 @@ def is_quoted_secret(value: bytes, is_password: bool, is_strong: bool) -> bool:
         return False
     if is_password:
         return _is_password(value)
-    return _is_drawn(value, is_strong)
+    return _is_random(value, is_strong)
 
 
 def is_unquoted_secret(source: bytes, start: int, end: int, is_password: bool, is_strong: bool) -> bool:
-    """A value that ends with its line or its word: what is code is none."""
+    """A value without quotes, which ends with its line or word; code is not a secret."""
     value, after = source[start:end], source[end : end + 1]
     if end - start < 5 or after in (b"(", b"[") or value.endswith((b"(", b"[")) or is_placeholder(value):
         return False
     if not is_password:
-        return _is_drawn(value, is_strong)
-    if _CODE.is_in(value) and not _is_drawn(value, True):
+        return _is_random(value, is_strong)
+    if _CODE.is_in(value) and not _is_random(value, True):
         return False
     if _is_alphabetic(value) or is_name(value):
         return _is_plain_password(source, start, end) and _is_password(value)
     return _is_password(value)
 
 
-def is_plainly_drawn(value: bytes) -> bool:
-    """Whether a value is one even where only a space parts it from its name: long, drawn, and no identifier."""
-    return len(value) >= 16 and not is_placeholder(value) and not _UUID.matches(value) and _is_drawn(value, False)
+def is_plainly_random(value: bytes) -> bool:
+    """True if a value is a secret even without a sign after its name: long, random, and not an identifier."""
+    return len(value) >= 16 and not is_placeholder(value) and not _UUID.matches(value) and _is_random(value, False)
 
 
 def is_key(value: bytes) -> bool:
     """True if a value named just `key` looks random: letters and digits interleaved, not a digest, path or date."""
-    return _KEY.matches(value) and _MIXED.is_in(value) and not _HEX.matches(value) and is_plainly_drawn(value)
+    return _KEY.matches(value) and _MIXED.is_in(value) and not _HEX.matches(value) and is_plainly_random(value)
 
 
 def is_a_word(value: bytes) -> bool:
@@ -82,7 +82,7 @@ def _is_password(value: bytes) -> bool:
 
 
 def _is_plain_password(source: bytes, start: int, end: int) -> bool:
-    """Whether a plain word is set as a password: `DB_PASSWORD=swordfish`, alone, with no space around the sign."""
+    """Whether a plain word is assigned as a password: `DB_PASSWORD=swordfish`, without spaces around the sign."""
     before, after = source[start - 1 : start], source[end : end + 1]
     value = source[start:end]
     if before == b"=" and b"." not in value:
@@ -90,21 +90,21 @@ def _is_plain_password(source: bytes, start: int, end: int) -> bool:
     return digits_in(value) > 0 and b"." not in value and b"_" not in value and after != b","
 
 
-def _is_drawn(value: bytes, is_strong: bool) -> bool:
-    """Whether a value looks like drawn from letters and digits, and like no name, number or sentence."""
+def _is_random(value: bytes, is_strong: bool) -> bool:
+    """Whether a value looks random, and not like a name, a number or a sentence."""
     size = len(value)
     if size < 8 or size > _MOST_BYTES or b" " in value:
         return False
     digits = digits_in(value)
     if digits == 0:
-        return _is_drawn_without_digits(value)
+        return _is_random_without_digits(value)
     if digits == size or is_name(value):
         return False
     bits = entropy_bits(value[:_ENOUGH_BYTES])
     return bits >= 2.8 if is_strong else size >= 16 and bits >= 3.3
 
 
-def _is_drawn_without_digits(value: bytes) -> bool:
+def _is_random_without_digits(value: bytes) -> bool:
     """Letters alone: their case must change far more often than in a name of many words."""
     if is_of_words(value):
         return False

@@ -6,7 +6,7 @@ from contract.redaction.detectors.password_words import PASSWORD_WORDS
 from contract.redaction.detectors.pattern import Pattern
 
 SPOKEN: Final = rf"{PASSWORD_WORDS}|requirepass|convertto-securestring|(?-i:IDENTIFIED (?:WITH [a-z0-9_]{{1,32}} )?BY)"
-"""Names that only a password has, also in a sentence."""
+"""Names of passwords; they count in sentences too."""
 
 _OTHERS: Final = (
     r"secret(?:[_.\- ]key)?|token|api[_.\- ]?key|auth|credential|creds|private[_.\- ]?key|access[_.\- ]?key|pass|"
@@ -14,7 +14,7 @@ _OTHERS: Final = (
 )
 WRITTEN: Final = rf"{_OTHERS}|key"
 NEAR: Final = rf"{_OTHERS}|[\w.$-]key|key[\w.-]"
-"""The same for a first look: `key` alone, which is no secret's, is passed over; the match may begin one byte before."""
+"""A faster first filter: leaves out `key` alone, which is rarely a secret's name; a match may begin one byte early."""
 REST: Final = r"[\w.\-]{0,24}"
 """What may follow the keyword in a name."""
 
@@ -41,16 +41,16 @@ _BENIGN_REST = Pattern(
     r"usages|vault|operator|bindings?|vaultid|vaultname)"
 )
 _COMPOUND = Pattern(r"(?i)(?:keys?|tokens?|secrets?|code|string)(?:$|[^A-Za-z])")
-"""What may follow a keyword at once: `secretkey`, `authtoken`."""
+"""What may directly follow a keyword: `secretkey`, `authtoken`."""
 _STRONG = Pattern(
     r"(?i)secret|token|api[_.\- ]?key|private|access[_.\- ]?key|cred|auth|account|encrypt|sign|master|admin"
 )
 
 
 class Name(NamedTuple):
-    """What a value is called. `is_strong`: so plainly a secret that a short value counts too.
+    """The name of a setting. `is_strong`: so plainly a secret's name that a short value counts too.
 
-    `is_bare`: only `key`, as a dictionary's and a cache's is, too.
+    `is_bare`: just `key`, which dictionaries and caches have as well.
     """
 
     text: bytes
@@ -60,27 +60,27 @@ class Name(NamedTuple):
 
 
 class Names:
-    """Classifies each name once, since a text repeats the same few; for one text."""
+    """Classifies names, each once, since a text repeats the same few. One instance for one text."""
 
     def __init__(self) -> None:
-        self._judged: dict[tuple[bytes, bytes, bytes], Name | None] = {}
+        self._classified: dict[tuple[bytes, bytes, bytes], Name | None] = {}
 
-    def judge(self, source: bytes, keyword: tuple[int, int], end: int) -> Name | None:
-        """The name around a keyword, up to `end`; None: it is no secret's."""
+    def classify(self, source: bytes, keyword: tuple[int, int], end: int) -> Name | None:
+        """The name around a keyword, up to `end`; None if it is not a secret's name."""
         before = source[max(0, keyword[0] - _BEFORE_BYTES) : keyword[0]]
         before = before[len(before.rstrip(_IN_A_NAME)) :]
         whole = before, source[keyword[0] : keyword[1]], source[keyword[1] : end]
-        if whole not in self._judged:
-            self._judged[whole] = _judge(*whole)
-        return self._judged[whole]
+        if whole not in self._classified:
+            self._classified[whole] = _classify(*whole)
+        return self._classified[whole]
 
 
 def is_benign(name: bytes) -> bool:
-    """Whether a name with `key` or `token` in it speaks of a database's, a page's, or the like."""
+    """Whether a name with `key` or `token` in it means a database key, a page token, or the like."""
     return _BENIGN.is_in(name)
 
 
-def _judge(before: bytes, word: bytes, rest: bytes) -> Name | None:
+def _classify(before: bytes, word: bytes, rest: bytes) -> Name | None:
     if _goes_on(word, rest) or _is_an_end(before, word) or _BENIGN_REST.matches(rest):
         return None
     text = before + word + rest

@@ -1,7 +1,7 @@
-r"""Looks through soft hyphens, which texts that come from PDFs have inside of words: they stay, and hide nothing.
+r"""Finds secrets in spite of soft hyphens, which texts from PDFs have inside words. The hyphens themselves stay.
 
-Nobody sees them, but a search does: to it `Pass\u00adword` is no name of a password. So a text that has them is looked
-at twice, as it stands and without them; what is found without them is taken out where it stands with them.
+They are invisible to readers, but a search for `Password` does not find `Pass\u00adword`. So a text that contains them
+is searched twice, as it is and without them, and findings in the second are mapped back to the first.
 """
 
 from bisect import bisect_left, bisect_right
@@ -23,13 +23,13 @@ class Joined:
         self._places = list(accumulate(map(len, parts[:-1])))
 
     def back(self, span: Span) -> Span:
-        """The same in the text with them; those at its ends are not in it."""
+        """The span in the original text; soft hyphens at its ends are not part of it."""
         start = span.start + len(_BYTES) * bisect_right(self._places, span.start)
         end = span.end + len(_BYTES) * bisect_left(self._places, span.end)
         return Span(start, end, span.kind)
 
 
 def joined(source: bytes) -> Joined | None:
-    """None: the text has none."""
-    # The last byte alone is found at once, or its absence.
+    """The text without soft hyphens; None if it has none."""
+    # A search for a single byte is fastest, and rules out most texts.
     return Joined(source) if _BYTES[-1:] in source and _BYTES in source else None

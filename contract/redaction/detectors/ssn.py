@@ -18,17 +18,17 @@ _SSN = re.compile(
 CONTEXT = Pattern(r"(?i)\bssn\b|social.{0,3}security|\btin\b|tax.{0,3}id|steuer|sozialversicherung")
 _CONTEXT_BYTES = 48
 _PRINTED = frozenset((b"078-05-1120", b"219-09-9999"))
-"""Numbers that were printed in advertisements and belong to nobody."""
+"""Numbers from advertisements, which were never valid."""
 
 
-def _judge(source: bytes, match: "re.Match[bytes]") -> Span | None:
+def _validate(source: bytes, match: "re.Match[bytes]") -> Span | None:
     if match.group() in _PRINTED:
         return None
     is_dashed = match["space"] is None and match["bare"] is None
-    # Without dashes nine digits are too many things: only beside a word that says what they are.
+    # Nine digits without dashes may be anything: they count only near a word that says what they are.
     if is_dashed or CONTEXT.is_in(source[max(0, match.start() - _CONTEXT_BYTES) : match.start()]):
         return Span(match.start(), match.end(), "ssn")
     return None
 
 
-SSN: Final = Number(_NEAR, _SSN, _judge)
+SSN: Final = Number(_NEAR, _SSN, _validate)

@@ -1,8 +1,8 @@
 """A text that can be searched again after replacements: only near them, with the result of a full search.
 
-A pattern can match only where it matched before, except where the bytes that it reads were changed. So each search
-records where the pattern does not match, and the next one skips what no replacement came near. Matches are validated
-anew each time, since a validator may read far; one that reads no further than a pattern does may cache its rejections.
+A pattern can match only where it matched before, unless the bytes that it reads have changed. So each search records
+the ranges without a match, and the next search skips those that no replacement came near. Matches are validated again
+each time, since a validator may read far; a validator that reads within fixed bounds may cache its rejections.
 """
 
 from bisect import bisect_left, bisect_right
@@ -34,7 +34,7 @@ _Zone = tuple[int, int, int]
 
 
 class Refusals:
-    """Ranges of one pass in which nothing matched, or matches were rejected for good; valid until they are changed."""
+    """Ranges of one pass without a match, or with matches that were rejected; valid until their bytes change."""
 
     def __init__(self) -> None:
         self.costs: list[tuple[int, int]] = []
@@ -44,22 +44,22 @@ class Refusals:
     def refuse(self, place: int, read: int, cost: int = 0) -> None:
         """Reject the match at `place`, whose validation read up to `read`; its `cost` counts in each pass."""
         if read - place > READ_BYTES:
-            self.judge_anew(place)
+            self.validate_again(place)
         elif cost:
             self.costs.append((place, cost))
 
-    def judge_anew(self, place: int) -> None:
+    def validate_again(self, place: int) -> None:
         """Validate the match at `place` again in the next pass."""
         self._gaps.append((self._begin, place))
         self._begin = place + 1
 
     def gaps(self, size: int) -> list[Gap]:
-        """All between what is judged anew, in a text of `size` bytes."""
+        """The ranges between the matches that must be validated again, in a text of `size` bytes."""
         return [*self._gaps, (self._begin, size)]
 
 
 class Text:
-    """UTF-8 bytes, with what is known of where patterns don't match."""
+    """UTF-8 bytes, and the ranges in which patterns are known not to match."""
 
     def __init__(self, source: bytes) -> None:
         self.source = source
@@ -69,7 +69,7 @@ class Text:
         self._costs: dict[Pattern, list[tuple[int, int]]] = {}
 
     def searcher(self, pattern: Pattern) -> Search:
-        """Finds what `pattern.search` finds. One at a time for each pattern."""
+        """A search equal to `pattern.search`. Use one at a time for each pattern."""
         seen = self._seen[pattern] = []
         known = self._known.get(pattern)
         return pattern.searching(self.source, seen) if known is None else _passing(pattern, self.source, known, seen)
@@ -119,7 +119,7 @@ def _passing(pattern: Pattern, source: bytes, known: list[Gap], seen: list[Gap])
                 index += 1
             stop, after = known[index] if index < len(known) else (len(source), len(source))
             if position < stop:
-                # A match that begins before `stop` ends before this, and is not cut off.
+                # Long enough that a match which begins before `stop` is found whole.
                 found = pattern.search(source, position, min(stop + REACH_BYTES, len(source)))
                 if found and found[0] < stop:
                     seen.append((start, found[0]))
@@ -133,7 +133,7 @@ def _passing(pattern: Pattern, source: bytes, known: list[Gap], seen: list[Gap])
 
 
 def _kept(gaps: list[Gap], zones: Sequence[_Zone]) -> Iterator[Gap]:
-    """What of the gaps lies in the zones, at its new place."""
+    """The parts of the gaps that lie in the zones, at their new offsets."""
     for begin, stop, moved in zones:
         if begin >= stop:
             continue
@@ -146,7 +146,7 @@ def _kept(gaps: list[Gap], zones: Sequence[_Zone]) -> Iterator[Gap]:
 
 
 def _moved(costs: Sequence[tuple[int, int]], zones: Sequence[_Zone]) -> Iterator[tuple[int, int]]:
-    """Those of the places with a cost that lie in the zones, where they are now."""
+    """The costs whose offsets lie in the zones, at their new offsets."""
     for begin, stop, moved in zones:
         for index in range(bisect_left(costs, (begin, 0)), len(costs)):
             place, cost = costs[index]

@@ -4,35 +4,35 @@ import re
 from typing import Final, NamedTuple
 
 VALUE_BYTES: Final = 4096
-"""No value is longer."""
+"""Longer values are cut here."""
 
 _NESTED = {b"'\"": b"\"'", b"\"'": b"'\"", b'"\\"': b'\\""', b"'\\'": b"\\''"}
 _BRACKETS = ((b"(", b")"), (b"[", b"]"), (b"{", b"}"))
 _UNQUOTED_SECRET = re.compile(rb"[^\s\"'`<>;&|,\\(){}\[\]]+")
 _UNQUOTED_PASSWORD = re.compile(
     rb"(?:[^\s\"'`;&\\]"
-    # Signs that end a value only where the next parameter, statement or entity follows.
+    # `&` and `;` end a value only if another parameter, statement or entity follows.
     rb"|&(?!&|\s|[\w.%\[\]-]{1,40}=|[a-z]{2,8};|\Z)|;(?!\s|[\w .-]{1,40}=|\Z)"
     rb"|(?<=\w)['`](?=\w)|\\(?![\"'nrtux0\\\s]|\Z))+"
 )
 _AHEAD_BYTES: Final = 48
-"""How far behind a password's end is read to know that it is the end."""
+"""How far beyond a password's end the pattern reads to know that it is the end."""
 _CLOSED = {mark: re.compile(rb"(?:[^\\\n%b]|\\.)*+%b" % (mark, mark)) for mark in (b'"', b"'", b"`")}
-"""Up to the quote that no backslash is before, on the same line."""
+"""Up to the closing quote, which is not escaped, on the same line."""
 
 
 class Extent(NamedTuple):
-    """Where a value ends, and how far was read to know it (both are byte offsets)."""
+    """Where a value ends, and up to where the text was read to decide (byte offsets)."""
 
     end: int
     read: int
 
 
 def quoted(source: bytes, quote: tuple[int, int]) -> Extent:
-    """Of a value behind this opening quote; its end is -1 where none closes it on its line."""
+    """The extent of a value after this opening quote; its end is -1 if the quote is not closed on its line."""
     start = quote[1]
     mark = source[quote[0] : start].lstrip(b"bBrRuUfF")
-    # `'"…"'`: the outer one ends last.
+    # For `'"…"'` the closing quotes are in reverse order.
     mark = _NESTED.get(mark, mark)
     limit = min(start + VALUE_BYTES, len(source))
     if closed := _CLOSED.get(mark):
@@ -47,7 +47,7 @@ def quoted(source: bytes, quote: tuple[int, int]) -> Extent:
 
 
 def unquoted(source: bytes, start: int, is_password: bool, sign: bytes, most: int) -> Extent:
-    """Of a value behind this sign, of which no more than `most` bytes are looked at."""
+    """The extent of a value after this sign, cut at `most` bytes."""
     found = (_UNQUOTED_PASSWORD if is_password else _UNQUOTED_SECRET).match(source, start, start + most)
     if not found:
         return Extent(start, start + _AHEAD_BYTES)

@@ -1,7 +1,7 @@
 r"""Finds tokens that a line's end breaks in two or more, as mail, terminals and PDFs do: `ghp_9f8e…\n7d6c…`.
 
-Only words are joined that begin like a token, reach to the end of their line and are followed by another word at the
-beginning of the next one. A token without a beginning of its own, as one of digits alone, is found on one line only.
+Words are joined only if the first one begins like a token and ends its line, and another word begins the next line. A
+token without a known prefix, such as one of digits only, is found on a single line only.
 """
 
 import re
@@ -31,11 +31,11 @@ _LEAST_BYTES: Final = 8
 _LEAST_TURNS: Final = 4
 _FEW: Final = 1200
 _BYTES_EACH: Final = 256
-"""A text that begins tokens at its lines' ends more often than once in so many bytes is none that people write."""
+"""A text that has more often than this what looks like a token broken at a line's end was not written by people."""
 
 
 class _Piece(NamedTuple):
-    """A word from several lines, as its parts' places in the text."""
+    """A word that continues over several lines: the spans of its parts in the text."""
 
     parts: list[tuple[int, int]]
 
@@ -44,7 +44,7 @@ class _Piece(NamedTuple):
 
 
 class BrokenTokenFinder:
-    """Compiled once; keeps nothing of what it sees."""
+    """Compiled once; keeps nothing of the texts."""
 
     def __init__(self, tokens: TokenFinder, kinds: Sequence[Token] = TOKENS) -> None:
         self._tokens = tokens
@@ -80,9 +80,9 @@ class BrokenTokenFinder:
 
 
 def _beginning(pattern: str) -> str | None:
-    """A token's pattern up to its first repetition; None where no letters of its own are before that."""
+    """A token's pattern up to its first repetition; None if that contains no literal letters."""
     before = pattern.partition("{")[0].removesuffix(r"\b")
-    # Behind a sign of its own, a line may also end before the token's first character.
+    # After a prefix that ends with a separator, a line may also end before the token's first character.
     before = re.sub(r"(?<=[a-z\]]_|[a-z\]]-)\[[^\]]*\]$", "", before) or before
     is_whole = before.count("(") == before.count(")") and before.count("[") == before.count("]")
     own = re.sub(r"\(\?:[^()]*\)\?|\[[^\]]*\]|\\.|[^A-Za-z0-9]", "", before)
@@ -90,7 +90,7 @@ def _beginning(pattern: str) -> str | None:
 
 
 def _parts(source: bytes, start: int) -> Iterator[tuple[int, int]]:
-    """The word at `start`, and those that go on with it in the next lines."""
+    """The spans of the word at `start` and of its continuations in the next lines."""
     for _ in range(_MOST_PARTS):
         word = _WORD.match(source, start)
         if word is None:
@@ -108,7 +108,7 @@ def _parts(source: bytes, start: int) -> Iterator[tuple[int, int]]:
 
 
 def _in_text(source: bytes, piece: _Piece, span: Span, offset: int, tokens: TokenFinder) -> Span | None:
-    """The span's place in the text; None where it is on one line, or the next line only follows a whole token."""
+    """The span in the text; None if it is on one line, or if the next line is not a part of the token."""
     start, end = span.start - offset, span.end - offset
     first = _part_at(piece, start)
     last = _part_at(piece, end - 1)
@@ -122,14 +122,14 @@ def _in_text(source: bytes, piece: _Piece, span: Span, offset: int, tokens: Toke
 
 
 def _goes_on(source: bytes, start: int, end: int) -> bool:
-    """Whether a line's beginning is more of a token that could be whole without it: drawn, and all of its line."""
+    """True if a word continues a token that could also end before it: it looks random and is alone on its line."""
     word = source[start:end]
-    is_drawn = (
+    is_random = (
         len(word) >= _LEAST_BYTES
         and digits_in(word) > 0
         and ((word.isalnum() and not word.isdigit()) or turns_of_case(word) >= _LEAST_TURNS)
     )
-    return is_drawn and source[end : end + 1] in (b"", b"\n", b"\r")
+    return is_random and source[end : end + 1] in (b"", b"\n", b"\r")
 
 
 def _part_at(piece: _Piece, position: int) -> int:

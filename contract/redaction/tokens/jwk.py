@@ -34,14 +34,14 @@ def _in_json(source: bytes) -> Iterator[Span]:
     types = [match.span() for match in _KEY_TYPE.finditer(source)]
     for (at, behind), (following, _) in pairwise((*types, (len(source), len(source)))):
         start = _beginning(source, at, position)
-        # No further than the next key's type, so that each byte is looked at once.
+        # No further than the next key's type, so that each byte is read once.
         position = _end(source, behind, following)
         for member in _MEMBER.finditer(source, start, position):
             yield Span(*member.span("value"), "private-key")
 
 
 def _beginning(source: bytes, at: int, least: int) -> int:
-    """Where the object begins that has its type at `at`: at its brace, in YAML behind the last blank line."""
+    """Where the object begins whose type is at `at`: at its brace, in YAML after the last blank line."""
     least = max(least, at - _FAR_BYTES)
     return max(source.rfind(b"{", least, at), source.rfind(b"\n\n", least, at), least)
 

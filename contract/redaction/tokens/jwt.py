@@ -8,7 +8,7 @@ from contract.redaction.detectors.pattern import Pattern
 from contract.redaction.detectors.text import Span, Text
 
 _BEGINNING = Pattern("yJ")
-# Possessive, and begun only where no such letter is before: each letter is looked at once.
+# Possessive, and not after such a letter, so that each letter is read once.
 _JWT = re.compile(
     rb"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{8,}+\.(?:eyJ[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_/+-]*+=*+)?|[A-Za-z0-9_-]*+\.[A-Za-z0-9_-]*+\.[A-Za-z0-9_-]*+\.[A-Za-z0-9_-]++)"
 )

@@ -9,10 +9,10 @@ _BEGIN = re.compile(rb"-{4,5} ?BEGIN[ A-Z0-9_]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,
 _WORDS = b"PRIVATE KEY"
 _BEFORE_BYTES = 51
 _AFTER_BYTES = 23
-"""How far from its two words a first line begins and ends."""
+"""How far before and after the words PRIVATE KEY a key's first line may begin and end."""
 _END = re.compile(rb"-{4,5} ?END[ A-Z0-9_]{0,40}KEY(?: BLOCK)? ?-{4,5}")
 _BODY = re.compile(rb"(?:[A-Za-z0-9+/=:,.;()_<>&#\s\\\"'|*]|-(?!-))*+")
-# A header that a text only speaks of is followed by words, a key that was cut off by what no word looks like.
+# After a header that is only mentioned come words; after the header of a truncated key comes base64.
 _CUT_OFF = re.compile(
     rb"(?:(?:\\r|\\n|\s|[\"'+,])*+(?:[A-Z][A-Za-z-]{3,14}: [^\n]*+|[A-Za-z0-9+/]{20,}+=*+"
     rb"|(?:MI|lQ|b3)[A-Za-z0-9+/]{2,}+=*+"
@@ -30,18 +30,18 @@ def find(text: Text) -> Iterator[Span]:
 
 
 def _begin(source: bytes, position: int) -> "re.Match[bytes] | None":
-    """The next first line of a key: the pattern's own search stops at every dash, that of two words at none."""
+    """The next first line of a key. A search for its two words is faster than one that stops at every dash."""
     word = position
     while (word := source.find(_WORDS, word)) >= 0:
         if begin := _BEGIN.search(source, max(position, word - _BEFORE_BYTES), word + _AFTER_BYTES):
-            # The window may have cut another such line's last dash off.
+            # The window may have cut off the last dash of another first line.
             return _BEGIN.match(source, begin.start())
         word += len(_WORDS)
     return None
 
 
 def _end(source: bytes, start: int) -> int:
-    """Where the key whose first line ends at `start` ends; `start` itself: nothing of a key follows."""
+    """Where the key whose first line ends at `start` ends; `start` itself if no key follows."""
     body = _BODY.match(source, start)
     stop = body.end() if body else start
     end = _END.match(source, stop)

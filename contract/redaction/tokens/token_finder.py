@@ -1,8 +1,8 @@
-"""Finds the tokens of `token_kinds`, all in one pass.
+"""Finds the tokens of `token_formats`, all in one pass.
 
-The search is one RE2 alternation of the patterns' beginnings, each up to its first open repetition (`{20,}`): every
-one ends within some bytes, so none waits for its end while others are found, and no text makes the search slow.
-What was found is looked up in a set of all patterns, and the first that fits in full says how far the token goes.
+The search is one RE2 alternation of the patterns' beginnings, each up to its first open repetition (`{20,}`). Every
+alternative is a few bytes long, so no text makes the search slow. A set of all patterns then tells which ones match
+in full; the first of them says where the token ends.
 """
 
 import re
@@ -17,17 +17,17 @@ from contract.redaction.tokens.token_formats import TOKENS, Token
 
 _OPEN_REPETITION = re.compile(r"\{(\d+),\}")
 _ENOUGH = 24
-"""Characters after a prefix that are looked at in the search; the rest is looked at only there."""
+"""Characters after a prefix that the search requires; the rest is checked only after a hit."""
 
 _BEFORE = {b"\\": (1, 2)}
-"""How many bytes a match may have before its token: one that is no letter, or a written \\n as in JSON."""
+"""How many bytes of a match may precede the token: one that is not a letter, or an escaped newline as in JSON."""
 
 _LOOK_BYTES = 400
 """No pattern needs more to be recognised."""
 
 
 class TokenFinder:
-    """Compiled once; keeps nothing of what it sees."""
+    """Compiled once; keeps nothing of the texts."""
 
     def __init__(self, tokens: Sequence[Token] = TOKENS) -> None:
         self._rules = [(token, Pattern(pattern)) for token in tokens for pattern in token.patterns]
@@ -36,7 +36,7 @@ class TokenFinder:
             self._set.Add(pattern.pattern)
         self._set.Compile()
         beginnings = [_beginning(pattern) for token in tokens for pattern in token.patterns]
-        # A token of dashes and letters begins where no dash is before it: then none can begin inside another.
+        # A token that may contain dashes must not follow a dash: else one could begin inside another.
         dashed = "|".join(beginning for beginning in beginnings if _may_hold_dash(beginning))
         plain = "|".join(beginning for beginning in beginnings if not _may_hold_dash(beginning))
         self._any = Pattern(rf"(?:^|[^0-9A-Za-z_-]|\\[nrt])(?:{dashed})|(?:^|[^0-9A-Za-z_]|\\[nrt])(?:{plain})")
@@ -52,14 +52,14 @@ class TokenFinder:
                 span, read = self._recognise(source, start + skipped)
                 if span:
                     yield span
-                    refusals.judge_anew(start)
+                    refusals.validate_again(start)
                     position = span.end
                     break
                 refusals.refuse(start, read)
         text.refused(self._any, refusals)
 
     def _recognise(self, source: bytes, start: int) -> tuple[Span | None, int]:
-        """The token that begins at `start`, if one does, and before which byte all stands that says so."""
+        """The token that begins at `start` or None, and the offset up to which the text was read to decide."""
         read = start + _LOOK_BYTES
         for index in self._set.Match(source[start : start + _LOOK_BYTES]) or ():
             token, pattern = self._rules[index]
@@ -72,7 +72,7 @@ class TokenFinder:
 
 
 def _beginning(pattern: str) -> str:
-    """A pattern up to its first open repetition outside of groups, of which the least is kept."""
+    """A pattern up to its first open repetition outside of groups, which is replaced by its minimum."""
     for repetition in _OPEN_REPETITION.finditer(pattern):
         before = pattern[: repetition.start()]
         if before.count("(") == before.count(")"):

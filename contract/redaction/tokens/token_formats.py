@@ -20,7 +20,7 @@ class Token(NamedTuple):
     kind: str
     patterns: tuple[str, ...]
     is_secret: Callable[[bytes], bool] = lambda _: True
-    """Looks at what a pattern found; a filler like `ghp_xxxx` never gets here."""
+    """Checks a pattern's match; fillers like `ghp_xxxx` are rejected before."""
 
 
 def _is_aws_key(key: bytes) -> bool:
@@ -29,7 +29,7 @@ def _is_aws_key(key: bytes) -> bool:
 
 
 def _has_digit(token: bytes) -> bool:
-    """Drawn from letters and digits, it has some of each; a name, or words between dashes, has not."""
+    """A random token of letters and digits has some of each; a name, or words joined by dashes, does not."""
     return any(byte in b"0123456789" for byte in token[4:])
 
 
@@ -244,7 +244,7 @@ TOKENS = (
     Token("xata-key", ("xau_[A-Za-z0-9]{36,}",), _has_digit),
     Token("zapier-webhook", (r"hooks\.zapier\.com/hooks/catch/[0-9]{4,}/[A-Za-z0-9]{6,}",)),
     Token("zoho-token", (r"1000\.[a-f0-9]{32}\.[a-f0-9]{32}\b",)),
-    # Whoever has a hash can try passwords against it, without asking anybody.
+    # Passwords can be tried offline against a hash.
     Token(
         "password-hash",
         (

@@ -39,7 +39,7 @@ def describe_task_definition(state: Any, options: dict[str, str]) -> Any:
 def register(state: Any, options: dict[str, str]) -> str:
     made = json.loads(Path(options["--cli-input-json"].removeprefix("file://")).read_text(encoding="utf-8"))
     name = f"{made['family']}:{len(state['definitions']) + 1}"
-    # What AWS adds, and takes from nobody.
+    # Fields that AWS adds and does not accept from clients.
     state["definitions"][name] = {**made, "revision": 1, "status": "ACTIVE"}
     return name
 

@@ -31,7 +31,7 @@ HTTP_TIMEOUT_S: Final = 120.0
 
 
 class Deployed:
-    """A machine with the wheels of the product on it, and settings that meet nobody else's ports.
+    """A machine with the wheels of the product on it, and settings with ports of its own.
 
     `compiled`: without the wheels and without uv; the script gets all from the registry, as it does at a site.
     """
@@ -187,7 +187,7 @@ class Deployed:
             await asyncio.sleep(0.05)
 
     async def loses_nothing(self) -> None:
-        """Every job that a client was told of has one result, and no others have one but those that broke off."""
+        """Every job that was confirmed to a client has one result; others have one only if their request broke off."""
         async with self.bus() as bus:
             await queue_is_empty(bus, 120)
             stored = (await stored_results(bus)).keys()

@@ -100,7 +100,7 @@ def kill(container: str) -> int:
 
 
 def is_healthy(container: str) -> bool:
-    """Run its health check now: without a systemd nobody else does."""
+    """Run its health check now: podman leaves that to systemd, which is not there."""
     ran = subprocess.run(["podman", "healthcheck", "run", container], env=_environment(), capture_output=True)
     return ran.returncode == 0
 

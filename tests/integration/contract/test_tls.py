@@ -1,4 +1,4 @@
-"""A bus that asks for TLS: who is believed, and that nobody else hears a password."""
+"""A bus with TLS: which certificates are accepted, and that no password is sent to any other server."""
 
 import asyncio
 import contextlib
@@ -111,7 +111,7 @@ async def test_a_certificate_of_another_host_is_not_believed(tls_server: TlsServ
 
 @contextlib.asynccontextmanager
 async def impostor(**info: object) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """Something that greets as a nats-server does: its URL, and what it is told."""
+    """A server that greets like a nats-server: its URL, and the bytes that it receives."""
     told: list[bytes] = []
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -133,7 +133,7 @@ async def test_a_server_that_denies_tls_is_told_no_password(tls_server: TlsServe
 
 
 async def test_this_machine_is_told_the_password() -> None:
-    """What the test above would see if it were told."""
+    """The control of the test above: without the check, the password would be received."""
     async with impostor() as (url, told), connecting(BusSettings(nats_url=url, nats_password=Secret("password"))):
 
         async def probe() -> bool:

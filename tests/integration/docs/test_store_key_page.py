@@ -1,4 +1,4 @@
-"""The runbook for a new key of the store, run as it stands in docs/operations.md."""
+"""The runbook for a new key of the store, run exactly as docs/operations.md has it."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The proxy's budget on a real nats-server: never exceeded, whoever asks at once and whoever is killed when."""
+"""The proxy's budget on a real nats-server: never exceeded, with concurrent calls and killed workers too."""
 
 import asyncio
 import contextlib

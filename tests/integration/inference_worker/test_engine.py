@@ -191,7 +191,7 @@ async def test_queries_asked_together_all_get_their_own_answers(engine: Engine) 
 
 
 async def test_the_loop_keeps_ticking_while_the_model_works(engine: Engine) -> None:
-    """What a heartbeat needs: a step runs for half a second, and the loop is never away for that long."""
+    """What a heartbeat needs: a step takes half a second, and the event loop is never blocked for that long."""
     task = asyncio.create_task(answer(engine, Query(query="Who?", context=CAFE * 12, max_tokens=8)))
     longest_s, ticks = 0.0, 0
     while not task.done():

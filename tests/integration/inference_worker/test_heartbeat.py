@@ -1,4 +1,4 @@
-"""What a worker says of itself, and what the ingress hears of it."""
+"""What a worker announces about itself, as the ingress receives it."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Writing what must not be lost, to buckets that are full and to buses that are away."""
+"""Writing what must not be lost, to full buckets and to an unavailable bus."""
 
 import asyncio
 import signal

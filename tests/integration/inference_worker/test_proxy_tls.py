@@ -1,4 +1,4 @@
-"""The proxy's API under TLS: an authority of the site's own is believed where it is named, and nobody else."""
+"""The proxy's API under TLS: only a named authority is trusted."""
 
 import ssl
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A real worker process that stands still: what it shows, how it ends, and that its jobs come again."""
+"""A real worker process whose engine stalls: what it reports, how it ends, and that its jobs are delivered again."""
 
 import asyncio
 import contextlib
@@ -129,7 +129,7 @@ async def is_started(bus: Bus, job: JobName) -> None:
 
 
 async def test_a_worker_that_is_stopped_while_the_bus_is_away_ends_as_it_should(server: RunningServer) -> None:
-    """With 0 and without a traceback: the end of its subscription can't be told to anybody."""
+    """With status 0 and without a traceback: the end of its subscription cannot be sent to a bus that is gone."""
     async with standing(server, "never") as worker:
         server.stop(signal.SIGKILL)
         await worker.becomes_unready("")

@@ -45,7 +45,7 @@ def test_the_gate_holds_the_form_that_says_the_same_and_drops_the_one_that_does_
     before = hashlib.sha256(GIVEN.read_bytes()).hexdigest()
     with folder.locked() as unfinished:
         trials = Trials(GIVEN, folder, unfinished)
-        # Whichever comes first, it is compared with the given file.
+        # Whichever comes first is compared with the source file.
         near, far, given = (trials.measure(candidate(name)) for name in ("q8_0", "q4_0", AS_IS))
         trials.keep("q8_0")
     assert given.kl == pytest.approx(0, abs=1e-5)
@@ -138,6 +138,6 @@ def until_written(unfinished: Path, tuning: "subprocess.Popen[bytes]") -> None:
 
 
 def until_unlocked(folder: ModelFolder) -> None:
-    """The trial's process ends with its parent, a moment later; it holds no lock, so only its file tells."""
+    """The trial's process ends shortly after its parent; it holds no lock, so its file is the only sign."""
     with folder.locked():
         pass

@@ -605,7 +605,7 @@ def at_last(before: Any, do: Any) -> Any:
 
 
 async def test_two_workers_that_answer_one_job_leave_one_result(hasty_server: RunningServer) -> None:
-    """The first one stands still past the ack wait: its answer loses to the one that was stored."""
+    """The first worker stalls for longer than the ack wait: its answer loses to the one that was stored."""
     slow, quick = Gated(), EchoEngine(2)
     async with hasty_server.bus() as admin, working(hasty_server, slow, ack_wait_s=LONG_S) as left:
         left.consumer._limit = 1

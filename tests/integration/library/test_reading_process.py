@@ -28,7 +28,7 @@ WORDS = """5\t1\t1\t1\t1\t1\t100\t100\t300\t40\t96.1\tThe
 
 @pytest.fixture
 def tesseract() -> Iterator[Path]:
-    """A stand-in that reads the same words off every picture, where a picture comes; all users may start it."""
+    """A fake OCR program that reads the same words from every picture; all users may start it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)

@@ -86,7 +86,7 @@ async def alice(server: RunningServer, victims: Victims) -> AsyncIterator[Client
 
 
 async def is_denied(alice: Client, subject: str, body: bytes = b"") -> bool:
-    """True when nobody takes the request, or JetStream says that there is none for her."""
+    """True if the request has no responder, or JetStream is not enabled for her account."""
     try:
         answer = json.loads((await alice.request(subject, body, timeout=5)).data)
     except NoRespondersError:
@@ -139,7 +139,7 @@ async def test_anothers_result_is_not_read(alice: Client, victims: Victims) -> N
 
 
 async def test_what_she_may_read_reads_nothing_else(alice: Client, victims: Victims) -> None:
-    """Her one door to the results takes no request in its body, and no other name behind hers."""
+    """The one subject by which she reads results accepts no request in its body, and no name but hers."""
     other = f"$KV.{RESULTS}.{victims.done.key}"
     hers = f"{READ}.$KV.{RESULTS}.{ATTACKER}"
     for body in (
@@ -425,7 +425,7 @@ async def test_connections_of_one_publisher_are_counted_and_the_others_come_in(
 
 
 async def test_a_flood_of_cancels_is_forgotten(server: RunningServer, alice: Client, victims: Victims) -> None:
-    """Nobody answers a cancel, and the server does not keep for ever where an answer would have to go."""
+    """A cancel has no reply, and the server does not keep its reply subject for ever."""
     job = new_job(ATTACKER)
     async with server.bus("worker") as worker, overheard(worker, topology.CANCEL_SUBJECTS) as heard:
         for number in range(500):

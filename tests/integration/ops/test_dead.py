@@ -87,7 +87,7 @@ async def test_however_often_it_is_tried_and_wherever_it_is_killed_a_replay_is_o
     async with server.bus() as bus:
         found = await bury(bus)
         first = await dead_letters.replay(bus, found)
-        # Killed before it could be noted: the letter looks as if nobody had replayed it.
+        # Killed before it was recorded: the letter looks as if it had never been replayed.
         assert await dead_letters.replay(bus, found) == first
         assert await count(bus, topology.JOBS_STREAM) == 1
         engine = Noting()

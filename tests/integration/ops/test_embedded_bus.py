@@ -81,7 +81,7 @@ async def test_a_server_that_stores_nothing_more_is_started_again_and_keeps_what
 
 
 async def test_a_server_that_only_fails_to_remove_what_is_acked_is_started_again(running: NatsCommand) -> None:
-    """Nobody publishes, so that its own health would be good for ever."""
+    """Without a publish, the server's own health check would never notice."""
     server = running.server()
     async with running.bus() as bus:
         await bus.publish_job(JOB, b"{}", {})

@@ -1,4 +1,4 @@
-"""Direct publishers come and go on a running nats-server, and nobody else notices."""
+"""Direct publishers are added and removed on a running nats-server without effect on other connections."""
 
 import asyncio
 import contextlib
@@ -58,7 +58,7 @@ async def never_cut(*buses: Bus) -> AsyncIterator[None]:
 
 
 async def does_all_that_she_may(alice: Client, worker: Bus) -> None:
-    """Publish, cancel, hear results and tokens, read a stored result."""
+    """Publish, cancel, receive results and tokens, read a stored result."""
     job = new_job("alice")
     cancels: asyncio.Queue[str] = asyncio.Queue()
 
@@ -119,7 +119,7 @@ async def test_jobs_published_and_waited_for_during_changes_are_all_stored_and_d
                 delivered.append(message.subject)
 
         async def ask() -> list[str]:
-            """Each job is tried until it is stored; a refusal is told at once and stores nothing."""
+            """Each job is tried until it is stored; a refusal comes at once and stores nothing."""
             subjects = [new_job("http" if number % 2 else "alice") for number in range(TRIES)]
             for job in subjects:
                 await eventually(lambda job=job: stored(ingress, alice, job), "stored", 10, 0.01)  # type: ignore[misc]

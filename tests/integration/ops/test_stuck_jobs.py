@@ -70,7 +70,7 @@ async def test_a_stranded_job_without_a_result_is_run(server: RunningServer, adm
 
 
 async def test_an_ack_that_reached_a_broken_store_costs_no_place(server: RunningServer, admin: Bus) -> None:
-    """The job outlives even the restart, which mends the store: nobody but us would ever look for it."""
+    """The job stays even after the restart that repairs the store: no one but us would ever look for it."""
     jobs = [await publish(admin) for _ in range(2)]
     for job in jobs:
         await admin.results.create(job.key, encode(Failure(id=job.job_id, code="cancelled", detail="It was.")))

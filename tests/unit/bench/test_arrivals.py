@@ -24,7 +24,7 @@ ANSWER = b'{"id":"","answer":"yes","usage":{"completion_tokens":1}}'
 
 @contextlib.asynccontextmanager
 async def server(socket: Path, stalls: tuple[float, float] | None = None) -> AsyncIterator[None]:
-    """Answers at once; for the time between two moments after its start it answers nobody."""
+    """Answers at once, except between two moments after its start."""
     clock = Clock()
     serving: set[asyncio.Task[None] | None] = set()
 

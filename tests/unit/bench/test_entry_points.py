@@ -1,4 +1,4 @@
-"""What a door enters into a query, for everything that a client may be told."""
+"""What an entry point records in a query, for every reply that a client may get."""
 
 import asyncio
 import random
@@ -29,7 +29,7 @@ def stream(*events: bytes) -> bytes:
 
 
 async def told(socket: Path, *replies: bytes, patiently: bool = False, **door: Any) -> Query:
-    """A query after its tries, each of which was told the next reply."""
+    """A query after its tries, each of which got the next reply."""
     left = list(replies)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""The ledger's judgement: what a client was told against what is stored."""
+"""The ledger's verdict: what clients received, compared with what is stored."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`docqa bench redaction`: how finds are judged, and that a peer that is not there is said to be missing."""
+"""`docqa bench redaction`: how findings are scored, and that a peer that is not installed is reported as missing."""
 
 import json
 import sys

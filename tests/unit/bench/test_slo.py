@@ -1,4 +1,4 @@
-"""The objective: whoever is late or not answered counts against it, and only small jobs say anything."""
+"""The objective: late and unanswered jobs count against it, and only small jobs count at all."""
 
 from typing import Any
 

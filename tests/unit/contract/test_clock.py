@@ -1,4 +1,4 @@
-"""The bus's clock, told from replies that carry its time."""
+"""The bus's clock, measured from replies that carry its time."""
 
 import time
 from datetime import UTC, datetime

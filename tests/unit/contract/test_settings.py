@@ -219,7 +219,7 @@ def test_a_secret_from_a_file_reaches_its_setting(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"", b" \n"], ids=["missing", "binary", "empty", "blank"])
 def test_a_secrets_file_that_holds_none_stops_the_start(tmp_path: Path, content: bytes | None) -> None:
-    """Taken as "not set", an empty token file would open the door that it should lock."""
+    """Taken as "not set", an empty token file would let everybody in."""
     path = tmp_path / "token"
     if content is not None:
         path.write_bytes(content)

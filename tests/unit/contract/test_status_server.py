@@ -161,7 +161,7 @@ def test_idle_connections_keep_nobody_out_and_take_no_more_than_their_bound(
     with contextlib.ExitStack() as stack:
         idle = [stack.enter_context(connect(server)) for _ in range(10 * MAX_CONNECTIONS)]
         assert ask(server, "/health/ready")[0] == 200
-        assert len(server._guests) <= MAX_CONNECTIONS
+        assert len(server._connections) <= MAX_CONNECTIONS
         assert threading.active_count() == threads
         assert [said(one) for one in idle[:-MAX_CONNECTIONS]] == [b""] * 9 * MAX_CONNECTIONS
 
@@ -204,6 +204,6 @@ def drip(connection: socket.socket) -> None:
 
 def wait_until_nobody_is_served(server: StatusServer) -> None:
     end = time.monotonic() + TIMEOUT_S
-    while server._guests and time.monotonic() < end:
+    while server._connections and time.monotonic() < end:
         time.sleep(0.01)
-    assert not server._guests
+    assert not server._connections

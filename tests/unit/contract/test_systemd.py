@@ -1,4 +1,4 @@
-"""What the service manager is told, on a socket as systemd makes it."""
+"""The notifications that the service manager receives, on a socket as systemd makes it."""
 
 import math
 import socket

@@ -93,7 +93,7 @@ def test_an_authority_that_can_not_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_a_service_is_told_at_its_start(ca_file: Path) -> None:
-    """It may connect in the background, where nobody would see the sentence."""
+    """It may connect in the background, where the sentence would not be seen."""
     with pytest.raises(SettingsError, match="in the clear"):
         load(BusSettings, {"DOCQA_NATS_URL": ELSEWHERE})
     loaded = load(BusSettings, {"DOCQA_NATS_URL": ELSEWHERE, "DOCQA_NATS_CA": str(ca_file)})

@@ -8,7 +8,7 @@ REQUIREMENT = re.compile(r'^(?:\w+ = \[)?\s*"([A-Za-z0-9-]+)[^"]*"[,\]]')
 
 
 def requirements() -> dict[str, bool]:
-    """The name of each requirement, and whether a comment stands on its line or above its group."""
+    """The name of each requirement, and whether its line or its group has a comment."""
     section = PYPROJECT.partition("\ndependencies = [")[2].partition("[project.scripts]")[0]
     found, has_reason = {}, False
     for line in section.splitlines():

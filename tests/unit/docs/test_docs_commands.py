@@ -20,7 +20,7 @@ _OF_KUBECTL = re.compile(r"-n docqa ")
 
 
 def commands_in(page: Path) -> list[str]:
-    """What follows `docqa` in code, wherever it stands."""
+    """What follows `docqa` in any code of the docs."""
     found = []
     for line in page.read_text(encoding="utf-8").splitlines():
         pieces = [*_CODE.findall(line), *([line] if line.startswith(("    ", ".venv/bin/docqa", "docqa ")) else [])]

@@ -1,4 +1,4 @@
-"""The stand-in engine."""
+"""The fake engine."""
 
 import asyncio
 import time

@@ -37,7 +37,7 @@ class Letters:
 
 
 class FakeModel:
-    """One letter is one token. Fails or waits when it is told to."""
+    """A fake model: one letter is one token. Fails or waits on demand."""
 
     name = "fake"
     rows = 4
@@ -217,7 +217,7 @@ async def test_a_closed_generator_stops_within_a_step(model: FakeModel, engine: 
 async def test_a_step_without_room_sends_the_youngest_away_and_everybody_is_answered(
     model: FakeModel, engine: LlamaEngine
 ) -> None:
-    # Those that arrive one after another may take steps alone, and alone nobody can be sent away.
+    # Questions that arrive one after another may run alone for some steps, and a lone one is never preempted.
     model.full_for_several = 2
     completions = await asyncio.gather(*(answer(engine, query) for query in ("abcd", "efgh", "ijkl")))
     assert [completion.text for completion in completions] == ["abc", "efg", "ijk"]

@@ -1,4 +1,4 @@
-"""FairQueue among clients: whose job is next, that shares are fair, and that nobody waits for ever."""
+"""FairQueue among clients: whose job is next, that shares are fair, and that no job waits for ever."""
 
 import itertools
 import random
@@ -54,7 +54,7 @@ def test_an_owner_of_little_weight_takes_its_turns_after_the_others_and_still_ta
 
 
 class PlainQueue:
-    """Deficit round robin as one would tell it, visit by visit: what `FairQueue` works out in one go."""
+    """Deficit round robin in its plainest form, visit by visit: `FairQueue` computes the same in one step."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, list[int]]] = []
@@ -135,7 +135,7 @@ class Crowd:
         self._end(unwanted)
 
     def finish(self) -> None:
-        """Whoever came was chosen or taken out, once."""
+        """Every claim was chosen or removed, exactly once."""
         while self.waiting:
             self.step("choose", 0)
         assert self.turns.choose() is None

@@ -18,7 +18,7 @@ months' notice in writing. Pets need the landlord's consent. The deposit is 1,90
 
 
 class Writer:
-    """An engine that says what it is told to."""
+    """An engine that answers what the test says."""
 
     model_name = "writer"
     slots = 1

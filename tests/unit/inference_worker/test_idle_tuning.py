@@ -1,4 +1,4 @@
-"""The tuning beside a worker: begun when nobody asks, ended when somebody does."""
+"""The tuning beside a worker: started while it is idle, ended when a question comes."""
 
 import asyncio
 import os

@@ -24,7 +24,7 @@ def write(source: Path, target: Path, kind: str) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkerSettings:
-    """A model's folder with a file that nobody loads, an empty cache and an empty data folder."""
+    """A model's folder with a file that is never loaded, an empty cache and an empty data folder."""
     monkeypatch.setattr(plan, "quantize", write)
     given = tmp_path / "Tiny.Q4_1.gguf"
     given.write_bytes(b"GGUF given")
@@ -71,7 +71,7 @@ def test_without_a_choice_the_given_file_runs_at_once_and_a_hint_names_the_comma
 
 def test_the_bundled_model_is_tuned_without_naming_it(settings: WorkerSettings) -> None:
     found = plan_model(changed(settings, model_path=None, model_name=None))
-    assert "it is tuned while nobody asks; `docqa models tune` does it now" in found.hint
+    assert "it is tuned while the worker is idle; `docqa models tune` does it now" in found.hint
     off = plan_model(changed(settings, model_path=None, model_name=None, tune="off"))
     assert off.hint.endswith("runs as it is: `docqa models tune` tunes it.")
 

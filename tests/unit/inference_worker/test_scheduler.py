@@ -1,4 +1,4 @@
-"""Who reads what and when, tried on a memory of lists: no slot lost, nobody starved, nobody's cells in another's."""
+"""The schedule, tried on a fake KV cache: no slot is lost, no sequence starves, none reads another's cells."""
 
 import itertools
 import random
@@ -155,7 +155,7 @@ def test_whatever_arrives_and_leaves_everybody_is_answered_and_no_row_is_lost(
     assert not bench.scheduler.running
     assert not bench.scheduler._waiting
     assert len(bench.scheduler._rows.idle) == ROWS
-    # Nobody was given more than somebody of the same owner, or the system prompt, had before.
+    # A prefix was shared only if the same owner had it before, or if it is the system prompt.
     for sequence in asked:
         own = [other for other in asked if other is not sequence and other.owner == sequence.owner]
         most = max((common_length(sequence.tokens, other.tokens) for other in own), default=0)

@@ -89,7 +89,7 @@ class Party:
         assert len(inside) == 1 or not any(guest.alone for guest in inside)
 
     def check(self) -> None:
-        """Nobody waits who could be let in, and the count is true."""
+        """No job waits that could start, and the count is right."""
         inside, waiting = self.inside(), self.waiting()
         assert self.shared.running == len(inside)
         is_full = len(inside) == self.slots or any(guest.alone for guest in inside)

@@ -55,7 +55,7 @@ def test_what_a_failed_trial_made_is_removed(trials: Trials, in_its_place: Path,
     assert not (tmp_path / "q8_0.part").exists()
 
 
-def test_what_is_said_is_judged_once_for_candidates_that_differ_in_speed_alone(
+def test_what_is_said_is_compared_once_for_candidates_that_differ_in_speed_alone(
     trials: Trials, in_its_place: Path, tmp_path: Path
 ) -> None:
     reply = '{"type":"Measurement","kl":0.01,"speed":{"prefill_tokens_per_s":1,"decode_tokens_per_s":1,"mix_s":1}}'
@@ -64,7 +64,7 @@ def test_what_is_said_is_judged_once_for_candidates_that_differ_in_speed_alone(
         candidate = Candidate(quantization=AS_IS, options=RunOptions(step_tokens=tokens))
         assert trials.measure(candidate).kl == 0.01
     asked = (tmp_path / "asked").read_text()
-    assert asked.count('"judge":true') == asked.count('"judge":false') == 1
+    assert asked.count('"measures_kl":true') == asked.count('"measures_kl":false') == 1
 
 
 def test_a_form_that_is_known_to_say_other_things_is_not_even_made(

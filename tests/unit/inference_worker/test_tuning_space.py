@@ -1,4 +1,4 @@
-"""What is tried for a given file on a given machine, and what is not."""
+"""What is tried for a source file on a machine, and what is not."""
 
 import shutil
 import struct

@@ -1,4 +1,4 @@
-"""Told times: the k-th refused client is told when the k-th place is free."""
+"""Promised times: the k-th refused client gets the time at which the k-th slot becomes free."""
 
 from hypothesis import given
 from hypothesis import strategies as st

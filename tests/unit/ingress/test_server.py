@@ -1,4 +1,4 @@
-"""What the service manager hears of the ingress, and what a client meets that connects while it stops."""
+"""The notifications of the ingress to the service manager, and what a client gets that connects while it stops."""
 
 import asyncio
 import contextlib
@@ -68,7 +68,7 @@ async def connected(folder: Path, server: Server) -> tuple[asyncio.StreamReader,
 
 
 async def hear(manager: socket.socket, word: bytes) -> None:
-    """Wait until the manager is told this word, whatever else it is told before."""
+    """Wait until the manager has received this word, after any others."""
     async with asyncio.timeout(5):
         while await asyncio.get_running_loop().sock_recv(manager, 100) != word:
             pass

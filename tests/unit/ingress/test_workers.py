@@ -1,4 +1,4 @@
-"""What the announcements of workers tell the ingress."""
+"""What the ingress learns from the announcements of workers."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,7 @@ from ingress.jobs.workers import LIVE_S, Fleet
 
 
 class Clock:
-    """Stands still until a test moves it."""
+    """A clock that moves only when the test moves it."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0

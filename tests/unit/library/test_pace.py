@@ -1,4 +1,4 @@
-"""What who is refused is told."""
+"""When a refused upload is asked to come back."""
 
 from library.imports.pace import MOST_S, Pace
 

@@ -1,4 +1,4 @@
-"""Addresses: how they are read, which ones the children of `docqa up` get, and what a user is told to paste."""
+"""Addresses: how they are parsed, which ones the children of `docqa up` get, and the command shown for pasting."""
 
 import shlex
 import socket

@@ -1,4 +1,4 @@
-"""The client of `docqa ask` and `docqa status`, against a server that says what it is told to say."""
+"""The client of `docqa ask` and `docqa status`, against a server with scripted replies."""
 
 import http.server
 import json

@@ -1,4 +1,4 @@
-"""Where `docqa nats` listens, and that nobody can come from elsewhere without TLS."""
+"""Where `docqa nats` listens, and that other machines cannot connect without TLS."""
 
 from pathlib import Path
 

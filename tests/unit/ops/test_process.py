@@ -140,7 +140,7 @@ def has_ended(process: psutil.Process) -> bool:
 async def test_a_child_that_can_not_be_named_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, children: list[Child]
 ) -> None:
-    """On a full disk: a process that nobody can name could not be ended later, and would hold the lock."""
+    """On a full disk: a process whose id is not recorded could not be ended later, and would hold the lock."""
 
     def full(lock: FileLock, pid: int) -> None:
         if pid != os.getpid():

@@ -78,7 +78,7 @@ async def test_a_part_that_never_comes_up_is_given_up_after_three_starts(tmp_pat
 
 
 async def test_once_it_ran_even_refused_settings_do_not_end_the_tries(tmp_path: Path) -> None:
-    """Its port may be taken for a moment: whoever was promised an answer waits for it."""
+    """Its port may be taken for a moment, and clients still wait for promised answers."""
     restarted = asyncio.Event()
     part = Scripted(tmp_path, _DIES_LATER, _BAD_SETTINGS, _BAD_SETTINGS, _LIVES)
     supervisor = Supervisor(part, Console(quiet=True), restarted.set)
