@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from contract import lenient, topology
+from contract.bus import api
 from contract.messages import (
     VERSION,
     Answer,
@@ -170,10 +171,10 @@ def _channels() -> dict[str, Any]:
         "results": _channel(f"docqa.results.{job}", "The result, live: best effort.", ["answer", "failure"]),
         "tokens": _channel(f"docqa.tokens.{job}", "The answer as it is made: best effort.", ["token"]),
         "stored_results": _channel(
-            f"$JS.API.DIRECT.GET.KV_{topology.RESULTS_BUCKET}.$KV.{topology.RESULTS_BUCKET}.{job}",
+            api.direct_get(api.bucket_stream(topology.RESULTS_BUCKET), api.bucket_key(topology.RESULTS_BUCKET, job)),
             "Request with an empty body to read the stored result: the truth. Header `Status: 404`: there is none.",
             ["read", "answer", "failure"],
-            {"stream": f"KV_{topology.RESULTS_BUCKET}", "bucket": topology.RESULTS_BUCKET},
+            {"stream": api.bucket_stream(topology.RESULTS_BUCKET), "bucket": topology.RESULTS_BUCKET},
         ),
         "dead_letters": _channel(
             "docqa.dead.{reason}.{job_id}",

@@ -105,6 +105,7 @@ class Answers:
             reply = Refusal(refused=error.code, detail=str(error), retry_after_s=error.retry_after_s)
         except (BadMessageError, BadNameError) as error:
             reply = Refusal(refused="bad-request", detail=str(error))
+        # A bug over one request: its sender gets a reply instead of a timeout, and the others are still answered.
         except Exception:
             log.exception("a request could not be answered", subject=message.subject)
             reply = Refusal(refused="library-unavailable", detail="The library failed over it: see its log.")

@@ -64,6 +64,7 @@ class Embedding:
             except EmbeddingError as error:
                 log.warning("documents are found by their words alone", reason=str(error))
                 return
+            # Of any kind: without this thread no document would ever get vectors; words find them meanwhile.
             except Exception:
                 log.exception("vectors could not be made")
             self._wake.wait(_AGAIN_AFTER_S)

@@ -71,6 +71,7 @@ class Eraser:
     async def _is_removed(self, erasure: Erasure) -> bool:
         try:
             await asyncio.to_thread(self._remove, erasure)
+        # A full or broken disk, most of all: an erasure was promised, so it is tried until it is done.
         except Exception:
             log.exception("an erasure is tried again", document=erasure.document)
             return False

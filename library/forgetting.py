@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import structlog
 
 from contract import topology
-from contract.bus import Bus
+from contract.bus import Bus, api
 from contract.bus.client import Stored
 from contract.errors import BusError, NotProvisionedError, UnreadableResultError
 from contract.library_messages import ErasedNotice
@@ -22,8 +22,8 @@ from library.store.records import Erasure
 ERASED = "A document that it was made from was erased."
 
 _IDS = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_RESULTS = f"KV_{topology.RESULTS_BUCKET}"
-_RESULT_SUBJECTS = f"$KV.{topology.RESULTS_BUCKET}.>"
+_RESULTS = api.bucket_stream(topology.RESULTS_BUCKET)
+_RESULT_SUBJECTS = api.bucket_key(topology.RESULTS_BUCKET, ">")
 
 log = structlog.get_logger(__name__)
 

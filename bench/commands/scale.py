@@ -22,7 +22,7 @@ from bench.harness.workload import load
 from bench.targets.cluster import SERVERS, Cluster, clustered, workers
 from bench.targets.processes import folder
 from contract import topology
-from contract.bus import Bus
+from contract.bus import Bus, api
 from contract.errors import BusError
 
 FOLLOWS: Final = 2.7
@@ -101,7 +101,7 @@ class _Load:
 
     async def answered(self) -> int:
         """The number of results; raises BusError."""
-        return int((await self.bus.js.stream_info(f"KV_{topology.RESULTS_BUCKET}")).state.messages)
+        return int((await self.bus.js.stream_info(api.bucket_stream(topology.RESULTS_BUCKET))).state.messages)
 
     def mark(self, what: str) -> None:
         self.marks.append({"at_s": round(self.clock.now_s(), 3), "what": what})

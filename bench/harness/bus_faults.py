@@ -18,11 +18,11 @@ from bench.harness.faults import Fault
 from bench.harness.run import Run
 from bench.targets.stack import Stack
 from contract import topology
-from contract.bus import Bus
+from contract.bus import Bus, api
 
 WRONG_FOR_S: Final = 2.0
 FULL_FOR_S: Final = 3.0
-_FILLER: Final = f"$KV.{topology.RESULTS_BUCKET}.bench.filler."
+_FILLER: Final = api.bucket_key(topology.RESULTS_BUCKET, "bench.filler.")
 _SIZES: Final = (512 * 1024, 16 * 1024, 256)
 """Ever smaller, until not even a small result has room."""
 
@@ -54,7 +54,7 @@ def full_results() -> Fault:
                 run.filler_writes += await _fill(bus)
                 await asyncio.sleep(FULL_FOR_S)
             finally:
-                await bus.js.purge_stream(f"KV_{topology.RESULTS_BUCKET}", subject=f"{_FILLER}>")
+                await bus.js.purge_stream(api.bucket_stream(topology.RESULTS_BUCKET), subject=f"{_FILLER}>")
 
     return Fault("full results", strike)
 

@@ -15,7 +15,7 @@ import msgspec
 from bench.harness.http_client import Connections, get
 from bench.harness.query import Query
 from contract import topology
-from contract.bus import Bus
+from contract.bus import Bus, api
 from contract.errors import BusError
 from contract.messages import Result, decode_result
 from contract.topology import JobName
@@ -108,7 +108,7 @@ class BusStore:
 
     async def surplus_writes(self) -> int:
         """Writes to the results bucket beyond one per key; raises BusError."""
-        state = (await self._bus.js.stream_info(f"KV_{topology.RESULTS_BUCKET}")).state
+        state = (await self._bus.js.stream_info(api.bucket_stream(topology.RESULTS_BUCKET))).state
         return state.last_seq - state.messages
 
 

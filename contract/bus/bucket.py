@@ -8,6 +8,7 @@ import nats.js.errors
 from nats.js import JetStreamContext
 from nats.js.api import Header
 
+from contract.bus import api
 from contract.bus.nats_errors import NO_MESSAGE, WRONG_LAST_SEQUENCE, translated_errors
 from contract.bus.stream_info import decode_page
 from contract.errors import BusError, StoreFullError
@@ -30,7 +31,7 @@ class Bucket:
         self._js = js
         self._request = request
         self._name = name
-        self._stream = f"KV_{name}"
+        self._stream = api.bucket_stream(name)
 
     async def get(self, key: str) -> Entry | None:
         """The key's entry or None; raises BusError."""
@@ -83,7 +84,7 @@ class Bucket:
         prefix, found = self._subject(""), set[str]()
         while True:
             question = msgspec.json.encode({"subjects_filter": f"{prefix}>", "offset": len(found)})
-            page = decode_page(await self._request(f"$JS.API.STREAM.INFO.{self._stream}", question))
+            page = decode_page(await self._request(api.stream_info(self._stream), question))
             found.update(subject.removeprefix(prefix) for subject in page.state.subjects)
             if not page.state.subjects or len(found) >= page.total:
                 return sorted(found)
@@ -94,8 +95,8 @@ class Bucket:
         Needs the right to purge the stream; raises BusError.
         """
         question = msgspec.json.encode({"filter": self._subject(keys)})
-        answer = await self._request(f"$JS.API.STREAM.PURGE.{self._stream}", question)
+        answer = await self._request(api.stream_purge(self._stream), question)
         return decode_page(answer).purged
 
     def _subject(self, key: str) -> str:
-        return f"$KV.{self._name}.{key}"
+        return api.bucket_key(self._name, key)

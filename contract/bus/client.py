@@ -15,6 +15,7 @@ from nats.js import JetStreamContext
 from nats.js.api import Header
 
 from contract import tls, topology
+from contract.bus import api
 from contract.bus.bucket import Bucket
 from contract.bus.clock import BusClock
 from contract.bus.nats_errors import NO_MESSAGE, translated_errors
@@ -37,7 +38,7 @@ PING_INTERVAL_S: Final = 10
 
 WATCH_EVERY_S: Final = 1.0
 
-_JOBS_INFO = f"$JS.API.STREAM.INFO.{topology.JOBS_STREAM}"
+_JOBS_INFO = api.stream_info(topology.JOBS_STREAM)
 
 log = structlog.get_logger(__name__)
 
@@ -286,7 +287,7 @@ class Bus:
         subjects: set[str] = set()
         while True:
             question = {"subjects_filter": topology.IMPORTS_SUBJECTS, "offset": len(subjects)}
-            info = f"$JS.API.STREAM.INFO.{topology.IMPORTS_STREAM}"
+            info = api.stream_info(topology.IMPORTS_STREAM)
             page = decode_page(await self.request(info, msgspec.json.encode(question)))
             subjects.update(page.state.subjects)
             if not page.state.subjects or len(subjects) >= page.total:

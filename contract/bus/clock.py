@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from contract import topology
+from contract.bus import api
 from contract.errors import BusError
 
 MEASURES_EVERY_S: Final = 10.0
@@ -21,7 +22,7 @@ TOO_FAR_S: Final = 2.0
 """A difference that is reported: certificates, tokens' expiry and logs of several machines suffer from it too."""
 
 _SAMPLES: Final = 3
-_QUESTION: Final = f"$JS.API.CONSUMER.INFO.{topology.JOBS_STREAM}.{topology.WORKER_DURABLE}"
+_QUESTION: Final = api.consumer_info(topology.JOBS_STREAM, topology.WORKER_DURABLE)
 
 log = structlog.get_logger(__name__)
 

@@ -18,7 +18,7 @@ from nats.js.api import (
 )
 
 from contract import topology
-from contract.bus import Bus, restore_mark
+from contract.bus import Bus, api, restore_mark
 from contract.errors import BusError, BusUnavailableError, NotProvisionedError, OutcomeUnknownError
 from contract.settings import QueueSettings
 
@@ -162,8 +162,8 @@ def _replays(settings: QueueSettings) -> StreamConfig:
 
 def _bucket(name: str, settings: QueueSettings, *, max_bytes: int, deny_delete: bool) -> StreamConfig:
     return StreamConfig(
-        name=f"KV_{name}",
-        subjects=[f"$KV.{name}.>"],
+        name=api.bucket_stream(name),
+        subjects=[api.bucket_key(name, ">")],
         retention=RetentionPolicy.LIMITS,
         discard=DiscardPolicy.NEW,
         max_msgs=-1,

@@ -19,7 +19,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from contract import topology
-from contract.bus import Bus
+from contract.bus import Bus, api
 from contract.errors import BusError
 from inference_worker.jobs.job import Job
 from inference_worker.monitoring import metrics
@@ -29,7 +29,7 @@ PULL_EXPIRES_S: Final = 1.0
 BACK_OFF_S: Final = 1.0
 """Pause after the server found no such consumer, and delay of a job that met an unexpected error."""
 
-_NEXT = f"$JS.API.CONSUMER.MSG.NEXT.{topology.JOBS_STREAM}.{topology.WORKER_DURABLE}"
+_NEXT = api.next_message(topology.JOBS_STREAM, topology.WORKER_DURABLE)
 _GONE = frozenset({"404", "503"})
 
 log = structlog.get_logger(__name__)
@@ -168,7 +168,7 @@ class Consumer:
         self._wake.clear()
 
     async def _receive(self, message: Msg) -> None:
-        if message.reply.startswith("$JS.ACK."):
+        if message.reply.startswith(api.ACKS):
             self._accept(message)
         else:
             self._end_pull(message)
@@ -201,6 +201,7 @@ class Consumer:
         except BusError as error:
             log.warning("job given back", reason=str(error))
             await job.give_back(BACK_OFF_S)
+        # A bug over one job must neither end the worker nor lose the job: it is delivered again.
         except Exception:
             log.exception("job given back after an unexpected error")
             await job.give_back(BACK_OFF_S)

@@ -131,6 +131,7 @@ class Worker:
                 await job.ack()
             except BusError:
                 raise
+            # A bug over one job: counted like a start, so that it ends as a dead letter and not tried for ever.
             except Exception as error:
                 await self._count_as_start(job, name, error)
 

@@ -132,6 +132,7 @@ class LlamaEngine:
             raise EngineError(STOPPED)
         try:
             return await asyncio.wrap_future(self._tokenizer.submit(self._tokenize, query))
+        # Of any kind: a chat template is a program of the model's author. It fails this query; its next attempt may do.
         except Exception:
             log.exception("the prompt could not be tokenized")
             raise EngineError from None

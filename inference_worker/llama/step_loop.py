@@ -149,9 +149,10 @@ class StepLoop:
                     self._model.decode([Span(0, start, part, wants_logits=True)])
                     self._scheduler.pace.note(len(part), time.monotonic() - began_s)
                 self._scheduler.pin(tokens, self._model.save(0))
+            # Whatever llama.cpp or numpy raise here, they raise again for a query, which reports it. Without the prefix
+            # each query prefills it for itself: slower, and nothing else.
             except Exception as error:
                 self._first_error = error
-                # Each query then prefills it for itself: slower, and nothing else.
                 log.exception("the shared prefix of prompts could not be prefilled")
             self._model.forget(0)
 
@@ -175,6 +176,7 @@ class StepLoop:
             batch = self._scheduler.schedule(time.monotonic())
             batch, logits_at = self._run(batch)
             self._postprocess(batch, logits_at)
+        # Of any kind: this thread must live on, or every later query would wait for ever.
         except Exception:
             # The KV cache can't be trusted any more.
             log.exception("step failed", queries=len(self._scheduler.running))
@@ -204,6 +206,7 @@ class StepLoop:
             if span.wants_logits:
                 try:
                     self._take_token(self._tickets[sequence], index)
+                # Of any kind, a caller's callback included: it fails one query, and not the others of the step.
                 except Exception:
                     self._tickets[sequence].context.copy().run(log.exception, "query failed")
                     self._fail(sequence)

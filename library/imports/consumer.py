@@ -113,8 +113,8 @@ class Consumer:
             await _say(message.nak(error.delay_s))
         except asyncio.CancelledError:
             await _say(message.nak())
+        # A full disk, most of all: it must not turn into a failure of the document, nor end the consumer.
         except Exception:
-            # A full disk, most of all: it must not turn into a failure of the document.
             log.exception("an import comes again after an unexpected error")
             await _say(message.nak(10 * BACK_OFF_S))
         finally:

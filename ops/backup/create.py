@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from contract import topology
-from contract.bus import Bus
+from contract.bus import Bus, api
 from contract.errors import DocQAError
 from contract.settings import KNOWN_NAMES, SECRET_NAMES, Secret
 from ops.backup import side_files, stream_snapshots
@@ -24,8 +24,8 @@ from ops.backup.trial import try_out
 from ops.console import Console
 from ops.settings import BackupSettings
 
-_FIRST: Final = (topology.JOBS_STREAM, topology.DEAD_STREAM, f"KV_{topology.RESULTS_BUCKET}")
-_LEFT_OUT: Final = (f"KV_{topology.META_BUCKET}",)
+_FIRST: Final = (topology.JOBS_STREAM, topology.DEAD_STREAM, api.bucket_stream(topology.RESULTS_BUCKET))
+_LEFT_OUT: Final = (api.bucket_stream(topology.META_BUCKET),)
 """DOCQA_META describes one store; it is never restored into another."""
 _MAY_CONTAIN_SECRETS: Final = ("DOCQA_BACKUP_HOOK", "DOCQA_NATS_URL")
 """Settings that are not secrets themselves, but may contain one."""

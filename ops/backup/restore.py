@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from contract import topology
-from contract.bus import Bus, restore_mark
+from contract.bus import Bus, api, restore_mark
 from contract.bus.provision import provision
 from contract.bus.stream_info import StreamState
 from contract.errors import (
@@ -97,7 +97,7 @@ async def _into_a_running_bus(path: Path, manifest: Manifest, request: Request, 
         await _retried(lambda: restore_mark.note_unfinished(bus, is_unfinished=True))
         # Deleting the jobs first keeps everyone from adding or taking any until the last step.
         for name in sorted(names, key=lambda name: name != topology.JOBS_STREAM):
-            if name != f"KV_{topology.META_BUCKET}":
+            if name != api.bucket_stream(topology.META_BUCKET):
                 await stream_snapshots.delete(bus, name)
         outcome = await _fill(bus, path, manifest, request)
         store_swap.write_files(_files(path, manifest, request, replace=replace))
@@ -109,7 +109,7 @@ async def _saved_first(bus: Bus, request: Request, *, replace: bool) -> Path | N
     """Back up existing data, if any; raises DocQAError unless it may be replaced."""
     states = {name: await stream_snapshots.state(bus, name) for name in await stream_snapshots.names(bus)}
     held = {name: state.messages for name, state in states.items() if state.messages}
-    held.pop(f"KV_{topology.META_BUCKET}", None)
+    held.pop(api.bucket_stream(topology.META_BUCKET), None)
     if not held:
         return None
     if not replace:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import nats.errors
 
-from contract.bus import Bus
+from contract.bus import Bus, api
 from contract.bus.stream_info import ApiError, StreamState
 from contract.errors import BusError, BusUnavailableError
 
@@ -45,7 +45,7 @@ async def names(bus: Bus) -> list[str]:
     found: list[str] = []
     while True:
         question = msgspec.json.encode({"offset": len(found)})
-        page = msgspec.json.decode(await bus.request("$JS.API.STREAM.NAMES", question), type=_Names)
+        page = msgspec.json.decode(await bus.request(api.STREAM_NAMES, question), type=_Names)
         found += page.streams or []
         if not page.streams or len(found) >= page.total:
             return sorted(found)
@@ -53,7 +53,7 @@ async def names(bus: Bus) -> list[str]:
 
 async def state(bus: Bus, stream: str) -> StreamState:
     """Raises BusError."""
-    return (await _ask(bus, f"$JS.API.STREAM.INFO.{stream}", b"", _CONTINUES_WITHIN_S)).state
+    return (await _ask(bus, api.stream_info(stream), b"", _CONTINUES_WITHIN_S)).state
 
 
 async def save(bus: Bus, stream: str, write: Callable[[bytes], object]) -> Taken:
@@ -65,7 +65,7 @@ async def save(bus: Bus, stream: str, write: Callable[[bytes], object]) -> Taken
     subscription = await bus.client.subscribe(inbox)
     try:
         wanted = {"deliver_subject": inbox, "chunk_size": _CHUNK_BYTES, "no_consumers": False, "jsck": True}
-        subject = f"$JS.API.STREAM.SNAPSHOT.{stream}"
+        subject = api.stream_snapshot(stream)
         answer = await _ask(bus, subject, msgspec.json.encode(wanted), _ANSWERS_WITHIN_S)
         while True:
             piece = await subscription.next_msg(timeout=_CONTINUES_WITHIN_S)
@@ -86,7 +86,7 @@ async def save(bus: Bus, stream: str, write: Callable[[bytes], object]) -> Taken
 async def restore(bus: Bus, taken: Taken, pieces: Iterable[bytes]) -> StreamState:
     """Create the stream, which must not exist, from a snapshot; returns its state. Raises BusError."""
     stream = str(taken.config["name"])
-    begin = await _ask(bus, f"$JS.API.STREAM.RESTORE.{stream}", msgspec.json.encode(taken), _CONTINUES_WITHIN_S)
+    begin = await _ask(bus, api.stream_restore(stream), msgspec.json.encode(taken), _CONTINUES_WITHIN_S)
     for piece in pieces:
         _check(await bus.request(begin.deliver_subject, piece, _CONTINUES_WITHIN_S))
     return _check(await bus.request(begin.deliver_subject, b"", _ANSWERS_WITHIN_S)).state
@@ -94,7 +94,7 @@ async def restore(bus: Bus, taken: Taken, pieces: Iterable[bytes]) -> StreamStat
 
 async def delete(bus: Bus, stream: str) -> None:
     """Raises BusError."""
-    await _ask(bus, f"$JS.API.STREAM.DELETE.{stream}", b"", _CONTINUES_WITHIN_S)
+    await _ask(bus, api.stream_delete(stream), b"", _CONTINUES_WITHIN_S)
 
 
 async def _ask(bus: Bus, subject: str, question: bytes, timeout_s: float) -> _Reply:

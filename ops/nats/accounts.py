@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from contract import topology
+from contract.bus import api
 
 _JOBS: Final = topology.JOBS_STREAM
 _DURABLE: Final = topology.WORKER_DURABLE
@@ -25,8 +26,6 @@ _HTTP: Final = topology.HTTP_PUBLISHER
 SYSTEM: Final = "SYS"
 """The account of the server's own traffic: it has no users."""
 
-_API: Final = "$JS.API."
-_DIRECT_API: Final = "$JS.API.DIRECT."
 _LOCAL_API: Final = "docqa.api."
 """Prefix that an importing account's JetStream API calls are mapped to: each account answers `$JS.API` itself."""
 
@@ -54,23 +53,22 @@ _WORKER: Final = {
         topology.TOKENS_SUBJECTS,
         topology.DEAD_SUBJECTS,
         topology.WORKER_SUBJECTS,
-        f"$KV.{_RESULTS}.>",
-        f"$KV.{_STARTS}.>",
-        f"$JS.API.CONSUMER.MSG.NEXT.{_JOBS}.{_DURABLE}",
-        f"$JS.API.CONSUMER.INFO.{_JOBS}.{_DURABLE}",
-        f"$JS.ACK.{_JOBS}.{_DURABLE}.>",
-        f"$JS.ACK.*.*.{_JOBS}.{_DURABLE}.>",
-        f"$JS.API.STREAM.INFO.{_JOBS}",
-        f"$JS.API.STREAM.INFO.KV_{_RESULTS}",
-        f"$JS.API.STREAM.INFO.KV_{_STARTS}",
-        f"$JS.API.DIRECT.GET.KV_{_RESULTS}.>",
-        f"$JS.API.DIRECT.GET.KV_{_STARTS}.>",
-        f"$JS.API.DIRECT.GET.KV_{topology.META_BUCKET}.>",
-        f"$JS.API.STREAM.MSG.DELETE.KV_{_STARTS}",
+        api.bucket_key(_RESULTS, ">"),
+        api.bucket_key(_STARTS, ">"),
+        api.next_message(_JOBS, _DURABLE),
+        api.consumer_info(_JOBS, _DURABLE),
+        *api.acks(_JOBS, _DURABLE),
+        api.stream_info(_JOBS),
+        api.stream_info(api.bucket_stream(_RESULTS)),
+        api.stream_info(api.bucket_stream(_STARTS)),
+        api.direct_get(api.bucket_stream(_RESULTS), ">"),
+        api.direct_get(api.bucket_stream(_STARTS), ">"),
+        api.direct_get(api.bucket_stream(topology.META_BUCKET), ">"),
+        api.message_delete(api.bucket_stream(_STARTS)),
         *(f"docqa.library.{operation}.>" for operation in ("read", "search", "status")),
         "_INBOX_library.erased.>",
-        *(f"$KV.{bucket}.>" for bucket in _KEPT),
-        *(f"$JS.API.DIRECT.GET.KV_{bucket}.>" for bucket in _KEPT),
+        *(api.bucket_key(bucket, ">") for bucket in _KEPT),
+        *(api.direct_get(api.bucket_stream(bucket), ">") for bucket in _KEPT),
     ],
     "subscribe": ["_INBOX_worker.>", topology.CANCEL_SUBJECTS, topology.ROLL_CALL_SUBJECT, topology.ERASED_SUBJECTS],
 }
@@ -78,20 +76,19 @@ _WORKER: Final = {
 _LIBRARY: Final = {
     "publish": [
         topology.ERASED_SUBJECTS,
-        f"$JS.API.CONSUMER.MSG.NEXT.{_IMPORTS}.{_LIBRARY_DURABLE}",
-        f"$JS.API.CONSUMER.INFO.{_IMPORTS}.{_LIBRARY_DURABLE}",
-        f"$JS.ACK.{_IMPORTS}.{_LIBRARY_DURABLE}.>",
-        f"$JS.ACK.*.*.{_IMPORTS}.{_LIBRARY_DURABLE}.>",
-        f"$JS.API.STREAM.INFO.{_IMPORTS}",
-        f"$JS.API.DIRECT.GET.{_IMPORTS}",
+        api.next_message(_IMPORTS, _LIBRARY_DURABLE),
+        api.consumer_info(_IMPORTS, _LIBRARY_DURABLE),
+        *api.acks(_IMPORTS, _LIBRARY_DURABLE),
+        api.stream_info(_IMPORTS),
+        api.direct_get(_IMPORTS),
         # What names an erased document is erased too.
-        f"$KV.{_RESULTS}.>",
-        f"$KV.{topology.CACHE_BUCKET}.>",
-        f"$JS.API.DIRECT.GET.KV_{_RESULTS}",
-        f"$JS.API.DIRECT.GET.{topology.DEAD_STREAM}",
-        f"$JS.API.STREAM.MSG.DELETE.{topology.DEAD_STREAM}",
-        f"$JS.API.DIRECT.GET.{_IMPORTS}.>",
-        f"$JS.API.DIRECT.GET.KV_{topology.META_BUCKET}.>",
+        api.bucket_key(_RESULTS, ">"),
+        api.bucket_key(topology.CACHE_BUCKET, ">"),
+        api.direct_get(api.bucket_stream(_RESULTS)),
+        api.direct_get(topology.DEAD_STREAM),
+        api.message_delete(topology.DEAD_STREAM),
+        api.direct_get(_IMPORTS, ">"),
+        api.direct_get(api.bucket_stream(topology.META_BUCKET), ">"),
     ],
     "subscribe": ["_INBOX_library.>", topology.LIBRARY_SUBJECTS],
     # Who asks names the subject of the reply: the library may publish there once, and soon.
@@ -160,7 +157,7 @@ def publisher(name: str, password: str) -> ImportingAccount:
         services=[
             topology.jobs_subjects(name),
             topology.cancel_subjects(name),
-            f"$JS.API.DIRECT.GET.KV_{_RESULTS}.$KV.{_RESULTS}.{name}.>",
+            _results_of(name),
             *(topology.library_of(operation, name) for operation in _PUBLISHERS_OPERATIONS),
         ],
         streams=[topology.results_subjects(name), topology.tokens_subjects(name)],
@@ -183,17 +180,17 @@ def _ingress(password: str) -> ImportingAccount:
             topology.cancel_subjects(_HTTP),
             topology.ROLL_CALL_SUBJECT,
             # The ingress itself stores the failures of cancels, hang-ups and deadlines.
-            f"$KV.{_RESULTS}.{_HTTP}.>",
+            api.bucket_key(_RESULTS, f"{_HTTP}.>"),
             # An erased result is also emptied in the cache, which the ingress cannot read.
-            f"$KV.{topology.CACHE_BUCKET}.{_HTTP}.>",
-            f"$KV.{topology.CACHE_BUCKET}.{topology.EVERYBODY}.*",
-            f"$JS.API.STREAM.INFO.{_JOBS}",
-            f"$JS.API.CONSUMER.INFO.{_JOBS}.{_DURABLE}",
-            f"$JS.API.DIRECT.GET.{_JOBS}.{topology.jobs_subjects(_HTTP)}",
-            f"$JS.API.DIRECT.GET.KV_{_RESULTS}.$KV.{_RESULTS}.{_HTTP}.>",
+            api.bucket_key(topology.CACHE_BUCKET, f"{_HTTP}.>"),
+            api.bucket_key(topology.CACHE_BUCKET, f"{topology.EVERYBODY}.*"),
+            api.stream_info(_JOBS),
+            api.consumer_info(_JOBS, _DURABLE),
+            api.direct_get(_JOBS, topology.jobs_subjects(_HTTP)),
+            _results_of(_HTTP),
             topology.imports_of(_HTTP),
-            f"$JS.API.STREAM.INFO.{_IMPORTS}",
-            f"$JS.API.DIRECT.GET.{_IMPORTS}.{topology.imports_of(_HTTP)}",
+            api.stream_info(_IMPORTS),
+            api.direct_get(_IMPORTS, topology.imports_of(_HTTP)),
             *(topology.library_of(operation, _HTTP) for operation in _INGRESS_OPERATIONS),
         ],
         streams=[topology.results_subjects(_HTTP), topology.tokens_subjects(_HTTP), topology.WORKER_SUBJECTS],
@@ -203,6 +200,11 @@ def _ingress(password: str) -> ImportingAccount:
 
 def _user(role: str, passwords: Mapping[str, str], rights: Mapping[str, Any]) -> dict[str, Any]:
     return {"user": role, "password": passwords[role], "permissions": rights}
+
+
+def _results_of(publisher: str) -> str:
+    """Reading a publisher's stored results."""
+    return api.direct_get(api.bucket_stream(_RESULTS), api.bucket_key(_RESULTS, f"{publisher}.>"))
 
 
 def _service(subject: str) -> dict[str, Any]:
@@ -216,6 +218,6 @@ def _of_docqa(subject: str) -> dict[str, str]:
 
 def _local(subject: str) -> str:
     """The subject inside an importing account: unchanged, except for calls of the JetStream API."""
-    if subject.startswith(_API) and not subject.startswith(_DIRECT_API):
-        return _LOCAL_API + subject.removeprefix(_API)
+    if subject.startswith(api.API) and not subject.startswith(api.DIRECT_GET):
+        return _LOCAL_API + subject.removeprefix(api.API)
     return subject

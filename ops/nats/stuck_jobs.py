@@ -11,13 +11,13 @@ from typing import Final
 import msgspec
 
 from contract import topology
-from contract.bus import Bus
+from contract.bus import Bus, api
 from contract.bus.stream_info import ApiError, ConsumerInfo, StreamState
 from contract.errors import BusError
 
-_STREAM: Final = f"$JS.API.STREAM.INFO.{topology.JOBS_STREAM}"
-_DURABLE: Final = f"$JS.API.CONSUMER.INFO.{topology.JOBS_STREAM}.{topology.WORKER_DURABLE}"
-_RESET: Final = f"$JS.API.CONSUMER.RESET.{topology.JOBS_STREAM}.{topology.WORKER_DURABLE}"
+_STREAM: Final = api.stream_info(topology.JOBS_STREAM)
+_DURABLE: Final = api.consumer_info(topology.JOBS_STREAM, topology.WORKER_DURABLE)
+_RESET: Final = api.consumer_reset(topology.JOBS_STREAM, topology.WORKER_DURABLE)
 _FROM_THE_FIRST: Final = b'{"seq":1}'
 
 _CERTAIN_AFTER: Final = 10
