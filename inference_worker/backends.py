@@ -64,8 +64,8 @@ def open_tuned(settings: WorkerSettings) -> Engine:
 
 def _open_llama(settings: WorkerSettings) -> Engine:
     try:
+        from inference_worker.llama.binding.model import Model
         from inference_worker.llama.engine import LlamaEngine
-        from inference_worker.llama.model import Model
         from inference_worker.model_files import amx
         from inference_worker.model_files.plan import plan_model
         from inference_worker.model_files.shape import shape_in

@@ -21,7 +21,7 @@ from inference_worker.llama.sequence import Sequence
 from inference_worker.llama.step_loop import STOPPED, OnStep, StepLoop, Ticket
 
 if TYPE_CHECKING:
-    from inference_worker.llama.model import Model
+    from inference_worker.llama.binding.model import Model
 
 _ANSWER_SHARE: Final = 4
 """A prompt must leave room for the answer asked for, or for this part (1/n) of the context if that is less."""
@@ -64,7 +64,7 @@ class LlamaEngine:
 
     @property
     def max_prompt_bytes(self) -> int:
-        return self._model.context_tokens * self._model.longest_token_bytes
+        return self._model.context_tokens * self._model.vocabulary.longest_token_bytes
 
     @property
     def tokens_generated(self) -> int:
@@ -140,9 +140,9 @@ class LlamaEngine:
     def _tokenize(self, query: Query) -> "TokenizedPrompt":
         prompt = self._model.template.render(query.query, query.context)
         prefix = prefix_tokens(self._model, prompt.before)
-        user = self._model.tokenize(prompt.user, parse_special=False)
-        after = self._model.tokenize(prompt.after, parse_special=True)
-        document = self._model.tokens_within(user, prompt.document_bytes)
+        user = self._model.vocabulary.tokenize(prompt.user, parse_special=False)
+        after = self._model.vocabulary.tokenize(prompt.after, parse_special=True)
+        document = self._model.vocabulary.tokens_within(user, prompt.document_bytes)
         return TokenizedPrompt(
             prefix + user + after, len(user), len(prompt.user), len(prefix) + document if document else 0
         )
@@ -200,7 +200,7 @@ class TokenizedPrompt(msgspec.Struct, frozen=True):
 
 def prefix_tokens(model: "Model", text: str) -> list[int]:
     """The template's text before the user's, as tokens, with the vocabulary's first token where it wants one."""
-    tokens, mark = model.tokenize(text, parse_special=True), model.begin_tokens()
+    tokens, mark = model.vocabulary.tokenize(text, parse_special=True), model.vocabulary.begin_tokens()
     return tokens if tokens[: len(mark)] == mark else mark + tokens
 
 

@@ -18,7 +18,8 @@ from inference_worker.llama.scheduler import Scheduler
 from inference_worker.llama.sequence import Sequence, Span
 
 if TYPE_CHECKING:
-    from inference_worker.llama.model import Model, Sampler, Saved
+    from inference_worker.llama.binding.model import Model, Saved
+    from inference_worker.llama.binding.sampler import Sampler
 
 log = structlog.get_logger(__name__)
 
@@ -214,10 +215,10 @@ class StepLoop:
     def _take_token(self, ticket: Ticket, index: int) -> None:
         sequence = ticket.sequence
         token = self._model.sample(sequence.sampler, index)
-        if self._model.ends_answer(token):
+        if self._model.vocabulary.ends_answer(token):
             text = sequence.accept_end()
         else:
-            text = sequence.accept(token, self._model.piece(token))
+            text = sequence.accept(token, self._model.vocabulary.piece(token))
             self.tokens_generated += 1
         if text:
             ticket.post(Piece(text))

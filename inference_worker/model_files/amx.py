@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from contract.runtime.files import write_atomically
-from inference_worker.llama.model import library_build
+from inference_worker.llama.binding.library import library_build
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files.locate import bundled_model
 from inference_worker.model_files.machine import cpu_flags

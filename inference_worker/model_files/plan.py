@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from contract.errors import DocQAError, SettingsError
-from inference_worker.llama.model import QUANTIZATIONS, library_version, quantize
+from inference_worker.llama.binding.library import QUANTIZATIONS, library_version, quantize
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files.choice import AS_IS, Choice
 from inference_worker.model_files.locate import bundled_model, locate_model

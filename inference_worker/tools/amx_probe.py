@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.runtime import logs
-from inference_worker.llama.model import Model
+from inference_worker.llama.binding.model import Model
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.tuning import quality
 
@@ -30,7 +30,7 @@ def main() -> int:
 def _logits(given: Path, *, extra_buffers: bool) -> npt.NDArray[np.float32]:
     options = RunOptions(threads=1, step_tokens=_TOKENS, extra_buffers=extra_buffers)
     with contextlib.closing(Model(given, options, 1, _TOKENS)) as model:
-        tokens = model.begin_tokens() + model.tokenize(quality.TEXT, parse_special=False)
+        tokens = model.vocabulary.begin_tokens() + model.vocabulary.tokenize(quality.TEXT, parse_special=False)
         return model.all_logits(tokens[:_TOKENS])
 
 

@@ -11,7 +11,7 @@ import msgspec
 from contract import settings
 from contract.runtime import logs
 from contract.worker_tools import ModelsListed
-from inference_worker.llama.model import library_version
+from inference_worker.llama.binding.library import library_version
 from inference_worker.model_files.locate import bundled_model, locate_model
 from inference_worker.model_files.machine import this_machine
 from inference_worker.model_files.parts import models_in, size_of

@@ -15,8 +15,9 @@ from contract import settings
 from contract.runtime import logs
 from contract.runtime.resources import available_cores, free_bytes
 from contract.worker_tools import MemoryNeed
+from inference_worker.llama.binding.library import library_version
+from inference_worker.llama.binding.weights import check_vocabulary
 from inference_worker.llama.kv_size import Shape, row_tokens
-from inference_worker.llama.model import check_vocabulary, library_version
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files import gguf_header, soundness
 from inference_worker.model_files.choice import AS_IS

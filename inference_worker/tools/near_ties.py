@@ -16,8 +16,8 @@ import numpy.typing as npt
 from contract import settings
 from contract.runtime import logs
 from contract.worker_tools import Fork, NearTies, Pair
+from inference_worker.llama.binding.model import Model
 from inference_worker.llama.engine import prefix_tokens
-from inference_worker.llama.model import Model
 from inference_worker.llama.prefix_cache import common_length
 from inference_worker.llama.sequence import Span
 from inference_worker.model_files.plan import plan_model
@@ -38,13 +38,13 @@ def measure(pairs: list[Pair], environment: Mapping[str, str]) -> list[Fork]:
     """One fork for each pair, on the model that the settings name, run as the worker runs it; raises DocQAError."""
     plan = plan_model(settings.load(WorkerSettings, environment))
     with closing(Model(plan.path, plan.options, 1)) as model:
-        ends = [token for token in range(len(model.token_bytes)) if model.ends_answer(token)]
+        ends = [token for token in range(len(model.vocabulary.token_bytes)) if model.vocabulary.ends_answer(token)]
         return [fork(model, pair, ends) for pair in pairs]
 
 
 def fork(model: Model, pair: Pair, ends: list[int]) -> Fork:
     """Read the prompt and the common part, and compare the next two; an answer that is over goes on with its end."""
-    first, second = (model.tokenize(text, parse_special=False) for text in (pair.first, pair.second))
+    first, second = (model.vocabulary.tokenize(text, parse_special=False) for text in (pair.first, pair.second))
     common = common_length(first, second)
     log_p = _log_probabilities(_logits_after(model, [*_prompt(model, pair), *first[:common]]))
     end = max(ends, key=lambda token: float(log_p[token]))
@@ -52,8 +52,8 @@ def fork(model: Model, pair: Pair, ends: list[int]) -> Fork:
     said = [float(log_p[token]) for token in next_two]
     return Fork(
         common_tokens=common,
-        first=model.piece(next_two[0]).decode(errors="replace"),
-        second=model.piece(next_two[1]).decode(errors="replace"),
+        first=model.vocabulary.piece(next_two[0]).decode(errors="replace"),
+        second=model.vocabulary.piece(next_two[1]).decode(errors="replace"),
         gap_nats=round(abs(said[0] - said[1]), 4),
         behind_nats=round(float(log_p.max()) - min(said), 4),
     )
@@ -67,8 +67,8 @@ def _both(first: list[int], second: list[int]) -> Iterator[tuple[int | None, int
 
 def _prompt(model: Model, pair: Pair) -> list[int]:
     prompt = model.template.render(pair.query, pair.context)
-    user = model.tokenize(prompt.user, parse_special=False)
-    return [*prefix_tokens(model, prompt.before), *user, *model.tokenize(prompt.after, parse_special=True)]
+    user = model.vocabulary.tokenize(prompt.user, parse_special=False)
+    return [*prefix_tokens(model, prompt.before), *user, *model.vocabulary.tokenize(prompt.after, parse_special=True)]
 
 
 def _logits_after(model: Model, tokens: list[int]) -> npt.NDArray[np.float32]:

@@ -16,7 +16,7 @@ from contract.errors import DocQAError
 from contract.runtime import logs
 from contract.runtime.resources import free_bytes
 from contract.worker_tools import Began, Chosen, Failed, Trying
-from inference_worker.llama.model import library_version
+from inference_worker.llama.binding.library import library_version
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files import amx
 from inference_worker.model_files.choice import AS_IS, Candidate, Choice

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from contract.errors import DocQAError
 from contract.runtime import logs
-from inference_worker.llama.model import Model, quantize
+from inference_worker.llama.binding.library import quantize
+from inference_worker.llama.binding.model import Model
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files.amx import has_amx
 from inference_worker.tools.background import end_with
@@ -60,7 +61,7 @@ def _write_reference(trial: Trial) -> None:
 
 
 def _logits(model: Model) -> npt.NDArray[np.float32]:
-    tokens = model.begin_tokens() + model.tokenize(quality.TEXT, parse_special=False)
+    tokens = model.vocabulary.begin_tokens() + model.vocabulary.tokenize(quality.TEXT, parse_special=False)
     return model.all_logits(tokens[: quality.MOST_TOKENS])
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from contract.errors import EngineError
-from inference_worker.llama.model import quantize
+from inference_worker.llama.binding.library import quantize
 from inference_worker.model_files.choice import AS_IS, Candidate, Speed
 from inference_worker.model_files.quantized import ModelFolder
 from inference_worker.tuning import shipped_kl

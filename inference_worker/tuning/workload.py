@@ -15,7 +15,7 @@ from inference_worker.model_files.choice import Speed
 from inference_worker.tuning.quality import TEXT
 
 if TYPE_CHECKING:
-    from inference_worker.llama.model import Model
+    from inference_worker.llama.binding.model import Model
 
 DOCUMENTS: Final = 4
 """Documents in the mix: ROWS questions each, ANSWER_TOKENS per answer."""
@@ -34,7 +34,7 @@ def time_mix(model: "Model", options: RunOptions) -> Speed:
 
     Raises DecodeError.
     """
-    text = model.tokenize(TEXT, parse_special=False)
+    text = model.vocabulary.tokenize(TEXT, parse_special=False)
     tokens = (text * (1 + ROW_TOKENS // len(text)))[:ROW_TOKENS]
     seconds_of = _stopwatch(options)
     # In use, a document is prefilled while other rows hold others; with a unified KV cache that costs time.

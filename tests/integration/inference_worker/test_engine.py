@@ -13,7 +13,7 @@ from contract.errors import EngineError, PromptTooLongError, SettingsError
 from contract.messages import Query
 from inference_worker.backends import open_engine
 from inference_worker.engines.base import Completion, Engine, Piece
-from inference_worker.llama.model import Model
+from inference_worker.llama.binding.model import Model
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files.locate import locate_model
 from inference_worker.model_files.shape import shape_in

@@ -8,7 +8,8 @@ import llama_cpp.llama_cpp as lc
 import pytest
 
 from contract.errors import SettingsError
-from inference_worker.llama.model import Model, check_vocabulary
+from inference_worker.llama.binding.model import Model
+from inference_worker.llama.binding.weights import check_vocabulary
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files.locate import bundled_model
 from inference_worker.model_files.shape import shape_in
@@ -45,7 +46,10 @@ def test_a_word_of_forty_thousand_letters_is_tokenized_where_words_are_split_by_
     """Whole, it overflows the stack of llama.cpp's pre-tokenizer, which ends the process."""
     with closing(opened(changed(b"smollm", b"gpt-4o"))) as model:
         for text in ("a" * 40_000, " " * 40_000, "\n" * 40_000, "." * 40_000):
-            assert b"".join(map(model.piece, model.tokenize(text, parse_special=False))).decode() == text
+            assert (
+                b"".join(map(model.vocabulary.piece, model.vocabulary.tokenize(text, parse_special=False))).decode()
+                == text
+            )
 
 
 def test_an_unknown_architecture_is_refused_by_its_name(changed: Changed) -> None:
@@ -71,6 +75,6 @@ def test_a_vocabulary_that_wants_a_first_token_and_has_none_begins_with_none(mon
     assert source
     with closing(opened(source)) as model:
         monkeypatch.setattr(lc, "llama_vocab_get_add_bos", lambda vocabulary: True)
-        assert len(model.begin_tokens()) == 1
+        assert len(model.vocabulary.begin_tokens()) == 1
         monkeypatch.setattr(lc, "llama_vocab_bos", lambda vocabulary: -1)
-        assert model.begin_tokens() == []
+        assert model.vocabulary.begin_tokens() == []

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from contract.worker_tools import Pair
-from inference_worker.llama.model import Model
+from inference_worker.llama.binding.model import Model
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files.locate import bundled_model
 from inference_worker.tools.near_ties import fork
@@ -18,7 +18,7 @@ def test_the_favourite_is_ahead_of_what_nobody_would_say_and_a_tie_with_itself_i
     path = bundled_model()
     assert path
     with closing(Model(path, RunOptions(threads=2), 1, 1024)) as model:
-        ends = [token for token in range(len(model.token_bytes)) if model.ends_answer(token)]
+        ends = [token for token in range(len(model.vocabulary.token_bytes)) if model.vocabulary.ends_answer(token)]
         question = "How much does the kettle hold?"
         found = fork(model, Pair(question, DOCUMENT, "The kettle in the hall", "The kettle in the xylophone"), ends)
         ended = fork(model, Pair(question, DOCUMENT, "The kettle", "The"), ends)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from inference_worker.llama.model import Model
+from inference_worker.llama.binding.model import Model
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.llama.sequence import Span
 from inference_worker.model_files.locate import locate_model
@@ -28,7 +28,7 @@ def model() -> Iterator[Model]:
 def texts(model: Model) -> list[list[int]]:
     """Of one length each: the middle row may be no deeper than the others."""
     model.clear()
-    texts = [model.tokenize(text, parse_special=False)[:7] for text in TEXTS]
+    texts = [model.vocabulary.tokenize(text, parse_special=False)[:7] for text in TEXTS]
     for row, tokens in enumerate(texts):
         model.decode([Span(row, 0, tokens, wants_logits=True)])
     return texts

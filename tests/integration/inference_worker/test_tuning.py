@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from inference_worker.llama.model import library_version
+from inference_worker.llama.binding.library import library_version
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files.choice import AS_IS, Candidate, Choice, Tried
 from inference_worker.model_files.locate import locate_model

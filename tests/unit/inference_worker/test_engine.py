@@ -20,7 +20,7 @@ from inference_worker.llama.kv_memory import NoRoomError
 from inference_worker.llama.sequence import Span
 
 if TYPE_CHECKING:
-    from inference_worker.llama.model import Model
+    from inference_worker.llama.binding.model import Model
 
 END = 0
 
@@ -46,7 +46,7 @@ class FakeModel:
     longest_token_bytes = 4
 
     def __init__(self) -> None:
-        self.template = self
+        self.template = self.vocabulary = self
         self.files = SimpleNamespace(changed=None)
         self.samplers: list[Letters] = []
         self.memory: dict[int, list[int]] = {}

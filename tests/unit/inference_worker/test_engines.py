@@ -28,6 +28,6 @@ def test_slots_and_delay_reach_the_echo_engine() -> None:
 
 
 def test_a_missing_llama_cpp_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "inference_worker.llama.model", None)
+    monkeypatch.setitem(sys.modules, "inference_worker.llama.binding.model", None)
     with pytest.raises(SettingsError, match=r"^DOCQA_ENGINE: .*install goblin-docqa\[llama\]\.$"):
         open_engine(WorkerSettings())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from inference_worker.llama.loaded_files import LoadedFiles
+from inference_worker.llama.binding.loaded_files import LoadedFiles
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from contract.errors import EngineError, SettingsError
-from inference_worker.llama.model import library_version
+from inference_worker.llama.binding.library import library_version
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.model_files import plan
 from inference_worker.model_files.choice import AS_IS, Candidate, Choice

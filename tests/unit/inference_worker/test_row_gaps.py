@@ -1,6 +1,6 @@
 import pytest
 
-from inference_worker.llama.row_gaps import rows_between
+from inference_worker.llama.binding.row_gaps import rows_between
 
 
 def anyone(_row: int) -> bool:
