@@ -6,8 +6,10 @@ from pathlib import Path
 
 import llama_cpp.llama_cpp as lc
 import pytest
+from structlog.testing import CapturingLogger
 
 from contract.errors import SettingsError
+from inference_worker.llama.binding import model as model_module
 from inference_worker.llama.binding.model import Model
 from inference_worker.llama.binding.weights import check_vocabulary
 from inference_worker.llama.run_options import RunOptions
@@ -60,14 +62,17 @@ def test_an_unknown_architecture_is_refused_by_its_name(changed: Changed) -> Non
 
 
 def test_a_file_that_does_not_name_its_pre_tokenizer_is_run_with_one_warning(
-    changed: Changed, capsys: pytest.CaptureFixture[str]
+    changed: Changed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    log = CapturingLogger()
+    monkeypatch.setattr(model_module, "log", log)
     opened(changed(b"tokenizer.ggml.pre", b"tokenizer.ggml.xxx")).close()
-    assert capsys.readouterr().out.count("does not name its pre-tokenizer") == 1
+    assert [call.method_name for call in log.calls] == ["warning", "info"]
+    assert "does not name its pre-tokenizer" in log.calls[0].args[0]
     source = bundled_model()
     assert source
     opened(source).close()
-    assert "pre-tokenizer" not in capsys.readouterr().out
+    assert [call.method_name for call in log.calls[2:]] == ["info"]
 
 
 def test_a_vocabulary_that_wants_a_first_token_and_has_none_begins_with_none(monkeypatch: pytest.MonkeyPatch) -> None:
