@@ -330,6 +330,8 @@ class SearchReply(msgspec.Struct, frozen=True, kw_only=True):
     """Of the documents that were named, those that are still being read."""
     vectors: bool = False
     """Whether meaning was asked for too, or words alone."""
+    names_absent: bool = False
+    """Whether the query has a name of several words that stand side by side in none of the documents searched."""
 
 
 class PutRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -204,7 +204,13 @@ class Answers:
         if named and len(not_ready) == len(named):
             raise LibraryRefusedError("document-not-ready", "None of the documents has been read yet.", 2)
         hits = self._search.find(request.query, scope, request.limit)
-        return SearchReply(hits=fitting(hits, self._bus), not_ready=not_ready, vectors=self._search.has_vectors)
+        return SearchReply(
+            hits=fitting(hits, self._bus),
+            not_ready=not_ready,
+            vectors=self._search.has_vectors,
+            # In one document a name is often cut short, or said once and then meant.
+            names_absent=len(request.documents) != 1 and self._search.names_absent(request.query, scope, hits),
+        )
 
     def _scope(self, rights: Rights, request: SearchRequest) -> Scope:
         if sum(map(bool, (request.documents, request.space, request.path))) > 1:

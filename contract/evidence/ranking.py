@@ -80,6 +80,11 @@ class SentenceIndex:
             for term in set(terms):
                 self.postings.setdefault(term, []).append(index)
 
+    @property
+    def has_documents(self) -> bool:
+        """Whether the text is several documents joined together."""
+        return self._documents is not None
+
     def above(self, index: int) -> frozenset[str]:
         """The terms of the headings, the head of the table or the line above the list."""
         found: frozenset[str] = frozenset()

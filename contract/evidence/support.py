@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from contract.evidence import coefficients
 from contract.evidence.alignment import covered_share, exact_share
+from contract.evidence.names import names_someone_absent
 from contract.evidence.ranking import FEATURES, Scored, SentenceIndex, Wanted
 from contract.evidence.words import term_of, tokens_of
 
@@ -19,6 +20,8 @@ _WHOLE: Final = 0.8
 """The share of a written answer's words from which on it counts as all from the evidence."""
 _CLOSE: Final = 0.6
 """The cosine from which on a sentence says what was asked, whatever its words."""
+_ABSENT: Final = 0.2
+"""What is left of the support where nobody of a name is in the documents: less than any bound for `answerable`."""
 _NEGATED: Final = re.compile(r"\b(?:not?|never|without|least)\b|n['’]t\b", re.IGNORECASE)
 
 
@@ -47,6 +50,8 @@ class Features(NamedTuple):
     """The share of a written answer's words that the evidence holds; None for a quote."""
     exact: float | None = None
     """The share of a written answer's numbers and names that the evidence holds."""
+    absent: bool = False
+    """Whether the question names somebody whom none of several documents names."""
 
 
 def features_of(
@@ -69,6 +74,7 @@ def features_of(
         negated=float(bool(_NEGATED.search(question))),
         score=ranked[0].score if ranked else 0.0,
         closest=closest,
+        absent=names_someone_absent(index, question),
     )
 
 
@@ -82,12 +88,12 @@ def support(features: Features) -> float:
     weights = coefficients.support(with_cosines=features.closest is not None)
     total = weights["constant"]
     for name, value in zip(Features._fields, features, strict=True):
-        if value is not None:
-            total += weights.get(name, 0.0) * value
+        if value is not None and name in weights:
+            total += weights[name] * value
     held = 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
     # What the model adds out of its own head is not in the document.
     written = 1.0 if features.overlap is None else min(1.0, features.overlap / _WHOLE) * (features.exact or 0.0)
-    return held * written
+    return held * written * (_ABSENT if features.absent else 1.0)
 
 
 def answerable(features: Features) -> bool:

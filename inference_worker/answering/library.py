@@ -52,7 +52,8 @@ class Library:
         reply = await self._ask("search", owner, request, SearchReply)
         if not reply.hits and reply.not_ready:
             raise DocumentRefusedError("document-not-ready", "The document is still being read: ask again soon.")
-        return _joined(query.query, reply.hits)
+        found = _joined(query.query, reply.hits)
+        return found._replace(features=found.features._replace(absent=reply.names_absent))
 
     async def read(self, query: Query, owner: str, document: str, max_chars: int) -> Found:
         """A document from its beginning, as far as `max_chars`, for a question that needs it whole."""
@@ -83,8 +84,10 @@ def _whole(question: str, parts: list[TextReply]) -> Found:
 def _joined(question: str, hits: list[Hit]) -> Found:
     """The passages as one text. A sentence that two passages hold counts once."""
     ordered = sorted(hits, key=lambda hit: (hit.name, hit.document, hit.start))
+    names = list(dict.fromkeys(hit.document for hit in ordered))
     starts: list[int] = []
     sentences: list[Sentence] = []
+    documents: list[int] = []
     cosines: list[float | None] = []
     seen: set[tuple[str, int, int]] = set()
     text = ""
@@ -96,9 +99,10 @@ def _joined(question: str, hits: list[Hit]) -> Found:
                 seen.add((hit.document, found.start, found.end))
                 shift = starts[-1] - hit.start
                 sentences.append(Sentence(found.start + shift, found.end + shift, block=number))
+                documents.append(names.index(hit.document))
                 cosines.append(found.cosine)
     known = [cosine for cosine in cosines if cosine is not None]
-    words = SentenceIndex(text, sentences)
+    words = SentenceIndex(text, sentences, documents if len(names) > 1 else None)
     similar = known if len(known) == len(cosines) and known else None
     return found_in(words, question, similar, _cite_hits(ordered, starts, text), RANKED)
 

@@ -5,11 +5,13 @@ Which passages it may see is the caller's scope. The order is `contract.evidence
 
 import heapq
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.evidence.names import name_pairs
 from contract.evidence.ranking import Scored, SentenceIndex
 from contract.evidence.sentences import Kind
 from contract.evidence.sentences import Sentence as Cut
@@ -90,6 +92,14 @@ class Search:
             ranked = Ranked(found, weights)
             documents = ranked.documents(query)
         return ranked.hits(query, documents, limit)
+
+    def names_absent(self, query: str, scope: Scope, hits: Sequence[Hit]) -> bool:
+        """Whether the query has a name of which no document of the scope holds two neighbouring words, nor its name."""
+        named = {pair for hit in hits for pair in pairwise(terms_of(hit.name))}
+        return any(
+            pair not in named and not self._store.has_phrase([token_of(term) for term in pair], scope)
+            for pair in name_pairs(query)
+        )
 
     def _candidates(self, weights: Weights, vector: NDArray[np.float32] | None, scope: Scope, limit: int) -> Candidates:
         by_words = self._store.find_words(weights, scope, max(BY_WORDS, limit))

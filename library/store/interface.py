@@ -92,6 +92,9 @@ class Store(Protocol):
     def find_in(self, weights: Weights, documents: list[str], each: int, *, with_hidden: bool) -> list[int]:
         """Of each document, the few passages that hold most of the terms."""
 
+    def has_phrase(self, terms: list[str], scope: Scope) -> bool:
+        """Whether any passage of the scope holds the terms side by side."""
+
     def load(self, numbers: list[int]) -> list[StoredPassage]:
         """Passages with their texts; those that have gone meanwhile are left out."""
 

@@ -145,6 +145,10 @@ class SqliteStore:
         with self._db.reading() as db:
             return words.find(db, counted, scope, limit)
 
+    def has_phrase(self, terms: list[str], scope: Scope) -> bool:
+        with self._db.reading() as db:
+            return words.has_phrase(db, terms, scope)
+
     def find_in(self, weights: Weights, documents: list[str], each: int, *, with_hidden: bool) -> list[int]:
         with self._db.reading() as db:
             return words.find_in(db, weights, documents, each, with_hidden=with_hidden)

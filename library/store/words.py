@@ -89,6 +89,14 @@ def find(db: apsw.Connection, weights: Weights, scope: Scope, limit: int) -> lis
     return [Found(row[0], row[1]) for row in rows]
 
 
+def has_phrase(db: apsw.Connection, terms: list[str], scope: Scope) -> bool:
+    """Whether any passage of a scope holds the terms side by side."""
+    if scope.is_empty:
+        return False
+    expression = _expression(" ".join(terms), scope)
+    return bool(query_all(db, "SELECT 1 FROM words WHERE words MATCH ? LIMIT 1", (expression,)))
+
+
 def find_in(db: apsw.Connection, weights: Weights, documents: list[str], each: int, *, with_hidden: bool) -> list[int]:
     """Of each document, the few passages that hold most of the terms by weight."""
     scope = Scope(documents=tuple(documents), with_hidden=with_hidden)

@@ -95,6 +95,20 @@ def test_of_many_contracts_of_one_form_the_named_partys_comes_first_with_what_wa
         assert any("monthly rent" in hit.text for hit in hits[:2])
 
 
+def test_a_party_that_no_contract_names_is_absent_and_one_that_a_files_name_holds_is_not(store: SqliteStore) -> None:
+    stored(store, lease("Clara Novak", 700), "one.md")
+    stored(store, lease("Elena Rossi", 800), "Henrik Weber.md")
+    stored(store, lease("Otto Lindqvist", 900), "three.md", space="http.other")
+    search = Search(store)
+
+    def is_absent(party: str) -> bool:
+        question = f"What is the monthly rent of {party}?"
+        return search.names_absent(question, OWN, search.find(question, OWN, 8))
+
+    assert [is_absent(party) for party in ("Clara Novak", "Henrik Weber")] == [False, False]
+    assert [is_absent(party) for party in ("Clara Rossi", "Otto Lindqvist")] == [True, True]
+
+
 def test_every_hit_is_a_span_of_its_canonical_text(store: SqliteStore) -> None:
     document = stored(store, lease("Zoë Müller 😀", 700))
     for hit in Search(store).find("rent of Müller", OWN, 10):
