@@ -50,8 +50,8 @@ class Features(NamedTuple):
     """The share of a written answer's words that the evidence holds; None for a quote."""
     exact: float | None = None
     """The share of a written answer's numbers and names that the evidence holds."""
-    absent: bool = False
-    """Whether the question names somebody whom none of several documents names."""
+    absent: float = 0.0
+    """1 if the question names somebody whom none of several documents names."""
 
 
 def features_of(
@@ -74,7 +74,7 @@ def features_of(
         negated=float(bool(_NEGATED.search(question))),
         score=ranked[0].score if ranked else 0.0,
         closest=closest,
-        absent=names_someone_absent(index, question),
+        absent=float(names_someone_absent(index, question)),
     )
 
 

@@ -53,7 +53,7 @@ class Library:
         if not reply.hits and reply.not_ready:
             raise DocumentRefusedError("document-not-ready", "The document is still being read: ask again soon.")
         found = _joined(query.query, reply.hits)
-        return found._replace(features=found.features._replace(absent=reply.names_absent))
+        return found._replace(features=found.features._replace(absent=float(reply.names_absent)))
 
     async def read(self, query: Query, owner: str, document: str, max_chars: int) -> Found:
         """A document from its beginning, as far as `max_chars`, for a question that needs it whole."""
