@@ -153,6 +153,12 @@ Answerable = Annotated[bool, Meta(description="Whether the document seems to hol
 Support = Annotated[float, Meta(ge=0, le=1, description="How likely it is that the document holds the answer.")]
 
 
+ReadDocuments = Annotated[
+    list[str],
+    Meta(description="The documents that were read for it, also where it cites none: erased with any of them."),
+]
+
+
 class Grounds(msgspec.Struct, frozen=True, kw_only=True):
     """Where an answer stands in what was read, and how sure that is; nothing of it without a document."""
 
@@ -161,6 +167,7 @@ class Grounds(msgspec.Struct, frozen=True, kw_only=True):
     evidence: FoundEvidence = []
     answerable: Answerable | None = None
     support: Support | None = None
+    documents: ReadDocuments | UnsetType = UNSET
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="done"):
@@ -178,6 +185,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag=
     evidence: FoundEvidence = []
     answerable: Answerable | None = None
     support: Support | None = None
+    documents: ReadDocuments | UnsetType = UNSET
     body_sha256: str | UnsetType = UNSET
     cache_key: Annotated[str, Meta(description="Where the proxy's cache keeps the same answer.")] | UnsetType = UNSET
 
@@ -269,6 +277,7 @@ class WorkerAnnouncement(msgspec.Struct, frozen=True, kw_only=True):
     error: Annotated[str, Meta(description="Why it can't store results now; empty while it can.")] = ""
     tuning: Tuning | None = None
     """None where the model needs none."""
+    confirms_erasures: Annotated[bool, Meta(description="Whether it replies to the library's notices.")] = False
 
 
 class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):

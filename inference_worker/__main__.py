@@ -27,6 +27,7 @@ from inference_worker.answering.grounded import Grounded
 from inference_worker.backends import hint_for, needs_tuning, open_backend, open_tuned
 from inference_worker.engines.base import Engine
 from inference_worker.engines.replaceable import Replaceable
+from inference_worker.jobs.erasures import Erasures
 from inference_worker.jobs.heartbeat import Heartbeat
 from inference_worker.jobs.usage_ledger import UsageLedger
 from inference_worker.jobs.worker import Worker
@@ -88,11 +89,13 @@ async def answer_jobs(
     engine = await asyncio.to_thread(open_backend, loaded, bus, ledger.lose)
     worker = Worker(bus, engine, loaded, tracer, ledger.count)
     tuning = tuning_of(worker, engine, loaded)
-    heartbeat = Heartbeat(bus, engine, worker, str(uuid7()), lambda: tuning.state if tuning else None)
+    worker_id = str(uuid7())
+    heartbeat = Heartbeat(bus, engine, worker, worker_id, lambda: tuning.state if tuning else None)
+    erasures = Erasures(bus, engine, worker_id)
     watchdog = health.watchdog = Watchdog(engine, lambda: worker.started, loaded.stall_s, notifier)
     listen_for_signals(stop, worker)
     watching = asyncio.create_task(watchdog.run(), name="watch")
-    pulling = asyncio.create_task(serve_jobs(bus, worker, heartbeat, loaded, on_ready), name="serve")
+    pulling = asyncio.create_task(serve_jobs(bus, worker, heartbeat, erasures, loaded, on_ready), name="serve")
     beside = asyncio.create_task(tune(tuning), name="tune")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     await asyncio.wait([pulling, stopping, watching, beside], return_when=asyncio.FIRST_COMPLETED)
@@ -134,10 +137,21 @@ async def tune(tuning: IdleTuning | None) -> None:
 
 
 async def serve_jobs(
-    bus: Bus, worker: Worker, heartbeat: Heartbeat, loaded: WorkerSettings, on_ready: Callable[[Engine], None]
+    bus: Bus,
+    worker: Worker,
+    heartbeat: Heartbeat,
+    erasures: Erasures,
+    loaded: WorkerSettings,
+    on_ready: Callable[[Engine], None],
 ) -> None:
     """Connect, then pull and announce until cancelled. One loop that ends, ends the others; raises what ended it."""
-    await bus.connect(loaded, ROLE, on_reconnect=worker.consumer.forget_pulls)
+
+    async def on_reconnect() -> None:
+        await worker.consumer.forget_pulls()
+        await erasures.catch_up()
+
+    await bus.connect(loaded, ROLE, on_reconnect=on_reconnect)
+    await erasures.listen()
     await bus.clock.measure()
     await bus.subscribe(topology.CANCEL_SUBJECTS, worker.consumer.cancel)
     await bus.subscribe(topology.ROLL_CALL_SUBJECT, heartbeat.answer_roll_call)

@@ -9,7 +9,7 @@ import structlog
 from nats.aio.msg import Msg
 
 from contract import topology
-from contract.bus import Bus
+from contract.bus import Bus, restore_mark
 from contract.embedding import Embedder
 from contract.errors import BusError
 from contract.library_messages import GRANTS_FILE
@@ -32,13 +32,16 @@ from library.search.search import Search
 from library.settings import LibrarySettings
 from library.store.files import Files
 from library.store.sqlite import SqliteStore
+from library.workers import Workers
 
 IMPORTS_AT_A_TIME: Final = 2
 _TIDY_EVERY_S: Final = 300.0
 _LOOPS_END_WITHIN_S: Final = 3.0
 _DAY_MS: Final = 86_400_000
-_LATE_RESULTS_MS: Final = 3_600_000
-"""A job that had read a document before it was erased may store its result afterwards."""
+_LATE_RESULTS_MS: Final = 24 * 3_600_000
+"""A worker that had read a document before it was erased may store its result once it has the message bus again."""
+_CATCH_UP_EVERY_S: Final = 10.0
+_RESTORED: Final = "bus restored at"
 
 log = structlog.get_logger(__name__)
 
@@ -53,15 +56,15 @@ class Library:
         rules_of(settings)
         self._settings = settings
         self._bus = bus
-        self._store = SqliteStore(settings.folder)
+        self.store = SqliteStore(settings.folder)
         self._files = Files(settings.folder)
         access = Access(settings.folder / GRANTS_FILE, has_tokens=settings.has_tokens)
         pace = Pace(IMPORTS_AT_A_TIME)
-        self._meaning = Meaning(self._store, embedder.name, embedder.dimensions) if embedder else None
-        self._embedding = Embedding(self._store, embedder, self._meaning) if embedder and self._meaning else None
+        self._meaning = Meaning(self.store, embedder.name, embedder.dimensions) if embedder else None
+        self._embedding = Embedding(self.store, embedder, self._meaning) if embedder and self._meaning else None
         self._preparation = Preparation(settings)
         importer = Importer(
-            self._store,
+            self.store,
             self._files,
             self._preparation,
             keep_originals=settings.keep_originals,
@@ -70,16 +73,17 @@ class Library:
             on_stored=self._on_stored,
         )
         self._asked: set[asyncio.Task[None]] = set()
-        self.consumer = Consumer(bus, self._store, importer, access, pace, settings.ack_wait_s, IMPORTS_AT_A_TIME)
-        self._forgetting = Forgetting(bus)
-        self._eraser = Eraser(self._store, self._files, self._forgetting.forget, self._on_removed)
+        self.consumer = Consumer(bus, self.store, importer, access, pace, settings.ack_wait_s, IMPORTS_AT_A_TIME)
+        self._workers = Workers(bus)
+        self._forgetting = Forgetting(bus, self.store, self._workers)
+        self._eraser = Eraser(self.store, self._files, self._forgetting.forget, self._on_removed)
         self._answers = Answers(
             bus,
             settings,
-            self._store,
+            self.store,
             self._files,
             access,
-            Search(self._store, self._meaning, self._embedding.embed_query if self._embedding else None),
+            Search(self.store, self._meaning, self._embedding.embed_query if self._embedding else None),
             pace,
             self._on_erase,
             embedder.name if embedder else "",
@@ -88,6 +92,7 @@ class Library:
     async def connect(self) -> None:
         """Connect, and answer from now on. Tries until the bus is there."""
         await self._bus.connect(self._settings, "library")
+        await self._workers.listen()
         await self._bus.subscribe(topology.LIBRARY_SUBJECTS, self._begin_answer)
         # From here on the server knows that somebody answers.
         await self._bus.client.flush()
@@ -101,6 +106,7 @@ class Library:
             asyncio.create_task(self.consumer.run(), name="take imports"),
             asyncio.create_task(self._eraser.run(), name="erase"),
             asyncio.create_task(self._tidy_for_ever(), name="tidy"),
+            asyncio.create_task(self._catch_up_for_ever(), name="erase late results"),
             asyncio.create_task(self._bus.watch(), name="watch the bus"),
         ]
         try:
@@ -119,7 +125,7 @@ class Library:
             await self._embedding.stop()
         self._preparation.close()
         await self._bus.close()
-        self._store.close()
+        self.store.close()
 
     async def _begin_answer(self, message: Msg) -> None:
         # A task of its own: the next request does not wait for this one's search.
@@ -147,12 +153,29 @@ class Library:
             await asyncio.sleep(_TIDY_EVERY_S)
 
     async def _tidy(self) -> None:
-        """What is over goes: replaced versions, files that nothing refers to, late results of erased documents."""
-        since_ms = time.time_ns() // 1_000_000 - _LATE_RESULTS_MS
-        if erased := await asyncio.to_thread(self._store.recent_erasures, since_ms):
-            await self._forgetting.catch_up(erased)
+        """What is over goes: replaced versions, files that nothing refers to."""
         waiting = await self._waiting_spool_names()
         await asyncio.to_thread(self._tidy_files, waiting)
+
+    async def _catch_up_for_ever(self) -> None:
+        while True:
+            try:
+                await self._catch_up()
+            except BusError as error:
+                log.warning("results of erased documents wait for the message bus", reason=str(error))
+            await asyncio.sleep(_CATCH_UP_EVERY_S)
+
+    async def _catch_up(self) -> None:
+        """Results that jobs stored late, and whatever a restored backup of the message bus brought back."""
+        await self._forgetting.pay_owed()
+        mark = await restore_mark.read(self._bus)
+        restored = str(mark.at_s) if mark else ""
+        if restored != await asyncio.to_thread(self.store.fact, _RESTORED):
+            await self._forgetting.forget_restored(await asyncio.to_thread(self.store.recent_erasures, 0))
+            await asyncio.to_thread(self.store.note_fact, _RESTORED, restored)
+        since_ms = time.time_ns() // 1_000_000 - _LATE_RESULTS_MS
+        if erased := await asyncio.to_thread(self.store.recent_erasures, since_ms):
+            await self._forgetting.catch_up(erased)
 
     async def _waiting_spool_names(self) -> set[str]:
         names = await self._bus.imports()
@@ -160,9 +183,9 @@ class Library:
 
     def _tidy_files(self, waiting: set[str]) -> None:
         before_ms = time.time_ns() // 1_000_000 - int(self._settings.versions_keep_days * _DAY_MS)
-        self._store.drop_replaced(before_ms)
-        swept = self._files.sweep_originals(self._store.needed_originals) + self._files.sweep_spool(waiting)
+        self.store.drop_replaced(before_ms)
+        swept = self._files.sweep_originals(self.store.needed_originals) + self._files.sweep_spool(waiting)
         if swept:
             log.info("files that nothing refers to were removed", count=swept)
-        metrics.show_usage(self._store.usage())
+        metrics.show_usage(self.store.usage())
         metrics.show_waiting_bytes(self._files)

@@ -1,7 +1,7 @@
 """A key-value bucket on the bus: the value of a key, and the sequence of its write."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 import nats.js.errors
@@ -12,6 +12,9 @@ from contract.bus import api
 from contract.bus.nats_errors import NO_MESSAGE, WRONG_LAST_SEQUENCE, translated_errors
 from contract.bus.stream_info import decode_page
 from contract.errors import BusError, StoreFullError
+
+_DENIED: Final = "not permitted"
+"""In the server's words, under the code that it has for messages that are not there, too."""
 
 Request: TypeAlias = Callable[[str, bytes], Awaitable[bytes]]
 """Sends a request to a subject and returns the reply; raises BusError."""
@@ -70,14 +73,19 @@ class Bucket:
         with translated_errors(StoreFullError(self._name)):
             return (await self._js.publish(self._subject(key), value)).seq
 
-    async def remove(self, seq: int) -> None:
-        """Delete one write and overwrite it on the disk, if it exists, leaving no marker; raises BusError."""
+    async def remove(self, seq: int) -> bool:
+        """Delete one write and overwrite it on the disk, if it exists, leaving no marker; raises BusError.
+
+        False, and nothing done, in a bucket that an older version made to deny deletions.
+        """
         with translated_errors():
             try:
                 await self._js.delete_msg(self._stream, seq)
             except nats.js.errors.APIError as error:
                 if error.err_code != NO_MESSAGE:
                     raise
+                return _DENIED not in (error.description or "")
+        return True
 
     async def keys(self) -> list[str]:
         """All keys; needs the right to read the stream's info. Raises BusError."""

@@ -200,10 +200,10 @@ class Bus:
         # Cancelled during an attempt to reconnect, nats-py would go on and open a new connection.
         await tasks.end(self.client._reconnection_task)
 
-    async def publish(self, subject: str, body: bytes) -> None:
-        """Core publish, best effort; raises BusUnavailableError."""
+    async def publish(self, subject: str, body: bytes, reply: str = "") -> None:
+        """Core publish, best effort; raises BusUnavailableError. `reply`: where whoever gets it may answer."""
         with translated_errors():
-            await self.client.publish(subject, body)
+            await self.client.publish(subject, body, reply)
 
     async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> None:
         """Call `callback` for every message; the subscription survives reconnects."""

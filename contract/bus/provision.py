@@ -41,6 +41,9 @@ DEAD_DUPLICATES_S: Final = 120
 _SHORTEST_DUPLICATE_WINDOW_S: Final = 0.1
 """The shortest that the server accepts: no message there has a `Nats-Msg-Id`."""
 
+_NEVER_LIFTED: Final = "deny_delete"
+"""A server does not lift it from a stream that exists: it stays until a backup is restored into a new one."""
+
 _FIXED: Final = ("retention", "storage", "max_msgs_per_subject", "discard_new_per_subject")
 """Never changed on a stream that exists: tightening a limit per subject deletes waiting jobs silently."""
 
@@ -128,8 +131,9 @@ def _imports(settings: QueueSettings) -> StreamConfig:
 
 
 def _results(settings: QueueSettings) -> StreamConfig:
-    # Configured like nats-py's buckets, so that every client can read it as one.
-    return _bucket(topology.RESULTS_BUCKET, settings, max_bytes=settings.results_max_bytes, deny_delete=True)
+    # Configured like nats-py's buckets, so that every client can read it as one. The library alone may delete: what was
+    # made of an erased document is overwritten on the disk, and the failure `erased` takes its place.
+    return _bucket(topology.RESULTS_BUCKET, settings, max_bytes=settings.results_max_bytes, deny_delete=False)
 
 
 def _starts(settings: QueueSettings) -> StreamConfig:
@@ -218,6 +222,8 @@ async def _reconcile(bus: Bus, wanted: StreamConfig) -> None:
         await bus.js.add_stream(wanted)
         return
     changes = _changes(info.config, wanted)
+    if not changes.get(_NEVER_LIFTED, True):
+        del changes[_NEVER_LIFTED]
     for name in _FIXED:
         if name in changes:
             raise BusError(

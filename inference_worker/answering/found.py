@@ -20,6 +20,8 @@ class Found(NamedTuple):
     features: Features
     """What the support of an answer is computed from."""
     cite: Cite
+    documents: frozenset[str] = frozenset()
+    """Those of the library that the text is taken from."""
 
     def citations(self, scored: Iterable[Scored]) -> list[Citation]:
         """A citation for each ranked sentence, in their order; at most `MAX_CITATIONS`."""

@@ -26,6 +26,7 @@ from contract.evidence import (
 from contract.messages import AnswerFrom, Citation, Grounds, Query, Style, Usage
 from inference_worker.answering.found import Found
 from inference_worker.answering.library import Library, names_documents
+from inference_worker.answering.reads import Read, Reads
 from inference_worker.answering.texts import Texts
 from inference_worker.engines.base import Completion, Engine, Evidence, Piece
 from inference_worker.settings import Abstain
@@ -58,6 +59,8 @@ class Grounded:
         self._library = library
         self._texts = texts
         self._grounding = grounding
+        self._reads = Reads()
+        self._forgetting = asyncio.Lock()
 
     @property
     def writer(self) -> Engine:
@@ -101,13 +104,26 @@ class Grounded:
         return self._engine.watch(query, owner)
 
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Evidence | Piece | Completion, None]:
-        """The evidence, then pieces, then the completion with its citations; without a document as the engine does."""
+        """The evidence, then pieces, then the completion with its citations; without a document as the engine does.
+
+        Raises DocumentRefusedError as soon as a document that it reads is erased, and what the engine raises.
+        """
         if not self._is_grounded(query):
             async for event in self._written(query, owner):
                 yield event
             return
+        with self._reads.reading() as read:
+            async with contextlib.aclosing(self._answered(query, owner, read)) as events:
+                async for event in events:
+                    read.check()
+                    yield _naming(event, read)
+
+    async def _answered(
+        self, query: Query, owner: str, read: Read
+    ) -> AsyncGenerator[Evidence | Piece | Completion, None]:
         began_s = time.monotonic()
         found = await self._find(query, owner)
+        read.note(found.documents)
         yield Evidence(found.citations(found.ranked))
         if self._quotes(query):
             completion = self._quoted(query, found, began_s)
@@ -124,6 +140,21 @@ class Grounded:
                 # Nothing that was sent is taken back: the sentences follow what the model wrote.
                 yield Piece(completion.text[len(event.text) :])
             yield completion
+
+    async def erase(self, document: str) -> None:
+        """Break off the answers that read a document, and forget what was read of it."""
+        async with self._forgetting:
+            if self._reads.erase(document):
+                await self._forget()
+
+    async def forget(self) -> None:
+        """Forget all documents that were read for former questions."""
+        async with self._forgetting:
+            await self._forget()
+
+    async def _forget(self) -> None:
+        self._reads.begin_to_forget()
+        await self._engine.forget()
 
     async def close(self) -> None:
         """Close the engine and forget the texts."""
@@ -215,6 +246,14 @@ class Grounded:
     def _holds(self, likely: float, *, fitted: bool) -> bool:
         bound = self._grounding.support_min
         return fitted if bound is None else likely >= bound
+
+
+def _naming(event: Evidence | Piece | Completion, read: Read) -> Evidence | Piece | Completion:
+    """With the documents that were read, so that an answer that cites none of them is erased with them, too."""
+    if not isinstance(event, Completion) or not read.documents:
+        return event
+    grounds = msgspec.structs.replace(event.grounds, documents=sorted(read.documents))
+    return msgspec.structs.replace(event, grounds=grounds)
 
 
 def _about(query: Query, found: Found) -> Query:

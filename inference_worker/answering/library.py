@@ -53,7 +53,8 @@ class Library:
         if not reply.hits and reply.not_ready:
             raise DocumentRefusedError("document-not-ready", "The document is still being read: ask again soon.")
         found = _joined(query.query, reply.hits)
-        return found._replace(features=found.features._replace(absent=float(reply.names_absent)))
+        features = found.features._replace(absent=float(reply.names_absent))
+        return found._replace(features=features, documents=frozenset(hit.document for hit in reply.hits))
 
     async def read(self, query: Query, owner: str, document: str, max_chars: int) -> Found:
         """A document from its beginning, as far as `max_chars`, for a question that needs it whole."""
@@ -63,7 +64,8 @@ class Library:
             request = TextRequest(document=document, start=start, end=max_chars)
             parts.append(await self._ask("read", owner, request, TextReply))
             start = parts[-1].next
-        return await asyncio.to_thread(_whole, query.query, parts)
+        found = await asyncio.to_thread(_whole, query.query, parts)
+        return found._replace(documents=frozenset({document}))
 
     async def _ask(self, operation: LibraryOperation, owner: str, request: msgspec.Struct, reply: type[T]) -> T:
         publisher, _, client = owner.partition(".")

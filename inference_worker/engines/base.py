@@ -92,5 +92,8 @@ class Engine(Protocol):
         Raises PromptTooLongError, or EngineError for what went wrong inside.
         """
 
+    async def forget(self) -> None:
+        """Forget all texts that were read for questions; what is being answered is forgotten as it ends."""
+
     async def close(self) -> None:
         """Stop the engine; what is still generating raises EngineError."""

@@ -55,6 +55,9 @@ class EchoEngine:
                 decode_ms=self._delay_s * 1000,
             )
 
+    async def forget(self) -> None:
+        """It has no memory."""
+
     async def close(self) -> None:
         """End what is still waiting."""
         self._closed.set()

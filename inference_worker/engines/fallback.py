@@ -92,6 +92,10 @@ class Fallback:
         except EngineError as error:
             raise _more_telling(why, error) from None
 
+    async def forget(self) -> None:
+        """Both."""
+        await asyncio.gather(self._first.forget(), self._second.forget())
+
     async def close(self) -> None:
         """Close both."""
         await asyncio.gather(self._first.close(), self._second.close())

@@ -82,6 +82,11 @@ class Replaceable:
             self._is_there.set()
         return True
 
+    async def forget(self) -> None:
+        """The engine that is there now; one that is being opened knows nothing yet."""
+        if self._is_there.is_set():
+            await self._engine.forget()
+
     async def close(self) -> None:
         """Close the engine that is there now."""
         await self._engine.close()

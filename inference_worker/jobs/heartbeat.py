@@ -69,6 +69,7 @@ class Heartbeat:
             clock_skew_s=round(self._bus.clock.skew_s, 3),
             error=self._worker.error,
             tuning=self._tuning(),
+            confirms_erasures=True,
         )
         with contextlib.suppress(BusError):
             await self._bus.publish(topology.worker_subject(self._id), encode(message))

@@ -120,6 +120,10 @@ class LlamaEngine:
         finally:
             ticket.cancelled = True
 
+    async def forget(self) -> None:
+        """Drop the cached prefixes and the idle rows now, and rows in use as their answers end."""
+        await asyncio.wrap_future(self._steps.forget())
+
     async def close(self) -> None:
         """Stop the thread at its next step and free the model; what is still generating raises EngineError."""
         if not self._closed:

@@ -27,6 +27,8 @@ class Row(Generic[S]):
         self._tokens: list[int] = []
         self._owner = self._document = ""
         self._document_tokens = 0
+        self.is_private = False
+        """True: what it holds is for its sequence alone, and goes with it."""
 
     @property
     def tokens(self) -> list[int]:
@@ -106,6 +108,9 @@ class Rows(Generic[S, Saved]):
         self._clock += 1
         row.used = self._clock
         row.vacate()
+        if row.is_private:
+            row.is_private = False
+            self.drop(row)
         return row
 
     def drop(self, row: Row[S]) -> None:
@@ -113,6 +118,15 @@ class Rows(Generic[S, Saved]):
         if row.held:
             self._memory.forget(row.index)
             row.empty()
+
+    def forget(self) -> None:
+        """Drop cached prefixes and idle rows; a row in use is dropped with its sequence, and shared with none."""
+        self.cache.clear()
+        for row in self._rows:
+            if row.sequence is None:
+                self.drop(row)
+            else:
+                row.is_private = True
 
     def clear(self) -> None:
         """Note that the KV cache was cleared; cached prefixes lie outside of it and stay."""
@@ -128,7 +142,7 @@ class Rows(Generic[S, Saved]):
         lengths = [
             (min(shared_tokens(sequence, row.tokens), row.held), row.sequence is None, -row.index)
             for row in self._rows
-            if row.owner == sequence.owner
+            if row.owner == sequence.owner and not row.is_private
         ]
         length, _, index = max(lengths, default=(0, False, 0))
         return (self._rows[-index], length) if length else (None, 0)
@@ -164,7 +178,7 @@ class Rows(Generic[S, Saved]):
     def _keep(self, row: Row[S]) -> None:
         """Save a document before its row is reused, unless it is cached or in another row."""
         length = row.document_tokens
-        if length < WORTH_TOKENS or self.cache.covers(row.tokens, row.owner, length):
+        if row.is_private or length < WORTH_TOKENS or self.cache.covers(row.tokens, row.owner, length):
             return
         others = (other for other in self._rows if other is not row and other.owner == row.owner)
         if not any(min(other.held, common_length(other.tokens, row.tokens)) >= length for other in others):

@@ -57,6 +57,11 @@ class PrefixCache(Generic[Saved]):
         while self.used_bytes > self._budget_bytes:
             self._drop(next(iter(self._held)))
 
+    def clear(self) -> None:
+        """Drop all but what is pinned."""
+        self._held.clear()
+        self.used_bytes = 0
+
     def best(self, tokens: list[int], owner: str) -> tuple[int, CachedPrefix[Saved] | None]:
         """The prefix of `owner` (or of all owners) that shares the most first tokens, and how many it shares."""
         length, key = self._longest(tokens, owner)

@@ -93,6 +93,11 @@ class Scheduler(Generic[S, Saved]):
         """After a failed step, when all sequences were removed: the KV cache can't be trusted."""
         self._rows.clear()
 
+    def forget(self) -> None:
+        """Drop what former sequences left; rows in use are dropped as their sequences end."""
+        self._rows.forget()
+        self.documents = self._rows.documents
+
     def pin(self, tokens: list[int], saved: Saved) -> None:
         """Keep `tokens` as a prefix that all owners may use."""
         self._rows.cache.pin(CachedPrefix(tokens, None, "", saved))

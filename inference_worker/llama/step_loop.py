@@ -5,6 +5,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -79,7 +80,7 @@ class StepLoop:
         )
         self._shared_prefixes = shared_prefixes
         self._tickets: dict[Sequence[Sampler], Ticket] = {}
-        self._inbox: SimpleQueue[Ticket | None] = SimpleQueue()
+        self._inbox: SimpleQueue[Ticket | Future[None] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._stopped = self._is_stopping = False
         self._is_warm = threading.Event()
@@ -111,6 +112,16 @@ class StepLoop:
                 ticket.sequence.sampler.close()
                 raise EngineError(STOPPED)
             self._inbox.put(ticket)
+
+    def forget(self) -> "Future[None]":
+        """Forget what was read, before the next step; done once it is forgotten. From any thread."""
+        forgotten: Future[None] = Future()
+        with self._lock:
+            if self._stopped:
+                forgotten.set_result(None)
+            else:
+                self._inbox.put(forgotten)
+        return forgotten
 
     def first_error(self) -> Exception | None:
         """Wait until the shared prefixes are prefilled; what went wrong with the last of them."""
@@ -165,6 +176,10 @@ class StepLoop:
             ticket = self._inbox.get()
             if ticket is None:
                 return False
+            if isinstance(ticket, Future):
+                self._scheduler.forget()
+                ticket.set_result(None)
+                continue
             if not self._tickets:
                 self._progress_s = time.monotonic()
             self._tickets[ticket.sequence] = ticket
@@ -246,7 +261,10 @@ class StepLoop:
         with self._lock:
             self._stopped = True
         while not self._inbox.empty():
-            if ticket := self._inbox.get():
+            ticket = self._inbox.get()
+            if isinstance(ticket, Future):
+                ticket.set_result(None)
+            elif ticket:
                 self._tickets[ticket.sequence] = ticket
         for ticket in self._tickets.values():
             ticket.sequence.sampler.close()

@@ -84,6 +84,9 @@ class ProxyEngine:
         """Never true: the API does not say what is in its memory."""
         return lambda: False
 
+    async def forget(self) -> None:
+        """It has no memory of its own; who erases finds the cached answers by their results."""
+
     def needs_slot(self, query: Query) -> bool:
         """Every query."""
         return True

@@ -127,6 +127,19 @@ class Store(Protocol):
     def erasure_state(self, document: str) -> str | None:
         """`erasing`, `erased`, or None."""
 
+    def owe_result(self, key: str) -> None:
+        """A result on the message bus is about to be deleted: `erased` has to be written in its place."""
+
+    def settle_result(self, key: str) -> None:
+        """It was."""
+
+    def owed_results(self) -> list[str]: ...
+
+    def fact(self, name: str) -> str:
+        """What was noted under a name; empty: nothing."""
+
+    def note_fact(self, name: str, value: str) -> None: ...
+
     def buried(self, ids: Sequence[str]) -> dict[str, int]:
         """Under each of these that was erased: the newest generation that no import brings back."""
 

@@ -7,7 +7,7 @@ import apsw
 
 from contract.errors import SettingsError
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 _BUSY_MS: Final = 10_000
 _CACHE_KIB: Final = 16_384
@@ -102,8 +102,12 @@ CREATE VIRTUAL TABLE words USING fts5(
 );
 INSERT INTO words(words, rank) VALUES('secure-delete', 1);
 """
+_OWED: Final = """
+-- Results on the message bus that are deleted, where `erased` is still to be written.
+CREATE TABLE owed_results(key TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
 
-MIGRATIONS: Final[dict[int, str]] = {}
+MIGRATIONS: Final[dict[int, str]] = {1: _OWED}
 """Under a version: what makes the next one of it."""
 
 
@@ -145,7 +149,7 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
         )
     while found < VERSION:
         step = MIGRATIONS[found] if found else TABLES
-        following = found + 1 if found else VERSION
+        following = found + 1
         with connection:
             connection.execute(step)
             connection.pragma("user_version", following)

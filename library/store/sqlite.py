@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from contract.library_messages import DocumentStatus
 from contract.runtime.files import make_folder
-from library.store import documents, erasure, texts, vectors, versions, words
+from library.store import documents, erasure, owed, texts, vectors, versions, words
 from library.store.connections import Connections
 from library.store.records import Erasure, Found, Import, Placed, Prepared, StoredPassage, Stretch, Unembedded, Usage
 from library.store.rows import query_all, query_one
@@ -226,6 +226,26 @@ class SqliteStore:
     def erasure_state(self, document: str) -> str | None:
         with self._db.reading() as db:
             return erasure.state(db, document)
+
+    def owe_result(self, key: str) -> None:
+        with self._db.writing() as db:
+            owed.owe(db, key)
+
+    def settle_result(self, key: str) -> None:
+        with self._db.writing() as db:
+            owed.settle(db, key)
+
+    def owed_results(self) -> list[str]:
+        with self._db.reading() as db:
+            return owed.all_of(db)
+
+    def fact(self, name: str) -> str:
+        with self._db.reading() as db:
+            return str(query_one(db, "SELECT value FROM facts WHERE name = ?", (name,)) or "")
+
+    def note_fact(self, name: str, value: str) -> None:
+        with self._db.writing() as db:
+            db.execute("INSERT OR REPLACE INTO facts VALUES(?, ?)", (name, value))
 
     def buried(self, ids: Sequence[str]) -> dict[str, int]:
         with self._db.reading() as db:

@@ -126,7 +126,9 @@ async def _fill(bus: Bus, path: Path, manifest: Manifest, request: Request) -> O
     states: dict[str, StreamState] = {}
     for number, stream in enumerate(reversed(manifest.streams), 1):
         request.console.work(f"Restoring {stream.name} ({number} of {len(manifest.streams)})")
-        config = {**stream.taken.config, "num_replicas": request.settings.replicas}
+        # Backups of older versions deny deletions for good, and the library overwrites what it erases.
+        denied = {"deny_delete": False} if stream.name == f"KV_{topology.RESULTS_BUCKET}" else {}
+        config = {**stream.taken.config, **denied, "num_replicas": request.settings.replicas}
         taken = msgspec.structs.replace(stream.taken, config=config)
         states[stream.name] = await stream_snapshots.restore(bus, taken, archive.pieces_of(path, stream.member))
         check(path, msgspec.structs.replace(stream, restored=None), states[stream.name])

@@ -76,6 +76,7 @@ _WORKER: Final = {
 _LIBRARY: Final = {
     "publish": [
         topology.ERASED_SUBJECTS,
+        topology.ROLL_CALL_SUBJECT,
         api.next_message(_IMPORTS, _LIBRARY_DURABLE),
         api.consumer_info(_IMPORTS, _LIBRARY_DURABLE),
         *api.acks(_IMPORTS, _LIBRARY_DURABLE),
@@ -85,12 +86,17 @@ _LIBRARY: Final = {
         api.bucket_key(_RESULTS, ">"),
         api.bucket_key(topology.CACHE_BUCKET, ">"),
         api.direct_get(api.bucket_stream(_RESULTS)),
+        api.direct_get(api.bucket_stream(_RESULTS), ">"),
+        api.direct_get(api.bucket_stream(topology.CACHE_BUCKET), ">"),
+        # It alone may delete a result, to overwrite it on the disk: it writes the failure `erased` in its place.
+        api.message_delete(api.bucket_stream(_RESULTS)),
+        api.message_delete(api.bucket_stream(topology.CACHE_BUCKET)),
         api.direct_get(topology.DEAD_STREAM),
         api.message_delete(topology.DEAD_STREAM),
         api.direct_get(_IMPORTS, ">"),
         api.direct_get(api.bucket_stream(topology.META_BUCKET), ">"),
     ],
-    "subscribe": ["_INBOX_library.>", topology.LIBRARY_SUBJECTS],
+    "subscribe": ["_INBOX_library.>", topology.LIBRARY_SUBJECTS, topology.WORKER_SUBJECTS],
     # Who asks names the subject of the reply: the library may publish there once, and soon.
     "allow_responses": {"max": 1, "expires": "30s"},
 }

@@ -5,7 +5,6 @@ import signal
 import msgspec
 import pytest
 from nats.js.api import DiscardPolicy, RetentionPolicy, StreamConfig, StreamInfo
-from nats.js.errors import APIError
 
 from contract import topology
 from contract.bus import Bus
@@ -122,16 +121,26 @@ async def test_a_stream_with_another_limit_per_subject_is_refused_and_left_alone
         assert (await bus.js.stream_info("DOCQA_JOBS")).state.messages == 2
 
 
-async def test_a_count_of_starts_can_be_removed_and_a_result_cannot(server: RunningServer) -> None:
+async def test_counts_of_starts_and_results_can_be_removed_by_who_may(server: RunningServer) -> None:
     async with server.bus() as bus:
         await bus.starts.swap("http.tests.x", b"1", last_seq=0)
         await bus.results.create("http.tests.x", b"{}")
-        entry = await bus.starts.get("http.tests.x")
-        assert entry
-        await bus.starts.remove(entry.seq)
-        assert await bus.starts.get("http.tests.x") is None
-        with pytest.raises(APIError, match="not permitted"):
-            await bus.js.delete_msg("KV_DOCQA_RESULTS", 1)
+        for bucket in (bus.starts, bus.results):
+            entry = await bucket.get("http.tests.x")
+            assert entry
+            assert await bucket.remove(entry.seq)
+            assert await bucket.get("http.tests.x") is None
+
+
+async def test_a_bucket_that_an_older_version_made_to_deny_deletions_stays_in_use(bare_server: RunningServer) -> None:
+    async with bare_server.bus() as bus:
+        await provision(bus, bare_server.settings)
+        info = await bus.js.stream_info("KV_DOCQA_RESULTS")
+        await bus.js.update_stream(info.config.evolve(deny_delete=True))
+        await provision(bus, bare_server.settings)
+        entry = await bus.results.create("http.tests.x", b"{}")
+        assert not await bus.results.remove(entry.seq)
+        assert await bus.results.get("http.tests.x") == entry
 
 
 async def test_the_buckets_are_buckets_to_any_client(server: RunningServer) -> None:

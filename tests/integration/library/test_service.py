@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec import UNSET
+from nats.aio.msg import Msg
 from uuid_utils import uuid7
 
 from contract import topology
@@ -17,6 +18,7 @@ from contract.grants_file import Grant, GrantsFile, encode
 from contract.library_messages import (
     GRANTS_FILE,
     LIBRARY_FOLDER,
+    ErasedReply,
     OriginalReply,
     OriginalRequest,
     SnapshotReply,
@@ -24,12 +26,14 @@ from contract.library_messages import (
     SpacesReply,
     SpacesRequest,
 )
-from contract.messages import Answer, Citation, Timings, Usage, decode_result
+from contract.library_messages import encode as encode_message
+from contract.messages import Answer, Citation, Failure, Timings, Usage, WorkerAnnouncement, decode_result
 from contract.messages import encode as encode_result
 from contract.settings import Secret
 from contract.topology import JobName
 from library.readers import Reading, read_file
-from library.service import IMPORTS_AT_A_TIME
+from library.service import IMPORTS_AT_A_TIME, Library
+from library.store.sqlite import SqliteStore
 from tests.support.library_service import Client, running, settings_for
 from tests.support.library_side import files_that_hold
 from tests.support.nats_server import RunningServer
@@ -235,6 +239,74 @@ async def test_what_names_an_erased_document_is_erased_on_the_message_bus_too(an
     assert cached
     assert cached.value == b""
     assert await bus.next_stored(topology.DEAD_STREAM, 1, topology.DEAD_SUBJECTS) is None
+
+
+async def test_what_was_made_of_an_erased_document_is_in_no_file_of_the_message_bus(
+    anna: Client, server: RunningServer
+) -> None:
+    status = await anna.add("lease.md", LEASE)
+    bus, words = anna.bus, [b"quinquereme", b"zymurgist", b"xylophonist"]
+    job, beside = JobName("http", "anna", str(uuid7())), JobName("http", "anna", str(uuid7()))
+    for name, document in ((job, status.id), (beside, "00000000-0000-8000-8000-000000000000")):
+        cited = Citation(document=document, start=0, end=4, quote="quinquereme" if name == job else "Rent", score=1.0)
+        answer = Answer(
+            id=name.job_id, answer="Rent", finish_reason="stop", model="m", usage=Usage(1, 1),
+            timings=Timings(0, 0, 0, 0), citations=[cited], cache_key="http.anna.x" if name == job else UNSET,
+        )  # fmt: skip
+        await bus.results.create(name.key, encode_result(answer))
+    await bus.cache.put("http.anna.x", b"zymurgist")
+    letter = topology.dead_subject("engine-error", job.job_id)
+    await bus.publish_dead(letter, b'{"documents":["%s"], "xylophonist":1}' % status.id.encode(), "1")
+    assert {word for _, word in files_that_hold(server.folder, words)} == set(words)
+    await anna.erased(status.id)
+    assert not list(files_that_hold(server.folder, words))
+    erased, kept = await bus.results.get(job.key), await bus.results.get(beside.key)
+    assert erased
+    assert kept
+    assert isinstance(decode_result(erased.value), Failure)
+    assert isinstance(decode_result(kept.value), Answer)
+
+
+async def test_a_result_that_was_deleted_when_the_library_was_killed_is_written_as_erased(
+    server: RunningServer, admin: Bus, data_dir: Path
+) -> None:
+    """Between the two writes there is no result: a job that was answered must not be left without one."""
+    job = JobName("http", "anna", str(uuid7()))
+    store = SqliteStore(data_dir / LIBRARY_FOLDER)
+    store.owe_result(job.key)
+    store.close()
+    async with running(settings_for(server, data_dir)) as library:
+        await eventually(partial(is_erased, admin, job), "the failure is written")
+        await eventually(partial(owes_nothing, library), "it is settled")
+
+
+async def owes_nothing(library: Library) -> bool:
+    return not library.store.owed_results()
+
+
+async def is_erased(bus: Bus, job: JobName) -> bool:
+    entry = await bus.results.get(job.key)
+    return entry is not None and isinstance(decode_result(entry.value), Failure)
+
+
+async def test_a_document_is_erased_once_every_worker_that_lives_has_confirmed(anna: Client) -> None:
+    status = await anna.add("lease.md", LEASE)
+    asked: asyncio.Queue[Msg] = asyncio.Queue()
+    announced = WorkerAnnouncement(
+        id="w1", model="m", slots=1, busy=0, held=0, jobs_per_s=0, tokens_per_s=0, memory_bytes=0, context_tokens=1,
+        max_prompt_bytes=1, confirms_erasures=True,
+    )  # fmt: skip
+
+    async def announce(_: Msg) -> None:
+        await anna.bus.publish(topology.worker_subject("w1"), encode_result(announced))
+
+    await anna.bus.subscribe(topology.ROLL_CALL_SUBJECT, announce)
+    await anna.bus.subscribe(topology.ERASED_SUBJECTS, asked.put)
+    assert await anna.delete(status.id) == "erasing"
+    notice = await asyncio.wait_for(asked.get(), 10)
+    assert await anna.delete(status.id) == "erasing"
+    await anna.bus.publish(notice.reply, encode_message(ErasedReply(worker="w1")))
+    await anna.erased(status.id)
 
 
 async def test_what_waits_is_queued_and_can_be_erased(server: RunningServer, admin: Bus, data_dir: Path) -> None:

@@ -375,3 +375,17 @@ async def test_an_engine_whose_thread_has_ended_says_so() -> None:
     engine._steps._thread.join()
     assert engine.blocker == "The thread that runs the model has ended."
     await engine.close()
+
+
+async def test_a_forgotten_document_is_not_warm_any_more(engine: LlamaEngine) -> None:
+    query = Query(query="ab", context="the document of before", max_tokens=2)
+    _ = [event async for event in engine.generate(query, "http.a")]
+    is_warm = engine.watch(query, "http.a")
+    assert is_warm()
+    await engine.forget()
+    assert not is_warm()
+
+
+async def test_a_closed_engine_has_forgotten(engine: LlamaEngine) -> None:
+    await engine.close()
+    await engine.forget()

@@ -30,7 +30,7 @@ class Writer:
 
     def __init__(self, *pieces: str) -> None:
         self._pieces = pieces
-        self.asked = 0
+        self.asked = self.forgotten = 0
 
     def needs_slot(self, query: Query) -> bool:
         return True
@@ -45,6 +45,9 @@ class Writer:
         usage = Usage(prompt_tokens=1, completion_tokens=1)
         text = "".join(self._pieces)
         yield Completion(text=text, finish_reason="stop", usage=usage, prefill_ms=1, decode_ms=1)
+
+    async def forget(self) -> None:
+        self.forgotten += 1
 
     async def close(self) -> None:
         pass

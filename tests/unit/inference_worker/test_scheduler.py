@@ -304,3 +304,22 @@ def test_what_can_never_fit_is_refused() -> None:
     bench = Bench()
     with pytest.raises(ValueError, match="do not fit"):
         bench.ask(text(1, ROW_TOKENS), [7])
+
+
+def test_what_is_forgotten_is_read_anew_and_a_row_in_use_goes_with_its_answer() -> None:
+    bench = Bench()
+    document = text(1, 200)
+    bench.ask(document, text(2, 8))
+    bench.run()
+    running = bench.ask(text(3, 200), text(4, 8), budget=20)
+    while running.completion_tokens < 2:
+        bench.step()
+    bench.scheduler.forget()
+    assert bench.scheduler.documents - {""} == {running.document}
+    assert len(bench.scheduler._rows.cache) == 0
+    beside = bench.ask(text(3, 200), text(5, 8))
+    bench.run()
+    assert beside.cached_tokens <= len(SYSTEM)
+    again = bench.ask(document, text(2, 8))
+    bench.run()
+    assert again.cached_tokens <= len(SYSTEM)

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 import inference_worker.__main__ as program
+from inference_worker.answering.grounded import Grounded, Grounding
+from inference_worker.answering.texts import Texts
+from inference_worker.engines.echo import EchoEngine
+from inference_worker.jobs.erasures import Erasures
 
 
 class Loop:
@@ -61,8 +65,9 @@ def serving(pulling: Loop, announcing: Loop, is_ready: asyncio.Event) -> "asynci
     bus: Any = Bus()
     worker: Any = SimpleNamespace(consumer=pulling)
     heartbeat: Any = announcing
+    erasures = Erasures(bus, Grounded(EchoEngine(1), Texts(lambda: None), Grounding()), "w")
     settings: Any = None
-    return asyncio.create_task(program.serve_jobs(bus, worker, heartbeat, settings, lambda _: is_ready.set()))
+    return asyncio.create_task(program.serve_jobs(bus, worker, heartbeat, erasures, settings, lambda _: is_ready.set()))
 
 
 @pytest.mark.parametrize("stubborn", ["pulling", "announcing"])
