@@ -63,7 +63,9 @@ class Door:
     def _open(self) -> Beside:
         fd = self._listener.fileno()
         script = f'[ {fd} = 3 ] || exec 3<&{fd}; LISTEN_PID=$$ exec "$@"'
-        ingress = Beside(self._stack, "ingress", "ingress", {"LISTEN_FDS": "1"}, ["bash", "-c", script, "bash"])
+        # Its uploads go where the stack's library looks for them.
+        settings = {"LISTEN_FDS": "1", "DOCQA_DATA_DIR": str(self._stack.ready().data_dir)}
+        ingress = Beside(self._stack, "ingress", "ingress", settings, ["bash", "-c", script, "bash"])
         ingress.start(fd)
         return ingress
 
@@ -71,8 +73,9 @@ class Door:
 class Front:
     """A running nginx."""
 
-    def __init__(self, folder: Path, door: Door) -> None:
+    def __init__(self, folder: Path, door: Door, locations: str = "") -> None:
         self.folder = folder
+        self._locations = locations
         self.door = door
         self._authority = trustme.CA()
         self.plain_port, self.tls_port = free_ports(2)
@@ -127,6 +130,9 @@ class Front:
         }.items():
             assert shipped in site, f"the site does not say {shipped!r} any more"
             site = site.replace(shipped, here)
+        first = "    location /api/ {"
+        assert first in site
+        site = site.replace(first, f"{self._locations}{first}")
         (self.folder / "conf.d" / "goblin-docqa.conf").write_text(site, encoding="utf-8")
         self._write_certificate()
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -159,14 +165,14 @@ class _Resolved(httpx.AsyncBaseTransport):
 
 
 @contextlib.contextmanager
-def front(stack: Stack) -> Iterator[Front]:
-    """nginx before an ingress of its own on the stack's bus, for the time of a block."""
+def front(stack: Stack, locations: str = "") -> Iterator[Front]:
+    """nginx before an ingress of its own on the stack's bus, for a block; with more locations in its site."""
     # A Unix socket's path ends at 107 bytes, and nginx's workers must get to it.
     folder = Path(tempfile.mkdtemp(prefix="dqn"))
     folder.chmod(0o755)
     try:
         with contextlib.closing(Door(stack, folder)) as door:
-            nginx = Front(folder, door)
+            nginx = Front(folder, door, locations)
             with nginx.running():
                 yield nginx
     finally:
