@@ -3,9 +3,10 @@
 Limits are declared on the fields, so that the ingress, the worker and the published schemas share them.
 """
 
+import contextlib
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
@@ -13,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from contract import lenient
+from contract.answer_schema import answer_schema
 from contract.errors import BadMessageError, NewerVersionError, UnreadableResultError
 
 T = TypeVar("T")
@@ -20,7 +22,7 @@ T = TypeVar("T")
 VERSION: Final = 1
 """Of every message that asks for nothing new, so that an older reader takes it."""
 NEWEST_VERSION: Final = 2
-"""The newest version that this code reads: queries that name a style or documents of the library."""
+"""The newest version that this code reads: queries with a style, documents of the library, turns, or a form."""
 
 Tokens = Annotated[int, Meta(ge=1, le=32_768)]
 MAX_STOP_CHARS: Final = 256
@@ -31,17 +33,59 @@ AnswerFrom = Literal["model", "quote", "both"]
 MAX_CITATIONS: Final = 8
 MAX_QUOTE_CHARS: Final = 1000
 Backend = Literal["local", "proxy", "cache"]
+MAX_TURNS: Final = 500
 
 
 DocumentId = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 _SOURCES: Final = ("context", "documents", "space", "path")
-_NEW_FIELDS: Final = ("style", "documents", "space", "path", "job_class")
+_NEW_FIELDS: Final = ("style", "documents", "space", "path", "job_class", "messages", "response_format")
 """Of version 2."""
+
+
+@contextlib.contextmanager
+def _as_value_errors() -> Iterator[None]:
+    """msgspec names the place of a ValueError that a Struct raises while it is made."""
+    try:
+        yield
+    except BadMessageError as error:
+        raise ValueError(str(error)) from None
 
 
 def _open(*values: str) -> Meta:
     """Describes an enumeration that may grow: a reader carries on values that a newer version added."""
     return Meta(description=f"{', '.join(values)}; newer versions may add others.", examples=list(values))
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class NamedSchema(msgspec.Struct, frozen=True):
+    """A JSON schema; of it, `contract.answer_schema` keeps what an answer can be held to."""
+
+    schema: dict[str, Any]
+    name: Annotated[str, Meta(max_length=64)] = ""
+
+
+class ResponseFormat(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The form of an answer; `json_schema` is given for the type of this name alone."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: NamedSchema | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if (self.type == "json_schema") != (self.json_schema is not UNSET):
+            raise ValueError("Give `json_schema` with the type `json_schema`, and only then")
+
+    @property
+    def schema(self) -> dict[str, Any] | None:
+        """The schema of the answer, `{}` for any JSON object; None for a text. Raises BadMessageError."""
+        if self.json_schema is UNSET:
+            return {} if self.type == "json_object" else None
+        return answer_schema(self.json_schema.schema)
 
 
 class Question(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -93,12 +137,48 @@ class Question(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
         | UnsetType
     ) = msgspec.field(default=UNSET, name="class")
 
+    messages: (
+        Annotated[
+            list[Turn],
+            Meta(
+                min_length=1,
+                max_length=MAX_TURNS,
+                description="The conversation before the question, oldest message first.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    response_format: ResponseFormat | UnsetType = UNSET
+
     def __post_init__(self) -> None:
         if not self.query.strip():
             raise ValueError("Field `query` is blank: ask a question")
         named = [name for name in _SOURCES if getattr(self, name)]
         if len(named) > 1:
             raise ValueError(f"Field `{named[1]}` and field `{named[0]}` name two sources: give one of them")
+        if self.response_format is not UNSET:
+            with _as_value_errors():
+                # Read here, so that a schema that can't be used is refused before it is a job.
+                _ = self.response_format.schema
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The conversation before the question; empty without one."""
+        return [] if self.messages is UNSET else self.messages
+
+    @property
+    def asks_for_json(self) -> bool:
+        """Whether the answer must be JSON, to which nothing may be added."""
+        return self.response_format is not UNSET and self.response_format.type != "text"
+
+    @property
+    def text_bytes(self) -> int:
+        """UTF-8 bytes of all that the model reads."""
+        return sum(len(text.encode("utf-8", "surrogatepass")) for text in (self.query, self.context, *self._said))
+
+    @property
+    def _said(self) -> list[str]:
+        return [turn.content for turn in self.turns]
 
 
 class Query(Question, kw_only=True, forbid_unknown_fields=False, omit_defaults=False):

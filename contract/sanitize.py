@@ -9,12 +9,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise, takewhile
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from contract.errors import BadMessageError, TooManySecretsError
-from contract.messages import MAX_STOP_CHARS, Question
+from contract.messages import MAX_STOP_CHARS, NamedSchema, Question, ResponseFormat, Turn
 from contract.redaction.control_text import CONTROL_CHARACTER, CONTROL_TOKEN, is_harmless, make_harmless
 from contract.redaction.detectors.text import Text
 from contract.redaction.redactor import BUILT_IN, Redactor
@@ -61,28 +62,72 @@ def sanitize(text: str, redactor: Redactor = BUILT_IN) -> Sanitized:
 def sanitize_question(question: Q, redactor: Redactor = BUILT_IN) -> tuple[Q, Mapping[str, int]]:
     """The question with all its texts sanitized, and the counts of replacements by kind.
 
-    A secret split over two fields that are adjacent in the prompt is found too.
+    A secret split over two fields or turns that are adjacent in the prompt is found too.
     Raises TooManySecretsError, and BadMessageError when nothing of the query is left.
     """
     question = without_split_secrets(question, redactor)
-    query, context = sanitize(question.query, redactor), sanitize(question.context, redactor)
-    stops = [sanitize(stop, redactor) for stop in question.stop]
+    texts = [sanitize(text, redactor) for text in _texts_of(question)]
     counts: Counter[str] = Counter()
-    for part in (query, context, *stops):
+    for part in texts:
         counts.update(part.counts)
+    question = _with_clean_schema(question, redactor, counts)
     if not counts:
         return question, counts
-    if not query.text.strip():
+    question = _with_texts(question, [part.text for part in texts])
+    if not question.query.strip():
         raise BadMessageError("Field `query` is blank but for control characters: ask a question.")
-    stop = [stop.text[:MAX_STOP_CHARS] for stop in stops if stop.text]
-    return msgspec.structs.replace(question, query=query.text, context=context.text, stop=stop), counts
+    return question, counts
 
 
 async def sanitize_apart(question: Q, redactor: Redactor = BUILT_IN) -> tuple[Q, Mapping[str, int]]:
     """`sanitize_question`, on a thread where the question is long; raises what that raises."""
-    if len(question.query) + len(question.context) < _APART_CHARS:
+    if sum(map(len, _texts_of(question))) < _APART_CHARS:
         return sanitize_question(question, redactor)
     return await asyncio.to_thread(sanitize_question, question, redactor)
+
+
+def _texts_of(question: Question) -> list[str]:
+    """All texts, in the order of the prompt: turns, context, query, then the stops."""
+    return [*(turn.content for turn in question.turns), question.context, question.query, *question.stop]
+
+
+def _with_texts(question: Q, texts: list[str]) -> Q:
+    """The question with other texts, in the order of `_texts_of`; an empty stop is left out."""
+    count = len(question.turns)
+    said, (context, query), stops = texts[:count], texts[count : count + 2], texts[count + 2 :]
+    turns = [Turn(turn.role, text) for turn, text in zip(question.turns, said, strict=True)]
+    return msgspec.structs.replace(
+        question,
+        messages=turns or UNSET,
+        context=context,
+        query=query,
+        stop=[stop[:MAX_STOP_CHARS] for stop in stops if stop],
+    )
+
+
+def _with_clean_schema(question: Q, redactor: Redactor, counts: Counter[str]) -> Q:
+    """The question with a schema that holds names and constants only, each without secrets."""
+    form = question.response_format
+    if form is UNSET or form.json_schema is UNSET:
+        return question
+    schema = _clean(form.schema, redactor, counts)
+    name = sanitize(form.json_schema.name, redactor).text[:64]
+    clean = ResponseFormat(form.type, NamedSchema(schema, name))
+    return question if clean == form else msgspec.structs.replace(question, response_format=clean)
+
+
+def _clean(value: Any, redactor: Redactor, counts: Counter[str]) -> Any:
+    match value:
+        case dict():
+            return {_clean(name, redactor, counts): _clean(part, redactor, counts) for name, part in value.items()}
+        case list():
+            return [_clean(part, redactor, counts) for part in value]
+        case str():
+            found = sanitize(value, redactor)
+            counts.update(found.counts)
+            return found.text
+        case _:
+            return value
 
 
 def _encoded(text: str) -> Text:
@@ -103,17 +148,17 @@ def _harmless(text: Text, counts: Counter[str]) -> Text:
 
 
 def without_split_secrets(question: Q, redactor: Redactor = BUILT_IN) -> Q:
-    """The question without secrets that exist only where two of its fields are joined.
+    """The question without secrets that exist only where two of its fields, or turns, are joined.
 
     Nothing else is changed: the fields are still to be sanitized.
     """
-    texts = [question.context, question.query, *question.stop]
+    texts = _texts_of(question)
     before = list(texts)
-    for first, second in (*pairwise(range(len(texts))), (1, 0)):
+    context, query = len(question.turns), len(question.turns) + 1
+    spoken = [number for number, text in enumerate(texts) if text]
+    for first, second in (*pairwise(spoken), (query, context)):
         texts[first], texts[second] = _without_split_secret(texts[first], texts[second], redactor)
-    if texts == before:
-        return question
-    return msgspec.structs.replace(question, context=texts[0], query=texts[1], stop=texts[2:])
+    return question if texts == before else _with_texts(question, texts)
 
 
 def _without_split_secret(first: str, second: str, redactor: Redactor) -> tuple[str, str]:

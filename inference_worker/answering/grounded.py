@@ -23,6 +23,7 @@ from contract.evidence import (
     support,
     with_answer,
 )
+from contract.evidence.words import terms_of
 from contract.messages import AnswerFrom, Citation, Grounds, Query, Style, Usage
 from inference_worker.answering.found import Found
 from inference_worker.answering.library import Library, names_documents
@@ -34,6 +35,8 @@ from inference_worker.settings import Abstain
 NOT_IN_THE_DOCUMENT: Final = "The document does not seem to say this."
 QUOTED: Final = "quote"
 """Named as the model of an answer that no model wrote."""
+_FOLLOW_UP_WORDS: Final = 2
+"""A question of no more words that count may speak of what the question before it named."""
 _CHARS_PER_TOKEN: Final = 3
 """Fewer than most texts have, so that what is read fits."""
 
@@ -122,11 +125,11 @@ class Grounded:
         self, query: Query, owner: str, read: Read
     ) -> AsyncGenerator[Evidence | Piece | Completion, None]:
         began_s = time.monotonic()
-        found = await self._find(query, owner)
+        searched, found = await self._search(query, owner)
         read.note(found.documents)
         yield Evidence(found.citations(found.ranked))
         if self._quotes(query):
-            completion = self._quoted(query, found, began_s)
+            completion = self._quoted(searched, found, began_s)
             yield Piece(completion.text)
             yield completion
             return
@@ -135,7 +138,7 @@ class Grounded:
                 yield event
                 continue
             # Each statement is compared with each sentence that was read: too long for the event loop.
-            completion = await asyncio.to_thread(self._cited, event, query, found)
+            completion = await asyncio.to_thread(self._cited, event, searched, found)
             if completion.grounds.answer_from == "both":
                 # Nothing that was sent is taken back: the sentences follow what the model wrote.
                 yield Piece(completion.text[len(event.text) :])
@@ -161,6 +164,17 @@ class Grounded:
         await self._engine.close()
         await self._texts.close()
 
+    async def _search(self, query: Query, owner: str) -> tuple[Query, Found]:
+        """What was found, and the question that found it: a short one that follows another ("And who pays it?") is
+        also asked together with that one, and counts so where the document supports it better."""
+        found = await self._find(query, owner)
+        before = next((turn.content for turn in reversed(query.turns) if turn.role == "user"), "")
+        if not before.strip() or len(set(terms_of(query.query))) > _FOLLOW_UP_WORDS:
+            return query, found
+        longer = msgspec.structs.replace(query, query=f"{before}\n{query.query}")
+        more = await self._find(longer, owner)
+        return (longer, more) if support(more.features) > support(found.features) else (query, found)
+
     async def _find(self, query: Query, owner: str) -> Found:
         if not names_documents(query):
             return await self._texts.find(query.query, query.context)
@@ -182,7 +196,7 @@ class Grounded:
         return bool(query.context.strip()) and not (self._grounding.only_asked and query.style is UNSET)
 
     def _quotes(self, query: Query) -> bool:
-        if not self._is_grounded(query):
+        if not self._is_grounded(query) or query.asks_for_json:
             return False
         style = self._style(query)
         if style == "auto":
@@ -227,7 +241,7 @@ class Grounded:
         likely = support(with_answer(features, completion.text, found.text, [span[:2] for span in spans]))
         origin: AnswerFrom = "model"
         cited = found.citations_of(spans)
-        if not cited and holds:
+        if not cited and holds and not query.asks_for_json:
             cited, origin = found.citations(quote(found.text, found.sentences, found.ranked)), "both"
             completion = msgspec.structs.replace(completion, text=f"{completion.text}\n\n{_lines(cited)}")
         return msgspec.structs.replace(completion, grounds=self._grounds(origin, cited, found, likely, holds=holds))

@@ -13,8 +13,7 @@ _BYTES_PER_TOKEN: Final = 4
 
 def cost_tokens(query: Query, context_tokens: int) -> int:
     """About how many tokens a query takes; no more than the context holds, since longer prompts are not run."""
-    text_bytes = len(query.query.encode()) + len(query.context.encode())
-    return min(text_bytes // _BYTES_PER_TOKEN + query.max_tokens, context_tokens)
+    return min(query.text_bytes // _BYTES_PER_TOKEN + query.max_tokens, context_tokens)
 
 
 class Piece(msgspec.Struct, frozen=True):

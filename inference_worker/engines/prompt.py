@@ -27,12 +27,13 @@ class Wording(msgspec.Struct, frozen=True):
 
 def worded(query: str, context: str = "") -> Wording:
     """Document first, then the question: questions on one document begin alike."""
-    query, context = _clean(query), _clean(context)
+    query, context = clean(query), clean(context)
     if not context.strip():
         return Wording(GENERAL_SYSTEM, query)
     document = _DOCUMENT_FORM.format(context=context)
     return Wording(DOCUMENT_SYSTEM, document + _QUESTION_FORM.format(query=query), len(document.encode()))
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """The text with blanks in the place of control characters."""
     return text.translate(_CONTROL_CHARACTERS)

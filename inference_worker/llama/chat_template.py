@@ -1,11 +1,12 @@
-"""Renders a question and its document by the model's own chat template.
+"""Renders a question, its document and the conversation before it by the model's own chat template.
 
-Knows the template, and the wording of `engines.prompt`; knows nothing of tokens. The template's text and the user's
+Knows the template, and the wording of `engines.prompt`; knows nothing of tokens. The template's text and the users'
 stay apart, so that only the template's is parsed for control tokens.
 """
 
+import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -16,7 +17,8 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from contract.errors import SettingsError
-from inference_worker.engines.prompt import DOCUMENT_SYSTEM, GENERAL_SYSTEM, worded
+from contract.messages import Turn
+from inference_worker.engines.prompt import DOCUMENT_SYSTEM, GENERAL_SYSTEM, Wording, clean, worded
 
 Frame: TypeAlias = tuple[str, str]
 """What a template writes before and after the user's text."""
@@ -26,12 +28,14 @@ class Prompt(msgspec.Struct, frozen=True):
     """`before` and `after` are the template's and may hold control tokens; `user` is plain text.
 
     The first `document_bytes` of `user` in UTF-8 are the document: prompts on it are alike up to there.
+    `earlier` comes before `before`: of each turn what the template writes, then what was said.
     """
 
     before: str
     user: str
     after: str
     document_bytes: int = 0
+    earlier: tuple[Frame, ...] = ()
 
 
 class PromptTemplate:
@@ -51,9 +55,11 @@ class PromptTemplate:
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise SettingsError(f"MODEL_NAME: the model's chat template can't be used: {error}.") from None
 
-    def render(self, query: str, context: str = "") -> Prompt:
-        """System, then document, then question: queries on one document begin alike."""
+    def render(self, query: str, context: str = "", turns: Sequence[Turn] = ()) -> Prompt:
+        """System, earlier turns, document, question: queries on one document, or in one conversation, begin alike."""
         wording = worded(query, context)
+        if turns:
+            return self._conversation(wording, [Turn(turn.role, clean(turn.content)) for turn in turns])
         if self._asked_for_date:
             self._frames = self._render_frames()
         before, after = self._frames[0 if wording.document_bytes else 1]
@@ -62,6 +68,29 @@ class PromptTemplate:
     def shared_prefixes(self) -> list[str]:
         """The beginnings that prompts of all owners share: with a document, and without one."""
         return [before for before, _ in self._frames]
+
+    def _conversation(self, wording: Wording, turns: list[Turn]) -> Prompt:
+        """Each text is rendered as a random word, so that none of them meets the template."""
+        said = [*turns, Turn("user", wording.user)]
+        word = secrets.token_hex(16)
+        marks = re.compile(rf"{word}x([0-9]+)x")
+        marked = [Turn(turn.role, f"{word}x{number}x") for number, turn in enumerate(said)]
+        for messages in _conversation_forms(_with_system(marked, wording)):
+            try:
+                parts = marks.split(self._write(messages))
+            except (TemplateError, TypeError):
+                continue
+            if parts[1::2] == [str(number) for number in range(len(said))]:
+                texts = [said[int(number)].content for number in parts[1::2]]
+                *earlier, (before, user) = zip(parts[:-1:2], texts, strict=True)
+                return Prompt(before, user, parts[-1], wording.document_bytes, tuple(earlier))
+        return self._as_one_message(wording, turns)
+
+    def _as_one_message(self, wording: Wording, turns: list[Turn]) -> Prompt:
+        """For templates that take no conversation: what was said before, then the question, in one message."""
+        before, after = self._frames[0 if wording.document_bytes else 1]
+        earlier = "".join(f"{turn.role}: {turn.content}\n\n" for turn in turns)
+        return Prompt(before, earlier + wording.user, after)
 
     def _render_frames(self) -> list[Frame]:
         return [self._frame(DOCUMENT_SYSTEM), self._frame(GENERAL_SYSTEM)]
@@ -107,6 +136,37 @@ def _forms(system: str, user: str) -> Iterator[list[dict[str, Any]]]:
         yield [message("system", system), message("user", user)]
         # Some models know no system role (Gemma refuses it): then it is in the user's message.
         yield [message("user", f"{system}\n\n{user}")]
+
+
+def _with_system(turns: list[Turn], wording: Wording) -> list[Turn]:
+    """The turns with the worker's own system message: before a client's where there is a document, else only for one
+    who sends none."""
+    if turns[0].role != "system":
+        return [Turn("system", wording.system), *turns]
+    if not wording.document_bytes:
+        return turns
+    return [Turn("system", f"{wording.system}\n\n{turns[0].content}"), *turns[1:]]
+
+
+def _conversation_forms(turns: list[Turn]) -> Iterator[list[dict[str, Any]]]:
+    """As sent, then as strict templates want it: no system role, user and assistant in turns, the user first."""
+    for is_parts in (False, True):
+        for form in (turns, _alternating(turns)):
+            yield [
+                {"role": one.role, "content": [{"type": "text", "text": one.content}] if is_parts else one.content}
+                for one in form
+            ]
+
+
+def _alternating(turns: list[Turn]) -> list[Turn]:
+    found: list[Turn] = []
+    for turn in turns:
+        role = "user" if turn.role == "system" else turn.role
+        if found and found[-1].role == role:
+            found[-1] = Turn(role, f"{found[-1].content}\n\n{turn.content}")
+        else:
+            found.append(Turn(role, turn.content))
+    return found
 
 
 class _GenerationTag(Extension):

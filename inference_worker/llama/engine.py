@@ -17,6 +17,7 @@ from contract.errors import EngineError, NoAnswerError, PromptTooLongError, Sett
 from contract.messages import Query
 from inference_worker.engines.answer_text import Thoughts
 from inference_worker.engines.base import Completion, Piece
+from inference_worker.llama.chat_template import Prompt
 from inference_worker.llama.sequence import Sequence
 from inference_worker.llama.step_loop import STOPPED, OnStep, StepLoop, Ticket
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _ANSWER_SHARE: Final = 4
 """A prompt must leave room for the answer asked for, or for this part (1/n) of the context if that is less."""
+
+_NAMING_TURNS: Final = 2
+"""The first two messages, a system's and a user's in most cases, tell conversations apart."""
 
 _CUT_MARGIN: Final = 1.05
 """Tokens are not spread evenly over a text: ask to cut a little more."""
@@ -94,7 +98,7 @@ class LlamaEngine:
 
     def watch(self, query: Query, owner: str) -> Callable[[], bool]:
         """A cheap check, to be called often: is the query's document in the KV cache, or being prefilled?"""
-        document = self._document(query, self._scope(owner)) if query.context else ""
+        document = self._document(query, self._scope(owner)) if query.context or query.turns else ""
         return lambda: bool(document) and document in self._steps.documents
 
     def needs_slot(self, query: Query) -> bool:
@@ -142,14 +146,31 @@ class LlamaEngine:
             raise EngineError from None
 
     def _tokenize(self, query: Query) -> "TokenizedPrompt":
-        prompt = self._model.template.render(query.query, query.context)
-        prefix = prefix_tokens(self._model, prompt.before)
-        user = self._model.vocabulary.tokenize(prompt.user, parse_special=False)
-        after = self._model.vocabulary.tokenize(prompt.after, parse_special=True)
-        document = self._model.vocabulary.tokens_within(user, prompt.document_bytes)
-        return TokenizedPrompt(
-            prefix + user + after, len(user), len(prompt.user), len(prefix) + document if document else 0
-        )
+        prompt = self._model.template.render(query.query, query.context, query.turns)
+        vocabulary = self._model.vocabulary
+        prefix = self._before(prompt)
+        user = vocabulary.tokenize(prompt.user, parse_special=False)
+        after = vocabulary.tokenize(prompt.after, parse_special=True)
+        document = vocabulary.tokens_within(user, prompt.document_bytes)
+        kept = len(prefix) + document if document else 0
+        if query.turns and not document:
+            # The next turn of the conversation begins with all of it.
+            kept = len(prefix) + len(user) + len(after)
+        chars = len(prompt.user) + sum(len(said) for _, said in prompt.earlier)
+        tokens = prefix + user + after
+        return TokenizedPrompt(tokens, len(tokens) if prompt.earlier else len(user), chars, kept)
+
+    def _before(self, prompt: Prompt) -> list[int]:
+        """What comes before the last text of a user, as tokens: only the template's parts may be control tokens."""
+        if not prompt.earlier:
+            return prefix_tokens(self._model, prompt.before)
+        tokenize = self._model.vocabulary.tokenize
+        (template, said), *others = prompt.earlier
+        tokens = prefix_tokens(self._model, template) + tokenize(said, parse_special=False)
+        for template, said in others:
+            tokens += tokenize(template, parse_special=True)
+            tokens += tokenize(said, parse_special=False)
+        return tokens + tokenize(prompt.before, parse_special=True)
 
     def _submit(self, query: Query, prompt: "TokenizedPrompt", scope: str) -> "Ticket":
         budget = answer_budget(prompt, query.max_tokens, self._model.context_tokens)
@@ -171,8 +192,12 @@ class LlamaEngine:
 
     @staticmethod
     def _document(query: Query, scope: str) -> str:
-        """A name for the document within its scope, for the order of work only; sharing compares tokens."""
-        return hashlib.blake2b(f"{scope}\n{query.context}".encode(), digest_size=16).hexdigest()
+        """A name for the document within its scope, for the order of work only; sharing compares tokens.
+
+        Without a document a conversation is named, by how it begins.
+        """
+        text = query.context or "\n".join(turn.content for turn in query.turns[:_NAMING_TURNS])
+        return hashlib.blake2b(f"{scope}\n{text}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     def _shut_down(self) -> None:
         # First the users of the model, then the model.

@@ -121,7 +121,7 @@ class Admission:
         if counts:
             count_redactions(counts)
             log.info("redacted", **{kind.replace("-", "_"): count for kind, count in counts.items()})
-        size = len(query.query.encode()) + len(query.context.encode())
+        size = query.text_bytes
         limit = self._fleet.max_prompt_bytes()
         if limit is not None and size > limit:
             raise problems.prompt_too_large(size, limit)

@@ -214,7 +214,8 @@ def test_what_a_client_leaves_out_has_defaults() -> None:
 def test_a_query_carries_its_version_and_all_its_fields() -> None:
     body = json.loads(encode(Query(query="Who?")))
     assert body["v"] == VERSION
-    assert body.keys() == {*Question.__struct_fields__, "v"} - {"style", "documents", "space", "path", "job_class"}
+    newer = {"style", "documents", "space", "path", "job_class", "messages", "response_format"}
+    assert body.keys() == {*Question.__struct_fields__, "v"} - newer
 
 
 def test_a_query_without_a_style_is_what_older_workers_read_byte_for_byte() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from contract.errors import EngineError, NoAnswerError, PromptTooLongError, SettingsError
-from contract.messages import Query
+from contract.messages import Query, Turn
 from inference_worker.engines.base import Completion, Piece
 from inference_worker.llama.chat_template import Prompt
 from inference_worker.llama.engine import LlamaEngine, TokenizedPrompt, answer_budget
@@ -61,7 +61,7 @@ class FakeModel:
         self.may_run = threading.Event()
         self.may_run.set()
 
-    def render(self, query: str, context: str) -> Prompt:
+    def render(self, query: str, context: str, turns: Sequence[Turn]) -> Prompt:
         if query == "?":
             raise ZeroDivisionError
         return Prompt("", context + query, "", len(context))
