@@ -1,25 +1,23 @@
 """The HTTP routes of the API. Each handler has four steps: parse, admit, wait, answer."""
 
-import asyncio
 import contextlib
-import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 from litestar import Response, Router, post, route
 from litestar.params import FromPath
 from litestar.response import ServerSentEvent
-from litestar.response.sse import ServerSentEventMessage
 
 from contract import topology
 from contract.errors import OutcomeUnknownError
-from contract.messages import Answer, Failure, Result, decode_question, encode
+from contract.messages import Answer, Failure, Question, Result, decode_question, encode
 from contract.runtime import logs
 from contract.runtime.tracing import traceparent_of
 from contract.topology import JobName, is_canonical_uuid
 from ingress import problems
-from ingress.api.events import Tokens, last_event, primed
+from ingress.api.events import events_of, primed
+from ingress.api.following import ending_of, followed, waited_for
 from ingress.api.preference import Preference
 from ingress.auth.authenticate import authenticator
 from ingress.auth.rate_limiter import Limiter
@@ -28,8 +26,8 @@ from ingress.jobs.admission import Admitted, Asked, location_of
 from ingress.jobs.positions import Position
 from ingress.jobs.replies import Reply
 from ingress.jobs.status import Unfinished
-from ingress.jobs.waiting import HungUpError, end_if_possible, result_of, unless_hung_up
-from ingress.middleware.audit import Decision, record_of
+from ingress.jobs.waiting import HungUpError
+from ingress.middleware.audit import record_of
 from ingress.problems import Problem
 from ingress.services import HttpRequest, HttpResponse, Services, services_of
 
@@ -58,7 +56,8 @@ async def _ask(request: HttpRequest, services: Services) -> HttpResponse:
 
 async def _answer(request: HttpRequest, services: Services, preference: Preference, asked: Asked) -> HttpResponse:
     if preference.events:
-        events = await primed(_events(services, asked, preference))
+        happenings = followed(services, asked, returns_later=preference.returns_later)
+        events = await primed(events_of(asked.job, happenings))
         return ServerSentEvent(events, headers={"Location": location_of(asked.job.job_id), "X-Accel-Buffering": "no"})
     with services.replies.expect(asked.job) as reply:
         admitted = await services.admission.submit(asked)
@@ -69,15 +68,19 @@ async def _answer(request: HttpRequest, services: Services, preference: Preferen
 
 async def understand(request: HttpRequest, services: Services, preference: Preference, trace: str) -> Asked:
     """Parse and sanitize the question; raises Problem or BadMessageError."""
-    record = record_of(request.scope)
     body = await request.body()
-    record.asked(len(body))
-    question = decode_question(body)
-    job = await services.admission.job_for(request.user.client, preference.key)
+    record_of(request.scope).asked(len(body))
+    return await prepared(request, services, decode_question(body), preference.key, trace)
+
+
+async def prepared(request: HttpRequest, services: Services, question: Question, key: str | None, trace: str) -> Asked:
+    """The sanitized question as a job to publish, for the request's client; raises Problem or BadMessageError."""
+    record = record_of(request.scope)
+    job = await services.admission.job_for(request.user.client, key)
     logs.about_job(job, trace)
     query = await services.admission.prepare(question, record)
     record.named(job.job_id)
-    return Asked(job, query, request.user.share, preference.key is not None, trace, record)
+    return Asked(job, query, request.user.share, key is not None, trace, record)
 
 
 async def _wait(
@@ -88,53 +91,14 @@ async def _wait(
     preference: Preference,
     admitted: Admitted,
 ) -> HttpResponse:
-    wait_s, deadline_s = preference.longest_wait_s(services.settings.sync_wait_s), services.deadline_s(asked.query)
-    waiting = result_of(services.bus, reply, asked.job, wait_s=wait_s, deadline_s=deadline_s, sha256=admitted.sha256)
+    wait_s = preference.longest_wait_s(services.settings.sync_wait_s)
     try:
-        with services.tracer.span("wait", asked.trace):
-            result = await unless_hung_up(request.receive, waiting)
-            return await _respond(services, asked, admitted, result)
+        result = await waited_for(
+            services, asked, admitted, reply, request.receive, wait_s, returns_later=preference.returns_later
+        )
     except HungUpError:
-        if not preference.returns_later:
-            await end_if_possible(services.bus, asked.job, "cancelled", "The client hung up.", admitted.sha256)
         return Response(b"", status_code=CLIENT_CLOSED_REQUEST)
-
-
-async def _events(
-    services: Services, asked: Asked, preference: Preference
-) -> AsyncGenerator[ServerSentEventMessage, None]:
-    """All events of one job; an error before the first one is raised as a Problem."""
-    job = asked.job
-    with services.replies.expect(job) as reply:
-        async with Tokens(services.bus, job) as tokens:
-            admitted = await services.admission.submit(asked)
-            if admitted.stored_result:
-                asked.record.ended(ending_of(admitted.stored_result))
-                yield last_event(job, location_of(job.job_id), admitted.stored_result)
-                return
-            asked.record.ended("hung-up")
-            deadline_s = services.deadline_s(asked.query)
-            ending = asyncio.ensure_future(
-                result_of(services.bus, reply, job, wait_s=deadline_s, deadline_s=deadline_s, sha256=admitted.sha256)
-            )
-            started_s = time.time()
-            following = asyncio.create_task(tokens.follow(services.positions, admitted.seq), name="follow the position")
-            try:
-                yield ServerSentEventMessage(comment=f"accepted {job.job_id}", data=None)
-                async for event in tokens.until(ending):
-                    yield event
-                asked.record.ended(ending_of(ending.result()))
-                yield last_event(job, location_of(job.job_id), ending.result())
-            finally:
-                following.cancel()
-                services.tracer.record("wait", asked.trace, started_s, time.time())
-                if not ending.done():
-                    ending.cancel()
-                    if not preference.returns_later:
-                        # Shielded: the hang-up that cancels this stream must not cancel the job's cancellation.
-                        detail = "The client hung up."
-                        cancelling = end_if_possible(services.bus, job, "cancelled", detail, admitted.sha256)
-                        await asyncio.shield(asyncio.ensure_future(cancelling))
+    return await _respond(services, asked, admitted, result)
 
 
 def require_json(request: HttpRequest) -> None:
@@ -157,17 +121,6 @@ def require_json(request: HttpRequest) -> None:
             f"Send the header `Content-Type: {JSON}`.",
             headers={"Accept-Post": JSON},
         )
-
-
-def ending_of(result: Result | None) -> Decision:
-    """The audit log's decision for the end of an event stream."""
-    match result:
-        case Answer():
-            return "answered"
-        case Failure():
-            return "failed"
-        case None:
-            return "accepted"
 
 
 async def _respond(services: Services, asked: Asked, admitted: Admitted, result: Result | None) -> HttpResponse:
@@ -231,8 +184,8 @@ def _bus_answers() -> Iterator[None]:
         raise problems.bus_unavailable("The bus did not answer: ask again in a few seconds.") from None
 
 
-def create_api(services: Services) -> Router:
+def create_api(services: Services, limiter: Limiter) -> Router:
     """The routes that need the right `query`."""
     # Not a guard: Litestar copies the whole route handler for each call of a guard.
-    may_ask = authenticator(services.keyring, "query", Limiter())
+    may_ask = authenticator(services.keyring, "query", limiter)
     return Router("/api", route_handlers=[ask, one_job], before_request=may_ask)
