@@ -73,10 +73,10 @@ def sanitize_question(question: Q, redactor: Redactor = BUILT_IN) -> tuple[Q, Ma
     question = _with_clean_schema(question, redactor, counts)
     if not counts:
         return question, counts
-    question = _with_texts(question, [part.text for part in texts])
-    if not question.query.strip():
+    clean = [part.text for part in texts]
+    if not clean[len(question.turns) + 1].strip():
         raise BadMessageError("Field `query` is blank but for control characters: ask a question.")
-    return question, counts
+    return _with_texts(question, clean), counts
 
 
 async def sanitize_apart(question: Q, redactor: Redactor = BUILT_IN) -> tuple[Q, Mapping[str, int]]:

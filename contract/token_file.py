@@ -26,7 +26,8 @@ MAX_PER_NAME: Final = 2
 _RANDOM_BYTES: Final = 32
 _SHOWN_DIGITS: Final = 12
 
-Right = Literal["query", "admin"]
+Right = Literal["query", "admin", "on-behalf"]
+"""`on-behalf`: may name the user for whom it asks (DOCQA_USER_HEADER)."""
 Share = Annotated[float, Meta(gt=0, le=1)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Moment = Annotated[datetime, Meta(tz=True)]

@@ -9,10 +9,13 @@ from contract.errors import BadMessageError, BusUnavailableError, NotProvisioned
 from ingress import problems
 from ingress.api.documents import create_documents
 from ingress.api.health import create_health
+from ingress.api.openai.errors import on_http_exception
+from ingress.api.openai.routes import create_openai
 from ingress.api.openapi import show_schema
 from ingress.api.page import create_page
 from ingress.api.routes import create_api
 from ingress.asgi import App
+from ingress.auth.rate_limiter import Limiter
 from ingress.middleware.audit import Audited
 from ingress.middleware.forwarded import Forwarded
 from ingress.middleware.head_as_get import HeadAsGet
@@ -36,9 +39,12 @@ def create_asgi(services: Services, metrics_address: tuple[str, int]) -> App:
 def create_app(services: Services) -> Litestar:
     """The ingress as a Litestar application."""
     limit = services.settings.max_body_bytes
+    # One for both: whoever asks through the other API is counted alike.
+    limiter = Limiter()
     return Litestar(
         route_handlers=[
-            create_api(services),
+            create_api(services, limiter),
+            create_openai(services, limiter),
             create_documents(services),
             create_health(services),
             show_schema,
@@ -50,7 +56,7 @@ def create_app(services: Services) -> Litestar:
             BusUnavailableError: problems.on_bus_unavailable,
             NotProvisionedError: problems.on_bus_unavailable,
             StoreFullError: problems.on_store_full,
-            HTTPException: problems.on_http_exception,
+            HTTPException: on_http_exception,
             Exception: problems.on_unexpected,
         },
         request_max_body_size=limit,

@@ -230,6 +230,10 @@ def on_store_full(request: Request[Any, Any, Any], error: StoreFullError) -> Res
 
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    return problem_for(request, error).response()
+
+
+def problem_for(request: Request[Any, Any, Any], error: HTTPException) -> Problem:
     """Litestar's own refusals, as problem details."""
     match error:
         case NotFoundException():
@@ -243,12 +247,14 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
             problem = body_too_large(int(length) if length.isdecimal() else None, limit)
         case _:
             problem = Problem(error.status_code, "bad-request", "The request can't be understood", f"{error.detail}.")
-    return problem.response()
+    return problem
 
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    return defect(request, error).response()
+
+
+def defect(request: Request[Any, Any, Any], error: Exception) -> Problem:
     """A defect in this service: logged with its traceback, reported without it."""
     request.app.state.log.error("unexpected error", path=request.url.path, exc_info=error)
-    return Problem(
-        500, "internal-error", "Internal error", "This is a defect of the service: its log has the details."
-    ).response()
+    return Problem(500, "internal-error", "Internal error", "This is a defect of the service: its log has the details.")

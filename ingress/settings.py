@@ -1,7 +1,7 @@
 """The ingress's settings."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
@@ -11,6 +11,8 @@ from contract.settings import Megabytes, Seconds, Secret, ServiceSettings, defau
 from contract.token_file import Share
 
 MAX_SOCKET_PATH_BYTES = 107
+HeaderName = Annotated[str, Meta(pattern="^[A-Za-z][A-Za-z0-9-]{0,63}$")]
+_TAKEN_HEADERS = frozenset({"accept", "authorization", "content-length", "content-type", "cookie", "host", "origin"})
 
 
 class IngressSettings(ServiceSettings, frozen=True, kw_only=True):
@@ -31,11 +33,18 @@ class IngressSettings(ServiceSettings, frozen=True, kw_only=True):
     job_deadline_s: Seconds = field(default=300.0, name="DOCQA_JOB_DEADLINE_S")
     document_max_mb: Annotated[int, Meta(ge=1, le=4096)] = field(default=200, name="DOCQA_DOCUMENT_MAX_MB")
     root: str | None = field(default=None, name="DOCQA_ROOT")
+    user_header: HeaderName | None = field(default=None, name="DOCQA_USER_HEADER")
+    openai_sources: Literal["both", "text", "annotations", "off"] = field(default="both", name="DOCQA_OPENAI_SOURCES")
 
     def __post_init__(self) -> None:
         if len(str(self.uds).encode()) > MAX_SOCKET_PATH_BYTES:
             raise ValueError(
                 f"DOCQA_UDS is longer than the {MAX_SOCKET_PATH_BYTES} bytes that a Unix socket's path may have"
+            )
+
+        if self.user_header and self.user_header.lower() in _TAKEN_HEADERS:
+            raise ValueError(
+                f"DOCQA_USER_HEADER: {self.user_header} has another meaning: name one of its own, X-User say"
             )
 
     @property

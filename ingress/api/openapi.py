@@ -12,6 +12,7 @@ from litestar import Response, get
 from contract import lenient
 from contract.messages import Answer, Failure, Question
 from ingress.api import openapi_documents
+from ingress.api.openai import description
 from ingress.api.preference import EVENT_STREAM, MAX_KEY_CHARS
 from ingress.jobs.status import Unfinished
 from ingress.problems import MEDIA_TYPE
@@ -45,7 +46,16 @@ class ProblemDetails(msgspec.Struct, frozen=True):
 def document(version: str) -> dict[str, Any]:
     """The whole OpenAPI document, self-contained."""
     _, schemas = msgspec.json.schema_components(
-        (Question, Answer, Failure, Unfinished, Accepted, ProblemDetails, *openapi_documents.SCHEMAS),
+        (
+            Question,
+            Answer,
+            Failure,
+            Unfinished,
+            Accepted,
+            ProblemDetails,
+            *openapi_documents.SCHEMAS,
+            *description.SCHEMAS,
+        ),
         ref_template=_REFERENCES,
     )
     schemas["Question"] = lenient.schema(schemas["Question"])
@@ -56,6 +66,7 @@ def document(version: str) -> dict[str, Any]:
             "/api/query": {"post": _ask()},
             "/api/jobs/{job_id}": {"get": _read_job(), "delete": _delete_job()},
             **openapi_documents.paths(),
+            **description.paths(),
             "/health": {"get": _open("Status of the whole system", 200, 503, kind="object")},
             "/health/live": {"get": _open("The process serves requests", 200, kind="object")},
             "/health/ready": {"get": _open("The process can accept questions", 200, kind="object", refusals=(503,))},

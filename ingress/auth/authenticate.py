@@ -10,13 +10,18 @@ from ingress import problems
 from ingress.asgi import add_headers
 from ingress.auth.caller import Caller
 from ingress.auth.keyring import Keyring
+from ingress.auth.on_behalf import acting_for
 from ingress.auth.rate_limiter import Limiter
 from ingress.problems import Problem
 
 Before = Callable[[Request[Any, Any, Any]], Awaitable[Response[bytes] | None]]
+Written = Callable[[Problem], Response[bytes]]
+"""Makes the response of a refusal."""
 
 
-def authenticator(keyring: Keyring, right: Right, limiter: Limiter | None = None) -> Before:
+def authenticator(
+    keyring: Keyring, right: Right, limiter: Limiter | None = None, written: Written = Problem.response
+) -> Before:
     """A hook that runs before a handler: it sets the caller as the request's user, or returns a refusal."""
 
     # A function, since Litestar deep-copies objects: a copied keyring would never see a change.
@@ -24,13 +29,17 @@ def authenticator(keyring: Keyring, right: Right, limiter: Limiter | None = None
     async def authenticate(request: Request[Any, Any, Any]) -> Response[bytes] | None:
         caller = keyring.anybody or caller_of(request, keyring)
         if caller is None:
-            return problems.unauthorized(has_token="authorization" in request.headers).response()
+            return written(problems.unauthorized(has_token="authorization" in request.headers))
+        try:
+            caller = acting_for(request, caller, keyring.user_header)
+        except Problem as problem:
+            return written(problem)
         request.scope["user"] = caller
         # Returned, not raised: Litestar's exception handling is slow.
         refusal = problems.forbidden(caller.client, right) if right not in caller.rights else None
         if limiter and not refusal:
             refusal = exceeded(request, caller, limiter)
-        return refusal.response() if refusal else None
+        return written(refusal) if refusal else None
 
     return authenticate
 

@@ -51,6 +51,11 @@ class Keyring:
         return found.caller
 
     @property
+    def user_header(self) -> str | None:
+        """The header that names a user, where one is set."""
+        return self._settings.user_header
+
+    @property
     def limits_rates(self) -> bool:
         """True when any caller has a limit on its rate."""
         return self._settings.rate_limit is not None or any(key.caller.rate for key in self._listed.values())

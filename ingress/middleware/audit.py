@@ -26,6 +26,7 @@ _DECISIONS: Final[Mapping[tuple[str, int], Decision]] = {
     ("DELETE", 200): "erased",
     ("DELETE", 202): "cancelled",
 }
+_APIS: Final = ("/api/", "/v1/")
 _OUTSIDE_THE_API: Final = (401, 403, 421)
 """Statuses of refusals that are logged outside the API too."""
 
@@ -110,7 +111,7 @@ class _Kept(Record):
         """The request is over."""
         route = self._scope.get("path_template", "")
         decision = self._decision or self._decide(response)
-        if not route.startswith("/api/") and response.status not in _OUTSIDE_THE_API:
+        if not route.startswith(_APIS) and response.status not in _OUTSIDE_THE_API:
             return
         # The line for "accepted" is written already.
         if decision != "accepted" or not self._is_accepted:
@@ -152,23 +153,35 @@ class _Response:
         self.status = 0
         self.size_bytes = 0
         self.problem: str | None = None
-        self._is_problem = False
+        self._is_problem = self._is_error = False
 
     def on_message(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self._is_problem = (b"content-type", MEDIA_TYPE.encode()) in message["headers"]
+            self._is_error = self.status >= 400 and (b"content-type", b"application/json") in message["headers"]
         elif body := message.get("body"):
             self.size_bytes += len(body)
             if self._is_problem:
                 self.problem = _problem_decoder.decode(body).type
+            elif self._is_error:
+                self.problem = _error_decoder.decode(body).error.kind
 
 
 class _ProblemType(msgspec.Struct):
     type: str
 
 
+class _ErrorKind(msgspec.Struct, frozen=True):
+    kind: str | None = None
+
+
+class _OpenAIError(msgspec.Struct, frozen=True):
+    error: _ErrorKind = _ErrorKind()
+
+
 _problem_decoder = msgspec.json.Decoder(_ProblemType)
+_error_decoder = msgspec.json.Decoder(_OpenAIError)
 
 
 class Audited:

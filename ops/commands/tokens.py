@@ -85,7 +85,9 @@ def command() -> None:
 
 @command.command("create")
 @click.argument("name")
-@click.option("--rights", type=_Parsed("LIST", _rights), help="query, admin or both. [default: query]")
+@click.option(
+    "--rights", type=_Parsed("LIST", _rights), help="One or more of query, admin and on-behalf. [default: query]"
+)
 @click.option("--share", type=_Parsed("FRACTION", _share), help="Share of the queue. [default: DOCQA_CLIENT_SHARE]")
 @click.option(
     "--rate", type=_Parsed("COUNT/WINDOW", Rate), help="Rate limit, as in 100/minute. [default: DOCQA_RATE_LIMIT]"
