@@ -21,7 +21,7 @@ MODEL = "docqa"
 async def client_of(stack: Stack, key: str = "none", **options: Any) -> AsyncIterator[AsyncOpenAI]:
     """The official client, pointed at a stack as `docqa up` says."""
     http = openai.DefaultAsyncHttpxClient(trust_env=False)
-    async with AsyncOpenAI(base_url=f"http://{stack.ready().http}/v1", api_key=key, http_client=http, **options) as one:
+    async with AsyncOpenAI(base_url=f"{stack.ready().http}/v1", api_key=key, http_client=http, **options) as one:
         yield one
 
 
