@@ -156,7 +156,9 @@ def without_split_secrets(question: Q, redactor: Redactor = BUILT_IN) -> Q:
     before = list(texts)
     context, query = len(question.turns), len(question.turns) + 1
     spoken = [number for number, text in enumerate(texts) if text]
-    for first, second in (*pairwise(spoken), (query, context)):
+    # What one user says in two messages may be one secret, whatever was answered in between.
+    users = [number for number, turn in enumerate(question.turns) if turn.role == "user"]
+    for first, second in (*pairwise([*users, query]), *pairwise(spoken), (query, context)):
         texts[first], texts[second] = _without_split_secret(texts[first], texts[second], redactor)
     return question if texts == before else _with_texts(question, texts)
 

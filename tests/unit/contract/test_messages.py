@@ -20,6 +20,7 @@ from contract.messages import (
     Question,
     Result,
     Timings,
+    Turn,
     Usage,
     WorkerAnnouncement,
     body_hash,
@@ -322,3 +323,20 @@ def test_a_dead_letter_holds_the_query_that_a_replay_needs() -> None:
 
 def test_a_bodys_hash_is_its_sha256() -> None:
     assert body_hash(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_a_conversation_and_a_form_are_of_version_2_and_count_in_the_hash() -> None:
+    plain = query_of(decode_question(b'{"query":"Who?"}'))
+    chat = query_of(decode_question(b'{"query":"Who?","messages":[{"role":"user","content":"Hello."}]}'))
+    form = query_of(decode_question(b'{"query":"Who?","response_format":{"type":"json_object"}}'))
+    assert (plain.v, chat.v, form.v) == (1, 2, 2)
+    assert len({body_hash(encode(query)) for query in (plain, chat, form)}) == 3
+    assert decode_query(encode(chat)).turns == [Turn("user", "Hello.")]
+    assert decode_query(encode(form)).asks_for_json
+
+
+def test_a_schema_without_its_type_and_one_that_can_not_be_used_are_refused_by_name() -> None:
+    assert "`response_format`" in refusal_of({"query": "Who?", "response_format": {"type": "json_schema"}})
+    schema = {"schema": {"$ref": "https://example.com/schema"}}
+    body = {"query": "Who?", "response_format": {"type": "json_schema", "json_schema": schema}}
+    assert refusal_of(body).startswith("Field `response_format`: schema: `$ref`")

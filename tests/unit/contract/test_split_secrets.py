@@ -2,7 +2,7 @@
 
 import pytest
 
-from contract.messages import Query
+from contract.messages import Query, Turn
 from contract.sanitize import sanitize_question, without_split_secrets
 
 KEYS = {
@@ -35,8 +35,12 @@ def test_neither_half_of_a_secret_is_left_however_it_is_split(key: str, share: f
         cleaned(query=head, context=tail),
         cleaned(query=head, stop=[tail]),
         cleaned(query="Who?", stop=[head, tail]),
+        cleaned(query=tail, messages=[Turn("user", head)]),
+        cleaned(query=tail, messages=[Turn("user", head), Turn("assistant", "Go on.")]),
+        cleaned(query="Who?", messages=[Turn("system", head), Turn("user", tail)]),
+        cleaned(query="Who?", context=tail, messages=[Turn("assistant", head)]),
     ):
-        said = "|".join((query.context, query.query, *query.stop))
+        said = "|".join((*(turn.content for turn in query.turns), query.context, query.query, *query.stop))
         assert left_of(key, said) <= LONGEST_LEFT, said
         assert "The key: [REDACTED:" in said
         assert " ends it." in said
