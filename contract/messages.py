@@ -355,6 +355,7 @@ class WorkerAnnouncement(msgspec.Struct, frozen=True, kw_only=True):
     leaving: bool = False
     clock_skew_s: Annotated[float, Meta(description="How far its clock is ahead of the bus's, in seconds.")] = 0.0
     error: Annotated[str, Meta(description="Why it can't store results now; empty while it can.")] = ""
+    model_error: Annotated[str, Meta(description="Why its model makes no progress now; empty while it does.")] = ""
     tuning: Tuning | None = None
     """None where the model needs none."""
     confirms_erasures: Annotated[bool, Meta(description="Whether it replies to the library's notices.")] = False

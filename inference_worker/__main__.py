@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -89,10 +90,17 @@ async def answer_jobs(
     engine = await asyncio.to_thread(open_backend, loaded, bus, ledger.lose)
     worker = Worker(bus, engine, loaded, tracer, ledger.count)
     tuning = tuning_of(worker, engine, loaded)
-    worker_id = str(uuid7())
-    heartbeat = Heartbeat(bus, engine, worker, worker_id, lambda: tuning.state if tuning else None)
-    erasures = Erasures(bus, engine, worker_id)
     watchdog = health.watchdog = Watchdog(engine, lambda: worker.started, loaded.stall_s, notifier)
+    worker_id = str(uuid7())
+    erasures = Erasures(bus, engine, worker_id)
+    heartbeat = Heartbeat(
+        bus,
+        engine,
+        worker,
+        worker_id,
+        tuning=lambda: tuning.state if tuning else None,
+        model_error=lambda: engine.blocker or watchdog.not_ready_reason(time.monotonic()),
+    )
     listen_for_signals(stop, worker)
     watching = asyncio.create_task(watchdog.run(), name="watch")
     pulling = asyncio.create_task(serve_jobs(bus, worker, heartbeat, erasures, loaded, on_ready), name="serve")

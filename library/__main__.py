@@ -63,6 +63,8 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
             lock.acquire()
         except AlreadyRunningError:
             raise SettingsError(f"Another library (process {lock.holder()}) works on {loaded.folder}.") from None
+        except OSError as error:
+            raise SettingsError(f"DOCQA_DATA_DIR: {loaded.folder} can't be written ({error.strerror}).") from None
         uvloop.run(work(loaded, ready_file, notifier))
 
 

@@ -9,6 +9,9 @@ _PARTS: Final = MappingProxyType(
         "tokens": "The file of tokens cannot be used; the tokens read before stay in force",
         "audit": "Lines of the audit log are being lost",
         "results": "Results cannot be stored; jobs wait for that",
+        "jobs": "Jobs are accepted, but do not end",
+        "model": "A model makes no progress",
+        "clock": "Clocks differ; tokens may expire at the wrong time",
         "library": "The library does not answer; documents can be neither read nor searched",
     }
 )

@@ -30,7 +30,8 @@ command -v openssl >/dev/null || { echo "$0: there is no openssl: install it (De
 rm -rf monitoring.new
 mkdir monitoring.new
 cp -R ../monitoring/{prometheus,alertmanager,grafana,loki} monitoring.new/
-sed -i -e 's/127\.0\.0\.1:9108/ingress:9108/' -e 's/127\.0\.0\.1:9109/worker:9109/' -e 's/127\.0\.0\.1:9093/alertmanager:9093/' \
+sed -i -e 's/127\.0\.0\.1:9108/ingress:9108/' -e 's/127\.0\.0\.1:9109/worker:9109/' \
+  -e 's/127\.0\.0\.1:9110/library:9110/' -e 's/127\.0\.0\.1:9093/alertmanager:9093/' \
   monitoring.new/prometheus/prometheus.yml
 sed -i -e 's/127\.0\.0\.1:9090/prometheus:9090/' -e 's/127\.0\.0\.1:3100/loki:3100/' \
   monitoring.new/grafana/provisioning/datasources/*.yml

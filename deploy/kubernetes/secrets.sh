@@ -26,3 +26,4 @@ secret bus bus.pem bus.key authority.pem
 secret admin admin
 secret ingress ingress token
 secret worker worker
+secret library library token

@@ -13,10 +13,11 @@ SOURCE=$(cd "$HERE/../.." && pwd)
 readonly HERE SOURCE
 readonly PREFIX=/opt/goblinmini-docqa UNITS=/etc/systemd/system SOCKET=/run/goblinmini-docqa.sock
 readonly SETTINGS=/etc/default/goblin-docqa TOKEN=/etc/credstore/goblin-docqa.token
-readonly SERVICES=(goblin-docqa-nats.service goblin-docqa-worker.service goblin-docqa.service)
+readonly SERVICES=(goblin-docqa-nats.service goblin-docqa-worker.service goblin-docqa-library.service goblin-docqa.service)
 readonly BESIDE=(goblin-docqa.socket goblin-docqa-backup.timer goblin-docqa-models.timer)
-readonly USERS=(docqa docqa-worker docqa-nats)
+readonly USERS=(docqa docqa-worker docqa-library docqa-nats) SPOOL_GROUP=docqa-spool
 readonly KEPT=(/var/lib/goblin-docqa /var/lib/goblin-docqa-worker /var/cache/goblin-docqa-worker /var/log/goblin-docqa
+  /var/lib/goblin-docqa-library /var/lib/goblin-docqa-spool
   /var/backups/goblin-docqa /var/backups/goblin-docqa-models /etc/goblin-docqa "$PREFIX/models")
 
 : "${ENSURE_USER:=false}" "${ENSURE_MODELS_DIR:=false}" "${ENSURE_PIP_INSTALL:=false}" "${RUN_PREFLIGHT:=true}"
@@ -36,7 +37,7 @@ usage() {
   cat <<'TEXT'
 Usage: [NAME=VALUE ...] deploy_units.sh [--dry-run] [--rollback | --uninstall [--purge]]
 
-  ENSURE_USER=true           make the users docqa, docqa-worker and docqa-nats
+  ENSURE_USER=true           make the users docqa, docqa-worker, docqa-library and docqa-nats
   ENSURE_MODELS_DIR=true     make /opt/goblinmini-docqa/models, owned by docqa
   ENSURE_PIP_INSTALL=true    install this checkout as a new release (compiles llama.cpp once)
   PACKAGE=FILE.whl           install this wheel in place of the checkout's code
@@ -126,11 +127,12 @@ rollback() {
 ensure_users() {
   if [[ $ENSURE_USER == true ]]; then
     put "$HERE/sysusers.d/goblin-docqa.conf" /etc/sysusers.d/goblin-docqa.conf
-    getent passwd "${USERS[@]}" >/dev/null || act systemd-sysusers /etc/sysusers.d/goblin-docqa.conf
+    has_users || act systemd-sysusers /etc/sysusers.d/goblin-docqa.conf
   fi
-  $DRY_RUN || getent passwd "${USERS[@]}" >/dev/null ||
-    fail "the users ${USERS[*]} are not all there: set ENSURE_USER=true"
+  $DRY_RUN || has_users || fail "the users ${USERS[*]} and the group $SPOOL_GROUP are not all there: set ENSURE_USER=true"
 }
+
+has_users() { getent passwd "${USERS[@]}" >/dev/null && getent group "$SPOOL_GROUP" >/dev/null; }
 
 ensure_models() {
   if [[ $ENSURE_MODELS_DIR == true && ! -d $PREFIX/models ]]; then
@@ -165,6 +167,7 @@ remove_users() {
   for user in "${USERS[@]}"; do
     ! getent passwd "$user" >/dev/null || act userdel "$user"
   done
+  ! getent group "$SPOOL_GROUP" >/dev/null || act groupdel "$SPOOL_GROUP"
 }
 
 say_what_stays() {

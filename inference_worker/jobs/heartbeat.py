@@ -31,13 +31,15 @@ class Heartbeat:
         worker: Worker,
         worker_id: str,
         tuning: Callable[[], Tuning | None] = lambda: None,
+        model_error: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`tuning` says how far the model's tuning is, if there is one."""
+        """`tuning` says how far the model's tuning is, `model_error` why the model makes no progress; both may be None."""
         self._bus = bus
         self.engine = engine
         self._worker = worker
         self._id = worker_id
         self._tuning = tuning
+        self._model_error = model_error
         self._process = psutil.Process()
 
     async def run(self) -> None:
@@ -68,6 +70,7 @@ class Heartbeat:
             leaving=leaving,
             clock_skew_s=round(self._bus.clock.skew_s, 3),
             error=self._worker.error,
+            model_error=self._model_error() or "",
             tuning=self._tuning(),
             confirms_erasures=True,
         )

@@ -9,6 +9,7 @@ from litestar import Response, Router, get
 
 from contract import backup_status
 from contract.bus import QueueState
+from contract.bus.clock import TOO_FAR_S
 from contract.errors import BusError
 from contract.runtime.metrics import BUS_CONNECTED
 from ingress import problems
@@ -23,6 +24,9 @@ log = structlog.get_logger(__name__)
 JSON = "application/json"
 BUS_ANSWERS_WITHIN_S = 2.0
 LIBRARY_ANSWERS_WITHIN_S = 0.5
+OVERDUE_S = 60.0
+"""Beyond its deadline a job may wait this long for the worker that ends it, for example after a crash."""
+NO_QUEUE = QueueState(depth=0, capacity=0, running=0, delivered_seq=0)
 
 
 @get("/health")
@@ -35,13 +39,16 @@ async def health(request: HttpRequest) -> HttpResponse:
     except (BusError, TimeoutError):
         unhealthy = {"status": "unhealthy", "detail": "The message bus is unavailable.", "workers": workers}
         return Response(msgspec.json.encode(unhealthy), status_code=503, media_type=JSON)
+    broken = failing(services, queue)
     body = {
-        "status": "healthy" if workers and not errors(services) else "degraded",
+        "status": "healthy" if workers and not any(broken.values()) else "degraded",
         "queue_depth": queue.depth,
         "running": queue.running if workers else 0,
         "queue_capacity": queue.capacity,
         "refused": metrics.refused_total(),
-        "model": model_of(services),
+        "model": model_of(services, broken["model"]),
+        "jobs": _status(broken["jobs"]),
+        "clock": _status(broken["clock"]),
         "rate_limit": rate_limit(services),
         "tokens": tokens(services),
         "audit": audit(services),
@@ -57,23 +64,43 @@ async def queue_state(services: Services) -> QueueState:
     return await asyncio.wait_for(services.admission.queue_state(), BUS_ANSWERS_WITHIN_S)
 
 
-def errors(services: Services) -> list[str]:
-    """What is wrong apart from the bus and the workers."""
-    return [error for error in failing(services).values() if error]
-
-
-def failing(services: Services) -> dict[str, str | None]:
+def failing(services: Services, queue: QueueState) -> dict[str, str | None]:
     """The parts of the system that can fail while it accepts questions, with their errors."""
     return {
+        "jobs": unended_jobs(services, queue),
+        "model": next((worker.model_error for worker in services.fleet.live() if worker.model_error), None),
+        "clock": wrong_clock(services),
         "results": services.results.error,
         "tokens": services.tokens.error if services.tokens else None,
         "audit": services.audit_log.error if services.audit_log else None,
     }
 
 
-def model_of(services: Services) -> dict[str, Any] | None:
+def unended_jobs(services: Services, queue: QueueState) -> str | None:
+    """Whatever the services say of themselves: questions come in, and long after their deadline they have no end."""
+    age_s = services.bus.clock.age_s(queue.oldest_s) if queue.oldest_s else 0.0
+    if age_s <= services.settings.job_deadline_s + OVERDUE_S:
+        return None
+    return f"The oldest job has waited for {age_s:.0f} s, longer than any deadline: no worker ends it."
+
+
+def wrong_clock(services: Services) -> str | None:
+    """The clock that is furthest from the bus's, if too far."""
+    skew_s = clock_skew_s(services)
+    if abs(skew_s) <= TOO_FAR_S:
+        return None
+    side = "ahead of" if skew_s > 0 else "behind"
+    return f"A clock is {abs(skew_s):.1f} s {side} the bus's: run NTP on that machine."
+
+
+def clock_skew_s(services: Services) -> float:
+    """Of the ingress or a live worker, whichever is further off; ahead is positive."""
+    return max([services.bus.clock.skew_s, *(worker.clock_skew_s for worker in services.fleet.live())], key=abs)
+
+
+def model_of(services: Services, error: str | None) -> dict[str, Any] | None:
     for worker in services.fleet.live():
-        return {"name": worker.model, "context_tokens": worker.context_tokens}
+        return {"name": worker.model, "context_tokens": worker.context_tokens, **_status(error)}
     return None
 
 
@@ -135,16 +162,16 @@ async def show_metrics(request: HttpRequest) -> HttpResponse:
     services = services_of(request)
     BUS_CONNECTED.set(services.bus.is_connected)
     metrics.RESULTS_FULL.set(services.results.error is not None)
-    skews = [services.bus.clock.skew_s, *(worker.clock_skew_s for worker in services.fleet.live())]
-    metrics.CLOCK_SKEW.set(max(skews, key=abs))
+    metrics.CLOCK_SKEW.set(clock_skew_s(services))
     metrics.WORKERS.set(len(services.fleet.live()))
-    for part, error in failing(services).items():
-        metrics.FAILING.labels(part).set(bool(error))
     metrics.BACKUP.set(backup_status.read(services.settings.data_dir).last_success_s)
     try:
-        await queue_state(services)
+        queue = await queue_state(services)
     except (BusError, TimeoutError):
         log.warning("queue state unknown: its metrics keep their last values")
+        queue = NO_QUEUE
+    for part, error in failing(services, queue).items():
+        metrics.FAILING.labels(part).set(bool(error))
     # Set as a header: as a media type, Litestar would repeat the charset.
     return Response(metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})
 

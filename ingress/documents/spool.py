@@ -19,6 +19,7 @@ FREE_FLOOR_BYTES: Final = 2**30
 """With less free than this nothing is taken: the bus needs the disk more."""
 PARTIAL: Final = ".part"
 _RETRY_AFTER_S: Final = 60
+_MODE: Final = 0o640
 
 
 class Spooled(msgspec.Struct, frozen=True):
@@ -66,6 +67,8 @@ class Spool:
                     digest.update(chunk)
                     file.write(chunk)
                 file.flush()
+                # For the library, where it runs as another user: the folder says who comes that far.
+                os.fchmod(file.fileno(), _MODE)
                 await asyncio.to_thread(os.fsync, file.fileno())
         except OSError as error:
             raise disk_full(f"The file can't be written ({error.strerror}).") from None

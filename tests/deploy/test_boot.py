@@ -4,6 +4,7 @@ One machine for all, and so they run in this order.
 """
 
 import asyncio
+import json
 import shutil
 from collections.abc import Iterator
 from typing import Final
@@ -59,12 +60,62 @@ def test_no_service_can_write_the_program_the_models_or_the_documents(docqa: Dep
 
 
 def test_no_password_is_in_an_environment_and_each_service_sees_its_own_only(docqa: Deployed) -> None:
-    for unit, role in (("goblin-docqa.service", "ingress"), ("goblin-docqa-worker.service", "worker")):
+    roles = {"goblin-docqa.service": "ingress"} | {
+        f"goblin-docqa-{name}.service": name for name in ("worker", "library")
+    }
+    for unit, role in roles.items():
         password = docqa.machine.path(f"/var/lib/goblin-docqa/nats/credentials/{role}").read_text(encoding="ascii")
         pid = docqa.machine.pid(unit)
         assert password not in docqa.machine.run("cat", f"/proc/{pid}/environ").stdout
         seen = docqa.machine.run("nsenter", "--target", str(pid), "--mount", "ls", f"/run/credentials/{unit}").stdout
         assert seen.split() == ["DOCQA_NATS_PASSWORD"]
+
+
+async def test_a_document_goes_through_the_shared_spool_to_the_library(docqa: Deployed) -> None:
+    """The ingress writes it as one user, the library reads it as another, in a process that is shut in."""
+    async with docqa.client() as client:
+        name = "lease.html"
+        response = await client.http.post(
+            "/api/documents", files={"file": (name, b"<p>The rent is due on Monday.</p>")}
+        )
+        assert response.status_code in (200, 202), response.text
+
+        async def is_read() -> bool:
+            document = (await client.http.get(response.json()["location"])).json()
+            assert document["state"] != "failed", document
+            return bool(document["state"] == "ready")
+
+        await eventually(is_read, "the document is read", BACK_WITHIN_S)
+        found = (await client.http.post("/api/search", json={"query": "When is the rent due?"})).json()
+    assert "The rent is due on Monday." in str(found)
+    spool = docqa.machine.path("/var/lib/goblin-docqa-spool")
+    assert docqa.machine.run("stat", "--format=%U %G %a", "/var/lib/goblin-docqa-spool").stdout.split() == [
+        "docqa",
+        "docqa-spool",
+        "2770",
+    ]
+    assert not list(spool.iterdir())
+
+
+def test_every_barrier_of_a_reader_holds_within_the_library_s_unit(docqa: Deployed) -> None:
+    """As the service's user, in its mount namespace; the filter of system calls is tried by the document above."""
+    program = (
+        "import json, os\n"
+        "from library.readers.process import sandbox\n"
+        "print(json.dumps(sandbox.enter(os.getppid())), flush=True)\n"
+    )
+    unit = "goblin-docqa-library.service"
+    wanted = ["RestrictNamespaces=user net ipc", "SystemCallArchitectures=native", "PrivateUsers=yes", "PrivateTmp=yes"]
+    filters = [
+        line
+        for line in docqa.machine.path(f"/etc/systemd/system/{unit}").read_text(encoding="utf-8").splitlines()
+        if line.startswith(("SystemCall", "NoNewPrivileges", "CapabilityBoundingSet", "RestrictAddress", "Protect"))
+    ]
+    options = [option for line in [*filters, *wanted] for option in ("--property", line)]
+    python = f"{PREFIX}/current/venv/bin/python"
+    user = ["--property", "User=docqa-library"]
+    done = docqa.machine.run("systemd-run", "--quiet", "--wait", "--pipe", *user, *options, python, "-c", program)
+    assert set(json.loads(done.stdout)) >= {"empty-network", "no-new-files", "seccomp"}, done.stdout
 
 
 def test_a_second_run_of_the_script_changes_nothing(docqa: Deployed) -> None:
@@ -151,7 +202,7 @@ async def test_a_service_that_is_killed_comes_back_and_nothing_is_lost(docqa: De
 
 
 async def test_services_that_stand_still_are_ended_by_their_watchdogs_and_come_back(docqa: Deployed) -> None:
-    """All three at once, with a shorter patience than the units have."""
+    """All at once, with a shorter patience than the units have."""
     units = docqa.machine.path("/etc/systemd/system")
     hurried = [units / f"{unit}.d" / "50-hurried.conf" for unit in SERVICES]
     for path in hurried:

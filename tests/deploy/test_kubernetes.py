@@ -168,6 +168,7 @@ def test_nothing_is_open_that_no_policy_opens(documents: list[dict[str, Any]]) -
     assert who["from"][0]["podSelector"]["matchExpressions"][0]["values"] == [
         "docqa-ingress",
         "docqa-worker",
+        "docqa-library",
         "docqa-provision",
     ]
 

@@ -12,6 +12,7 @@ import pytest
 from contract.settings import KNOWN_NAMES, QueueSettings, load
 from inference_worker.settings import WorkerSettings
 from ingress.settings import IngressSettings
+from library.settings import LibrarySettings
 from tests.deploy.support.places import SYSTEMD
 
 UNITS: Final = sorted(path.name for path in SYSTEMD.iterdir() if path.suffix in (".service", ".socket", ".timer"))
@@ -162,9 +163,10 @@ def sample(*, with_examples: bool) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("with_examples", [False, True], ids=["as it is", "with all examples"])
-@pytest.mark.parametrize("settings", [IngressSettings, WorkerSettings, QueueSettings])
+@pytest.mark.parametrize("settings", [IngressSettings, WorkerSettings, LibrarySettings, QueueSettings])
 def test_every_service_takes_the_sample_of_settings(
-    settings: type[IngressSettings] | type[WorkerSettings] | type[QueueSettings], with_examples: bool
+    settings: type[IngressSettings] | type[WorkerSettings] | type[LibrarySettings] | type[QueueSettings],
+    with_examples: bool,
 ) -> None:
     load(settings, sample(with_examples=with_examples))
 
@@ -174,14 +176,20 @@ def test_the_sample_of_settings_holds_no_secret() -> None:
 
 
 HARDENING: Final = re.compile(r"^# What it may touch\..*\Z", re.MULTILINE | re.DOTALL)
+OWN: Final = re.compile(
+    r"^ProcSubset=.*\n|^# (?:The tuning|Each reader).*\n(?:SystemCallFilter=.*\n)?|^RestrictNamespaces=.*\n",
+    re.MULTILINE,
+)
+NAMESPACES: Final = {"goblin-docqa-library.service": "user net ipc"}
 
 
 def test_all_services_are_locked_up_alike() -> None:
-    """But for /proc, where who reads the machine's memory needs more than its own processes, and for what tunes."""
+    """Except for OWN: /proc, for services that read the machine's memory, and what tuning and readers of files need."""
     blocks = set()
     for name in SERVICES:
         found = HARDENING.search((SYSTEMD / name).read_text(encoding="utf-8"))
         assert found, name
-        block = re.sub(r"^ProcSubset=.*\n|^# The tuning.*\nSystemCallFilter=.*\n", "", found[0], flags=re.MULTILINE)
+        block = OWN.sub("", found[0])
         blocks.add(block.partition("\n[Install]")[0].strip())
+        assert re.findall(r"^RestrictNamespaces=(.*)$", found[0], re.MULTILINE) == [NAMESPACES.get(name, "yes")]
     assert len(blocks) == 1

@@ -49,10 +49,21 @@ install_files() {
   for path in "$from"/*.{service,socket,timer}; do
     put "$path" "$UNITS/$(basename "$path")"
   done
+  remove_units_beyond "$from"
   install_drop_ins "$from/dropins"
   put "$from/tmpfiles.d/goblin-docqa.conf" /etc/tmpfiles.d/goblin-docqa.conf
   # An operator's own: never written over.
   [[ -e $SETTINGS ]] || put "$from/default/goblin-docqa" "$SETTINGS"
+}
+
+# remove_units_beyond FOLDER: a release to return to may be older than one of the services.
+remove_units_beyond() {
+  local from=$1 path
+  for path in "$UNITS"/goblin-docqa*.{service,socket,timer}; do
+    [[ -e $path && ! -e $from/$(basename "$path") ]] || continue
+    act systemctl disable --quiet --now "$(basename "$path")"
+    remove "$path" "$path.d"
+  done
 }
 
 # Numbers below 40 are the release's, 40 to 49 are computed here, what comes after is the operator's.

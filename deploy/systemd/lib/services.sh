@@ -15,6 +15,14 @@ docqa() {
   )
 }
 
+# Those of the release that is installed: an older one may lack the library.
+services() {
+  local unit
+  for unit in "${SERVICES[@]}"; do
+    if $DRY_RUN || [[ -e $UNITS/$unit ]]; then say "$unit"; fi
+  done
+}
+
 has_command() { docqa --help | grep -q "^  $1 "; }
 
 preflight() {
@@ -26,11 +34,13 @@ preflight() {
 }
 
 start_all() {
+  local running
+  mapfile -t running < <(services)
   size_worker || return
   ! $CHANGED && all_active && return
   act systemctl daemon-reload
   act systemd-tmpfiles --create goblin-docqa.conf
-  act systemctl enable --quiet "${BESIDE[@]}" "${SERVICES[@]}"
+  act systemctl enable --quiet "${BESIDE[@]}" "${running[@]}"
   # What gave up before may try again.
   $DRY_RUN || systemctl reset-failed 'goblin-docqa*' 2>/dev/null || true
   # The worker drains while questions are still taken, and the socket stays open: who asks waits.
@@ -40,11 +50,12 @@ start_all() {
     act systemctl stop goblin-docqa.socket goblin-docqa.service || return
   act systemctl start "${BESIDE[@]}" || return
   act systemctl restart goblin-docqa-nats.service goblin-docqa.service || return
-  act systemctl start goblin-docqa-worker.service
+  act systemctl start goblin-docqa-worker.service || return
+  [[ " ${running[*]} " != *" goblin-docqa-library.service "* ]] || act systemctl restart goblin-docqa-library.service
 }
 
 # Its own exit status is 0 when one of them is active.
-all_active() { ! systemctl is-active "${BESIDE[@]}" "${SERVICES[@]}" | grep --silent --invert-match '^active$'; }
+all_active() { ! systemctl is-active "${BESIDE[@]}" "${running[@]}" | grep --silent --invert-match '^active$'; }
 
 # What the worker may take follows from its model: a bound below would end it, one far above would bound nothing.
 size_worker() {
@@ -90,9 +101,10 @@ post_deploy_test() {
 }
 
 until_healthy() {
-  local end=$((SECONDS + HEALTHY_WITHIN_S)) health=''
+  local end=$((SECONDS + HEALTHY_WITHIN_S)) health='' running
+  mapfile -t running < <(services)
   until [[ $health == *'"healthy"'* ]]; do
-    ((SECONDS < end)) && ! systemctl is-failed --quiet "${SERVICES[@]}" || { say "not healthy: $health" && return 1; }
+    ((SECONDS < end)) && ! systemctl is-failed --quiet "${running[@]}" || { say "not healthy: $health" && return 1; }
     health=$(docqa status --json 2>&1) || true
     sleep 0.5
   done

@@ -23,7 +23,12 @@ from tests.deploy.support.wheels import make_wheels
 from tests.support.client import Client
 from tests.support.ledger import Ledger, queue_is_empty, stored_results
 
-SERVICES: Final = ("goblin-docqa-nats.service", "goblin-docqa-worker.service", "goblin-docqa.service")
+SERVICES: Final = (
+    "goblin-docqa-nats.service",
+    "goblin-docqa-worker.service",
+    "goblin-docqa-library.service",
+    "goblin-docqa.service",
+)
 PREFIX: Final = "/opt/goblinmini-docqa"
 SOCKET: Final = "/run/goblinmini-docqa.sock"
 CLIENTS: Final = 8
@@ -55,13 +60,14 @@ class Deployed:
 
     def _put_settings(self) -> None:
         root = self.machine.root
-        self.bus_port, ingress, worker = free_ports(3)
+        self.bus_port, ingress, worker, library = free_ports(4)
         sample = (SYSTEMD / "default" / "goblin-docqa").read_text(encoding="utf-8")
         here = f"DOCQA_NATS_PORT={self.bus_port}\nMODEL_QUANTIZATION=as-is\nDOCQA_ACK_WAIT_S=2\n"
         for name, text in {
             "goblin-docqa": sample + here,
             "goblin-docqa-ingress": f"DOCQA_METRICS_ADDR=127.0.0.1:{ingress}\n",
             "goblin-docqa-worker": f"DOCQA_METRICS_ADDR=127.0.0.1:{worker}\n",
+            "goblin-docqa-library": f"DOCQA_METRICS_ADDR=127.0.0.1:{library}\n",
         }.items():
             (root / "etc/default" / name).write_text(text, encoding="utf-8")
 

@@ -514,6 +514,8 @@ async def test_health_tells_the_queue_the_model_and_the_workers(server: RunningS
         "running": 0,
         "queue_capacity": 10,
         "model": None,
+        "jobs": {"status": "ok"},
+        "clock": {"status": "ok"},
         "rate_limit": {"enabled": False, "client_share": 1.0},
         "tokens": {"status": "off"},
         "audit": {"status": "off"},
@@ -528,7 +530,7 @@ async def test_health_tells_the_queue_the_model_and_the_workers(server: RunningS
         await asked(engine)
         body = (await ingress.http.get("/health")).json()
         assert (body["status"], body["queue_depth"], body["running"]) == ("healthy", 1, 1)
-        assert body["model"] == {"name": "echo", "context_tokens": 8192}
+        assert body["model"] == {"name": "echo", "context_tokens": 8192, "status": "ok"}
         assert [worker["id"] for worker in body["workers"]] == ["w"]
 
 

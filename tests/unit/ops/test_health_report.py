@@ -33,6 +33,12 @@ def test_a_system_that_is_well_has_no_problem() -> None:
         ({"workers": []}, "No worker is alive"),
         ({"queue_depth": 10}, "The queue is full (10 of 10)"),
         ({"results": {"status": "failing", "detail": "The bucket is full."}}, "Results cannot be stored; jobs wait"),
+        (
+            {"jobs": {"status": "failing", "detail": "The oldest waits."}},
+            "Jobs are accepted, but do not end: The",
+        ),
+        ({"model": {"name": "m", "status": "failing", "detail": "No step."}}, "A model makes no progress: No step."),
+        ({"clock": {"status": "failing", "detail": "A clock is 9.0 s ahead."}}, "Clocks differ; tokens may expire"),
         ({"tokens": {"status": "failing", "detail": "not JSON"}}, "The file of tokens cannot be used"),
         (
             {"audit": {"status": "failing", "detail": "No space left on device", "lost": 3}},
