@@ -33,7 +33,7 @@ class Heartbeat:
         tuning: Callable[[], Tuning | None] = lambda: None,
         model_error: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`tuning` says how far the model's tuning is, `model_error` why the model makes no progress; both may be None."""
+        """`tuning` says how far the model's tuning is, `model_error` why it makes no progress."""
         self._bus = bus
         self.engine = engine
         self._worker = worker

@@ -33,6 +33,7 @@ from contract.settings import Secret
 from contract.topology import JobName
 from inference_worker.engines.echo import EchoEngine
 from ingress.__main__ import connect
+from ingress.api import health as health_api
 from ingress.app import create_app
 from ingress.services import Services
 from ingress.settings import IngressSettings
@@ -606,6 +607,41 @@ async def test_health_names_what_keeps_a_worker_from_storing_results(ingress: In
         "status": "failing",
         "detail": "Results can't be stored: The store DOCQA_RESULTS is full.",
     }
+
+
+@pytest.mark.parametrize(
+    ("announced", "part", "sentence"),
+    [
+        ({"clock_skew_s": 300.0}, "clock", "A clock is 300.0 s ahead of the bus's"),
+        ({"clock_skew_s": -9.5}, "clock", "A clock is 9.5 s behind the bus's"),
+        ({"model_error": "The model has completed no step for 31 s."}, "model", "no step for 31 s"),
+    ],
+)
+async def test_health_and_metrics_name_the_part_that_fails(
+    ingress: Ingress, announced: dict[str, Any], part: str, sentence: str
+) -> None:
+    await ingress.hears(**announced)
+    health = (await ingress.http.get("/health")).json()
+    assert (health["status"], health[part]["status"]) == ("degraded", "failing")
+    assert sentence in health[part]["detail"]
+    metrics = (await ingress.http.get("/metrics")).text
+    assert f'docqa_failing{{part="{part}"}} 1.0' in metrics
+    assert 'docqa_failing{part="jobs"} 0.0' in metrics
+
+
+async def test_health_says_when_a_job_outlives_every_deadline(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(server, job_deadline_s=1.0) as ingress:
+        monkeypatch.setattr(health_api, "OVERDUE_S", 0.0)
+        await ingress.hears()
+        await ingress.submit()
+
+        async def is_named() -> bool:
+            jobs = (await ingress.http.get("/health")).json()["jobs"]
+            return jobs["status"] == "failing" and "longer than any deadline" in jobs["detail"]
+
+        await eventually(is_named, "the job that no worker ends is named", 20)
 
 
 async def fill(bus: Bus) -> None:
