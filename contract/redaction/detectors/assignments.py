@@ -29,6 +29,8 @@ _SET = (
     r"|\s{0,2}>\s{0,8}(?:<(?:value|string)>)?(?:<!\[cdata\[)?\{?"
     r"|[ \t]{1,3}(?:for [\w@.\-]{1,32} )?(?:is|was|ist|lautet|est|es|\xc3\xa8|\xc3\xa9|jest|je|er"  # codespell:ignore
     r"|\xc3\xa4r)[ \t:]{1,3}"
+    # As scanners and logs report a header: `'x-api-key' found, with contents: …`.
+    r"|[ \t]{1,3}(?:header )?(?:found, )?with (?:the )?(?:value|contents?)[ \t:]{1,3}"
     # The same in Chinese and Japanese, where no space is needed.
     r"|[ \t]{0,2}(?:\xe6\x98\xaf|\xe4\xb8\xba|\xe7\x82\xba|\xe3\x81\xaf)[ \t:]{0,3}"
 )

@@ -150,6 +150,8 @@ TOKENS = (
     Token("infracost-token", (r"ico-[A-Za-z0-9]{32}\b",), _has_capital),
     Token("intra42-secret", (r"s-s4t2(?:ud|af)-[a-f0-9]{64}\b",)),
     Token("mapbox-token", (r"[st]k\.eyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{15,}", r"pk\.[a-z0-9]{60}\.[a-z0-9]{22}\b")),
+    # Synapse's access and refresh tokens, and those of the Matrix Authentication Service.
+    Token("matrix-token", ("sy[tr]_[A-Za-z0-9_]{28,}", r"m[acu][trp]_[A-Za-z0-9]{30}_[A-Za-z0-9]{6}\b"), _has_digit),
     Token("maxmind-key", (r"[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk\b",)),
     Token("octopus-key", (r"API-[A-Z0-9]{25,}\b",), _has_digit),
     Token("okta-token", (r"00[A-Za-z0-9_-]{40}\b",), _is_okta_token),

@@ -186,3 +186,29 @@ def test_a_json_web_token_over_many_lines_is_taken_whole(width: int) -> None:
 def test_what_follows_a_whole_token_on_the_next_line_stays(after: str) -> None:
     assert sanitize(f"{GITHUB}\n{after}").text == f"[REDACTED:github-token]\n{after}"
     assert sanitize(f"{JWT}\n{after}").text == f"[REDACTED:jwt]\n{after}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see {} in the log",
+        "access_token={}&room=1",
+    ],
+)
+@pytest.mark.parametrize(
+    "token", ["syt_YWxpY2U_kZbQwMvRtYxPlNhJsDfG_1aB2c3", "mat_AbCdEfGhIjKlMnOpQrStUvWxYz0123_1aB2c3"]
+)
+def test_a_token_of_matrix_is_known_by_its_form(token: str, text: str) -> None:
+    assert sanitize(text.format(token)).text == text.format("[REDACTED:matrix-token]")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Uncommon header(s) 'x-api-key' found, with contents: {}.",
+        "x-api-key header with value {}",
+        "an api_key with the value {} was sent",
+    ],
+)
+def test_a_value_that_a_scanner_reports_in_words_goes(text: str) -> None:
+    assert sanitize(text.format("7f3a9c0011223344556677889900aabb")).text == text.format("[REDACTED:secret]")
