@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
+QUOTING := $(VENV)/.quoting
 RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.set-up
 # `make up` installs what running needs, and keeps what `make setup` installed beside it.
@@ -31,7 +32,8 @@ help: ## Show this list
 .PHONY: setup
 setup: $(STAMP) ## Make .venv with all that tests, linters and benchmarks need
 
-$(RUNTIME): pyproject.toml requirements/uv.txt requirements/runtime.txt requirements/install.sh $(LLAMA_CPP)
+# All that quotes need: everything but llama.cpp, which is compiled. Where it is installed already, all is kept as it is.
+$(QUOTING): pyproject.toml requirements/uv.txt requirements/runtime.txt requirements/install.sh
 	@[[ -n "$(PYTHON)" ]] && "$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { \
 		echo "Goblin DocQA needs Python 3.11 to 3.14: install one, or name it with PYTHON=..." >&2; exit 1; }
 	@[[ -x $(BIN)/python ]] || { echo "1 of 3  Making $(VENV) with $$("$(PYTHON)" --version)"; \
@@ -41,11 +43,16 @@ $(RUNTIME): pyproject.toml requirements/uv.txt requirements/runtime.txt requirem
 		echo "There is no pip in $(VENV): remove it, install pip for $(PYTHON), and run this again." >&2; exit 1; }
 	@echo "        Installing the installer (uv)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@echo "2 of 3  Installing the locked packages; llama.cpp is compiled once (about 3 minutes on two cores)"
+	@[[ -e $(RUNTIME) ]] || { echo "2 of 3  Installing the locked packages"; \
+		requirements/install.sh --without-llama $(BIN)/python requirements/uv.txt requirements/runtime.txt; \
+		$(INSTALL_PROJECT); }
+	@touch $@
+
+$(RUNTIME): pyproject.toml requirements/uv.txt requirements/runtime.txt requirements/install.sh $(LLAMA_CPP) | $(QUOTING)
+	@echo "3 of 3  Compiling llama.cpp once (about 3 minutes on two cores)"
 	@requirements/install.sh $(BIN)/python requirements/uv.txt requirements/$(INSTALLED).txt || { \
 		command -v c++ g++ clang++ >/dev/null \
 		|| echo "There is no C++ compiler: install one (Debian: g++), then run this again." >&2; exit 1; }
-	@echo "3 of 3  Installing Goblin DocQA"
 	@$(INSTALL_PROJECT)
 	@touch $@
 
@@ -55,9 +62,10 @@ $(STAMP): $(RUNTIME) requirements/dev.txt
 	@$(INSTALL_PROJECT)
 	@touch $@
 
+# The first time llama.cpp is compiled beside: quotes are made without it, and the model joins by itself.
 .PHONY: up
-up: $(RUNTIME) ## Install what running needs, and run everything until Ctrl-C
-	@$(BIN)/docqa up
+up: $(QUOTING) ## Install what running needs, and run everything until Ctrl-C
+	@if $(MAKE) --question $(RUNTIME) 2>/dev/null; then exec $(BIN)/docqa up; else exec requirements/up.sh $(VENV); fi
 
 # One process more than there are cores: most tests wait for other processes.
 TEST_WORKERS ?= $(shell echo $$(($$(nproc) + 1)))

@@ -1,4 +1,4 @@
-"""How long a user waits: from an empty clone without any cache to the model's first answer.
+"""How long a user waits: from an empty clone without any cache to the first answer, which is a quote.
 
     python3 bench/setup_time.py [--out bench/results/setup.json]
 
@@ -78,7 +78,7 @@ def _measured(clone: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     steps = clock.steps()
     return {
         "benchmark": "setup",
-        "what": "from an empty clone without caches to the model's first answer: `make up`, then one question",
+        "what": "from an empty clone without caches to the first answer, a quote: `make up`, then one question",
         "commit": _said_by("git", "-C", str(clone), "rev-parse", "--short", "HEAD"),
         "machine": {
             "cpu": _cpu_name(),

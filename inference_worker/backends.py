@@ -14,6 +14,7 @@ from inference_worker.answering.library import Library
 from inference_worker.answering.ranking_process import RankingProcess
 from inference_worker.answering.texts import Texts
 from inference_worker.engines.base import Engine
+from inference_worker.engines.compiling import HINT, CompilingEngine, is_compiling
 from inference_worker.engines.echo import EchoEngine
 from inference_worker.engines.fallback import Fallback
 from inference_worker.engines.replaceable import Replaceable
@@ -36,6 +37,9 @@ def open_engine(settings: WorkerSettings) -> Engine:
     """Load the model; blocks for as long as that takes. Raises SettingsError with one sentence."""
     if settings.engine == "echo":
         return EchoEngine(settings.slots, settings.echo_delay_s)
+    if settings.llama_compiling and is_compiling(settings.llama_compiling):
+        name = locate_model(settings.model_path, settings.model_name).stem
+        return CompilingEngine(settings.llama_compiling, name, settings.slots, settings.context_tokens)
     return _open_llama(settings)
 
 
@@ -43,6 +47,8 @@ def hint_for(settings: WorkerSettings) -> str:
     """What would make the engine faster, in a sentence; empty when nothing is known that would."""
     if settings.engine == "echo" or settings.policy == "proxy":
         return ""
+    if is_compiling(settings.llama_compiling):
+        return HINT
     from inference_worker.model_files.plan import plan_model
 
     return plan_model(settings).hint
@@ -50,7 +56,7 @@ def hint_for(settings: WorkerSettings) -> str:
 
 def needs_tuning(settings: WorkerSettings) -> bool:
     """True if the model was not measured on this machine, and may be measured while the worker is idle."""
-    return settings.tune == "idle" and bool(hint_for(settings))
+    return settings.tune == "idle" and not is_compiling(settings.llama_compiling) and bool(hint_for(settings))
 
 
 def open_tuned(settings: WorkerSettings) -> Engine:
@@ -118,8 +124,10 @@ def _grounding(settings: WorkerSettings) -> Grounding:
 def is_better_quoted(settings: WorkerSettings) -> bool:
     """Whether pointing at sentences was measured to be right more often than the model's own words.
 
-    So far that is known of the bundled model (docs/answers.md); a model that was not measured writes.
+    So far that is known of the bundled model (docs/answers.md); a model that was not measured writes, once it is there.
     """
+    if is_compiling(settings.llama_compiling):
+        return True
     return locate_model(settings.model_path, settings.model_name) == bundled_model()
 
 

@@ -38,6 +38,7 @@ class WorkerSettings(ServiceSettings, frozen=True, kw_only=True):
     model_snapshots: Path | None = field(default=None, name="DOCQA_MODEL_SNAPSHOTS")
     model_check: Literal["fast", "full", "off"] = field(default="fast", name="DOCQA_MODEL_CHECK")
     data_dir: Path = field(default_factory=default_data_dir, name="DOCQA_DATA_DIR")
+    llama_compiling: Path | None = field(default=None, name="DOCQA_LLAMA_COMPILING")
     slots: Slots = field(default=8, name="DOCQA_SLOTS")
     threads: Annotated[int, Meta(ge=0, le=512)] = field(default=0, name="DOCQA_THREADS")
     gpu_layers: Annotated[int, Meta(ge=0, le=1000)] = field(default=0, name="DOCQA_GPU_LAYERS")

@@ -1,8 +1,14 @@
 #!/usr/bin/env bash
 # Makes an environment hold exactly what hashed requirement files name, and reports how far llama.cpp is compiled where
-# no built wheel is cached: install.sh PYTHON FILE...
+# no built wheel is cached: install.sh [--without-llama] PYTHON FILE...
 set -euo pipefail
 
+without_llama=
+[[ $1 != --without-llama ]] || {
+  without_llama=1
+  shift
+}
+readonly without_llama
 readonly python=$1 uv=${UV:-${1%/*}/uv}
 shift
 # shellcheck source=requirements/llama.cpp/settings.sh
@@ -36,6 +42,13 @@ report() {
 
 # A registry that doesn't say how long its files keep makes uv compile anew what it has compiled: first without asking.
 llama_cpp_requirement() { awk '/^[^ #]/ { wanted = /^llama-cpp-python==/ } wanted' "$@"; }
+
+if [[ -n $without_llama ]]; then
+  # No hash of what is left out is missed: each requirement has its own.
+  awk '/^[^ #]/ { wanted = !/^llama-cpp-python==/ } wanted' "$@" |
+    "$uv" pip install --quiet --no-deps --python "$python" --require-hashes --requirement -
+  exit
+fi
 
 report &
 reporter=$!
