@@ -78,6 +78,9 @@ class CompilingEngine:
             await asyncio.sleep(_LOOKS_EVERY_S)
         return EngineError("The engine was stopped.")
 
+    async def forget(self) -> None:
+        """It has read nothing."""
+
     async def close(self) -> None:
         """End what is still waiting."""
         self._closed.set()
