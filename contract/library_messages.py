@@ -219,6 +219,35 @@ class SpacesReply(msgspec.Struct, frozen=True, kw_only=True):
     spaces: list[SpaceInfo]
 
 
+class ScanRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for a look at DOCQA_ROOT (operation `scan`, for administrators)."""
+
+    confirm_removals: bool = False
+    """True: what is missing was removed on purpose, however much it is."""
+
+
+class OddFile(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry below DOCQA_ROOT that is left alone."""
+
+    path: str
+    why: str
+
+
+class ScanReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What the look found."""
+
+    files: int
+    waiting: int
+    """Of `files`, those that are still to be read."""
+    odd: list[OddFile] = []
+    """At most a hundred of them."""
+    odd_count: int = 0
+    removals_held: int = 0
+    """Files that are missing, and whose documents stay until this is confirmed."""
+    problem: str = ""
+    """Why nothing was found or nothing removed, in one sentence; empty: all is well."""
+
+
 class TextRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Ask for a document's canonical text (operations `text`, for users, and `read`, for workers)."""
 

@@ -26,7 +26,7 @@ IMPORTS_SUBJECTS = "docqa.imports.*.*.*.*"
 LIBRARY_DURABLE = "library"
 
 LibraryOperation = Literal[
-    "read", "search", "status", "list", "spaces", "text", "original", "put", "delete", "erased", "snapshot"
+    "read", "search", "status", "list", "spaces", "text", "original", "scan", "put", "delete", "erased", "snapshot"
 ]
 LIBRARY_SUBJECTS = "docqa.library.*.*.*"
 """Requests to the library, and its notices of what was erased."""

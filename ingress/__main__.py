@@ -46,8 +46,6 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
     """Serve until SIGTERM or SIGINT."""
     with contextlib.ExitStack() as stack:
         loaded, tracer = stack.enter_context(prepared(IngressSettings, ROLE, environment))
-        if loaded.root:
-            log.warning("DOCQA_ROOT is reserved and not used yet")
         listeners = stack.enter_context(listening(loaded, count_inherited(environment, os.getpid())))
         if loaded.token is None and loaded.tokens is None:
             refuse_open_listeners(listeners)

@@ -7,7 +7,7 @@ from litestar.exceptions import HTTPException
 
 from contract.errors import BadMessageError, BusUnavailableError, NotProvisionedError, StoreFullError
 from ingress import problems
-from ingress.api.documents import create_documents
+from ingress.api.documents import create_documents, create_root
 from ingress.api.health import create_health
 from ingress.api.openai.errors import on_http_exception
 from ingress.api.openai.routes import create_openai
@@ -46,6 +46,7 @@ def create_app(services: Services) -> Litestar:
             create_api(services, limiter),
             create_openai(services, limiter),
             create_documents(services),
+            create_root(services),
             create_health(services),
             show_schema,
             create_page(),

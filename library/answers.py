@@ -23,6 +23,8 @@ from contract.library_messages import (
     PutReply,
     PutRequest,
     Refusal,
+    ScanReply,
+    ScanRequest,
     SearchReply,
     SearchRequest,
     SnapshotReply,
@@ -41,6 +43,7 @@ from library.access import Access, Rights
 from library.imports.pace import Pace
 from library.listing import Listing, fitting, max_reply_bytes, shortened
 from library.room import Room
+from library.root.root import Root
 from library.search.search import Search
 from library.settings import LibrarySettings
 from library.store.files import Files
@@ -67,6 +70,7 @@ class Answers:
         pace: Pace,
         on_erase: Callable[[str], None],
         embedder: str = "",
+        root: Root | None = None,
     ) -> None:
         self._bus = bus
         self._settings = settings
@@ -77,6 +81,7 @@ class Answers:
         self._pace = pace
         self._on_erase = on_erase
         self._embedder = embedder
+        self._root = root
         self._room = Room(store, files, settings.max_bytes)
         self._waiting = Waiting(bus, store)
         self._listing = Listing(bus, store, embedder)
@@ -121,6 +126,8 @@ class Answers:
             return await self.status(address, rights, messages.decode_request(StatusRequest, body))
         if address.operation == "list":
             return await self.listed(address, rights, messages.decode_request(ListRequest, body))
+        if address.operation == "scan":
+            return await self.scan(address, messages.decode_request(ScanRequest, body))
         if address.operation not in self._operations:
             raise LibraryRefusedError("bad-request", "The library knows no such operation.")
         kind, handle = self._operations[address.operation]
@@ -140,6 +147,12 @@ class Answers:
 
     async def listed(self, address: LibraryAddress, rights: Rights, request: ListRequest) -> ListReply:
         return await self._listing.documents(rights, request)
+
+    async def scan(self, address: LibraryAddress, request: ScanRequest) -> ScanReply:
+        """Only the ingress may ask for it, and lets administrators do so."""
+        if self._root is None:
+            raise LibraryRefusedError("space-gone", "No folder is followed: DOCQA_ROOT names one.")
+        return await self._root.scan(confirm_removals=request.confirm_removals)
 
     def spaces(self, caller: tuple[LibraryAddress, Rights], request: SpacesRequest) -> SpacesReply:
         _, rights = caller

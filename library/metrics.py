@@ -4,6 +4,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from contract.library_messages import ScanReply
 from contract.runtime.metrics import count_redactions
 from library.store.files import Files
 from library.store.records import Prepared, Usage
@@ -21,6 +22,13 @@ PASSAGES: Final = Gauge("docqa_library_passages", "Passages that can be found.")
 STORE_BYTES: Final = Gauge("docqa_library_store_bytes", "The texts' and the index's files.")
 ORIGINALS_BYTES: Final = Gauge("docqa_library_originals_bytes", "The originals that are kept.")
 UNEMBEDDED: Final = Gauge("docqa_library_versions_without_vectors", "Versions that can't be found by meaning yet.")
+ROOT_FILES: Final = Gauge("docqa_library_root_files", "Files below DOCQA_ROOT.")
+ROOT_WAITING: Final = Gauge("docqa_library_root_waiting", "Files below DOCQA_ROOT that are still to be read.")
+ROOT_ODD: Final = Gauge("docqa_library_root_odd", "Entries below DOCQA_ROOT that are left alone.")
+ROOT_REMOVALS_HELD: Final = Gauge(
+    "docqa_library_root_removals_held", "Missing files whose documents stay until this is confirmed."
+)
+ROOT_PROBLEM: Final = Gauge("docqa_library_root_problem", "1 while DOCQA_ROOT needs a look, else 0.")
 IMPORT_SECONDS: Final = Histogram(
     "docqa_library_import_seconds",
     "From taking up a document to its version or failure.",
@@ -55,3 +63,11 @@ def show_usage(usage: Usage) -> None:
     PASSAGES.set(usage.passages)
     STORE_BYTES.set(usage.store_bytes)
     ORIGINALS_BYTES.set(usage.originals_bytes)
+
+
+def show_root(found: ScanReply) -> None:
+    ROOT_FILES.set(found.files)
+    ROOT_WAITING.set(found.waiting)
+    ROOT_ODD.set(found.odd_count)
+    ROOT_REMOVALS_HELD.set(found.removals_held)
+    ROOT_PROBLEM.set(bool(found.problem))

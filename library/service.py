@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import time
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -27,6 +28,8 @@ from library.imports.pace import Pace
 from library.imports.pool import Preparation
 from library.imports.prepare import rules_of
 from library.readers import Limits, installed, read_file
+from library.room import Room
+from library.root.root import Root
 from library.search.meaning import Meaning
 from library.search.search import Search
 from library.settings import LibrarySettings
@@ -63,20 +66,14 @@ class Library:
         self._meaning = Meaning(self.store, embedder.name, embedder.dimensions) if embedder else None
         self._embedding = Embedding(self.store, embedder, self._meaning) if embedder and self._meaning else None
         self._preparation = Preparation(settings)
-        importer = Importer(
-            self.store,
-            self._files,
-            self._preparation,
-            keep_originals=settings.keep_originals,
-            limits=Limits(),
-            read=read or functools.partial(read_file, programs=installed(settings.ocr)),
-            on_stored=self._on_stored,
-        )
+        self._read = read or functools.partial(read_file, programs=installed(settings.ocr))
+        importer = self._importer(keep_originals=settings.keep_originals)
         self._asked: set[asyncio.Task[None]] = set()
         self.consumer = Consumer(bus, self.store, importer, access, pace, settings.ack_wait_s, IMPORTS_AT_A_TIME)
         self._workers = Workers(bus)
         self._forgetting = Forgetting(bus, self.store, self._workers)
         self._eraser = Eraser(self.store, self._files, self._forgetting.forget, self._on_removed)
+        self._root = self._opened_root(settings.root) if settings.root else None
         self._answers = Answers(
             bus,
             settings,
@@ -87,7 +84,26 @@ class Library:
             pace,
             self._on_erase,
             embedder.name if embedder else "",
+            self._root,
         )
+
+    def _importer(self, *, keep_originals: bool) -> Importer:
+        return Importer(
+            self.store,
+            self._files,
+            self._preparation,
+            keep_originals=keep_originals,
+            limits=Limits(),
+            read=self._read,
+            on_stored=self._on_stored,
+        )
+
+    def _opened_root(self, folder: Path) -> Root:
+        """Its files are their own originals: no other copy is kept."""
+        room = Room(self.store, self._files, self._settings.max_bytes)
+        importer = self._importer(keep_originals=False)
+        most = self._settings.document_max_bytes
+        return Root(folder.absolute(), self.store, self._files, importer, room, most, self._on_erase)
 
     async def connect(self) -> None:
         """Connect, and answer from now on. Tries until the bus is there."""
@@ -109,6 +125,8 @@ class Library:
             asyncio.create_task(self._catch_up_for_ever(), name="erase late results"),
             asyncio.create_task(self._bus.watch(), name="watch the bus"),
         ]
+        if self._root:
+            loops.append(asyncio.create_task(self._root.run(), name="follow the root"))
         try:
             await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -123,6 +141,8 @@ class Library:
         """First what may still write to the bus or the store."""
         if self._embedding:
             await self._embedding.stop()
+        if self._root:
+            await asyncio.to_thread(self._root.close)
         self._preparation.close()
         await self._bus.close()
         self.store.close()

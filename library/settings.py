@@ -23,6 +23,7 @@ class LibrarySettings(ServiceSettings, frozen=True, kw_only=True):
     versions_keep_days: Annotated[float, Meta(ge=0, le=36_500)] = field(default=30.0, name="DOCQA_VERSIONS_KEEP_DAYS")
     embedding_model: str = field(default=DEFAULT, name="DOCQA_EMBEDDING_MODEL")
     ocr: Ocr = field(default="auto", name="DOCQA_OCR")
+    root: Path | None = field(default=None, name="DOCQA_ROOT")
     token: Secret | None = field(default=None, name="DOCQA_TOKEN")
     tokens: Path | None = field(default=None, name="DOCQA_TOKENS")
 

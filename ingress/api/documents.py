@@ -21,6 +21,8 @@ from contract.library_messages import (
     OriginalRequest,
     PutReply,
     PutRequest,
+    ScanReply,
+    ScanRequest,
     SearchReply,
     SearchRequest,
     SpacesReply,
@@ -121,6 +123,18 @@ async def search(request: HttpRequest) -> HttpResponse:
     """The passages that answer a query best, without a model."""
     require_json(request)
     return _reply(await _ask(request, "search", decode_request(SearchRequest, await request.body()), SearchReply))
+
+
+@post("/root/scan", status_code=200)
+async def scan_root(request: HttpRequest) -> HttpResponse:
+    """Look at DOCQA_ROOT now. Administrators only: it names what is left alone, and removes what they confirm."""
+    wanted = _asked(ScanRequest, request, "confirm_removals")
+    return _reply(await _ask(request, "scan", wanted, ScanReply))
+
+
+def create_root(services: Services) -> Router:
+    """The routes for administrators."""
+    return Router("/api", route_handlers=[scan_root], before_request=authenticator(services.keyring, "admin"))
 
 
 def create_documents(services: Services) -> Router:

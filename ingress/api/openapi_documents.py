@@ -8,6 +8,7 @@ from contract.library_messages import (
     DeleteReply,
     DocumentStatus,
     ListReply,
+    ScanReply,
     SearchReply,
     SearchRequest,
     SpacesReply,
@@ -30,6 +31,7 @@ SCHEMAS: Final = (
     DeleteReply,
     DocumentStatus,
     ListReply,
+    ScanReply,
     SearchReply,
     SearchRequest,
     SpacesReply,
@@ -58,6 +60,7 @@ def paths() -> Json:
         "/api/documents/{document_id}/text": _with_id({"get": _text()}),
         "/api/documents/{document_id}/original": _with_id({"get": _original()}),
         "/api/spaces": {"get": _operation("list_spaces", "The spaces that the client may read", "SpacesReply")},
+        "/api/root/scan": {"post": _scan()},
         "/api/search": {"post": _search()},
     }
 
@@ -90,6 +93,12 @@ def _original() -> Json:
     file = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     described["responses"]["200"] = {"description": "The file", "content": file}
     return described
+
+
+def _scan() -> Json:
+    confirm = _parameter("confirm_removals", {"type": "boolean", "default": False})
+    described = _operation("scan_root", "Look at the files below DOCQA_ROOT now", "ScanReply", 404)
+    return {**described, "parameters": [confirm]}
 
 
 def _search() -> Json:

@@ -14,6 +14,7 @@ from library.store.records import (
     Import,
     Placed,
     Prepared,
+    Stat,
     StoredPassage,
     Stretch,
     Unembedded,
@@ -139,6 +140,29 @@ class Store(Protocol):
         """What was noted under a name; empty: nothing."""
 
     def note_fact(self, name: str, value: str) -> None: ...
+
+    # Files below DOCQA_ROOT.
+
+    def root_known(self) -> dict[str, Stat]:
+        """Under each path: the file that was seen there last."""
+
+    def root_put(self, files: Sequence[tuple[str, str, Stat]]) -> None:
+        """Path, document and stat of files that are new or changed: they wait to be read."""
+
+    def root_move(self, source: str, target: str, stat: Stat) -> None:
+        """The file, its document and what is attached to it have another name; nothing is read again."""
+
+    def root_remove(self, path: str, publisher: str, client: str) -> str:
+        """The file is gone, its document is buried; the document, empty where it was not read yet."""
+
+    def root_next(self, after: str) -> tuple[str, str, Stat] | None:
+        """The next file that waits behind a path, from the first one again at the end."""
+
+    def root_settle(self, path: str, stat: Stat) -> None:
+        """It was read as it was then."""
+
+    def root_counts(self) -> tuple[int, int]:
+        """Files, and how many of them wait."""
 
     def buried(self, ids: Sequence[str]) -> dict[str, int]:
         """Under each of these that was erased: the newest generation that no import brings back."""

@@ -3,6 +3,8 @@
 All offsets count code points of a version's canonical text; `end` is exclusive.
 """
 
+from typing import NamedTuple
+
 import msgspec
 
 from contract.library_messages import Heading, Page, Span
@@ -137,6 +139,19 @@ class Erasure(msgspec.Struct, frozen=True):
     publisher: str
     client: str
     versions: tuple[str, ...]
+
+
+class Stat(NamedTuple):
+    """What tells a file of the root from another one, and whether it changed; a mount may change the device."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    mtime_ns: int
+
+    def is_same_file(self, other: "Stat") -> bool:
+        """The same content, under whatever name."""
+        return self[1:] == other[1:]
 
 
 class Usage(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ import apsw
 
 from contract.errors import SettingsError
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 _BUSY_MS: Final = 10_000
 _CACHE_KIB: Final = 16_384
@@ -107,7 +107,15 @@ _OWED: Final = """
 CREATE TABLE owed_results(key TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
-MIGRATIONS: Final[dict[int, str]] = {1: _OWED}
+_ROOT: Final = """
+-- The files below DOCQA_ROOT as they were seen last; those that wait are the backlog of reading.
+CREATE TABLE root_files(
+  path TEXT PRIMARY KEY, document TEXT NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL,
+  size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, waits INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX root_files_waiting ON root_files(path) WHERE waits;
+"""
+MIGRATIONS: Final[dict[int, str]] = {1: _OWED, 2: _ROOT}
 """Under a version: what makes the next one of it."""
 
 

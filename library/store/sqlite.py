@@ -7,9 +7,20 @@ from typing import Any, Final
 
 from contract.library_messages import DocumentStatus
 from contract.runtime.files import make_folder
-from library.store import documents, erasure, owed, texts, vectors, versions, words
+from library.store import documents, erasure, owed, root_files, texts, vectors, versions, words
 from library.store.connections import Connections
-from library.store.records import Erasure, Found, Import, Placed, Prepared, StoredPassage, Stretch, Unembedded, Usage
+from library.store.records import (
+    Erasure,
+    Found,
+    Import,
+    Placed,
+    Prepared,
+    Stat,
+    StoredPassage,
+    Stretch,
+    Unembedded,
+    Usage,
+)
 from library.store.rows import query_all, query_one
 from library.store.scope import Scope
 from library.store.terms import fingerprint
@@ -246,6 +257,42 @@ class SqliteStore:
     def note_fact(self, name: str, value: str) -> None:
         with self._db.writing() as db:
             db.execute("INSERT OR REPLACE INTO facts VALUES(?, ?)", (name, value))
+
+    def root_known(self) -> dict[str, Stat]:
+        with self._db.reading() as db:
+            return root_files.known(db)
+
+    def root_put(self, files: Sequence[tuple[str, str, Stat]]) -> None:
+        with self._db.writing() as db:
+            root_files.put(db, files)
+
+    def root_move(self, source: str, target: str, stat: Stat) -> None:
+        with self._db.writing() as db:
+            document = root_files.move(db, source, target, stat)
+            for one in [document, *erasure.children(db, document)]:
+                named = query_one(db, "SELECT name FROM documents WHERE id = ?", (one,))
+                if named:
+                    versions.rename(db, one, target + str(named).removeprefix(source))
+
+    def root_remove(self, path: str, publisher: str, client: str) -> str:
+        with self._db.writing() as db:
+            document = root_files.remove(db, path)
+            is_there = erasure.bury(db, document) or erasure.bury_allotted(db, document, publisher, client)
+            if is_there:
+                self._tombstones.add(db, document)
+            return document if is_there else ""
+
+    def root_next(self, after: str) -> tuple[str, str, Stat] | None:
+        with self._db.reading() as db:
+            return root_files.next_waiting(db, after)
+
+    def root_settle(self, path: str, stat: Stat) -> None:
+        with self._db.writing() as db:
+            root_files.settle(db, path, stat)
+
+    def root_counts(self) -> tuple[int, int]:
+        with self._db.reading() as db:
+            return root_files.counts(db)
 
     def buried(self, ids: Sequence[str]) -> dict[str, int]:
         with self._db.reading() as db:

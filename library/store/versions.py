@@ -96,6 +96,19 @@ def leave_index(db: apsw.Connection, ver: int) -> None:
     db.execute("UPDATE versions SET first = 1, last = 0, embedder = '' WHERE ver = ?", (ver,))
 
 
+def rename(db: apsw.Connection, document: str, name: str) -> None:
+    """Give a document another name, and its newest version the words of it, without reading it again."""
+    ver = int(query_one(db, "SELECT ver FROM documents WHERE id = ?", (document,)) or 0)
+    if ver:
+        db.executemany(
+            "INSERT INTO words(words, rowid, scope, context, body) VALUES('delete', ?, ?, ?, ?)", _entries(db, ver)
+        )
+    db.execute("UPDATE documents SET name = ?, changed_ms = ? WHERE id = ?", (name, now_ms(), document))
+    if ver:
+        db.execute("UPDATE versions SET name = ? WHERE ver = ?", (name, ver))
+        _index_stored(db, ver)
+
+
 def check(db: apsw.Connection) -> None:
     """Raises where text and index disagree: every passage is indexed once, and nothing else is."""
     db.execute("INSERT INTO words(words) VALUES('integrity-check')")

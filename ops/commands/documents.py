@@ -105,6 +105,26 @@ def text(document_id: str, page: int | None, target: str | None, data_dir: Path 
         echo("".join(part["text"] for part in parts))
 
 
+@command.command("scan")
+@click.option("--confirm-removals", is_flag=True, help="What is missing was removed on purpose: erase its documents.")
+@target_option
+@data_dir_option
+@json_option
+def scan(confirm_removals: bool, target: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Look at the files below DOCQA_ROOT now, and show what is left alone. Exit status 1: it needs a decision."""
+    params = {"confirm_removals": "true"} if confirm_removals else {}
+    with _client(target, data_dir) as client:
+        found = client.call("POST", "/api/root/scan", params=params)
+    if as_json:
+        echo(json.dumps(found, ensure_ascii=False))
+    else:
+        echo(f"{found['files']} files, {found['waiting']} of them still to be read.")
+        for odd in found["odd"]:
+            echo(f"left alone: {odd['path']}: {odd['why']}")
+        echo(found["problem"]) if found["problem"] else None
+    sys.exit(1 if found["problem"] else 0)
+
+
 @command.command("remove")
 @click.argument("document_ids", nargs=-1, required=True)
 @target_option

@@ -42,7 +42,12 @@ _PUBLISHERS_OPERATIONS: Final[tuple[topology.LibraryOperation, ...]] = (
     "delete",
 )
 """What a direct publisher may ask of the library. Files come in over HTTP or by `docqa documents`."""
-_INGRESS_OPERATIONS: Final[tuple[topology.LibraryOperation, ...]] = (*_PUBLISHERS_OPERATIONS, "original", "put")
+_INGRESS_OPERATIONS: Final[tuple[topology.LibraryOperation, ...]] = (
+    *_PUBLISHERS_OPERATIONS,
+    "original",
+    "put",
+    "scan",
+)
 
 _PUBLISHERS_LIMITS: Final = MappingProxyType({"max_connections": 64, "max_subscriptions": 1024})
 """Limits that keep a faulty publisher from using up the server's connections."""

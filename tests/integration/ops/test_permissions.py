@@ -188,7 +188,9 @@ async def test_the_worker_can_do_its_work(server: RunningServer) -> None:
         assert (await bus.queue_state()).depth == 0
 
 
-@pytest.mark.parametrize("operation", ["search", "status", "list", "spaces", "text", "original", "put", "delete"])
+@pytest.mark.parametrize(
+    "operation", ["search", "status", "list", "spaces", "text", "original", "put", "scan", "delete"]
+)
 async def test_the_library_answers_the_ingress(server: RunningServer, operation: topology.LibraryOperation) -> None:
     async with server.bus("ingress") as ingress, server.bus("library") as bus:
         await answering(bus)
