@@ -14,6 +14,7 @@ from ingress.api.openai.routes import create_openai
 from ingress.api.openapi import show_schema
 from ingress.api.page import create_page
 from ingress.api.routes import create_api
+from ingress.api.usage import create_usage
 from ingress.asgi import App
 from ingress.auth.rate_limiter import Limiter
 from ingress.middleware.audit import Audited
@@ -47,6 +48,7 @@ def create_app(services: Services) -> Litestar:
             create_openai(services, limiter),
             create_documents(services),
             create_root(services),
+            create_usage(services),
             create_health(services),
             show_schema,
             create_page(),

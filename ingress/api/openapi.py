@@ -14,6 +14,7 @@ from contract.messages import Answer, Failure, Question
 from ingress.api import openapi_documents
 from ingress.api.openai import description
 from ingress.api.preference import EVENT_STREAM, MAX_KEY_CHARS
+from ingress.api.usage import UsageReply
 from ingress.jobs.status import Unfinished
 from ingress.problems import MEDIA_TYPE
 
@@ -53,6 +54,7 @@ def document(version: str) -> dict[str, Any]:
             Unfinished,
             Accepted,
             ProblemDetails,
+            UsageReply,
             *openapi_documents.SCHEMAS,
             *description.SCHEMAS,
         ),
@@ -67,6 +69,7 @@ def document(version: str) -> dict[str, Any]:
             "/api/jobs/{job_id}": {"get": _read_job(), "delete": _delete_job()},
             **openapi_documents.paths(),
             **description.paths(),
+            "/api/usage": {"get": _usage()},
             "/health": {"get": _open("Status of the whole system", 200, 503, kind="object")},
             "/health/live": {"get": _open("The process serves requests", 200, kind="object")},
             "/health/ready": {"get": _open("The process can accept questions", 200, kind="object", refusals=(503,))},
@@ -111,6 +114,15 @@ def _read_job() -> dict[str, Any]:
             "200": _body("Queued, running, done or failed", "Unfinished", "Answer", "Failure"),
             **_problems(400, 401, 403, 404, 421, 429, 431, 503),
         },
+    }
+
+
+def _usage() -> dict[str, Any]:
+    return {
+        "operationId": "usage",
+        "summary": "This client's answers and tokens by day",
+        "security": _SECURITY,
+        "responses": {"200": _body("The last 14 days", "UsageReply"), **_problems(400, 401, 403, 421, 429, 431, 503)},
     }
 
 

@@ -4,6 +4,8 @@ import { announce, element } from "./dom.js";
 import { count, counted, duration } from "./words.js";
 import { showPassage } from "./reader.js";
 
+/** A longer answer is not read out whole unasked. */
+const READ_OUT = 600;
 const SAID_BY = {
   quote: "The document’s own sentences",
   model: "In the model’s words",
@@ -55,7 +57,7 @@ export class AnswerCard {
   onPlace(position, expectedS) {
     if (this.received) return;
     const before = position > 0 ? `In the queue, ${counted(position, "question")} before this one` : "Next in the queue";
-    this.#say(expectedS ? `${before}. The answer is expected in about ${duration(expectedS)}.` : `${before}.`);
+    this.#say(expectedS ? `${before}. The answer is expected in about ${duration(Math.max(Math.round(expectedS), 1))}.` : `${before}.`);
   }
 
   onEvidence(evidence) {
@@ -87,7 +89,8 @@ export class AnswerCard {
     this.foot.textContent = footOf(answer);
     this.#end("");
     this.copyButton.hidden = false;
-    announce(`${answer.answerable === false ? "The document does not seem to say. " : ""}${answer.answer}`);
+    const doubt = answer.answerable === false ? "The document does not seem to say. " : "";
+    announce(doubt + (answer.answer.length > READ_OUT ? `The answer has ${count(answer.answer.length)} characters.` : answer.answer));
   }
 
   /** The end without an answer. */
@@ -191,6 +194,6 @@ function footOf({ answer_from: from, support, model, usage, timings }) {
   if (typeof support === "number") parts.push(`support ${Math.round(support * 100)}%`);
   if (from !== "quote") parts.push(model);
   if (usage?.completion_tokens) parts.push(`${count(usage.completion_tokens)} tokens`);
-  if (timings) parts.push(`${(timings.total_ms / 1000).toFixed(1)} s`);
+  if (timings) parts.push(duration(timings.total_ms / 1000));
   return parts.filter(Boolean).join(" · ");
 }

@@ -55,12 +55,16 @@ function fillSpaces(names) {
   sayWhatIsThere();
 }
 
+/** The first choice by its name, how much there is, and the way to documents where there are none. */
 function sayWhatIsThere() {
+  const { documents, isOwn } = spaces.of(byId("ask-space").value);
+  const hasChoice = byId("ask-space").options.length > 1;
+  byId("ask-whole").textContent = isOwn && !hasChoice ? "All my documents" : "A whole space";
   const hint = byId("ask-space-hint");
-  const total = spaces.total(byId("ask-space").value);
-  if (total === 0) {
-    hint.replaceChildren("There is nothing here yet: ", element("a", { href: "#documents", text: "add documents" }), ".");
-  } else hint.textContent = total ? counted(total, "document") : "";
+  if (documents === 0) {
+    const way = element("a", { href: "#documents", text: "Add some" });
+    hint.replaceChildren("There are no documents here yet. ", way, ", or paste a text.");
+  } else hint.textContent = documents ? counted(documents, "document") : "";
 }
 
 function showChosen() {
@@ -124,6 +128,7 @@ async function ask() {
   const card = new AnswerCard(question.query, question.context, { onStop: () => asked.stop(), onRemove: remove });
   const asked = new Asked(question, card);
   byId("answers").prepend(card.root);
+  card.root.scrollIntoView({ block: "nearest" });
   for (const old of [...document.querySelectorAll("#answers > .ended")].slice(MOST_CARDS - 1)) old.remove();
   byId("ask-question").value = "";
   try {

@@ -11,7 +11,7 @@ import { whereOf } from "./answer.js";
 
 const A_PAGE = 50;
 const HITS = 20;
-const LOOKS_EVERY_MS = 2000;
+const LOOKS_EVERY_MS = 3000;
 const MOVING = ["queued", "reading", "erasing"];
 const STATES = { queued: "Waiting", reading: "Reading", ready: "Ready", failed: "Failed", erasing: "Deleting", erased: "Deleted" };
 
@@ -30,7 +30,11 @@ export function startDocuments() {
   byId("list-form").addEventListener("submit", (event) => event.preventDefault());
   byId("list-next").addEventListener("click", () => turn([...before, cursor], next));
   byId("list-back").addEventListener("click", () => turn(before.slice(0, -1), before.at(-1)));
-  spaces.onChange((names) => spaces.fill(byId("list-space"), names));
+  spaces.onChange((found) => {
+    spaces.fill(byId("list-space"), found);
+    showRights();
+  });
+  byId("list-space").addEventListener("change", showRights);
   startUploads(() => byId("list-space").value, afterPause(() => isOpen && load(), 500));
   document.addEventListener("visibilitychange", () => isOpen && !document.hidden && load());
 }
@@ -40,6 +44,13 @@ export function documentsOpened(open) {
   isOpen = open;
   clearTimeout(timer);
   if (open) load();
+}
+
+const mayWrite = () => spaces.of(byId("list-space").value).mayWrite;
+
+function showRights() {
+  byId("drop").hidden = !mayWrite();
+  byId("list-reads").hidden = mayWrite();
 }
 
 function fromTheStart() {
@@ -125,6 +136,7 @@ function rowOf(document) {
   remove.dataset.key = `delete ${id}`;
   remove.addEventListener("click", () => confirmDelete(document));
   remove.disabled = state === "erasing";
+  remove.hidden = !mayWrite();
   const question = element("button", { type: "button", class: "quiet", text: "Ask", "aria-label": `Ask about ${name}`, onclick: ask });
   question.disabled = !document.version;
   question.dataset.key = `ask ${id}`;

@@ -7,6 +7,7 @@ import { startAsking } from "./ask.js";
 import { startQueue } from "./queue.js";
 import { startReader } from "./reader.js";
 import { startTable } from "./table.js";
+import { showUsage } from "./usage.js";
 
 const SECTIONS = { "#ask": "Ask", "#documents": "Documents", "#table": "Table", "#queue": "Queue" };
 
@@ -20,7 +21,8 @@ function showSection() {
   }
   document.title = `${SECTIONS[wanted]} · Goblin DocQA`;
   documentsOpened(wanted === "#documents");
-  if (wanted !== "#queue") spaces.refresh();
+  if (wanted === "#queue") showUsage();
+  else spaces.refresh();
 }
 
 byId("skip").addEventListener("click", (event) => {

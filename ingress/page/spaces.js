@@ -2,7 +2,6 @@
 
 import { element } from "./dom.js";
 import { json } from "./api.js";
-import { spaceName } from "./words.js";
 
 const listeners = [];
 let known = [];
@@ -20,30 +19,28 @@ export const spaces = {
     for (const listener of listeners) listener(known);
   },
 
-  /** How many documents a space has; null where that is not known. */
-  total(name) {
-    return known.find((space) => space.name === name)?.documents ?? null;
+  /** What is known of a space: { name, documents, mayWrite, isOwn }; an unknown one may be written until it is known. */
+  of(name) {
+    return known.find((space) => space.name === name) ?? { name, documents: null, mayWrite: true, isOwn: !name };
   },
 
-  /** Fill a <select>, and keep what is chosen in it. */
+  /** Fill a <select>, keep what is chosen in it, and leave it out where there is nothing to choose. */
   fill(select, found) {
     const before = select.value;
-    select.replaceChildren(...found.map(({ name }) => element("option", { value: name, text: spaceName(name) })));
+    select.replaceChildren(...found.map((space) => element("option", { value: space.name, text: nameOf(space) })));
     if (found.some(({ name }) => name === before)) select.value = before;
+    select.closest(".field").hidden = found.length < 2;
   },
 };
+
+const nameOf = ({ name, isOwn }) => (isOwn ? "My documents" : name);
 
 async function fromApi() {
   try {
     const { spaces: found } = await json("api/spaces");
-    return found.map(({ name, documents, may_write: mayWrite }) => ({ name, documents: documents ?? null, mayWrite }));
-  } catch (refused) {
-    if (refused.status !== 404) return null;
-  }
-  // An ingress without that route names them with each list.
-  try {
-    const { spaces: names } = await json("api/documents?limit=1");
-    return names.map((name) => ({ name, documents: null, mayWrite: true }));
+    // Where no folder is watched, `root` is an empty name.
+    const used = found.filter(({ name, documents }) => name !== "root" || documents > 0);
+    return used.map(({ name, documents, may_write, is_own }) => ({ name, documents, mayWrite: may_write, isOwn: is_own }));
   } catch {
     return null;
   }

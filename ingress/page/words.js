@@ -15,11 +15,10 @@ export function size(bytes) {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`;
 }
 
-/** Seconds as "4 s" or "3 min". */
+/** Seconds as "0.4 s", "12 s" or "3 min". */
 export function duration(seconds) {
-  if (seconds < 90) return `${Math.max(Math.round(seconds), 1)} s`;
+  if (seconds < 0.1) return "less than 0.1 s";
+  if (seconds < 10 && !Number.isInteger(seconds)) return `${seconds.toFixed(1)} s`;
+  if (seconds < 90) return `${Math.round(seconds)} s`;
   return `${Math.round(seconds / 60)} min`;
 }
-
-/** A space's name for people: a client's own has a dot in it. */
-export const spaceName = (space) => (!space || space.includes(".") ? "My documents" : space);

@@ -199,6 +199,7 @@ def _ingress(password: str) -> ImportingAccount:
             api.consumer_info(_JOBS, _DURABLE),
             api.direct_get(_JOBS, topology.jobs_subjects(_HTTP)),
             _results_of(_HTTP),
+            _usage_of(_HTTP),
             topology.imports_of(_HTTP),
             api.stream_info(_IMPORTS),
             api.direct_get(_IMPORTS, topology.imports_of(_HTTP)),
@@ -216,6 +217,13 @@ def _user(role: str, passwords: Mapping[str, str], rights: Mapping[str, Any]) ->
 def _results_of(publisher: str) -> str:
     """Reading a publisher's stored results."""
     return api.direct_get(api.bucket_stream(_RESULTS), api.bucket_key(_RESULTS, f"{publisher}.>"))
+
+
+def _usage_of(publisher: str) -> str:
+    """Reading what a publisher's clients used, by day."""
+    return api.direct_get(
+        api.bucket_stream(topology.USAGE_BUCKET), api.bucket_key(topology.USAGE_BUCKET, f"*.{publisher}.>")
+    )
 
 
 def _service(subject: str) -> dict[str, Any]:

@@ -252,8 +252,11 @@ def test_a_name_that_is_html_is_a_name_everywhere(visit: Visit, library: dict[st
     assert page.locator("main b").count() == 0
 
 
-def test_the_queue_is_shown_as_it_is(visit: Visit, http: httpx.Client) -> None:
+def test_the_queue_is_shown_as_it_is_and_what_was_used_by_day(visit: Visit, http: httpx.Client) -> None:
+    http.post("api/query", json={"query": "What does it cost?", "context": "It costs 4 euros."}).raise_for_status()
+    until(lambda: any(day["answers"] for day in http.get("api/usage").json()["days"]), "the answer is counted", 30)
     visit.section("Queue")
+    expect(visit.page.get_by_role("region", name="Your answers by day")).to_contain_text("answer")
     figures = visit.page.locator("#queue-figures")
     with full_queue(http):
         expect(figures).to_contain_text(f"{QUEUE_SIZE} of {QUEUE_SIZE}")

@@ -16,6 +16,7 @@ from contract.bus.client import Bus
 from contract.errors import AlreadyAcceptedError, BusError, LibraryRefusedError
 from contract.library_messages import DeleteReply, DeleteRequest, encode
 from contract.topology import ImportName, JobName
+from contract.usage_records import client_key
 from tests.support.bus_side import overheard
 from tests.support.nats_server import RunningServer
 from tests.support.victims import replies, settle, stand
@@ -39,6 +40,8 @@ NOT_THE_INGRESS = [
     "$JS.ACK.DOCQA_JOBS.worker.1.1.1.1.0",
     f"$JS.API.DIRECT.GET.KV_DOCQA_RESULTS.$KV.DOCQA_RESULTS.{OTHERS.key}",
     f"$JS.API.DIRECT.GET.DOCQA_JOBS.{OTHERS.subject}",
+    "$JS.API.DIRECT.GET.KV_DOCQA_USAGE.$KV.DOCQA_USAGE.2026-11-27.alice.tests",
+    "$KV.DOCQA_USAGE.2026-11-27.http.tests",
     "$JS.API.STREAM.INFO.KV_DOCQA_RESULTS",
     "$JS.API.STREAM.INFO.DOCQA_DEAD",
     "docqa.api.STREAM.PURGE.DOCQA_JOBS",
@@ -243,6 +246,15 @@ async def test_the_ingress_reads_no_other_publishers_results(server: RunningServ
         await worker.results.create(OTHERS.key, b"secret")
         with pytest.raises(BusError):
             await bus.results.get(OTHERS.key)
+
+
+async def test_the_ingress_reads_what_its_clients_used_and_no_other_publishers(server: RunningServer) -> None:
+    async with server.bus("worker") as worker, server.bus("ingress") as bus:
+        for owner in ("http.anna", "alice.anna"):
+            await worker.usage.create(client_key("2026-11-27", owner), b"{}")
+        assert await bus.usage.get(client_key("2026-11-27", "http.anna"))
+        with pytest.raises(BusError):
+            await bus.usage.get(client_key("2026-11-27", "alice.anna"))
 
 
 async def test_the_ingress_can_not_make_the_server_write_for_it(server: RunningServer) -> None:

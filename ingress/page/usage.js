@@ -1,0 +1,33 @@
+// What this user's questions used, by day.
+
+import { byId, element } from "./dom.js";
+import { json } from "./api.js";
+import { counted } from "./words.js";
+
+/** Read it and show it; nothing is shown where it can't be read, or where nothing was asked. */
+export async function showUsage() {
+  const days = await read();
+  byId("usage").hidden = !days.length;
+  const most = Math.max(...days.map(({ answers }) => answers), 1);
+  byId("usage-days").replaceChildren(...days.map((day) => rowOf(day, most)).reverse());
+}
+
+async function read() {
+  try {
+    return (await json("api/usage")).days.filter(({ answers }) => answers);
+  } catch {
+    return [];
+  }
+}
+
+function rowOf({ day, answers, tokens }, most) {
+  const date = new Date(`${day}T12:00`).toLocaleDateString("en", { month: "short", day: "numeric" });
+  const said = counted(answers, "answer") + (tokens ? `, ${counted(tokens, "token")}` : "");
+  return element(
+    "li",
+    {},
+    element("span", { text: date }),
+    element("meter", { min: 0, max: most, value: answers, "aria-label": `Answers on ${date}` }),
+    element("span", { class: "hint", text: said }),
+  );
+}
