@@ -8,7 +8,7 @@ import difflib
 import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -81,6 +81,10 @@ class RedactionSettings(BusSettings, frozen=True, kw_only=True):
     redact: str | None = field(default=None, name="DOCQA_REDACT")
     redaction_rules: Path | None = field(default=None, name="DOCQA_REDACTION_RULES")
 
+    def redactor_of_all_kinds(self) -> Redactor:
+        """For texts that leave the machine: also the kinds that need not be asked for here. Raises SettingsError."""
+        return Redactor(OPTIONAL.keys(), self._own_rules())
+
     def redactor(self) -> Redactor:
         """The compiled redactor; raises SettingsError for an unknown kind or an invalid rule, with its line."""
         kinds = set((self.redact or "").replace(",", " ").split())
@@ -89,8 +93,11 @@ class RedactionSettings(BusSettings, frozen=True, kw_only=True):
             raise SettingsError(
                 f"DOCQA_REDACT: `{kind}` can't be asked for; {known} can, and all else is always taken out."
             )
-        rules = custom_rules.read(self.redaction_rules) if self.redaction_rules else ()
+        rules = self._own_rules()
         return Redactor(kinds, rules) if kinds or rules else BUILT_IN
+
+    def _own_rules(self) -> Sequence[custom_rules.OwnRule]:
+        return custom_rules.read(self.redaction_rules) if self.redaction_rules else ()
 
 
 class ServiceSettings(RedactionSettings, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import structlog
 from contract.bus import Bus
 from contract.errors import SettingsError
 from contract.runtime.resources import available_cores
+from inference_worker.answering.excerpt import narrowing
 from inference_worker.answering.grounded import Grounded, Grounding
 from inference_worker.answering.library import Library
 from inference_worker.answering.ranking_process import RankingProcess
@@ -104,7 +105,7 @@ def open_backend(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens = i
     texts = Texts(partial(_open_embedder, settings), process=process)
     # The embedder is loaded while the model is, and before the first question: its evidence takes milliseconds then.
     warmed = texts.warm() if settings.engine != "echo" else None
-    writer = _open_writer(settings, bus, lose_tokens)
+    writer = _open_writer(settings, bus, lose_tokens, texts)
     if warmed:
         warmed.result()
     return Grounded(writer, texts, _grounding(settings), Library(bus))
@@ -138,14 +139,14 @@ def _open_embedder(settings: WorkerSettings) -> "Embedder | None":
     return open_embedder(settings.embedding_model, available_cores())
 
 
-def _open_writer(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens) -> Engine:
+def _open_writer(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens, texts: Texts) -> Engine:
     """The engine that writes answers, without their evidence."""
     if settings.policy == "local":
         if settings.proxy_url:
             log.info("COPILOT_API_URL is not used: DOCQA_BACKEND does not name the proxy")
         return Replaceable(open_engine(settings)) if needs_tuning(settings) else open_engine(settings)
     # First what is quick to refuse.
-    proxy = _open_proxy(settings, bus, lose_tokens)
+    proxy = _open_proxy(settings, bus, lose_tokens, texts)
     match settings.policy:
         case "local-then-proxy":
             return Fallback(open_engine(settings), proxy)
@@ -155,7 +156,7 @@ def _open_writer(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens) ->
             return proxy
 
 
-def _open_proxy(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens) -> ProxyEngine:
+def _open_proxy(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens, texts: Texts) -> ProxyEngine:
     target = target_of(settings.proxy_url, allow_http=settings.proxy_allow_http)
     if not settings.proxy_model:
         raise SettingsError("DOCQA_PROXY_MODEL: name the model that the proxy is to answer with.")
@@ -169,8 +170,9 @@ def _open_proxy(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens) -> 
         model=settings.proxy_model,
         slots=settings.slots,
         context_tokens=settings.proxy_context_tokens,
-        redactor=settings.redactor(),
+        redactor=settings.redactor_of_all_kinds(),
         lose_tokens=lose_tokens,
+        narrow=narrowing(texts),
     )
 
 

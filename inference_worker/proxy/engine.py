@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
@@ -40,6 +40,14 @@ LoseTokens = Callable[[str, int], None]
 """Takes the owner and the tokens of a call that gave no answer."""
 
 
+Narrow = Callable[[Query], Awaitable[Query]]
+
+
+async def read_whole(query: Query) -> Query:
+    """The whole document is sent."""
+    return query
+
+
 def ignore_lost_tokens(owner: str, tokens: int) -> None:
     """Count nothing."""
 
@@ -63,8 +71,9 @@ class ProxyEngine:
         redactor: Redactor = BUILT_IN,
         breaker: Breaker | None = None,
         lose_tokens: LoseTokens = ignore_lost_tokens,
+        narrow: Narrow = read_whole,
     ) -> None:
-        """Owns `remote` from now on, and closes it."""
+        """Owns `remote` from now on, and closes it. `narrow` says what of a question's document is sent."""
         self.model_name = model
         self.slots = slots
         self.context_tokens = context_tokens
@@ -76,6 +85,7 @@ class ProxyEngine:
         self._redactor = redactor
         self._breaker = breaker or Breaker()
         self._lose_tokens = lose_tokens
+        self._narrow = narrow
         self._refused: frozenset[str] = frozenset()
         """Parameters that this model does not take, as its errors showed."""
         self._writes: set[asyncio.Task[None]] = set()
@@ -96,7 +106,7 @@ class ProxyEngine:
 
         Raises PromptTooLongError, BudgetExhaustedError or ProxyError, which is passing only where pieces were yielded.
         """
-        request = await self._request(query)
+        request = await self._request(await self._narrow(query))
         if found := await self._found(request, owner):
             yield Piece(found.text)
             yield found
