@@ -320,5 +320,5 @@ def test_pin_writes_the_digest_that_the_registry_tells_for_every_image(copied: P
 def test_without_a_registry_pin_says_so_and_leaves_nothing(copied: Path) -> None:
     ran = pin(copied, "exit 1")
     assert ran.returncode == 1
-    assert "no registry tells the digest of debian:" in ran.stderr
+    assert "no registry has a digest of debian:" in ran.stderr
     assert not list(copied.glob("compose.pinned.yaml*"))

@@ -66,7 +66,7 @@ def test_every_panel_s_expression_parses() -> None:
     passes(BIN / "python", "-c", _PARSE, text=json.dumps(expressions))
 
 
-@pytest.mark.parametrize("part", ["ingress", "worker"])
+@pytest.mark.parametrize("part", ["ingress", "worker", "library"])
 async def test_promtool_finds_nothing_wrong_with_a_service_s_metrics(stack: Stack, part: Any) -> None:
     async with stack.client() as client:
         assert (await client.ask("Who?")).status_code == 200
@@ -76,7 +76,7 @@ async def test_promtool_finds_nothing_wrong_with_a_service_s_metrics(stack: Stac
 async def test_a_prometheus_sees_the_queue_s_alert_fire_under_a_spike_and_clear(stack: Stack, tmp_path: Path) -> None:
     """The shipped configuration and rules, with a shorter `for` and scraped more often."""
     async with watching(stack, tmp_path) as prometheus:
-        await eventually(lambda: _is_up(prometheus), "both services are scraped", 30, every_s=0.5)
+        await eventually(lambda: _is_up(prometheus), "all services are scraped", 30, every_s=0.5)
         assert await _state_of(prometheus, "DocQAHighQueue") == "inactive"
         async with stack.client() as client, asyncio.timeout(60):
             spike = asyncio.create_task(_keep_full(client))
@@ -116,7 +116,7 @@ def _hurried(stack: Stack, folder: Path) -> Path:
         (folder / "rules" / path.name).write_text(rules)
     config = (PROMETHEUS / "prometheus.yml").read_text()
     metrics = stack.ready().metrics
-    for usual, part in (("127.0.0.1:9108", "ingress"), ("127.0.0.1:9109", "worker")):
+    for usual, part in (("127.0.0.1:9108", "ingress"), ("127.0.0.1:9109", "worker"), ("127.0.0.1:9110", "library")):
         address = metrics[part].removeprefix("http://").removesuffix("/metrics")
         assert usual in config
         config = config.replace(usual, address)
@@ -141,7 +141,7 @@ async def _is_up(prometheus: httpx.AsyncClient) -> bool:
         found = (await _asked(prometheus, "query", query='sum(up{job="docqa"})'))["data"]["result"]
     except (httpx.TransportError, json.JSONDecodeError):
         return False
-    return bool(found) and found[0]["value"][1] == "2"
+    return bool(found) and found[0]["value"][1] == "3"
 
 
 async def _is(prometheus: httpx.AsyncClient, state: str) -> bool:

@@ -211,7 +211,7 @@ class Stack:
         """The file that holds a role's NATS password."""
         return self.ready().credentials / role
 
-    async def metrics(self, part: Literal["ingress", "worker"]) -> str:
+    async def metrics(self, part: Literal["ingress", "worker", "library"]) -> str:
         """The page that Prometheus would read."""
         async with httpx.AsyncClient(trust_env=False) as http:
             return (await http.get(f"{_url(self.ready().metrics[part]).removesuffix('/metrics')}/metrics")).text
