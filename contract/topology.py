@@ -21,6 +21,10 @@ WORKER_DURABLE = "worker"
 DEAD_STREAM = "DOCQA_DEAD"
 DEAD_SUBJECTS = "docqa.dead.>"
 
+READ_STREAM = "DOCQA_READ"
+READ_SUBJECTS = "docqa.read.*.*.*"
+"""Results that their asker has read, in the order of reading."""
+
 IMPORTS_STREAM = "DOCQA_IMPORTS"
 IMPORTS_SUBJECTS = "docqa.imports.*.*.*.*"
 LIBRARY_DURABLE = "library"
@@ -71,6 +75,7 @@ _CANCEL_PREFIX = CANCEL_SUBJECTS.removesuffix(">")
 _RESULTS_PREFIX = RESULTS_SUBJECTS.removesuffix(">")
 _TOKENS_PREFIX = TOKENS_SUBJECTS.removesuffix(">")
 _WORKERS_PREFIX = WORKER_SUBJECTS.removesuffix(">")
+_READ_PREFIX = READ_SUBJECTS.removesuffix("*.*.*")
 _IMPORTS_PREFIX = IMPORTS_SUBJECTS.removesuffix("*.*.*.*")
 _LIBRARY_PREFIX = LIBRARY_SUBJECTS.removesuffix("*.*.*")
 _GENERATION = re.compile(r"[1-9][0-9]{0,15}")
@@ -93,9 +98,18 @@ class JobName(msgspec.Struct, frozen=True):
     @classmethod
     def from_subject(cls, subject: str) -> Self:
         """Parse `docqa.jobs.<publisher>.<client>.<job id>`; raises BadNameError."""
-        tokens = subject.removeprefix(_JOBS_PREFIX).split(".")
-        if not subject.startswith(_JOBS_PREFIX) or len(tokens) != 3:
-            raise BadNameError("The subject is not docqa.jobs.<publisher>.<client>.<job id>.")
+        return cls._parsed(subject, _JOBS_PREFIX)
+
+    @classmethod
+    def from_read_subject(cls, subject: str) -> Self:
+        """Parse `docqa.read.<publisher>.<client>.<job id>`; raises BadNameError."""
+        return cls._parsed(subject, _READ_PREFIX)
+
+    @classmethod
+    def _parsed(cls, subject: str, prefix: str) -> Self:
+        tokens = subject.removeprefix(prefix).split(".")
+        if not subject.startswith(prefix) or len(tokens) != 3:
+            raise BadNameError(f"The subject is not {prefix}<publisher>.<client>.<job id>.")
         return cls(*tokens)
 
     @property
@@ -118,6 +132,10 @@ class JobName(msgspec.Struct, frozen=True):
     @property
     def cancel_subject(self) -> str:
         return _CANCEL_PREFIX + self.key
+
+    @property
+    def read_subject(self) -> str:
+        return _READ_PREFIX + self.key
 
 
 class ImportName(msgspec.Struct, frozen=True):
@@ -224,6 +242,11 @@ def jobs_subjects(publisher: str) -> str:
 def cancel_subjects(publisher: str) -> str:
     """All cancels of one publisher's jobs."""
     return f"{_CANCEL_PREFIX}{publisher}.>"
+
+
+def read_subjects(publisher: str) -> str:
+    """What one publisher says of the results that it has read."""
+    return f"{_READ_PREFIX}{publisher}.>"
 
 
 def cancelled_job(cancel_subject: str) -> str:

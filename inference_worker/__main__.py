@@ -30,6 +30,7 @@ from inference_worker.engines.base import Engine
 from inference_worker.engines.replaceable import Replaceable
 from inference_worker.jobs.erasures import Erasures
 from inference_worker.jobs.heartbeat import Heartbeat
+from inference_worker.jobs.read_results import ReadResults
 from inference_worker.jobs.usage_ledger import UsageLedger
 from inference_worker.jobs.worker import Worker
 from inference_worker.monitoring.watchdog import Health, Watchdog
@@ -161,11 +162,15 @@ async def serve_jobs(
     await bus.connect(loaded, ROLE, on_reconnect=on_reconnect)
     await erasures.listen()
     await bus.clock.measure()
-    await bus.subscribe(topology.CANCEL_SUBJECTS, worker.consumer.cancel)
+    await bus.subscribe(topology.CANCEL_SUBJECTS, worker.on_cancel)
+    await bus.subscribe(topology.WORKER_SUBJECTS, heartbeat.others.on_message)
     await bus.subscribe(topology.ROLL_CALL_SUBJECT, heartbeat.answer_roll_call)
     loops = [
         asyncio.create_task(worker.consumer.run(), name="pull jobs"),
         asyncio.create_task(heartbeat.run(), name="announce"),
+        asyncio.create_task(heartbeat.balance(), name="balance"),
+        asyncio.create_task(worker.sweeper.run(), name="sweep"),
+        asyncio.create_task(ReadResults(bus).run(), name="make room for results"),
         asyncio.create_task(bus.watch(), name="watch the bus"),
         asyncio.create_task(bus.clock.keep_measuring(), name="measure the bus's clock"),
     ]

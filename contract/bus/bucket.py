@@ -1,6 +1,7 @@
 """A key-value bucket on the bus: the value of a key, and the sequence of its write."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import msgspec
@@ -21,10 +22,11 @@ Request: TypeAlias = Callable[[str, bytes], Awaitable[bytes]]
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A key's value, and the sequence that identifies this write."""
+    """A key's value, the sequence that identifies this write, and the headers that were written with it."""
 
     value: bytes
     seq: int
+    headers: dict[str, str] = {}
 
 
 class Bucket:
@@ -43,7 +45,7 @@ class Bucket:
                 message = await self._js.get_msg(self._stream, subject=self._subject(key), direct=True)
             except nats.js.errors.NotFoundError:
                 return None
-        return Entry(message.data or b"", message.seq or 0)
+        return Entry(message.data or b"", message.seq or 0, message.headers or {})
 
     async def create(self, key: str, value: bytes) -> Entry:
         """Write the key if it has no value. Returns its entry, from this write or an earlier one; raises BusError."""
@@ -53,12 +55,14 @@ class Bucket:
             return entry
         raise BusError(f"{self._name}: {key} is refused as existing, but can't be read.")
 
-    async def swap(self, key: str, value: bytes, last_seq: int) -> int | None:
+    async def swap(
+        self, key: str, value: bytes, last_seq: int, own_headers: Mapping[str, str] = MappingProxyType({})
+    ) -> int | None:
         """Write the key if its last write was `last_seq` (0 = none). Returns this write's sequence.
 
         None when another write came first; raises BusError, which is StoreFullError where the bucket has no room.
         """
-        headers = {Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(last_seq)}
+        headers = {**own_headers, Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(last_seq)}
         with translated_errors(StoreFullError(self._name)):
             try:
                 stored = await self._js.publish(self._subject(key), value, headers=headers)
@@ -96,6 +100,11 @@ class Bucket:
             found.update(subject.removeprefix(prefix) for subject in page.state.subjects)
             if not page.state.subjects or len(found) >= page.total:
                 return sorted(found)
+
+    async def fill(self) -> float:
+        """How full the bucket is, from 0 to 1; 0 without a bound. Needs the right to read its info; raises BusError."""
+        page = decode_page(await self._request(api.stream_info(self._stream), b""))
+        return page.state.bytes / page.config.max_bytes if page.config.max_bytes > 0 else 0.0
 
     async def clear(self, keys: str) -> int:
         """Remove all keys that match a pattern such as `*.alice.>`, and return how many.

@@ -34,6 +34,9 @@ USAGE_TTL_S: Final = 92 * 86_400
 USAGE_MAX_BYTES: Final = 64 * 2**20
 """About 200,000 client-days; the oldest are dropped first."""
 
+READ_MAX_BYTES: Final = 256 * 2**20
+"""About a million results, an hour's at 250 a second."""
+
 DEAD_TTL_S: Final = 7 * 86_400
 DEAD_DUPLICATES_S: Final = 120
 """A dead letter is published again until it is stored, always under the same `Nats-Msg-Id`."""
@@ -95,7 +98,7 @@ async def _check_whole(bus: Bus) -> None:
 
 
 def _streams(settings: QueueSettings) -> list[StreamConfig]:
-    makers = (_jobs, _imports, _results, _starts, _cache, _budget, _usage, _dead, _meta, _replays)
+    makers = (_jobs, _imports, _results, _read, _starts, _cache, _budget, _usage, _dead, _meta, _replays)
     return [make(settings) for make in makers]
 
 
@@ -134,6 +137,24 @@ def _results(settings: QueueSettings) -> StreamConfig:
     # Configured like nats-py's buckets, so that every client can read it as one. The library alone may delete: what was
     # made of an erased document is overwritten on the disk, and the failure `erased` takes its place.
     return _bucket(topology.RESULTS_BUCKET, settings, max_bytes=settings.results_max_bytes, deny_delete=False)
+
+
+def _read(settings: QueueSettings) -> StreamConfig:
+    return StreamConfig(
+        name=topology.READ_STREAM,
+        subjects=[topology.READ_SUBJECTS],
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.OLD,
+        max_msgs=-1,
+        max_bytes=READ_MAX_BYTES,
+        max_age=settings.result_ttl_s,
+        max_msgs_per_subject=1,
+        max_msg_size=1024,
+        allow_direct=True,
+        duplicate_window=_SHORTEST_DUPLICATE_WINDOW_S,
+        storage=StorageType.FILE,
+        num_replicas=settings.replicas,
+    )
 
 
 def _starts(settings: QueueSettings) -> StreamConfig:

@@ -10,6 +10,7 @@ from contract.bus.nats_errors import translated_errors
 
 class _Limits(msgspec.Struct):
     max_msgs: int = 0
+    max_bytes: int = 0
 
 
 class StreamState(msgspec.Struct, frozen=True):
@@ -24,6 +25,7 @@ class StreamState(msgspec.Struct, frozen=True):
 class _PageState(StreamState, frozen=True):
     first_ts: datetime = datetime.min
     subjects: dict[str, int] = {}
+    bytes: int = 0
 
 
 class ApiError(msgspec.Struct):

@@ -26,6 +26,7 @@ from inference_worker.monitoring import metrics
 
 PULL_EXPIRES_S: Final = 1.0
 """How long the server keeps a pull request open; a stopping worker may wait that long for its end."""
+WAITS_A_MOMENT_S: Final = 0.2
 BACK_OFF_S: Final = 1.0
 """Pause after the server found no such consumer, and delay of a job that met an unexpected error."""
 
@@ -63,6 +64,11 @@ class Consumer:
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
         self._is_paused = False
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The held jobs, oldest delivery first."""
+        return list(self._held.values())
 
     @property
     def held(self) -> int:
@@ -117,6 +123,12 @@ class Consumer:
         self._hurry.set()
         self._wake.set()
 
+    def bound(self, limit: int) -> None:
+        """Hold up to `limit` jobs from now on; what is held above it stays."""
+        if limit != self._limit:
+            self._limit = limit
+            self._wake.set()
+
     def pause(self) -> None:
         """Fetch nothing new."""
         self._is_paused = True
@@ -132,11 +144,22 @@ class Consumer:
         self._asked = 0
         self._wake.set()
 
-    async def cancel(self, message: Msg) -> None:
-        """Cancel the job that a message on `docqa.cancel.>` names, if it is held."""
-        subject = topology.cancelled_job(message.subject)
-        if job := self._held.get(subject):
+    def cancel(self, subject: str) -> bool:
+        """Cancel the job with this subject; False when it is not held."""
+        job = self._held.get(subject)
+        if job:
             job.cancel()
+        return job is not None
+
+    def give_back(self, most: int) -> None:
+        """Give back the newest jobs that have waited for a slot for a moment, so that other workers may take them.
+
+        Nothing is given back while this worker's own pulls are open: the server would return it to them.
+        """
+        since_s = time.monotonic() - WAITS_A_MOMENT_S
+        waiting = [job for job in self._held.values() if not job.is_started and job.waits_since_s < since_s]
+        for job in waiting[::-1][:most] if not self._asked else ():
+            self._tasks[job.subject].cancel()
 
     async def _pull_for_room(self) -> None:
         now_s = time.monotonic()

@@ -32,8 +32,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     cost_tokens: int
     is_warm: Callable[[], bool]
     """True while the job's document is in the model's memory."""
-    alone: bool = False
-    """It must run with no other job beside it."""
+    company: int = 0
+    """Of a suspect, how many suspects may run together, it included, and nothing else; 0 for any other job."""
     weight: float = 1.0
     """The part of QUANTUM_TOKENS that its owner may spend in a turn; the same for all claims of an owner."""
 
@@ -54,6 +54,11 @@ class FairQueue:
         if line := self._lines.get(claim.owner):
             line.remove(claim)
             self._drop_if_empty(claim.owner)
+
+    def take(self, claim: Claim) -> None:
+        """Take out a claim that waits, out of turn: its owner pays for it as for any other."""
+        self._lines[claim.owner].spend_on(claim)
+        self._drop_if_empty(claim.owner)
 
     def choose(self) -> Claim | None:
         """Take out the next claim; None when none waits."""

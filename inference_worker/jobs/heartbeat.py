@@ -14,11 +14,14 @@ from contract.bus import Bus
 from contract.errors import BusError
 from contract.messages import Tuning, WorkerAnnouncement, encode
 from inference_worker.engines.base import Engine
+from inference_worker.jobs.other_workers import OtherWorkers
 from inference_worker.jobs.worker import Worker
 from inference_worker.monitoring import metrics
 
 PERIOD_S: Final = 5
 TICK_S: Final = 1.0
+CHANGES_EVERY_S: Final = 0.2
+"""How often idle slots are looked at, here and elsewhere; slots that are idle twice in a row are announced."""
 
 
 class Heartbeat:
@@ -41,6 +44,8 @@ class Heartbeat:
         self._tuning = tuning
         self._model_error = model_error
         self._process = psutil.Process()
+        self.others = OtherWorkers(worker_id)
+        self._idle_slots = 0
 
     async def run(self) -> None:
         """Measure every second, announce every PERIOD_S."""
@@ -49,6 +54,17 @@ class Heartbeat:
             await self.announce() if seconds % PERIOD_S == 0 else None
             await self._measure()
             seconds += 1
+
+    async def balance(self) -> None:
+        """Announce idle slots when they change, and leave waiting jobs to others' idle slots; does not return."""
+        last = 0
+        while True:
+            await asyncio.sleep(CHANGES_EVERY_S)
+            idle = max(self.engine.slots - self._worker.held, 0)
+            announced, self._idle_slots, last = self._idle_slots, min(idle, last), idle
+            if announced != self._idle_slots:
+                await self.announce()
+            self._worker.make_room(self.others.idle_slots)
 
     async def answer_roll_call(self, _: Msg) -> None:
         """Announce at once, because an ingress asked."""
@@ -67,6 +83,7 @@ class Heartbeat:
             memory_bytes=self._process.memory_info().rss,
             context_tokens=self.engine.context_tokens,
             max_prompt_bytes=self.engine.max_prompt_bytes,
+            idle_slots=0 if leaving else self._idle_slots,
             leaving=leaving,
             clock_skew_s=round(self._bus.clock.skew_s, 3),
             error=self._worker.error,

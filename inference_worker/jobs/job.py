@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 import time
 from typing import Any
 
@@ -37,6 +38,8 @@ class Job:
         self.is_counted = False
         """True where starts of it are counted on disk."""
         self.is_cancelled = False
+        self.waits_since_s = math.inf
+        """Since when it has waited for a slot, monotonic; infinity while it does not."""
         self._generation: asyncio.Future[Any] | None = None
 
     @property
@@ -56,7 +59,7 @@ class Job:
             self._generation.cancel()
 
     def begin(self, generation: "asyncio.Future[Any]") -> None:
-        """Name what `cancel` stops; stopped at once if the cancel came first."""
+        """Name what `cancel` stops, a wait or an answer; stopped at once if the cancel came first."""
         self._generation = generation
         if self.is_cancelled:
             generation.cancel()

@@ -1,7 +1,7 @@
-"""Which jobs may generate now: up to `slots` together, or one suspect alone.
+"""Which jobs may generate now: up to `slots` together, or a few suspects and nothing beside them.
 
-A suspect is a job that was started before and has no result: it may have crashed the process. Run alone,
-it can't use up the attempts of the jobs beside it.
+A suspect is a job that was started before and has no result: it may have crashed the process. In a company that is
+halved after each crash, it can't use up the attempts of the jobs beside it.
 """
 
 import asyncio
@@ -15,12 +15,13 @@ class Slots:
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._running = 0
-        self._has_suspect = False
+        self._company = 0
+        """How many suspects may run together now; 0 while none runs."""
         self._queue = FairQueue()
         self._waiting: dict[Claim, asyncio.Future[None]] = {}
         """Resolved when the claim gets its slot."""
         self._next: Claim | None = None
-        """A suspect whose turn it is, until no job runs: nothing overtakes it, or it would wait for ever."""
+        """A suspect whose turn it is, until no other job runs: nothing overtakes it, or it would wait for ever."""
 
     @property
     def running(self) -> int:
@@ -28,8 +29,8 @@ class Slots:
 
     async def enter(self, claim: Claim) -> bool:
         """Wait for a slot; True if it had to wait. Every enter needs one `leave`."""
-        if not self._waiting and self._has_room(claim.alone):
-            self._take(claim.alone)
+        if not self._waiting and self._has_room(claim.company):
+            self._take(claim.company)
             return False
         granted = self._waiting[claim] = asyncio.get_running_loop().create_future()
         self._queue.add(claim)
@@ -44,7 +45,8 @@ class Slots:
     def leave(self) -> None:
         """Free one slot and admit the next jobs."""
         self._running -= 1
-        self._has_suspect = False
+        if not self._running:
+            self._company = 0
         self._admit()
 
     def _give_up(self, claim: Claim, granted: "asyncio.Future[None]") -> None:
@@ -58,16 +60,25 @@ class Slots:
         # A future is cancelled some turns of the event loop before its task gives it up.
         for gone in [claim for claim, granted in self._waiting.items() if granted.cancelled()]:
             self._forget(gone)
-        while (claim := self._choose()) and self._has_room(claim.alone):
+        while (claim := self._choose()) and self._has_room(claim.company):
             self._next = None
-            self._take(claim.alone)
+            self._take(claim.company)
             self._waiting.pop(claim).set_result(None)
 
     def _choose(self) -> Claim | None:
         """The next claim; None while no slot is free, since a better choice may still arrive."""
-        if self._next is None and self._has_room(alone=False):
+        if self._next is None and self._has_room(company=0):
             self._next = self._queue.choose()
+        elif self._next is None and (suspect := self._joining()):
+            self._queue.take(suspect)
+            self._next = suspect
         return self._next
+
+    def _joining(self) -> Claim | None:
+        """The suspect that may run beside those that run now, first come first served."""
+        if not self._company:
+            return None
+        return next((claim for claim in self._waiting if claim.company and self._has_room(claim.company)), None)
 
     def _forget(self, claim: Claim) -> None:
         self._waiting.pop(claim, None)
@@ -75,11 +86,12 @@ class Slots:
         if self._next is claim:
             self._next = None
 
-    def _has_room(self, alone: bool) -> bool:
-        if alone:
-            return not self._running
-        return self._running < self._slots and not self._has_suspect
+    def _has_room(self, company: int) -> bool:
+        if not company:
+            return self._running < self._slots and not self._company
+        return not self._running or self._running < min(company, self._company, self._slots)
 
-    def _take(self, alone: bool) -> None:
+    def _take(self, company: int) -> None:
         self._running += 1
-        self._has_suspect = alone
+        if company:
+            self._company = min(company, self._company or company)

@@ -2,13 +2,17 @@
 
 import asyncio
 import contextlib
+import math
+import time
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
 import structlog
+from nats.aio.msg import Msg
 from uuid_utils import uuid7
 
+from contract import topology
 from contract.bus import Bus, restore_mark
 from contract.errors import (
     BadMessageError,
@@ -41,13 +45,15 @@ from contract.sanitize import sanitize_apart
 from contract.topology import JobName
 from inference_worker.engines.base import Completion, Engine, Evidence, cost_tokens
 from inference_worker.jobs import outcomes
-from inference_worker.jobs.attempts import Starts
+from inference_worker.jobs.attempts import StartRecord, Starts
 from inference_worker.jobs.consumer import Consumer
 from inference_worker.jobs.fair_queue import Claim
 from inference_worker.jobs.job import Job
+from inference_worker.jobs.letter_limit import LetterLimit
 from inference_worker.jobs.outbox import Outbox
 from inference_worker.jobs.outcomes import Outcome
 from inference_worker.jobs.slots import Slots
+from inference_worker.jobs.sweeper import Sweeper
 from inference_worker.jobs.throughput import Throughput
 from inference_worker.monitoring import metrics
 from inference_worker.settings import WorkerSettings
@@ -88,8 +94,10 @@ class Worker:
         self._count_usage = count_usage
         self._slots = Slots(engine.slots)
         self._starts = Starts(bus.starts)
+        self._bad_letters = LetterLimit()
         self.throughput = Throughput()
         self.consumer = Consumer(bus, self.serve, 2 * engine.slots, settings.ack_wait_s)
+        self.sweeper = Sweeper(bus, lambda: self.consumer.jobs, settings.job_deadline_s)
         self._outbox = Outbox(bus, self.consumer.pause, self.consumer.resume)
         metrics.SLOTS.set(engine.slots)
 
@@ -105,6 +113,18 @@ class Worker:
     @property
     def held(self) -> int:
         return self.consumer.held
+
+    async def on_cancel(self, message: Msg) -> None:
+        """Cancel the job that a message on `docqa.cancel.>` names, whether it is held or waits."""
+        subject = topology.cancelled_job(message.subject)
+        if not self.consumer.cancel(subject):
+            await self.sweeper.on_cancel(subject)
+
+    def make_room(self, idle_elsewhere: int) -> None:
+        """Leave waiting jobs to other workers while they have idle slots: none that could run now waits for long."""
+        self.consumer.bound((1 if idle_elsewhere else 2) * self._engine.slots)
+        if idle_elsewhere:
+            self.consumer.give_back(idle_elsewhere)
 
     @property
     def started(self) -> list[str]:
@@ -141,7 +161,7 @@ class Worker:
             await self._count_from(job)
             return await self._leave(job, name, await self._attempt(job, name, query))
         starts, stored, _ = await asyncio.gather(self._starts.of(name), self._stored(name), self._count_from(job))
-        job.is_counted = starts > 0
+        job.is_counted = starts.total > 0
         if stored is None:
             outcome = await self._end(job, name, starts)
         else:
@@ -185,60 +205,87 @@ class Worker:
             # Its time to live ends it too.
             log.warning("the job's count of starts was not deleted", reason=str(error))
 
-    async def _end(self, job: Job, name: JobName, starts: int) -> Outcome:
+    async def _end(self, job: Job, name: JobName, starts: StartRecord) -> Outcome:
         """Bring the job to its stored result. Raises NewerVersionError or EngineError for another try."""
         try:
             query = await self._query_of(job)
         except BadMessageError as error:
-            outcome = outcomes.dead_lettered(job, name, "bad-message", str(error), self._redactor, starts)
-            return await self._store(job, name, outcome)
+            return await self._end_bad(job, name, str(error), starts.total)
         except TooManySecretsError as error:
             # No dead letter: that would be a store of secrets.
-            outcome = outcomes.failed(job, name, "too-many-secrets", str(error), attempts=starts)
+            outcome = outcomes.failed(job, name, "too-many-secrets", str(error), attempts=starts.total)
             return await self._store(job, name, outcome)
-        if starts >= self._settings.max_attempts:
-            detail = f"The job was started {starts} times and no attempt came to its end."
-            outcome = outcomes.dead_lettered(job, name, "attempts-exhausted", detail, self._redactor, starts)
+        if starts.alone >= self._settings.max_attempts:
+            detail = f"The job was started {starts.total} times and no attempt came to its end."
+            outcome = outcomes.dead_lettered(job, name, "attempts-exhausted", detail, self._redactor, starts.total)
             return await self._store(job, name, outcome)
-        if not starts and not self._engine.needs_slot(query):
+        if not starts.total and not self._engine.needs_slot(query):
             return await self._attempt(job, name, query)
         return await self._in_a_slot(job, name, query, starts)
 
-    async def _in_a_slot(self, job: Job, name: JobName, query: Query, starts: int) -> Outcome:
-        """Wait for a slot until the deadline, and make one attempt in it."""
+    async def _end_bad(self, job: Job, name: JobName, detail: str, starts: int) -> Outcome:
+        """A body that is no query: its result is the first to make room for others, and few of them keep letters."""
+        outcome = outcomes.dead_lettered(job, name, "bad-message", detail, self._redactor, starts)
+        if not self._bad_letters.admits(name.publisher):
+            outcome = outcomes.failed(job, name, "bad-message", detail, attempts=starts)
+        outcome = await self._store(job, name, outcome)
+        with contextlib.suppress(BusError):
+            await self._bus.publish(name.read_subject, b"")
+        return outcome
+
+    async def _in_a_slot(self, job: Job, name: JobName, query: Query, starts: StartRecord) -> Outcome:
+        """Wait for a slot until the deadline or a cancel, and make one attempt in it."""
+        claim = self._claim(name, query, starts)
         try:
-            claim = self._claim(name, query, starts)
-            has_waited = await asyncio.wait_for(self._slots.enter(claim), self._left_s(job, query))
+            has_waited = await self._enter(job, claim, self._left_s(job, query))
         except TimeoutError:
             return await self._store(job, name, outcomes.too_late(job, name, self._deadline_s(query)))
+        except asyncio.CancelledError:
+            if not job.is_cancelled or _is_being_cancelled():
+                raise
+            return await self._store(job, name, outcomes.failed(job, name, "cancelled", "The job was cancelled."))
         try:
             stored = await self._stored(name) if has_waited else None
-            return Outcome(stored) if stored else await self._attempt(job, name, query)
+            return Outcome(stored) if stored else await self._attempt(job, name, query, claim.company)
         finally:
             self._slots.leave()
 
-    def _claim(self, name: JobName, query: Query, starts: int) -> Claim:
+    async def _enter(self, job: Job, claim: Claim, within_s: float) -> bool:
+        """Enter a slot; True if it had to wait. Raises TimeoutError, and CancelledError for a cancelled job."""
+        entering = asyncio.ensure_future(self._slots.enter(claim))
+        job.begin(entering)
+        job.waits_since_s = time.monotonic()
+        try:
+            return await asyncio.wait_for(entering, within_s)
+        except (TimeoutError, asyncio.CancelledError):
+            if entering.done() and not entering.cancelled():
+                self._slots.leave()
+            raise
+        finally:
+            job.waits_since_s = math.inf
+
+    def _claim(self, name: JobName, query: Query, starts: StartRecord) -> Claim:
         owner, is_batch = _owner(name), query.job_class == "batch"
         return Claim(
             owner=f"{owner} batch" if is_batch else owner,
             weight=BATCH_WEIGHT if is_batch else 1.0,
             cost_tokens=cost_tokens(query, self._engine.context_tokens),
             is_warm=self._engine.watch(query, owner),
-            alone=starts > 0,
+            company=starts.next_company(self._engine.slots),
         )
 
-    async def _attempt(self, job: Job, name: JobName, query: Query) -> Outcome:
-        """One start, and what is stored after it."""
+    async def _attempt(self, job: Job, name: JobName, query: Query, company: int = 0) -> Outcome:
+        """One start, and what is stored after it; `company`: how many suspects may run together, 0 for no suspect."""
         if job.is_cancelled:
             return await self._store(job, name, outcomes.failed(job, name, "cancelled", "The job was cancelled."))
         job.is_started = True
-        attempt = await self._count_start(job, name, query)
+        starts = await self._count_start(job, name, query, company or self._engine.slots)
         metrics.STARTED.inc()
         started_s = self._bus.clock.now_s()
         metrics.QUEUE_WAIT.observe(max(started_s - job.accepted_s, 0))
         self._tracer.record("wait in the queue", job.trace, job.accepted_s, started_s)
         try:
-            return await self._store(job, name, await self._generate(job, name, query, attempt))
+            return await self._store(job, name, await self._generate(job, name, query, starts))
         except (asyncio.CancelledError, LibraryUnavailableError):
             # The drain's limit, or no library: the job stops here by no fault of its own.
             if job.is_counted:
@@ -246,14 +293,15 @@ class Worker:
                     await self._starts.take_back(name)
             raise
 
-    async def _count_start(self, job: Job, name: JobName, query: Query) -> int:
+    async def _count_start(self, job: Job, name: JobName, query: Query, company: int) -> StartRecord:
         if not job.is_redelivered and not self._engine.needs_slot(query):
-            return 1
+            return StartRecord().added(company)
         job.is_counted = True
-        return await self._starts.add(name)
+        return await self._starts.add(name, company)
 
-    async def _generate(self, job: Job, name: JobName, query: Query, attempt: int) -> Outcome:
+    async def _generate(self, job: Job, name: JobName, query: Query, starts: StartRecord) -> Outcome:
         """Run the engine within the deadline; raises EngineError while there are attempts left."""
+        attempt = starts.total
         started_s = self._bus.clock.now_s()
         left_s = self._left_s(job, query)
         within = msgspec.structs.replace(query, deadline_s=left_s)
@@ -269,9 +317,8 @@ class Worker:
             return outcomes.prompt_too_long(job, name, error)
         except EngineError as error:
             log.warning("attempt failed", attempt=attempt, reason=str(error))
-            if error.is_passing and attempt < self._settings.max_attempts:
-                if not job.is_counted:
-                    await self._starts.add(name)
+            if error.is_passing and starts.blamed().alone < self._settings.max_attempts:
+                await self._blame(job, name)
                 raise
             return outcomes.engine_failed(job, name, error, self._redactor, attempt)
         except asyncio.CancelledError:
@@ -327,9 +374,10 @@ class Worker:
 
     async def _end_nameless(self, job: Job, detail: str) -> None:
         """A subject that names no job: there is no key for a result, so the dead letter is all."""
-        letter = outcomes.letter_of(job, "bad-name", detail, self._redactor)
-        await self._outbox.dead_letter(letter, str(uuid7()), str(job.stream_seq))
-        metrics.DEAD_LETTERS.labels("bad-name").inc()
+        if self._bad_letters.admits(job.subject.split(".")[2]):
+            letter = outcomes.letter_of(job, "bad-name", detail, self._redactor)
+            await self._outbox.dead_letter(letter, str(uuid7()), str(job.stream_seq))
+            metrics.DEAD_LETTERS.labels("bad-name").inc()
         await job.terminate()
 
     async def _count_as_start(self, job: Job, name: JobName, error: Exception) -> None:
@@ -337,13 +385,18 @@ class Worker:
 
         Raises the error while there are attempts left.
         """
-        attempts = 0 if job.is_started else await self._starts.add(name)
-        if attempts < self._settings.max_attempts:
+        attempts = (await self._blame(job, name)).alone
+        if job.is_started or attempts < self._settings.max_attempts:
             raise error
         log.error("job ended after unexpected errors", attempts=attempts, exc_info=error)
         detail = "The worker failed unexpectedly on this job; its log says how."
         outcome = outcomes.dead_lettered(job, name, "engine-error", detail, self._redactor, attempts)
         await self._leave(job, name, await self._store(job, name, outcome))
+
+    async def _blame(self, job: Job, name: JobName) -> StartRecord:
+        """Count an attempt that failed by the job's own fault, whatever ran beside it."""
+        is_counted = job.is_started and job.is_counted
+        return await (self._starts.blame(name) if is_counted else self._starts.add(name))
 
     async def _count_from(self, job: Job) -> None:
         """A job that a restore brought back is as old as the restore."""
@@ -357,7 +410,8 @@ class Worker:
         return decode_result(entry.value) if entry else None
 
     def _count(self, job: Job, stored: Result) -> None:
-        self.throughput.job_done()
+        if job.is_started:
+            self.throughput.job_done()
         age_s = self._bus.clock.age_s(job.accepted_s)
         if isinstance(stored, Answer):
             metrics.count_answer(stored, age_s)

@@ -9,7 +9,7 @@ from contract.bus.bucket import Entry
 from contract.messages import Answer, Failure, Result, decode_result, encode
 from contract.topology import JobName
 from ingress.jobs.positions import Positions
-from ingress.jobs.waiting import end
+from ingress.jobs.waiting import end, note_read
 
 CANCELLED = "The client cancelled the job."
 ERASED = "The client erased the result."
@@ -33,7 +33,10 @@ def public(result: Result) -> Result:
 async def status_of(bus: Bus, positions: Positions, job: JobName) -> Result | Unfinished | None:
     """The job's result, else its status while unfinished, else None; raises BusError."""
     # The job may end between the two lookups, so the result is read once more.
-    return await stored(bus, job) or await unfinished(bus, positions, job) or await stored(bus, job)
+    found = await stored(bus, job) or await unfinished(bus, positions, job) or await stored(bus, job)
+    if found and not isinstance(found, Unfinished):
+        await note_read(bus, job)
+    return found
 
 
 async def stored(bus: Bus, job: JobName) -> Result | None:

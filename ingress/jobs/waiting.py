@@ -29,10 +29,18 @@ async def result_of(
 ) -> Result | None:
     """The job's result, or None when the wait ends before the job does. A passed deadline is a result."""
     result = await reply.within(min(wait_s, deadline_s))
+    if result:
+        await note_read(bus, job)
     if result or reply.is_released or deadline_s > wait_s:
         return result
     detail = f"No answer was made within {deadline_s:g} s: ask again with a later `deadline_s`, or a shorter context."
     return await end_if_possible(bus, job, "deadline-exceeded", detail, sha256)
+
+
+async def note_read(bus: Bus, job: JobName) -> None:
+    """Say that the client has its result: an hour later it may make room for others. Best effort."""
+    with contextlib.suppress(BusError):
+        await bus.publish(job.read_subject, b"")
 
 
 async def end_if_possible(bus: Bus, job: JobName, code: FailureCode, detail: str, sha256: str) -> Result | None:

@@ -30,8 +30,10 @@ _LOCAL_API: Final = "docqa.api."
 """Prefix that an importing account's JetStream API calls are mapped to: each account answers `$JS.API` itself."""
 
 _CANCEL: Final = topology.CANCEL_SUBJECTS.removesuffix(">")
-_CANCELS_FORGOTTEN_AFTER: Final = "1s"
-"""No one replies to a cancel: without this the server would keep each reply subject for ever, 800 bytes a time."""
+_READ: Final = topology.READ_SUBJECTS.removesuffix("*.*.*")
+_FORGOTTEN_AFTER: Final = "1s"
+"""No one replies to a cancel, and no one waits for the reply to a read: without this the server would keep each reply
+subject for ever, 800 bytes a time."""
 
 _PUBLISHERS_OPERATIONS: Final[tuple[topology.LibraryOperation, ...]] = (
     "search",
@@ -64,18 +66,33 @@ _WORKER: Final = {
         api.consumer_info(_JOBS, _DURABLE),
         *api.acks(_JOBS, _DURABLE),
         api.stream_info(_JOBS),
+        # Jobs that ended while they waited: found, and taken off the stream.
+        api.direct_get(_JOBS),
+        api.direct_get(_JOBS, ">"),
+        api.message_delete(_JOBS),
         api.stream_info(api.bucket_stream(_RESULTS)),
         api.stream_info(api.bucket_stream(_STARTS)),
         api.direct_get(api.bucket_stream(_RESULTS), ">"),
         api.direct_get(api.bucket_stream(_STARTS), ">"),
         api.direct_get(api.bucket_stream(topology.META_BUCKET), ">"),
         api.message_delete(api.bucket_stream(_STARTS)),
+        # Results that were read make room for others.
+        api.direct_get(topology.READ_STREAM),
+        api.message_delete(topology.READ_STREAM),
+        api.stream_purge(api.bucket_stream(_RESULTS)),
+        topology.READ_SUBJECTS,
         *(f"docqa.library.{operation}.>" for operation in ("read", "search", "status")),
         "_INBOX_library.erased.>",
         *(api.bucket_key(bucket, ">") for bucket in _KEPT),
         *(api.direct_get(api.bucket_stream(bucket), ">") for bucket in _KEPT),
     ],
-    "subscribe": ["_INBOX_worker.>", topology.CANCEL_SUBJECTS, topology.ROLL_CALL_SUBJECT, topology.ERASED_SUBJECTS],
+    "subscribe": [
+        "_INBOX_worker.>",
+        topology.CANCEL_SUBJECTS,
+        topology.ROLL_CALL_SUBJECT,
+        topology.WORKER_SUBJECTS,
+        topology.ERASED_SUBJECTS,
+    ],
 }
 
 _LIBRARY: Final = {
@@ -168,6 +185,7 @@ def publisher(name: str, password: str) -> ImportingAccount:
         services=[
             topology.jobs_subjects(name),
             topology.cancel_subjects(name),
+            topology.read_subjects(name),
             _results_of(name),
             *(topology.library_of(operation, name) for operation in _PUBLISHERS_OPERATIONS),
         ],
@@ -189,6 +207,7 @@ def _ingress(password: str) -> ImportingAccount:
         services=[
             topology.jobs_subjects(_HTTP),
             topology.cancel_subjects(_HTTP),
+            topology.read_subjects(_HTTP),
             topology.ROLL_CALL_SUBJECT,
             # The ingress itself stores the failures of cancels, hang-ups and deadlines.
             api.bucket_key(_RESULTS, f"{_HTTP}.>"),
@@ -227,7 +246,7 @@ def _usage_of(publisher: str) -> str:
 
 
 def _service(subject: str) -> dict[str, Any]:
-    forgotten = {"threshold": _CANCELS_FORGOTTEN_AFTER} if subject.startswith(_CANCEL) else {}
+    forgotten = {"threshold": _FORGOTTEN_AFTER} if subject.startswith((_CANCEL, _READ)) else {}
     return {"service": subject, **forgotten}
 
 

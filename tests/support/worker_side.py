@@ -5,9 +5,12 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+from uuid_utils import uuid7
+
 from contract import topology
 from contract.bus import Bus
 from inference_worker.engines.base import Engine
+from inference_worker.jobs.heartbeat import Heartbeat
 from inference_worker.jobs.worker import CountUsage, Worker, ignore_usage
 from inference_worker.settings import WorkerSettings
 from tests.support.bus_side import TICK_S
@@ -25,8 +28,10 @@ async def working(
     worker = Worker(bus, engine, WorkerSettings(engine="echo", **settings), count_usage=count_usage)
     await bus.connect(server.settings_for("worker"), "worker", on_reconnect=worker.consumer.forget_pulls)
     await bus.clock.measure()
-    await bus.subscribe(topology.CANCEL_SUBJECTS, worker.consumer.cancel)
-    running = asyncio.create_task(worker.consumer.run())
+    heartbeat = Heartbeat(bus, engine, worker, str(uuid7()))
+    await bus.subscribe(topology.CANCEL_SUBJECTS, worker.on_cancel)
+    await bus.subscribe(topology.WORKER_SUBJECTS, heartbeat.others.on_message)
+    running = asyncio.gather(worker.consumer.run(), worker.sweeper.run(), heartbeat.balance())
     try:
         yield worker
     finally:

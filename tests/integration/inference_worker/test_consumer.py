@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 
 import pytest
+from nats.aio.msg import Msg
 
 from contract import topology
 from contract.bus import Bus
@@ -61,7 +62,11 @@ async def pulling(
     bus = Bus()
     consumer = Consumer(bus, crew.serve, limit, ack_wait_s)
     await bus.connect(server.settings_for("worker"), "worker", on_reconnect=consumer.forget_pulls)
-    await bus.subscribe(topology.CANCEL_SUBJECTS, consumer.cancel)
+
+    async def cancel(message: Msg) -> None:
+        consumer.cancel(topology.cancelled_job(message.subject))
+
+    await bus.subscribe(topology.CANCEL_SUBJECTS, cancel)
     running = asyncio.create_task(consumer.run())
     try:
         yield consumer

@@ -123,7 +123,7 @@ async def manager(tmp_path: Path) -> AsyncIterator[Manager]:
 
 async def is_started(bus: Bus, job: JobName) -> None:
     async def probe() -> int:
-        return await Starts(bus.starts).of(job)
+        return (await Starts(bus.starts).of(job)).total
 
     await eventually(probe, f"{job.key} is started", every_s=0.01)
 

@@ -199,8 +199,8 @@ async def test_what_a_job_claims_is_its_own(server: RunningServer, admin: Bus) -
         await result_of(admin, await publish(admin, "Who?", suspect, context="x" * 4000, max_tokens=9))
         await result_of(admin, await publish(admin, "Who?"))
     first, second = entered
-    assert (first.owner, first.cost_tokens, first.alone) == ("bob.c7", 1010, True)
-    assert (second.owner, second.alone) == ("alice.c1", False)
+    assert (first.owner, first.cost_tokens, first.company == 1) == ("bob.c7", 1010, True)
+    assert (second.owner, second.company == 1) == ("alice.c1", False)
     assert (first.is_warm(), second.is_warm()) == (True, False)
 
 
@@ -548,7 +548,7 @@ async def test_a_drain_over_its_limit_gives_a_running_job_back_and_takes_its_sta
         job = await publish(admin, "Who?")
         await asked(engine)
     assert engine.broken_off == ["Who?"]
-    assert await Starts(admin.starts).of(job) == 0
+    assert (await Starts(admin.starts).of(job)).total == 0
     async with working(server, EchoEngine(2), max_attempts=1):
         assert isinstance(await asyncio.wait_for(result_of(admin, job), AT_ONCE_S), Answer)
         await all_is_clean(admin, job)
@@ -569,7 +569,7 @@ async def test_a_result_that_cant_be_stored_is_kept_and_nothing_new_is_fetched_u
         await eventually(is_stuck, "the worker fetches nothing", 15, TICK_S)
         second = await publish(admin, "second")
         await settled(admin)
-        assert await Starts(admin.starts).of(job) == 1
+        assert (await Starts(admin.starts).of(job)).total == 1
         assert await admin.results.get(job.key) is None
         await provision(admin, QueueSettings(max_queue_size=2, results_max_bytes=2**20))
         assert isinstance(await result_of(admin, job), Answer)

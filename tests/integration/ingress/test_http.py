@@ -197,6 +197,22 @@ async def test_queued_jobs_say_how_many_are_before_them_and_when_their_answers_a
     assert (last["status"], last["position"], last["expected_s"]) == ("queued", 3, 8.0)
 
 
+async def test_a_result_that_a_client_was_given_counts_as_read(
+    server: RunningServer, ingress: Ingress, admin: Bus
+) -> None:
+    async with working(server, EchoEngine(2)):
+        job = job_of(await ingress.ask("Who?", ASYNC))
+        await result_of(admin, job)
+        assert await admin.next_stored(topology.READ_STREAM, 1, topology.READ_SUBJECTS) is None
+        assert (await ingress.job(job))["status"] == "done"
+
+        async def reported() -> str | None:
+            found = await admin.next_stored(topology.READ_STREAM, 1, topology.READ_SUBJECTS)
+            return found.subject if found else None
+
+        assert await eventually(reported, "the result counts as read", 15, TICK_S) == job.read_subject
+
+
 async def test_a_wait_that_ends_before_the_job_is_a_202_and_the_job_goes_on(
     server: RunningServer, ingress: Ingress, admin: Bus
 ) -> None:

@@ -20,7 +20,7 @@ steps = st.lists(
 
 
 def claim(*, alone: bool = False, owner: str = "http.c1", cost_tokens: int = 100, is_warm: bool = False) -> Claim:
-    return Claim(owner=owner, cost_tokens=cost_tokens, is_warm=lambda: is_warm, alone=alone)
+    return Claim(owner=owner, cost_tokens=cost_tokens, is_warm=lambda: is_warm, company=int(alone))
 
 
 class Guest:
@@ -45,7 +45,7 @@ class Guest:
 
     @property
     def alone(self) -> bool:
-        return self.claim.alone
+        return self.claim.company == 1
 
     def leave(self) -> None:
         self._may_leave.set()
@@ -132,6 +132,22 @@ async def test_a_suspect_waits_until_the_slots_is_empty_and_lets_nobody_in_besid
     await party.settle()
     assert party.inside() == [later]
     await party.empty()
+
+
+async def test_suspects_run_together_up_to_the_smallest_company_and_nothing_beside_them() -> None:
+    slots = Slots(8)
+    pairs = [Claim(owner="a", cost_tokens=1, is_warm=lambda: False, company=2) for _ in range(3)]
+    other = claim(owner="b")
+    entering = [asyncio.ensure_future(slots.enter(each)) for each in (*pairs, other)]
+    await asyncio.sleep(0.01)
+    assert [each.done() for each in entering] == [True, True, False, False]
+    slots.leave()
+    await asyncio.sleep(0.01)
+    assert [each.done() for each in entering] == [True, True, True, False]
+    slots.leave()
+    slots.leave()
+    await asyncio.gather(*entering)
+    assert slots.running == 1
 
 
 async def test_a_suspect_enters_an_empty_slots_at_once() -> None:
