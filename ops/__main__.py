@@ -22,6 +22,7 @@ _GROUPS: Final = {
     },
     "Use": {
         "ask": "Ask a question about a document.",
+        "batch": "Ask many questions, each once whatever is killed.",
         "documents": "Bring documents in, list, read, search and remove them.",
         "status": "Show system status.",
         "watch": "Show system status, live.",

@@ -31,6 +31,11 @@ class Console:
     ) -> None:
         self.rest()
 
+    @property
+    def is_live(self) -> bool:
+        """True where the current step replaces the one before on the screen."""
+        return not self._quiet and sys.stderr.isatty()
+
     def work(self, text: str) -> None:
         """Show the current step."""
         if self._quiet:

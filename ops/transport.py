@@ -3,6 +3,7 @@
 A proxy of the environment is used for other machines only: on the loopback it would read questions and tokens.
 """
 
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,9 +19,16 @@ def client(target: str, token: str | None, timeout: httpx.Timeout) -> httpx.Clie
     return httpx.Client(transport=_direct(target, httpx.HTTPTransport), **_options(target, token, timeout))
 
 
-def async_client(target: str, token: str | None, timeout: httpx.Timeout) -> httpx.AsyncClient:
-    """The same for many requests at a time."""
-    return httpx.AsyncClient(transport=_direct(target, httpx.AsyncHTTPTransport), **_options(target, token, timeout))
+def timeout(seconds: float) -> httpx.Timeout:
+    """For a request, with a shorter one for its connection."""
+    return httpx.Timeout(seconds, connect=5)
+
+
+def async_client(target: str, token: str | None, timeout: httpx.Timeout, at_once: int = 10) -> httpx.AsyncClient:
+    """The same for `at_once` requests at a time."""
+    limits = httpx.Limits(max_connections=at_once + 1, max_keepalive_connections=at_once + 1)
+    transport = _direct(target, partial(httpx.AsyncHTTPTransport, limits=limits))
+    return httpx.AsyncClient(transport=transport, limits=limits, **_options(target, token, timeout))
 
 
 def _direct(target: str, transport: Any) -> Any:

@@ -1,0 +1,1 @@
+"""What `docqa batch` does: many questions, each asked once whatever is killed, and answered while nobody waits."""
