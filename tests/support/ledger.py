@@ -102,10 +102,10 @@ async def dead_letters(bus: Bus) -> list[tuple[str, DeadLetter]]:
 
 
 async def starts(bus: Bus, job_id: str) -> int:
-    """How often a job was started, while it has no result."""
+    """How often a job was started, in company and alone, while it has no result."""
     for subject in await stored_subjects(bus, STARTS_STREAM):
         if subject.endswith(job_id) and (entry := await bus.starts.get(subject.split(".", 2)[2])):
-            return int(entry.value)
+            return sum(map(int, entry.headers["Docqa-Starts"].split(",")[:2]))
     return 0
 
 

@@ -31,7 +31,9 @@ async def working(
     heartbeat = Heartbeat(bus, engine, worker, str(uuid7()))
     await bus.subscribe(topology.CANCEL_SUBJECTS, worker.on_cancel)
     await bus.subscribe(topology.WORKER_SUBJECTS, heartbeat.others.on_message)
-    running = asyncio.gather(worker.consumer.run(), worker.sweeper.run(), heartbeat.balance())
+    loops = (worker.consumer.run(), worker.sweeper.run(), heartbeat.balance())
+    # Without it the first loop that ends would end the wait for the others.
+    running = asyncio.gather(*loops, return_exceptions=True)
     try:
         yield worker
     finally:

@@ -49,6 +49,7 @@ def test_all_that_a_publisher_imports_has_its_name_in_it(accounts: dict[str, Any
             f"docqa.library.{operation}.{name}.*"
             for operation in ("delete", "list", "search", "spaces", "status", "text")
         ),
+        f"docqa.read.{name}.>",
         f"docqa.results.{name}.>",
         f"docqa.tokens.{name}.>",
     ]
