@@ -11,38 +11,29 @@ from typing import Annotated, Final, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
+from contract.documents import (
+    DocumentId,
+    DocumentStatus,
+    Heading,
+    Name,
+    Offset,
+    Page,
+    Sha256,
+    Space,
+    Span,
+)
 from contract.errors import BadMessageError, LibraryRefusedError
-from contract.topology import derived_id
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 VERSION: Final = 1
 
-LIBRARY_FOLDER: Final = "library"
-"""Below the data folder: all that the library keeps."""
-SPOOL_FOLDER: Final = "spool"
-"""Below the library's folder: files that were accepted and are not read yet, named by `ImportName.spool_name`."""
-GRANTS_FILE: Final = "grants.json"
-"""Below the library's folder: see `contract.grants_file`."""
-
 TIMEOUT_S: Final = 2.0
 """How long a caller waits for a reply."""
 
-MAX_NAME_CHARS: Final = 1024
-MAX_QUERY_CHARS: Final = 8192
 MAX_DOCUMENTS: Final = 100
 """Documents that one request may name."""
-MAX_HITS: Final = 100
 
-Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS, description="A document's name.")]
-DocumentId = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-VersionId = DocumentId
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Space = Annotated[str, Meta(max_length=130, description="A shared space, `root`, or empty: the caller's own.")]
-Offset = Annotated[int, Meta(ge=0)]
-
-DocumentState = Literal["queued", "reading", "ready", "failed", "erasing", "erased"]
-"""What this version writes as a document's state."""
 RefusalCode = Literal[
     "bad-request",
     "document-gone",
@@ -56,22 +47,6 @@ RefusalCode = Literal[
 ]
 """What this version writes as a refusal's code. Somebody else's document or space is `-gone`, as one that never was."""
 REFUSAL_CODES: Final = frozenset(get_args(RefusalCode))
-
-Vectors = Literal["off", "waiting", "ready"]
-"""Whether a version can be found by meaning: no embedder, not computed yet, or computed."""
-
-
-def document_id(space: str, name: str, sha256: str) -> str:
-    """The id of the document that a first upload makes; `space` is the full name, also of a client's own.
-
-    The same content under the same name in the same space is the same document; a PUT changes its content, not its id.
-    """
-    return derived_id("document", space, name, sha256)
-
-
-def version_id(sha256: str, reader: str, rules: str) -> str:
-    """The id of what `reader` makes of these bytes under these rules of redaction (names with their versions)."""
-    return derived_id("version", sha256, reader, rules)
 
 
 class ImportWork(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,66 +74,6 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     retry_after_s: int = 0
     """When to try again; 0: trying again does not help."""
-
-
-class Page(msgspec.Struct, frozen=True, array_like=True):
-    """Where a page stands in the canonical text."""
-
-    number: int
-    start: int
-    end: int
-
-
-class Heading(msgspec.Struct, frozen=True, array_like=True):
-    """A heading of the canonical text; level 1 is the highest."""
-
-    level: int
-    start: int
-    end: int
-
-
-class Span(msgspec.Struct, frozen=True, array_like=True):
-    """`text[start:end]`."""
-
-    start: int
-    end: int
-
-
-class DocumentStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A document as its readers see it."""
-
-    id: str
-    space: str
-    name: str
-    state: str
-    """One of DocumentState: how far the newest generation is."""
-    generation: int
-    version: str = ""
-    """What searches find now; while a replacement is read or failed, still the one before. Empty: nothing yet."""
-    media_type: str = ""
-    size_bytes: int = 0
-    sha256: str = ""
-    pages: int = 0
-    """Of `version`; 0 where the format has none."""
-    pages_read: int = 0
-    """While reading: pages so far."""
-    pages_without_text: list[int] = []
-    characters: int = 0
-    hidden_characters: int = 0
-    """Of `characters`, those that a reader of the original does not see."""
-    redactions: dict[str, int] = {}
-    """By kind: how many were taken out of the text."""
-    vectors: str = "off"
-    """One of Vectors."""
-    code: str = ""
-    """Why it failed: a reader's code, `attempts-exhausted`, or a RefusalCode."""
-    detail: str = ""
-    """The same as one sentence."""
-    has_original: bool = False
-    parent: str = ""
-    created_ms: int = 0
-    changed_ms: int = 0
-    """Milliseconds since the epoch."""
 
 
 class StatusRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
@@ -300,67 +215,6 @@ class OriginalReply(msgspec.Struct, frozen=True, kw_only=True):
     start: int
     content: bytes
     next: int | None = None
-
-
-class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask for what answers a query best (operation `search`), within what the caller may read.
-
-    At most one of `documents`, `space` and `path` is given; without any, all that the caller may read is searched.
-    """
-
-    query: Annotated[str, Meta(min_length=1, max_length=MAX_QUERY_CHARS)]
-    documents: Annotated[list[DocumentId], Meta(max_length=MAX_DOCUMENTS)] = []
-    space: Space = ""
-    path: Annotated[str, Meta(max_length=MAX_NAME_CHARS)] = ""
-    """A file or a folder of `root`."""
-    limit: Annotated[int, Meta(ge=1, le=MAX_HITS)] = 10
-    hidden: bool = False
-    """True: also text that a reader of the original does not see."""
-
-
-class SentenceHit(msgspec.Struct, frozen=True, kw_only=True):
-    """A sentence of a passage that was found, and how well it answers; see `contract.evidence.rank`."""
-
-    start: int
-    end: int
-    score: float
-    coverage: float = 0.0
-    """The share of the query's words that it holds, weighted."""
-    cosine: float | None = None
-    """Its vector's similarity to the query's; None where there is no vector."""
-    page: int = 0
-    """Where it begins; 0 where that is not known beyond the passage's page."""
-
-
-class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """A passage that was found. `page` is where it begins; 0 where the format has none."""
-
-    document: str
-    version: str
-    space: str
-    name: str
-    page: int
-    start: int
-    end: int
-    text: str
-    """`canonical text[start:end]`."""
-    score: float
-    coverage: float = 0.0
-    cosine: float | None = None
-    sentences: list[SentenceHit] = []
-    """The passage's, best first."""
-
-
-class SearchReply(msgspec.Struct, frozen=True, kw_only=True):
-    """The best passages, best first."""
-
-    hits: list[Hit]
-    not_ready: list[str] = []
-    """Of the documents that were named, those that are still being read."""
-    vectors: bool = False
-    """Whether meaning was asked for too, or words alone."""
-    names_absent: bool = False
-    """Whether the query has a name of several words that stand side by side in none of the documents searched."""
 
 
 class PutRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from contract.library_messages import LIBRARY_FOLDER, SPOOL_FOLDER
+from contract.documents import LIBRARY_FOLDER, SPOOL_FOLDER
 from contract.rate import Rate
 from contract.settings import Megabytes, Seconds, Secret, ServiceSettings, default_data_dir
 from contract.token_file import Share

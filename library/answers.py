@@ -11,11 +11,11 @@ from nats.aio.msg import Msg
 
 from contract import library_messages as messages
 from contract.bus.client import Bus
+from contract.documents import DocumentStatus, document_id
 from contract.errors import BadMessageError, BadNameError, BusError, LibraryRefusedError
 from contract.library_messages import (
     DeleteReply,
     DeleteRequest,
-    DocumentStatus,
     ListReply,
     ListRequest,
     OriginalReply,
@@ -25,8 +25,6 @@ from contract.library_messages import (
     Refusal,
     ScanReply,
     ScanRequest,
-    SearchReply,
-    SearchRequest,
     SnapshotReply,
     SnapshotRequest,
     SpacesReply,
@@ -37,6 +35,7 @@ from contract.library_messages import (
     TextRequest,
 )
 from contract.sanitize import sanitize
+from contract.search_messages import SearchReply, SearchRequest
 from contract.topology import ROOT_SPACE, LibraryAddress
 from library import metrics
 from library.access import Access, Rights
@@ -281,7 +280,7 @@ class Answers:
         if request.size_bytes > self._settings.document_max_bytes:
             most = self._settings.document_max_mb
             raise LibraryRefusedError("too-large", f"The file is larger than DOCQA_DOCUMENT_MAX_MB ({most} MiB).")
-        document = request.document or messages.document_id(space, name, request.sha256)
+        document = request.document or document_id(space, name, request.sha256)
         placed = self._store.place(document, space, request.sha256)
         if placed.state == "queued":
             self._room.check(request.size_bytes)

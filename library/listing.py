@@ -8,8 +8,9 @@ import msgspec
 
 from contract import library_messages as messages
 from contract.bus import Bus
+from contract.documents import DocumentStatus
 from contract.errors import BusError, LibraryRefusedError
-from contract.library_messages import DocumentStatus, ListReply, ListRequest, SpaceInfo, SpacesReply
+from contract.library_messages import ListReply, ListRequest, SpaceInfo, SpacesReply
 from contract.topology import ROOT_SPACE, ImportName
 from library.access import Rights
 from library.store.sqlite import SqliteStore

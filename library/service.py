@@ -11,9 +11,9 @@ from nats.aio.msg import Msg
 
 from contract import topology
 from contract.bus import Bus, restore_mark
+from contract.documents import GRANTS_FILE
 from contract.embedding import Embedder
 from contract.errors import BusError
-from contract.library_messages import GRANTS_FILE
 from contract.runtime import tasks
 from contract.topology import ImportName
 from library import metrics

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, field
 
+from contract.documents import LIBRARY_FOLDER
 from contract.embedding import DEFAULT
-from contract.library_messages import LIBRARY_FOLDER
 from contract.settings import Secret, ServiceSettings, default_data_dir
 from library.readers import Ocr
 

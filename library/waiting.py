@@ -5,8 +5,9 @@ import time
 
 from contract import topology
 from contract.bus.client import Bus, Stored
+from contract.documents import DocumentStatus
 from contract.errors import BadMessageError, BadNameError, BusError
-from contract.library_messages import DocumentStatus, ImportWork, decode_request
+from contract.library_messages import ImportWork, decode_request
 from contract.topology import ImportName
 from library.store.sqlite import SqliteStore
 

@@ -9,17 +9,12 @@ from msgspec import UNSET
 
 from contract.bus import Bus
 from contract.bus.library_client import ask
+from contract.documents import Page
 from contract.errors import DocumentRefusedError, LibraryRefusedError, LibraryUnavailableError
 from contract.evidence import Sentence, SentenceIndex, split_sentences
-from contract.library_messages import (
-    Hit,
-    Page,
-    SearchReply,
-    SearchRequest,
-    TextReply,
-    TextRequest,
-)
+from contract.library_messages import TextReply, TextRequest
 from contract.messages import Citation, Query
+from contract.search_messages import Hit, SearchReply, SearchRequest
 from contract.topology import LibraryOperation
 from inference_worker.answering.found import Cite, Found, found_in
 

@@ -10,11 +10,11 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from contract import topology
+from contract.documents import DocumentStatus
 from contract.errors import BadMessageError, LibraryRefusedError
 from contract.library_messages import (
     DeleteReply,
     DeleteRequest,
-    DocumentStatus,
     ListReply,
     ListRequest,
     OriginalReply,
@@ -23,8 +23,6 @@ from contract.library_messages import (
     PutRequest,
     ScanReply,
     ScanRequest,
-    SearchReply,
-    SearchRequest,
     SpacesReply,
     SpacesRequest,
     StatusReply,
@@ -34,6 +32,7 @@ from contract.library_messages import (
     decode_request,
     encode,
 )
+from contract.search_messages import SearchReply, SearchRequest
 from contract.topology import is_canonical_uuid, private_space
 from ingress.api.openapi_documents import TakenDocument
 from ingress.api.routes import JSON, require_json

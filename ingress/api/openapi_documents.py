@@ -4,16 +4,9 @@ from typing import Any, Final
 
 import msgspec
 
-from contract.library_messages import (
-    DeleteReply,
-    DocumentStatus,
-    ListReply,
-    ScanReply,
-    SearchReply,
-    SearchRequest,
-    SpacesReply,
-    TextReply,
-)
+from contract.documents import DocumentStatus
+from contract.library_messages import DeleteReply, ListReply, ScanReply, SpacesReply, TextReply
+from contract.search_messages import SearchReply, SearchRequest
 
 Json = dict[str, Any]
 

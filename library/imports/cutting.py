@@ -4,9 +4,9 @@ import bisect
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from contract.documents import Page, Span
 from contract.evidence.sentences import Sentence as Cut
 from contract.evidence.sentences import split_sentences
-from contract.library_messages import Page, Span
 from library.store.records import Passage, Sentence
 from library.store.terms import indexed
 from library.store.versions import context_terms

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from contract.library_messages import document_id
+from contract.documents import document_id
 from contract.topology import ImportName
 from library import metrics
 from library.imports.pool import Preparation, PreparationCrashedError

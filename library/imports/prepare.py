@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from contract.library_messages import Heading, Page, Span, version_id
+from contract.documents import Heading, Page, Span, version_id
 from contract.redaction.redactor import Redactor
 from contract.settings import RedactionSettings
 from library.imports.cutting import cut

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from contract.library_messages import MAX_NAME_CHARS
+from contract.documents import MAX_NAME_CHARS
 from library.store.records import Stat
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

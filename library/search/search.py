@@ -16,7 +16,7 @@ from contract.evidence.ranking import Scored, SentenceIndex
 from contract.evidence.sentences import Kind
 from contract.evidence.sentences import Sentence as Cut
 from contract.evidence.words import terms_of
-from contract.library_messages import Hit, SentenceHit
+from contract.search_messages import Hit, SentenceHit
 from library.search.meaning import Meaning
 from library.store.records import Found, StoredPassage
 from library.store.scope import Scope

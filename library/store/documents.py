@@ -7,7 +7,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from contract.library_messages import DocumentStatus
+from contract.documents import DocumentStatus
 from library.store.outline import Outline
 from library.store.records import Import, Placed
 from library.store.rows import query_all, query_one

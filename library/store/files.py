@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
-from contract.library_messages import SPOOL_FOLDER
+from contract.documents import SPOOL_FOLDER
 from contract.runtime.files import make_folder, sync_folder
 from contract.topology import ImportName
 

@@ -7,7 +7,7 @@ written together or not at all.
 from collections.abc import Sequence
 from typing import Protocol
 
-from contract.library_messages import DocumentStatus
+from contract.documents import DocumentStatus
 from library.store.records import (
     Erasure,
     Found,

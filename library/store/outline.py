@@ -2,7 +2,7 @@
 
 import msgspec
 
-from contract.library_messages import Heading, Page, Span
+from contract.documents import Heading, Page, Span
 
 
 class Outline(msgspec.Struct, frozen=True, array_like=True):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from contract.library_messages import Heading, Page, Span
+from contract.documents import Heading, Page, Span
 
 
 class Sentence(msgspec.Struct, frozen=True, array_like=True):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from contract.library_messages import DocumentStatus
+from contract.documents import DocumentStatus
 from contract.runtime.files import make_folder
 from library.store import documents, erasure, owed, root_files, texts, vectors, versions, words
 from library.store.connections import Connections

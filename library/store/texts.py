@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 import apsw
 import msgspec
 
-from contract.library_messages import Heading, Page, Span
+from contract.documents import Heading, Page, Span
 from library.store.outline import Outline
 from library.store.records import Stretch
 from library.store.rows import query_all, query_one

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from contract.documents import GRANTS_FILE, LIBRARY_FOLDER
 from contract.errors import AlreadyRunningError, DocQAError
 from contract.grants_file import Access, Grant, GrantsFile, decode, encode, is_shared_space
-from contract.library_messages import GRANTS_FILE, LIBRARY_FOLDER
 from contract.runtime.files import make_folder, write_atomically
 from contract.runtime.lock import FileLock
 

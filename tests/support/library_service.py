@@ -11,27 +11,23 @@ import msgspec
 
 from contract.bus import Bus
 from contract.bus.library_client import ask
+from contract.documents import LIBRARY_FOLDER, SPOOL_FOLDER, DocumentStatus
 from contract.errors import AlreadyAcceptedError
 from contract.library_messages import (
-    LIBRARY_FOLDER,
-    SPOOL_FOLDER,
     DeleteReply,
     DeleteRequest,
-    DocumentStatus,
-    Hit,
     ImportWork,
     ListReply,
     ListRequest,
     PutReply,
     PutRequest,
-    SearchReply,
-    SearchRequest,
     StatusReply,
     StatusRequest,
     TextReply,
     TextRequest,
     encode,
 )
+from contract.search_messages import Hit, SearchReply, SearchRequest
 from contract.topology import ImportName, LibraryOperation
 from library.imports.importer import Read
 from library.readers import read_file

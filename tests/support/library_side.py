@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from contract.library_messages import Page, Span, document_id, version_id
+from contract.documents import Page, Span, document_id, version_id
 from library.imports.cutting import cut
 from library.store.records import Import, Prepared
 from library.store.sqlite import SqliteStore

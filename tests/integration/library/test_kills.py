@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from contract.bus import Bus
-from contract.library_messages import LIBRARY_FOLDER
+from contract.documents import LIBRARY_FOLDER
 from library.store.sqlite import SqliteStore
 from tests.support.library_process import LibraryProcess
 from tests.support.library_service import Client

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from contract.documents import DocumentStatus
 from contract.errors import LibraryRefusedError
-from contract.library_messages import DocumentStatus, ScanReply, ScanRequest
+from contract.library_messages import ScanReply, ScanRequest
 from library.readers import Reading, read_file
 from library.root import root as following
 from tests.support.library_service import Client, running, settings_for

@@ -13,11 +13,10 @@ from uuid_utils import uuid7
 
 from contract import topology
 from contract.bus import Bus
+from contract.documents import GRANTS_FILE, LIBRARY_FOLDER
 from contract.errors import LibraryRefusedError
 from contract.grants_file import Grant, GrantsFile, encode
 from contract.library_messages import (
-    GRANTS_FILE,
-    LIBRARY_FOLDER,
     ErasedReply,
     OriginalReply,
     OriginalRequest,

@@ -3,7 +3,9 @@
 import pytest
 
 from contract import library_messages as messages
+from contract.documents import document_id, version_id
 from contract.errors import BadMessageError, BadNameError, LibraryRefusedError
+from contract.search_messages import SearchRequest
 from contract.topology import ImportName, LibraryAddress, private_space
 
 DOCUMENT = "0192f0c1-2d3e-7a4b-8c5d-6e7f8091a2b3"
@@ -47,18 +49,18 @@ def test_a_clients_own_space_has_the_name_of_no_shared_one() -> None:
 
 
 def test_the_same_content_under_the_same_name_in_the_same_space_is_the_same_document() -> None:
-    first = messages.document_id("http.local", "lease.pdf", SHA256)
-    assert first == messages.document_id("http.local", "lease.pdf", SHA256)
+    first = document_id("http.local", "lease.pdf", SHA256)
+    assert first == document_id("http.local", "lease.pdf", SHA256)
     others = {
-        messages.document_id("http.other", "lease.pdf", SHA256),
-        messages.document_id("http.local", "lease2.pdf", SHA256),
-        messages.document_id("http.local", "lease.pdf", "b" * 64),
+        document_id("http.other", "lease.pdf", SHA256),
+        document_id("http.local", "lease2.pdf", SHA256),
+        document_id("http.local", "lease.pdf", "b" * 64),
     }
     assert len(others | {first}) == 4
 
 
 def test_another_reader_or_other_rules_make_another_version() -> None:
-    versions = {messages.version_id(SHA256, reader, rules) for reader in ("1", "2") for rules in ("1", "2")}
+    versions = {version_id(SHA256, reader, rules) for reader in ("1", "2") for rules in ("1", "2")}
     assert len(versions) == 4
 
 
@@ -86,4 +88,4 @@ def test_a_refusal_is_raised_with_its_code_and_its_sentence() -> None:
 )
 def test_a_bad_request_names_the_field(body: bytes, names: str) -> None:
     with pytest.raises(BadMessageError, match=names):
-        messages.decode_request(messages.SearchRequest, body)
+        messages.decode_request(SearchRequest, body)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import hypothesis.strategies as st
 from hypothesis import given
 
-from contract.library_messages import Page, Span
+from contract.documents import Page, Span
 from library.imports.cutting import PASSAGE_CHARS, cut
 
 TEXT = "# Rent\n\nThe rent is 1,000. It is due.\n\n# Notice\n\n" + "Either party gives notice of three months. " * 60

@@ -6,8 +6,8 @@ from pathlib import Path
 import apsw
 import pytest
 
+from contract.documents import Page, Span
 from contract.errors import SettingsError
-from contract.library_messages import Page, Span
 from library.store import schema, terms
 from library.store.connections import Connections
 from library.store.records import StoredPassage

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from contract.documents import GRANTS_FILE, LIBRARY_FOLDER
 from contract.errors import AlreadyRunningError, DocQAError
 from contract.grants_file import decode
-from contract.library_messages import GRANTS_FILE, LIBRARY_FOLDER
 from contract.runtime.lock import FileLock
 from contract.topology import LibraryAddress
 from library.access import Access
