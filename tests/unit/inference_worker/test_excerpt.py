@@ -28,7 +28,7 @@ def test_the_evidence_is_read_with_its_neighbours_and_its_heading_in_the_texts_o
     found = found_in(index, QUESTION, None, cite_context(LEASE), 1)
     read = excerpt(found)
     assert (
-        "The lease may be ended by anna@hill-lettings.co.uk alone. She gives two months' notice in writing. The keys"
+        "The lease may be ended by anna@hill-lettings.co.uk alone. She gives two months' notice in writing. Keys"
         in read
     )
     assert len(read) < 300
