@@ -182,6 +182,8 @@ KNOWN_NAMES = frozenset(
         "DOCQA_METRICS_ADDR",
         "DOCQA_MODEL_CACHE",
         "DOCQA_MODEL_CHECK",
+        "DOCQA_MODEL_HUB",
+        "DOCQA_MODEL_HUB_TOKEN",
         "DOCQA_MODEL_SNAPSHOTS",
         "DOCQA_NATS_CA",
         "DOCQA_NATS_CERT",
@@ -233,12 +235,14 @@ KNOWN_NAMES = frozenset(
 )
 """Every setting of every service; a test holds this to the Structs and to docs/settings.md."""
 
-SECRET_NAMES = frozenset({"COPILOT_API_KEY", "DOCQA_NATS_PASSWORD", "DOCQA_STORE_KEY", "DOCQA_TOKEN"})
+SECRET_NAMES = frozenset(
+    {"COPILOT_API_KEY", "DOCQA_MODEL_HUB_TOKEN", "DOCQA_NATS_PASSWORD", "DOCQA_STORE_KEY", "DOCQA_TOKEN"}
+)
 """Settings that may also come as a file: from $CREDENTIALS_DIRECTORY, or named by `<NAME>_FILE`."""
 
 _LOCKS = frozenset({"DOCQA_TOKENS"})
 """Settings that protect: set but empty, they are refused, since "not set" would leave the system open."""
-_SENT_IN_HEADERS = frozenset({"COPILOT_API_KEY", "DOCQA_TOKEN"})
+_SENT_IN_HEADERS = frozenset({"COPILOT_API_KEY", "DOCQA_MODEL_HUB_TOKEN", "DOCQA_TOKEN"})
 _VISIBLE = re.compile(r"[!-~]+")
 _FILE_NAMES = frozenset(f"{name}_FILE" for name in SECRET_NAMES)
 

@@ -30,7 +30,7 @@ _GROUPS: Final = {
     },
     "Set up": {
         "cluster": "Print the configuration of a cluster of nats-servers.",
-        "models": "List, tune, snapshot and verify models.",
+        "models": "Fetch, list, tune, snapshot and verify models.",
         "spaces": "Create shared spaces, grant and revoke access to them.",
         "tokens": "Create, list and revoke bearer tokens.",
         "publishers": "Add, list and remove direct NATS publishers.",

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, field
 
-from contract.settings import QueueSettings, Secret
+from contract.settings import QueueSettings, Secret, default_data_dir
 
 
 class BackupSettings(QueueSettings, frozen=True, kw_only=True):
@@ -27,6 +28,20 @@ class BackupSettings(QueueSettings, frozen=True, kw_only=True):
     def tokens_file(self) -> Path:
         """The file that `docqa tokens` writes."""
         return (self.tokens or self.data_dir / "tokens.json").absolute()
+
+
+class PullSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where models are fetched from, and where they are put."""
+
+    hub: str = field(default="https://huggingface.co", name="DOCQA_MODEL_HUB")
+    token: Secret | None = field(default=None, name="DOCQA_MODEL_HUB_TOKEN")
+    model_path: Path | None = field(default=None, name="MODEL_PATH")
+    data_dir: Path = field(default_factory=default_data_dir, name="DOCQA_DATA_DIR")
+
+    @property
+    def folder(self) -> Path:
+        """Where the worker looks for models, or a folder of the data folder's."""
+        return (self.model_path or self.data_dir / "model-files").absolute()
 
 
 class UpSettings(QueueSettings, frozen=True, kw_only=True):

@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import msgspec
 
 from contract import worker_tools
 from contract.errors import DocQAError
 from contract.runtime.terminal import echo
+from contract.settings import load
 from contract.worker_tools import ModelsListed
 from ops.models import worker_tool
+from ops.models.pull import fetched_line, pulled, use_line
 from ops.models.tuning_table import show
 from ops.models.worker_tool import watch
 from ops.options import data_dir_option, environment_with, json_option
+from ops.settings import PullSettings
 
 _FILE: Final = click.Path(path_type=Path)
 
@@ -29,7 +33,7 @@ _root_option = click.option(
 
 @click.group("models")
 def command() -> None:
-    """List, tune, snapshot and verify models."""
+    """Fetch, list, tune, snapshot and verify models."""
 
 
 @command.command("tune")
@@ -77,6 +81,30 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
     else:
         kept = [line for snapshot in snapshots for line in (_snapshot_line(snapshot), *_file_lines(snapshot))]
         echo("\n".join([*map(_line, listed), *kept]))
+
+
+@command.command("pull")
+@click.argument("what", metavar="OWNER/REPO[:FILE]|URL")
+@click.option(
+    "--to", "folder", type=_FILE, help="Target folder. [default: MODEL_PATH, else model-files in the data folder]"
+)
+@click.option(
+    "--sha256", metavar="HEX", help="What a URL's file must have. [default: what the server says, if it does]"
+)
+@data_dir_option
+@json_option
+def pull(what: str, folder: Path | None, sha256: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Fetch a GGUF model: resumed where it broke off, compared with the hash that the hub names, whole or not there.
+
+    FILE may be a part of the name, as `Q4_K_M`. DOCQA_MODEL_HUB names a mirror, DOCQA_MODEL_HUB_TOKEN what private
+    models need.
+    """
+    settings = load(PullSettings, environment_with(DOCQA_DATA_DIR=data_dir))
+    fetched = pulled(what, folder or settings.folder, settings, sha256, quiet=as_json)
+    if as_json:
+        echo(json.dumps({"files": msgspec.to_builtins(fetched, enc_hook=str)}))
+    else:
+        echo("\n".join([*map(fetched_line, fetched), use_line(fetched[0])]))
 
 
 @command.command("snapshot")

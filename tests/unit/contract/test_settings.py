@@ -31,6 +31,7 @@ KINDS: list[type[msgspec.Struct]] = [
     ingress.settings.IngressSettings,
     library.settings.LibrarySettings,
     ops.settings.BackupSettings,
+    ops.settings.PullSettings,
     ops.settings.UpSettings,
     ops.settings.NatsSettings,
     ops.commands.usage.UsageSettings,
@@ -68,7 +69,11 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
 def test_an_empty_secret_is_refused_since_it_would_open_the_door(name: str, value: str) -> None:
     if name in ("DOCQA_TOKEN_FILE", "DOCQA_TOKENS") and value == "\ufeff":
         value = ""
-    kinds: dict[str, type[msgspec.Struct]] = {"COPILOT_API_KEY": WorkerSettings, "DOCQA_STORE_KEY": QueueSettings}
+    kinds: dict[str, type[msgspec.Struct]] = {
+        "COPILOT_API_KEY": WorkerSettings,
+        "DOCQA_MODEL_HUB_TOKEN": ops.settings.PullSettings,
+        "DOCQA_STORE_KEY": QueueSettings,
+    }
     kind = kinds.get(name, IngressSettings)
     assert sentence_of(kind, **{name: value}).startswith(f"{name} is empty: ")
 

@@ -1,0 +1,122 @@
+"""What a model hub says of a repository's files: names, sizes, SHA-256. Knows the hub's API, and no disk."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
+import msgspec
+
+from contract.errors import DocQAError
+
+_REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_PART: Final = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_SUFFIX: Final = ".gguf"
+_SHOWN: Final = 12
+
+
+class Remote(msgspec.Struct, frozen=True, kw_only=True):
+    """A file to fetch. A size or hash that nobody says is None."""
+
+    url: str
+    name: str
+    """Of the file on the disk, without folders."""
+    size_bytes: int | None = None
+    sha256: str | None = None
+
+
+class _Blob(msgspec.Struct):
+    oid: str
+    size: int = 0
+
+
+class _Entry(msgspec.Struct):
+    path: str
+    type: str = "file"
+    size: int = 0
+    lfs: _Blob | None = None
+
+
+def resolve(what: str, hub: str, client: httpx.Client) -> list[Remote]:
+    """The files of `OWNER/REPO`, `OWNER/REPO:FILE` or a URL; several for a model in parts. Raises DocQAError."""
+    if "://" in what:
+        return [_at_url(what)]
+    repository, _, wanted = what.partition(":")
+    if not _REPOSITORY.fullmatch(repository):
+        raise DocQAError(f"`{what}` is neither OWNER/REPO, OWNER/REPO:FILE nor a URL.")
+    chosen = _chosen(repository, _files(repository, hub, client), wanted)
+    return [_remote(repository, entry, hub) for entry in chosen]
+
+
+def hash_in(headers: httpx.Headers) -> str | None:
+    """The SHA-256 that a hub's response names in its entity tag."""
+    for name in ("X-Linked-Etag", "ETag"):
+        tag: str = headers.get(name, "").removeprefix("W/").strip('"')
+        if _SHA256.fullmatch(tag):
+            return tag
+    return None
+
+
+def _at_url(url: str) -> Remote:
+    parts = urlsplit(url)
+    name = unquote(parts.path).rpartition("/")[2]
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise DocQAError(f"{url}: only http and https can be fetched.")
+    if not name.endswith(_SUFFIX) or name.startswith("."):
+        raise DocQAError(f"{url} names no GGUF file: its path must end with a name and {_SUFFIX}.")
+    return Remote(url=url, name=name)
+
+
+def _files(repository: str, hub: str, client: httpx.Client) -> list[_Entry]:
+    address: str | None = f"{hub}/api/models/{repository}/tree/main?recursive=true"
+    found: list[_Entry] = []
+    while address:
+        response = client.get(address)
+        if response.status_code in (401, 403):
+            raise DocQAError(
+                f"{hub} does not show {repository} without a token that may read it: set DOCQA_MODEL_HUB_TOKEN."
+            )
+        if response.status_code == 404:
+            raise DocQAError(f"{hub} has no repository {repository}; a private one needs DOCQA_MODEL_HUB_TOKEN.")
+        if response.status_code != 200:
+            raise DocQAError(f"{hub} answered {response.status_code} for the list of {repository}'s files.")
+        try:
+            found += msgspec.json.decode(response.content, type=list[_Entry])
+        except msgspec.DecodeError:
+            raise DocQAError(f"{hub} answered with something else than a list of {repository}'s files.") from None
+        address = response.links.get("next", {}).get("url")
+    return [entry for entry in found if entry.type == "file" and entry.path.endswith(_SUFFIX)]
+
+
+def _chosen(repository: str, files: Sequence[_Entry], wanted: str) -> list[_Entry]:
+    """The one model that is named, whole or by a part of its name, or the only one there is."""
+    models: dict[str, list[_Entry]] = {}
+    for entry in sorted(files, key=lambda one: one.path):
+        part = _PART.fullmatch(entry.path)
+        models.setdefault(f"{part['stem']}{_SUFFIX}" if part else entry.path, []).append(entry)
+    if not models:
+        raise DocQAError(f"{repository} has no GGUF file.")
+    exact = [parts for name, parts in models.items() if wanted in (name, *(part.path for part in parts))]
+    alike = exact or [parts for name, parts in models.items() if wanted.lower() in name.lower()]
+    if len(alike) != 1:
+        names = [*models] if not alike else [name for name, parts in models.items() if parts in alike]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        listed = f"{', '.join(names[:_SHOWN])}{more}"
+        problem = "names no file of" if not alike else "names several files of" if wanted else "does not say which of"
+        raise DocQAError(f"`{repository}{wanted and ':'}{wanted}` {problem} {repository}: it has {listed}.")
+    return alike[0]
+
+
+def _remote(repository: str, entry: _Entry, hub: str) -> Remote:
+    sha256 = entry.lfs.oid.removeprefix("sha256:") if entry.lfs else ""
+    name = entry.path.rpartition("/")[2]
+    if name.startswith("."):
+        raise DocQAError(f"{repository} has a file with the name {name}, which is not taken.")
+    return Remote(
+        url=f"{hub}/{repository}/resolve/main/{quote(entry.path)}",
+        name=name,
+        size_bytes=(entry.lfs and entry.lfs.size) or entry.size or None,
+        sha256=sha256 if _SHA256.fullmatch(sha256) else None,
+    )
