@@ -102,10 +102,13 @@ class Run:
         """Send one query, once."""
         await self.try_once(self.new_query(number, planned_s))
 
-    async def send_patiently(self, number: int, planned_s: float) -> None:
-        """Send one query, and again after the `Retry-After` of each refusal."""
+    async def send_patiently(self, number: int, planned_s: float, never_back: float = 0.0) -> None:
+        """Send one query, and again after the `Retry-After` of each refusal; `never_back` of those refused do not."""
         query = self.new_query(number, planned_s)
-        await self.try_patiently(query)
+        if stays_away(number, never_back):
+            await self.try_once(query)
+        else:
+            await self.try_patiently(query)
 
     async def try_patiently(self, query: Query) -> None:
         """Send until the query is accepted, as long as refusals have a Retry-After."""
@@ -226,3 +229,8 @@ def usual_verdict(run: Run, found: Ledger, job_s: float) -> list[Promise]:
 
 
 Command = Callable[[Run], Awaitable[dict[str, Any]]]
+
+
+def stays_away(number: int, never_back: float) -> bool:
+    """Whether the client with this number never comes back once it was refused: the same clients in every run."""
+    return (number * 0.618034) % 1 < never_back

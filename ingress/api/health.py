@@ -45,6 +45,7 @@ async def health(request: HttpRequest) -> HttpResponse:
         "queue_depth": queue.depth,
         "running": queue.running if workers else 0,
         "queue_capacity": queue.capacity,
+        "outside": outside(services.admission.outside_s()),
         "refused": metrics.refused_total(),
         "model": model_of(services, broken["model"]),
         "jobs": _status(broken["jobs"]),
@@ -57,6 +58,15 @@ async def health(request: HttpRequest) -> HttpResponse:
         "workers": workers,
     }
     return Response(msgspec.json.encode(body), media_type=JSON)
+
+
+def outside(due_s: list[float]) -> dict[str, Any]:
+    """The clients that were refused and told to come back: how many, and in how many seconds they are due."""
+    if not due_s:
+        return {"clients": 0}
+    soonest_s, median_s, latest_s = due_s[0], due_s[len(due_s) // 2], due_s[-1]
+    spread = {"soonest_s": soonest_s, "median_s": median_s, "latest_s": latest_s}
+    return {"clients": len(due_s), **{name: round(value, 1) for name, value in spread.items()}}
 
 
 async def queue_state(services: Services) -> QueueState:

@@ -1,5 +1,6 @@
 """What clients ask of the library, over the bus, and what its refusals are over HTTP. Knows no HTTP request."""
 
+import time
 from typing import Final, TypeVar
 
 import msgspec
@@ -12,6 +13,7 @@ from contract.library_messages import ImportWork, PutReply, PutRequest, StatusRe
 from contract.topology import ImportName, LibraryOperation
 from ingress import problems
 from ingress.documents.spool import Spool, Spooled
+from ingress.jobs.promises import Promises
 from ingress.problems import Problem
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -39,6 +41,7 @@ class Library:
     def __init__(self, bus: Bus, spool: Spool) -> None:
         self._bus = bus
         self._spool = spool
+        self._promises = Promises()
 
     async def ask(self, operation: LibraryOperation, client: str, request: msgspec.Struct, reply: type[T]) -> T:
         """The library's reply; raises Problem."""
@@ -67,14 +70,15 @@ class Library:
             size_bytes=spooled.size_bytes,
             media_type=request.media_type,
         )
-        kept = await self._spool.keep(spooled, name.spool_name)
+        kept, key = await self._spool.keep(spooled, name.spool_name), f"{client} {place.document}"
         try:
             await self._bus.publish_import(name, encode(work))
+            self._promises.keep(key)
         except AlreadyAcceptedError:
             pass  # the same file, uploaded again while it waits
         except QueueFullError:
             kept.unlink(missing_ok=True)
-            raise _full(place.retry_after_s) from None
+            raise _full(self._promises.promise(key, 1 / max(place.retry_after_s, 1), time.monotonic())) from None
         except OutcomeUnknownError:
             # The work may be on the stream: its file stays, or is swept when nothing refers to it.
             raise _unknown(place.document) from None

@@ -154,7 +154,7 @@ class Admission:
             with _problems_instead(problems.outcome_unknown(job.job_id, location_of(job.job_id))):
                 return await self._accepted_before(job, sha256)
         except QueueFullError:
-            raise await self._refusal(_promise_key(job.client, sha256)) from None
+            raise await self._refusal(_promise_key(asked, sha256)) from None
         except MessageTooLargeError:
             # A redaction marker may be longer than the secret that it replaces.
             raise problems.body_too_large(len(body), self._max_body_bytes) from None
@@ -163,7 +163,7 @@ class Admission:
         except OutcomeUnknownError:
             raise problems.outcome_unknown(job.job_id, location_of(job.job_id)) from None
         asked.record.accepted()
-        self._promises.keep(_promise_key(job.client, sha256))
+        self._promises.keep(_promise_key(asked, sha256))
         return Admitted(sha256, seq=seq)
 
     async def _publish(self, asked: Asked, body: bytes, headers: dict[str, str]) -> int | None:
@@ -189,6 +189,10 @@ class Admission:
         except BusError:
             # Nothing was sent yet, so the outcome is known: not accepted.
             raise problems.bus_unavailable() from None
+
+    def outside_s(self) -> list[float]:
+        """In how many seconds the clients that were refused are told to be back, soonest first."""
+        return self._promises.outstanding_s(time.monotonic())
 
     async def queue_state(self) -> QueueState:
         """The queue's state now; raises BusError."""
@@ -255,5 +259,6 @@ def _headers(sha256: str, trace: str) -> dict[str, str]:
     }
 
 
-def _promise_key(client: str, sha256: str) -> str:
-    return f"{client} {sha256}"
+def _promise_key(asked: Asked, sha256: str) -> str:
+    """What makes a refused question the same one again: its client and key, or its client and body."""
+    return f"{asked.job.client} {asked.job.job_id if asked.is_keyed else sha256}"

@@ -11,6 +11,8 @@ from typing import Final
 LONGEST_S: Final = 60
 KEPT_S: Final = 3.0
 """How long after its time a promise is held for a client that has not come."""
+_EARLY_S: Final = 0.25
+"""Part of a second that is cut off whole ones: clients add to what they are told, by jitter and by their way here."""
 MOST: Final = 1000
 """Promises that are held; with more outstanding, everybody is told the longest time."""
 
@@ -40,6 +42,11 @@ class Promises:
         """The client has its place."""
         self._due_s.pop(key, None)
 
+    def outstanding_s(self, now_s: float) -> list[float]:
+        """In how many seconds the clients that were told to come back are due, soonest first."""
+        self._drop_expired(now_s)
+        return sorted(max(due_s - now_s, 0.0) for due_s in self._due_s.values())
+
     def _rank(self, key: str) -> int:
         """1 for the next place."""
         if key not in self._due_s:
@@ -53,4 +60,4 @@ class Promises:
 
 
 def _bounded(seconds: float) -> int:
-    return min(max(math.ceil(seconds), 1), LONGEST_S)
+    return min(max(math.ceil(seconds - _EARLY_S), 1), LONGEST_S)

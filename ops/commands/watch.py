@@ -100,12 +100,20 @@ def _drawn(sample: Mapping[str, Any]) -> "RenderableType":
         depth, capacity = sample["queue_depth"], sample["queue_capacity"]
         facts.add_row("queue", f"{depth} of {capacity}, {sample['running']} running")
         facts.add_row("", ProgressBar(total=capacity, completed=depth, width=40))
+    if (outside := sample.get("outside", {})).get("clients"):
+        facts.add_row("told to come back", _spread(outside))
     facts.add_row("per second", ", ".join(f"{value:g} {_word(name)}" for name, value in sample["rates"].items()))
     workers = sample.get("workers", [])
     facts.add_row("model", words) if (words := _tuning(workers)) else None
     for sentence in health_report.problems(sample):
         facts.add_row("problem", escape(sentence))
     return Group(facts, _workers(workers))
+
+
+def _spread(outside: Mapping[str, Any]) -> str:
+    """How many refused clients are outside, and when they are due."""
+    times = f"in {outside['soonest_s']:g} to {outside['latest_s']:g} s, half of them within {outside['median_s']:g} s"
+    return f"{outside['clients']} clients, {times}"
 
 
 def _tuning(workers: list[dict[str, Any]]) -> str:

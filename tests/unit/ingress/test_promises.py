@@ -14,6 +14,17 @@ def test_the_kth_refused_client_is_told_when_the_kth_place_from_now_is_free() ->
     assert told(Promises(), 6, pace=2.0) == [1, 1, 2, 2, 3, 3]
 
 
+def test_less_than_a_quarter_of_a_second_beyond_a_whole_one_is_cut_off() -> None:
+    assert told(Promises(), 1, pace=1 / 3.2) == [3]
+    assert told(Promises(), 1, pace=1 / 3.3) == [4]
+
+
+def test_clients_that_are_outside_are_known_by_when_they_are_due() -> None:
+    promises = Promises()
+    told(promises, 3, pace=1.0)
+    assert promises.outstanding_s(0.5) == [0.5, 1.5, 2.5]
+
+
 def test_a_client_that_hammers_makes_nobody_wait_longer() -> None:
     promises = Promises()
     for step in range(500):
