@@ -48,7 +48,7 @@ def version_id(sha256: str, reader: str, rules: str) -> str:
 
 
 class Page(msgspec.Struct, frozen=True, array_like=True):
-    """Where a page stands in the canonical text."""
+    """A page's span of the canonical text."""
 
     number: int
     start: int

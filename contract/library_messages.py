@@ -255,7 +255,7 @@ class DeleteRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeleteReply(msgspec.Struct, frozen=True, kw_only=True):
-    """`erasing`: it answers nobody any more; `erased`: no file holds its text any more."""
+    """`erasing`: it cannot be read any more; `erased`: no file holds its text any more."""
 
     document: str
     state: str

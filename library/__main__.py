@@ -112,7 +112,7 @@ async def serve(
 
 
 async def give_signs_of_life(notifier: Notifier) -> None:
-    """To the service manager, from the loop that answers: one that stands still gives none."""
+    """Notify the service manager's watchdog from the loop that answers requests: a blocked loop does not."""
     while True:
         notifier.alive()
         await asyncio.sleep(min(_ALIVE_EVERY_S, notifier.watchdog_s / 2))

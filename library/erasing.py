@@ -1,6 +1,6 @@
 """Erases what was asked to be erased, until no file of ours holds it, also across restarts.
 
-The tombstone stands already. Here the rows, the log, the original, what waits in the spool, and what was attached go;
+The tombstone is stored already. What goes here: the rows, the log, the original, what waits in the spool, attachments;
 then workers forget. Only then is a document erased.
 """
 
@@ -65,7 +65,7 @@ class Eraser:
             log.info("document erased", document=erasure.document)
         if len(removed) < len(pending):
             return False
-        # What was attached was buried on the way.
+        # Attachments got tombstones of their own on the way.
         return None if await asyncio.to_thread(self._store.pending_erasures) else True
 
     async def _is_removed(self, erasure: Erasure) -> bool:

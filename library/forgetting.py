@@ -97,7 +97,7 @@ class Forgetting:
         if isinstance(result, Answer) and result.cache_key:
             # First, since the result knows where it is.
             await self._erase_cached(result.cache_key)
-        # Noted before it is deleted: a job that was answered has a result, whoever is killed in between.
+        # Noted before it is deleted: a job that was answered has a result, even after a kill in between.
         await asyncio.to_thread(self._store.owe_result, key)
         if not await self._bus.results.remove(stored.seq):
             log.warning("a result stays in the message bus's own files: a backup and its restore lift that", key=key)

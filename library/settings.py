@@ -34,7 +34,7 @@ class LibrarySettings(ServiceSettings, frozen=True, kw_only=True):
 
     @property
     def has_tokens(self) -> bool:
-        """True where clients are told apart; without tokens there is one user, who may read all that is shared."""
+        """True if clients are distinguished; without tokens there is one user, who may read all that is shared."""
         return self.token is not None or self.tokens is not None
 
     @property

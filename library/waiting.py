@@ -13,7 +13,7 @@ from library.store.sqlite import SqliteStore
 
 
 class Waiting:
-    """Looks at the stream of imports; what was erased while it waited is there for nobody."""
+    """Reads the stream of imports; documents that were erased while they waited are left out."""
 
     def __init__(self, bus: Bus, store: SqliteStore) -> None:
         self._bus = bus

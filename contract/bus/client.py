@@ -201,7 +201,7 @@ class Bus:
         await tasks.end(self.client._reconnection_task)
 
     async def publish(self, subject: str, body: bytes, reply: str = "") -> None:
-        """Core publish, best effort; raises BusUnavailableError. `reply`: where whoever gets it may answer."""
+        """Core publish, best effort; raises BusUnavailableError. `reply`: the subject for a reply."""
         with translated_errors():
             await self.client.publish(subject, body, reply)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Draws the passwords and the token, and makes the certificates, that compose.yaml and deploy/kubernetes use.
-# Safe to repeat: what is there stays; remove a file and run it again to have it anew.
+# Safe to repeat: existing files stay; remove one and run it again to make a new one.
 set -euo pipefail
 
 usage() {

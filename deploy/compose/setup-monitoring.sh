@@ -45,13 +45,13 @@ fi
 # The containers read them as users of their own.
 chmod -R a+rX monitoring.new
 if command -v promtool >/dev/null; then promtool check config monitoring.new/prometheus/prometheus.yml >&2; fi
-# What runs sees the folder that it was started with: it must be made anew.
+# Running containers still see the former folder: they must be recreated.
 anew=""
 [[ ! -e monitoring ]] || anew=" --force-recreate prometheus alertmanager grafana loki"
 rm -rf monitoring
 mv monitoring.new monitoring
 
-# Grafana's first password: drawn once.
+# Grafana's first password: generated once.
 mkdir -p secrets
 chmod 700 secrets
 [[ -s secrets/grafana ]] || { openssl rand -hex 16 >secrets/grafana; chmod 444 secrets/grafana; }

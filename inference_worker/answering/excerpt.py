@@ -11,7 +11,7 @@ from inference_worker.answering.found import Found
 from inference_worker.answering.texts import Texts
 
 NEIGHBOURS: Final = 1
-"""So many sentences before and after each: what a pronoun means stands there."""
+"""Sentences before and after each one: they say what a pronoun refers to."""
 _GAP: Final = "\n\n"
 
 Narrow = Callable[[Query], Awaitable[Query]]

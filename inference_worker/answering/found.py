@@ -1,4 +1,4 @@
-"""What was found for a question: sentences of a text, ranked, and where each of them stands in its document."""
+"""What was found for a question: ranked sentences of a text, with their offsets in its document."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple

@@ -234,7 +234,7 @@ class Grounded:
             grounds = self._grounds("model", [], found, 0.0, holds=False)
             return msgspec.structs.replace(completion, grounds=grounds)
         if needs_whole_document(query.query):
-            # What is asked for stands in no sentence: whether it can be answered, none of them tells.
+            # A question about the whole document is answered by no single sentence: support cannot be measured.
             whole = Grounds(citations=found.citations_of(spans), evidence=found.citations(found.ranked))
             return msgspec.structs.replace(completion, grounds=whole)
         holds = self._holds(support(features), fitted=answerable(features))

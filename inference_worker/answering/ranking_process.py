@@ -56,7 +56,7 @@ class RankingProcess:
         exchange = asyncio.create_task(self._exchange(RankRequest(question, text)), name="rank a long text")
         self._exchanges.add(exchange)
         exchange.add_done_callback(self._exchanges.discard)
-        # Whoever stops waiting leaves the frames in step: the exchange goes on to its end.
+        # If the caller is cancelled the exchange still runs to its end, so that frames stay in step.
         ranked = await asyncio.shield(exchange)
         return Found(text, ranked.sentences, ranked.ranked, ranked.features, cite_context(text))
 

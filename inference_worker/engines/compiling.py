@@ -1,4 +1,4 @@
-"""Stands in for the model while llama.cpp is still being compiled: quotes need neither.
+"""Replaces the model while llama.cpp is still being compiled: quotes need neither.
 
 Knows a file that is there as long as the compiler runs, and nothing of llama.cpp but whether it can be imported.
 """

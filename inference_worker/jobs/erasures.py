@@ -1,4 +1,4 @@
-"""The worker's part in erasing a document: what was read of it is forgotten, and then the library is told."""
+"""The worker's part in erasing a document: what was read of it is forgotten, then the library is notified."""
 
 from typing import Final, Protocol
 

@@ -93,7 +93,7 @@ class LlamaEngine:
             self._shut_down()
             raise SettingsError(
                 f"MODEL_NAME: {self.model_name} can't evaluate its own prompt: {str(error).rstrip('.')}. "
-                "Name another model, or convert this one anew."
+                "Name another model, or convert this one again."
             )
 
     def watch(self, query: Query, owner: str) -> Callable[[], bool]:

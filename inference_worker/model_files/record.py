@@ -74,7 +74,7 @@ def read(root: Path) -> list[ModelFile]:
         return []
     except (OSError, msgspec.DecodeError):
         raise SettingsError(
-            f"DOCQA_MODEL_SNAPSHOTS: {root / CURRENT} can't be read: `docqa models snapshot` writes it anew."
+            f"DOCQA_MODEL_SNAPSHOTS: {root / CURRENT} can't be read: `docqa models snapshot` writes it again."
         ) from None
 
 

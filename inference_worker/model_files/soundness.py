@@ -54,10 +54,10 @@ def _tensors_in(path: Path) -> int:
     found, size = gguf_header.tensors(path), path.stat().st_size
     if found is None:
         raise CutOffError(
-            f"MODEL_NAME: the header of {path.name} can't be read: it is damaged or cut off; get it anew."
+            f"MODEL_NAME: the header of {path.name} can't be read: it is damaged or cut off: get it again."
         )
     if size < found.file_bytes:
         raise CutOffError(
-            f"MODEL_NAME: {path.name} is cut off: it has {size} of at least {found.file_bytes} bytes; get it anew."
+            f"MODEL_NAME: {path.name} is cut off: it has {size} of at least {found.file_bytes} bytes: get it again."
         )
     return found.count

@@ -87,7 +87,7 @@ def _above(
 
 
 def _context(text: str, above: list[tuple[int, int]]) -> tuple[str, dict[tuple[int, int], tuple[int, int]]]:
-    """What stands above a passage's sentences, one a line, and where each part of it is there."""
+    """The headings above a passage's sentences, one a line, and where each part of them is in that text."""
     context = ""
     moved: dict[tuple[int, int], tuple[int, int]] = {}
     for start, end in above:

@@ -236,7 +236,7 @@ def _source(work: Import, reading: Reading) -> Source:
 
 
 def _close_attachments(reading: Reading) -> None:
-    """Free what nobody will store."""
+    """Free what will not be stored."""
     for attachment in reading.attachments:
         with contextlib.suppress(OSError):
             attachment.file.close()

@@ -1,4 +1,4 @@
-"""How long imports take, for who is told when to come again. One process's memory."""
+"""How long imports take, to compute a refused upload's `Retry-After`. Kept in the process's memory."""
 
 import contextlib
 import math

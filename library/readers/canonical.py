@@ -108,7 +108,7 @@ class Canvas:
 
     @contextmanager
     def concealed(self, reason: HiddenReason) -> Iterator[None]:
-        """What is written inside is seen by nobody."""
+        """What is written inside the block is marked as hidden."""
         start = self.length
         yield
         self.conceal(start, self.length, reason)

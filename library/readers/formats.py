@@ -14,7 +14,7 @@ from library.readers.source import Source
 
 
 class Format(msgspec.Struct, frozen=True):
-    """A kind of file. `module` has `read(source, canvas)`; `label` stands in sentences."""
+    """A kind of file. `module` has `read(source, canvas)`; `label` names it in sentences."""
 
     media_type: str
     label: str

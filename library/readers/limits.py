@@ -9,7 +9,7 @@ import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds of one reading. Whoever reaches one gets a failure that names it."""
+    """Limits of one reading. A file that exceeds one fails with a sentence that names it."""
 
     memory_bytes: int = 1024 * 1024 * 1024  # address space of the reader's process
     cpu_s: int = 600

@@ -66,7 +66,7 @@ def _zipped(source: Source) -> Format:
             names = archive.namelist()
             declared = archive.read("mimetype")[:200] if names and names[0] == "mimetype" else b""
     except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, ValueError, KeyError) as error:
-        raise ReadingFailed("damaged", "The file is cut off or damaged: send it again, or save it anew.") from error
+        raise ReadingFailed("damaged", "The file is cut off or damaged: send it again, or save it again.") from error
     if kind := _ODF_TYPES.get(declared.strip()):
         return kind
     if "[Content_Types].xml" in names:

@@ -75,5 +75,5 @@ def open_source(descriptor: int, name: str, media_type: str, tesseract: str = ""
     """Map the file behind the descriptor. Raises ReadingFailed where there is nothing in it."""
     if os.fstat(descriptor).st_size == 0:
         raise ReadingFailed("empty", "The file is empty.")
-    # Written to by nobody, but a private copy is what ctypes may take a pointer of.
+    # Never written to; but ctypes takes a pointer only to a writable (private) mapping.
     return Source(mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY), name, media_type, tesseract)

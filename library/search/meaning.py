@@ -69,7 +69,7 @@ class Meaning:
             self._newest = fresh[-1].version
 
     def forget(self) -> None:
-        """Drop all and take in anew what the store still has: after an erasure."""
+        """Drop all vectors and load what the store still has: after an erasure."""
         with self._lock:
             self._newest = 0
             self._bits, self._passages = self._bits[:0].copy(), self._passages[:0].copy()

@@ -1,4 +1,4 @@
-"""Erases documents, and versions that nobody may read any more. The transaction is the caller's."""
+"""Erases documents, and versions that are not readable any more. The transaction is the caller's."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -110,7 +110,7 @@ class Store(Protocol):
     # Erasing.
 
     def bury(self, document: str, publisher: str, client: str) -> bool:
-        """From now on it answers nobody. False: there is no such document."""
+        """Store a tombstone: from now on the document is gone for every reader. False if there is no such document."""
 
     def pending_erasures(self) -> list[Erasure]: ...
 
@@ -121,7 +121,7 @@ class Store(Protocol):
         """What was attached to a document."""
 
     def remove(self, document: str) -> None:
-        """All that is kept of a buried document but its tombstone, also from the database's own files."""
+        """Remove all that is kept of an erased document except its tombstone, also from the database's own files."""
 
     def finish_erasure(self, document: str) -> None: ...
 

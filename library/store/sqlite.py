@@ -223,7 +223,7 @@ class SqliteStore:
         self._forget_log()
 
     def _forget_log(self) -> None:
-        """The write-ahead log holds pages as they were: it is cut once nobody reads them."""
+        """The write-ahead log holds earlier pages: it is truncated once no reader uses them."""
         for _ in range(_TRUNCATE_TRIES):
             if self._db.truncate_log():
                 return

@@ -1,6 +1,6 @@
 """What a text is indexed as: the terms of `contract.evidence`, so that finding and ranking agree on every word.
 
-The index holds no text and is told what to forget: it must be told the same terms again. So a store notes the
+The index holds no text: to remove a passage, it must be given the same terms again. So a store notes the
 fingerprint of the code that made its terms, and is indexed anew by code with another one.
 """
 

@@ -80,7 +80,7 @@ def unpack(packed: bytes) -> tuple[Sentence, ...]:
 
 
 def context_terms(name: str, title: str, context: str) -> str:
-    """What stands beside a passage in the index: the same when it is written and when it is removed."""
+    """A passage's entry in the index: the same when it is written and when it is removed."""
     return indexed(f"{name}\n{title}\n{context}")
 
 

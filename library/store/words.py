@@ -115,7 +115,7 @@ def find_in(db: apsw.Connection, weights: Weights, documents: list[str], each: i
 
 
 def _expression(term: str, scope: Scope) -> str:
-    """In FTS5's language. All that stands in quotes is letters and digits."""
+    """A query in FTS5's language. Only letters and digits are between its quotes."""
     seen = [VISIBLE, HIDDEN] if scope.with_hidden else [VISIBLE]
     return f'scope : ({_any(scope.tokens())}) AND scope : ({_any(seen)}) AND {{context body}} : "{term}"'
 

@@ -61,7 +61,7 @@ install_packages() {
   "${install[@]}" "${PACKAGE:-$SOURCE}"
 }
 
-# Nothing was switched yet: what runs goes on, and the next try begins anew.
+# Nothing was switched yet: the running release goes on, and the next try starts from the beginning.
 why_not_installed() {
   [[ -n $WHEELS ]] || command -v c++ g++ clang++ >/dev/null ||
     fail "there is no C++ compiler: apt-get install g++, or name wheels that were built elsewhere with WHEELS=FOLDER"

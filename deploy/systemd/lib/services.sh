@@ -45,7 +45,7 @@ start_all() {
   $DRY_RUN || systemctl reset-failed 'goblin-docqa*' 2>/dev/null || true
   # The worker drains while questions are still taken, and the socket stays open: who asks waits.
   act systemctl stop goblin-docqa-worker.service
-  # A changed socket must be opened anew; else it stays open from the first deployment on.
+  # A changed socket must be closed and opened; else it stays open from the first deployment on.
   [[ " ${INSTALLED[*]} " != *"/goblin-docqa.socket "* ]] ||
     act systemctl stop goblin-docqa.socket goblin-docqa.service || return
   act systemctl start "${BESIDE[@]}" || return

@@ -93,4 +93,4 @@ class _SentText:
 
 def _changed() -> Problem:
     detail = "The answer broke off, and the next attempt says something else: ask again."
-    return Problem(502, "answer-changed", "The answer was begun anew", detail)
+    return Problem(502, "answer-changed", "The answer was restarted", detail)

@@ -19,12 +19,12 @@ _BEGINNING = (
 def unpacked(data: bytes, limit_bytes: int) -> bytes:
     """The RTF. Raises ReadingFailed past the limit and for what is no packed RTF."""
     if len(data) < _HEAD_BYTES:
-        raise ReadingFailed("damaged", "The message's text is cut off: save it anew.")
+        raise ReadingFailed("damaged", "The message's text is cut off: save it again.")
     _, size, kind, _ = struct.unpack_from("<IIII", data)
     if kind == _PLAIN:
         return data[_HEAD_BYTES : _HEAD_BYTES + size]
     if kind != _PACKED:
-        raise ReadingFailed("damaged", "The message's text is packed in an unknown manner: save it anew.")
+        raise ReadingFailed("damaged", "The message's text is packed in an unknown manner: save it again.")
     if size > limit_bytes:
         raise ReadingFailed("too-large", f"The message unpacks to more than {limit_bytes // 1024**2:,} MiB.")
     return _unpacked(data[_HEAD_BYTES:], size)

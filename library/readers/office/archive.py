@@ -51,4 +51,4 @@ class Archive:
 
 
 def _damaged() -> ReadingFailed:
-    return ReadingFailed("damaged", "The file is cut off or damaged: send it again, or save it anew.")
+    return ReadingFailed("damaged", "The file is cut off or damaged: send it again, or save it again.")

@@ -11,7 +11,7 @@ def opened(source: Source) -> olefile.OleFileIO:
     try:
         return olefile.OleFileIO(source.content())
     except (OSError, ValueError, IndexError) as error:
-        raise ReadingFailed("damaged", "The file is cut off or damaged: send it again, or save it anew.") from error
+        raise ReadingFailed("damaged", "The file is cut off or damaged: send it again, or save it again.") from error
 
 
 def streams_of(source: Source) -> set[str]:

@@ -37,7 +37,7 @@ def parse(pieces: Iterable[bytes], events: Events, depth: int) -> None:
         parser.Parse(b"", True)
     except expat.ExpatError as error:
         raise ReadingFailed(
-            "damaged", "The file is damaged: a part of it is not well-formed XML; save it anew."
+            "damaged", "The file is damaged: a part of it is not well-formed XML; save it again."
         ) from error
 
 

@@ -54,7 +54,7 @@ def _opened(source: Source) -> Any:
     if pdfium.FPDF_GetLastError() in (_ERROR_PASSWORD, _ERROR_SECURITY):
         raise ReadingFailed("encrypted", "The document is protected by a password: save it without one.")
     raise ReadingFailed(
-        "damaged", "The file is no whole PDF: it is cut off or damaged; send it again, or save it anew."
+        "damaged", "The file is no whole PDF: it is cut off or damaged; send it again, or save it again."
     )
 
 

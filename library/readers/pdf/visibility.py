@@ -15,7 +15,7 @@ from library.readers.reading import HiddenReason
 _SMALLEST_POINTS = 1.2  # of the box around a letter
 _LIGHT = 190  # of 255, each of red, green and blue
 _FAINT = 16  # of 255: less opaque than that is invisible
-_CONTRAST = 12  # of 255: less than that nobody sees
+_CONTRAST = 12  # of 255: less is invisible
 _INVISIBLE_MODES = (3, 7)
 _PIXELS = 2_000_000
 _SCALE = 2.0
@@ -28,7 +28,7 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 
 class Visibility:
-    """Marks what nobody sees in fragments, word by word."""
+    """Marks invisible words in fragments."""
 
     def __init__(self, page: Any, text_page: Any) -> None:
         self._page = page

@@ -156,7 +156,7 @@ def _recognised(source: Source) -> Format:
         raise
     except Exception as error:
         raise ReadingFailed(
-            "damaged", f"The file is damaged or cut off ({type(error).__name__}): send it again, or save it anew."
+            "damaged", f"The file is damaged or cut off ({type(error).__name__}): send it again, or save it again."
         ) from error
 
 
@@ -170,7 +170,7 @@ def _guarded(read: Reader, source: Source, canvas: Canvas, kind: Format) -> list
         # The text of the error may quote the file: only its kind is said.
         raise ReadingFailed(
             "damaged",
-            f"The file is damaged, cut off or no {kind.label} ({type(error).__name__}): open and save it anew.",
+            f"The file is damaged, cut off or no {kind.label} ({type(error).__name__}): open and save it again.",
         ) from error
 
 
@@ -198,5 +198,5 @@ def _without_text(canvas: Canvas, *, is_recognised: bool) -> ReadingFailed:
 
 def _too_much_memory(limits: Limits) -> str:
     return (
-        f"Reading the file took more than {limits.memory_bytes // 1024**2:,} MiB of memory: split it or save it anew."
+        f"Reading the file took more than {limits.memory_bytes // 1024**2:,} MiB of memory: split it or save it again."
     )

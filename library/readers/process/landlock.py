@@ -1,4 +1,4 @@
-"""Takes the file system away from this process, but for what is named (Linux 5.13 and newer, for every user).
+"""Denies this process all of the file system except the given paths (Linux 5.13 and newer, for every user).
 
 The calls and numbers are those of the kernel's include/uapi/linux/landlock.h.
 """

@@ -1,4 +1,4 @@
-"""What a reader's process is told: its limits, and the file's names as its sender gives them."""
+"""The order to a reader's process: its limits, and the file's names as its sender gives them."""
 
 import msgspec
 

@@ -76,14 +76,14 @@ async def run_reader(descriptor: int, order: Order, on_progress: OnProgress | No
 
 
 def _too_long(seconds: float) -> str:
-    return f"Reading the file took longer than {seconds:.0f} seconds: split it or save it anew."
+    return f"Reading the file took longer than {seconds:.0f} seconds: split it or save it again."
 
 
 def _ended_early(status: int, limits: Limits) -> ReadingFailed:
     if status == -signal.SIGXCPU:
         return ReadingFailed("took-too-long", _too_long(limits.cpu_s))
     how = f"signal {-status}" if status < 0 else f"status {status}"
-    return ReadingFailed("reader-crashed", f"The reader's process ended over this file ({how}): save it anew.")
+    return ReadingFailed("reader-crashed", f"The reader's process ended over this file ({how}): save it again.")
 
 
 class Assembly:
@@ -165,7 +165,7 @@ class Assembly:
         return attachments
 
     def close_unless_whole(self) -> None:
-        """Free the attachments of a reading that nobody gets."""
+        """Free the attachments of an abandoned reading."""
         if not self._is_whole:
             for _, _, file in self._attachments:
                 file.close()

@@ -1,7 +1,7 @@
-"""Shuts this process in, for good: no network, no files, no secrets, whatever the code in it is made to do.
+"""Confines this process irrevocably: no network, no files, no secrets, even if a file takes over the code in it.
 
-Each barrier works alone, and is set where the kernel and the user's rights permit it; `enter` returns those that hold.
-An ordinary user gets all of them; in a container that forbids namespaces, seccomp and Landlock still stand.
+Each barrier works by itself, and is set if the kernel and the user's rights permit it; `enter` returns those that hold.
+An ordinary user gets all of them; in a container that forbids namespaces, seccomp and Landlock still work.
 Leaves limits of memory and time to limits.py.
 """
 
@@ -65,7 +65,7 @@ def enter_for_program(parent: int, readable: Iterable[Path], temporary: Path | N
 
 
 def _become_tmp(folder: Path) -> None:
-    """Some programs put sockets into /tmp, whatever they are told."""
+    """Some programs put sockets into /tmp whatever their options say."""
     with suppress(OSError):  # an ordinary user stays who they are
         os.chown(folder, _NOBODY, _NOBODY)
     private = libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None)

@@ -19,7 +19,7 @@ _SAYS_SOMETHING = re.compile(r"display|visibility|opacity|font-size|color|positi
 
 
 def concealed_by(style: str, ground: str = "#fff") -> HiddenReason | None:
-    """Why a style's element is seen by nobody who looks at the page; None: it is seen."""
+    """Why an element with this style is invisible on the page; None if it is visible."""
     if not _SAYS_SOMETHING.search(style):
         return None
     said = {name: value.strip().lower() for name, value in _DECLARATION.findall(style.lower())}
@@ -48,7 +48,7 @@ def _is_off_page(said: dict[str, str]) -> bool:
     if said.get("position") in ("absolute", "fixed"):
         lengths += [_length(said.get(side, "")) for side in ("left", "top")]
         if said.get("clip", "").replace(" ", "").replace("px", "") in ("rect(0,0,0,0)", "rect(0000)"):
-            return False  # for those who hear the page: it is there to be read
+            return False  # text for screen readers: it is meant to be read
     return any(length is not None and length < -_OFF_PAGE_PX for length in lengths)
 
 
