@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,9 @@ def text(found: Mapping[str, Any], settings: UpSettings, worker: Mapping[str, An
             *([worker["hint"]] if worker.get("hint") else []),
             f"The page: {_reachable(found['http'])}/",
             "",
+            "Ask about a file (PDF, DOCX, HTML, text, …) from another terminal:",
+            _ask(found["uds"]),
+            "",
             "Ask over TCP:",
             _curl(f"{_reachable(found['http'])}/api/query", settings),
             "",
@@ -34,6 +38,12 @@ def text(found: Mapping[str, Any], settings: UpSettings, worker: Mapping[str, An
             f"Logs: {Path(found['data_dir']) / 'logs'}. Ctrl-C finishes the running jobs and stops.",
         ]
     )
+
+
+def _ask(socket: str) -> str:
+    """The command as it was called here: it may not be on PATH."""
+    target = [] if Path(socket) == UpSettings().socket_path else ["--target", socket]
+    return f"  {shlex.join([sys.argv[0], 'ask', 'What is this about?', *target, '--document'])} FILE"
 
 
 def _curl(url: str, settings: UpSettings, *options: str) -> str:

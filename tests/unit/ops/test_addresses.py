@@ -86,6 +86,18 @@ def test_the_lines_to_paste_name_both_ways_in() -> None:
     assert not any("Authorization" in word for word in tcp + unix)
 
 
+def test_the_first_command_to_paste_asks_about_a_file_on_this_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", [".venv/bin/docqa", "up"])
+    usual = str(UpSettings().socket_path)
+    for uds, target in (("/a folder/docqa.sock", ["--target", "/a folder/docqa.sock"]), (usual, [])):
+        found = {"http": "http://127.0.0.1:8000", "uds": uds, "data_dir": "/a folder"}
+        lines = welcome.text(found, UpSettings(), {"model": "m", "slots": 8}).splitlines()
+        (line,) = (line for line in lines if line.startswith("  .venv/bin/docqa"))
+        assert shlex.split(line) == [
+            ".venv/bin/docqa", "ask", "What is this about?", *target, "--document", "FILE",
+        ]  # fmt: skip
+
+
 def test_the_lines_to_paste_take_the_token_from_the_shell() -> None:
     for line in curls(token="s3cret"):
         assert "Authorization: Bearer $DOCQA_TOKEN" in line
