@@ -18,7 +18,7 @@ from msgspec import Meta, field
 from contract import tls
 from contract.errors import SettingsError
 from contract.redaction import custom_rules
-from contract.redaction.redactor import BUILT_IN, OPTIONAL, Redactor
+from contract.redaction.redactor import BUILT_IN, KEEPABLE, KEPT, LOCAL, OPTIONAL, Redactor
 
 
 class Secret:
@@ -86,15 +86,31 @@ class RedactionSettings(BusSettings, frozen=True, kw_only=True):
         return Redactor(OPTIONAL.keys(), self._own_rules())
 
     def redactor(self) -> Redactor:
-        """The compiled redactor; raises SettingsError for an unknown kind or an invalid rule, with its line."""
-        kinds = set((self.redact or "").replace(",", " ").split())
-        for kind in sorted(kinds - OPTIONAL.keys()):
-            known = " and ".join(f"`{name}`" for name in OPTIONAL)
+        """For texts that stay on this machine; raises SettingsError for an unknown kind or an invalid rule."""
+        added, kept = self._kinds()
+        rules = self._own_rules()
+        return Redactor(added, rules, kept) if added or rules or kept != KEPT else LOCAL
+
+    def outward_redactor(self) -> Redactor:
+        """For dead letters and logs: nothing is kept. Raises what `redactor` raises."""
+        added, _ = self._kinds()
+        rules = self._own_rules()
+        return Redactor(added, rules) if added or rules else BUILT_IN
+
+    def _kinds(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Optional kinds that go, and others that stay."""
+        named = set((self.redact or "").replace(",", " ").split())
+        kept = {kind.removeprefix("-") for kind in named if kind.startswith("-")}
+        added = {kind for kind in named if not kind.startswith("-")}
+        for kind in sorted(kept - KEEPABLE - OPTIONAL.keys()):
+            known = ", ".join(f"`-{name}`" for name in sorted(KEEPABLE))
+            raise SettingsError(f"DOCQA_REDACT: `-{kind}` can't be kept; {known} can.")
+        for kind in sorted(added - OPTIONAL.keys() - KEEPABLE):
+            known = ", ".join(f"`{name}`" for name in sorted({*OPTIONAL, *KEPT}))
             raise SettingsError(
                 f"DOCQA_REDACT: `{kind}` can't be asked for; {known} can, and all else is always taken out."
             )
-        rules = self._own_rules()
-        return Redactor(kinds, rules) if kinds or rules else BUILT_IN
+        return frozenset((added & OPTIONAL.keys()) - kept), frozenset((KEPT | (kept & KEEPABLE)) - added)
 
     def _own_rules(self) -> Sequence[custom_rules.OwnRule]:
         return custom_rules.read(self.redaction_rules) if self.redaction_rules else ()

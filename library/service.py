@@ -26,7 +26,8 @@ from library.imports.consumer import Consumer
 from library.imports.importer import Importer, Read
 from library.imports.pace import Pace
 from library.imports.pool import Preparation
-from library.imports.prepare import rules_of
+from library.imports.prepare import READER, rules_of
+from library.imports.renewal import Renewal
 from library.readers import Limits, installed, read_file
 from library.room import Room
 from library.root.root import Root
@@ -34,6 +35,7 @@ from library.search.meaning import Meaning
 from library.search.search import Search
 from library.settings import LibrarySettings
 from library.store.files import Files
+from library.store.records import Made
 from library.store.sqlite import SqliteStore
 from library.workers import Workers
 
@@ -56,7 +58,7 @@ class Library:
         self, settings: LibrarySettings, bus: Bus, embedder: Embedder | None = None, read: Read | None = None
     ) -> None:
         """Raises SettingsError for rules of redaction or a store that can't be used. Needs a running loop."""
-        rules_of(settings)
+        self._made = Made(READER, rules_of(settings).name)
         self._settings = settings
         self._bus = bus
         self.store = SqliteStore(settings.folder)
@@ -71,6 +73,7 @@ class Library:
         self._asked: set[asyncio.Task[None]] = set()
         self.consumer = Consumer(bus, self.store, importer, access, pace, settings.ack_wait_s, IMPORTS_AT_A_TIME)
         self._workers = Workers(bus)
+        self._renewal = Renewal(self.store, self._files, importer, self._made)
         self._forgetting = Forgetting(bus, self.store, self._workers)
         self._eraser = Eraser(self.store, self._files, self._forgetting.forget, self._on_removed)
         self._root = self._opened_root(settings.root) if settings.root else None
@@ -96,6 +99,7 @@ class Library:
             limits=Limits(),
             read=self._read,
             on_stored=self._on_stored,
+            made=self._made,
         )
 
     def _opened_root(self, folder: Path) -> Root:
@@ -103,7 +107,7 @@ class Library:
         room = Room(self.store, self._files, self._settings.max_bytes)
         importer = self._importer(keep_originals=False)
         most = self._settings.document_max_bytes
-        return Root(folder.absolute(), self.store, self._files, importer, room, most, self._on_erase)
+        return Root(folder.absolute(), self.store, self._files, importer, room, most, self._made, self._on_erase)
 
     async def connect(self) -> None:
         """Connect, and answer from now on. Tries until the bus is there."""
@@ -122,6 +126,7 @@ class Library:
             asyncio.create_task(self.consumer.run(), name="take imports"),
             asyncio.create_task(self._eraser.run(), name="erase"),
             asyncio.create_task(self._tidy_for_ever(), name="tidy"),
+            asyncio.create_task(self._renewal.run(), name="read anew"),
             asyncio.create_task(self._catch_up_for_ever(), name="erase late results"),
             asyncio.create_task(self._bus.watch(), name="watch the bus"),
         ]

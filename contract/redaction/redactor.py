@@ -21,6 +21,10 @@ Find = Callable[[Text], Iterable[Span]]
 
 OPTIONAL: Final[dict[str, Find]] = {"email": contact.find_emails, "phone": contact.find_phones}
 """Kinds that are redacted only where a deployment asks for them."""
+KEEPABLE: Final = frozenset({"card", "iban", "ssn"})
+"""Kinds that a deployment may leave in texts that stay on its machine; credentials always go."""
+KEPT: Final = frozenset({"iban"})
+"""Left there unless asked for: who asks for the account of an invoice wants it."""
 
 _MARKER = re.compile(rb"\[REDACTED:[a-z0-9-]{1,40}\]")
 
@@ -28,7 +32,11 @@ _MARKER = re.compile(rb"\[REDACTED:[a-z0-9-]{1,40}\]")
 class Redactor:
     """All detectors, compiled once. Pure: it keeps nothing of the texts that it sees."""
 
-    def __init__(self, optional: Collection[str] = (), own_rules: Sequence[OwnRule] = ()) -> None:
+    def __init__(
+        self, optional: Collection[str] = (), own_rules: Sequence[OwnRule] = (), kept: Collection[str] = ()
+    ) -> None:
+        """`kept`: kinds that are found, so that they hide what only looks like another one, and left in the text."""
+        self._kept = frozenset(kept)
         tokens = TokenFinder()
         # Where two overlap, the earlier one counts: narrow kinds come before wide ones.
         self._finds: tuple[Find, ...] = (
@@ -52,12 +60,15 @@ class Redactor:
         """All secrets' spans, from left to right and disjoint; raises TooManySecretsError."""
         markers = [match.span() for match in _MARKER.finditer(text.source)] if b"[REDACTED:" in text.source else []
         view = joined(text.source)
-        spans = _merged(_outside(markers, _in_both(self._finds, text, view)))
+        spans = self._wanted(_merged(_outside(markers, _in_both(self._finds, text, view))))
         if not self._optional:
             return spans
         others = _merged(_outside(markers, _in_both(self._optional, text, view)))
         # Optional kinds yield where they overlap a built-in one, as an e-mail address inside a password does.
         return sorted(spans + _outside([(span.start, span.end) for span in spans], others))
+
+    def _wanted(self, spans: list[Span]) -> list[Span]:
+        return [span for span in spans if span.kind not in self._kept] if self._kept else spans
 
 
 def _in_both(finds: Sequence[Find], text: Text, view: Joined | None) -> list[Span]:
@@ -103,3 +114,5 @@ def _merged(spans: Sequence[Span]) -> list[Span]:
 
 BUILT_IN: Final = Redactor()
 """The redactor with all kinds that need no setting."""
+LOCAL: Final = Redactor(kept=KEPT)
+"""The redactor of texts that stay on this machine, where nothing is set."""

@@ -5,10 +5,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from contract.errors import BudgetExhaustedError, EngineError, PromptTooLongError, TooManySecretsError
-from contract.messages import Answer, DeadLetter, Failure, Result, Timings, body_hash
+from contract.errors import BadMessageError, BudgetExhaustedError, EngineError, PromptTooLongError, TooManySecretsError
+from contract.messages import Answer, DeadLetter, Failure, Query, Result, Timings, body_hash
 from contract.redaction.redactor import Redactor
-from contract.sanitize import sanitize
+from contract.sanitize import sanitize, sanitize_question
 from contract.topology import JobName
 from inference_worker.engines.base import Completion
 from inference_worker.jobs.job import Job
@@ -118,8 +118,16 @@ def letter_of(job: Job, code: str, detail: str, redactor: Redactor, attempts: in
         headers={clean(key): clean(value) for key, value in job.headers.items()},
         size_bytes=len(job.body),
         sha256=body_hash(job.body),
-        query=job.query,
+        query=_outward(job.query, redactor),
     )
+
+
+def _outward(query: Query | None, redactor: Redactor) -> Query | None:
+    """As it may be kept: without what stays in texts for local use. None where nothing of it is left."""
+    try:
+        return sanitize_question(query, redactor)[0] if query else None
+    except (TooManySecretsError, BadMessageError):
+        return None
 
 
 def _failure(job: Job, name: JobName, code: str, detail: str, **members: Any) -> Failure:

@@ -90,6 +90,7 @@ class Worker:
         self._engine = engine
         self._settings = settings
         self._redactor = settings.redactor()
+        self._outward = settings.outward_redactor()
         self._tracer = tracer
         self._count_usage = count_usage
         self._slots = Slots(engine.slots)
@@ -217,7 +218,7 @@ class Worker:
             return await self._store(job, name, outcome)
         if starts.alone >= self._settings.max_attempts:
             detail = f"The job was started {starts.total} times and no attempt came to its end."
-            outcome = outcomes.dead_lettered(job, name, "attempts-exhausted", detail, self._redactor, starts.total)
+            outcome = outcomes.dead_lettered(job, name, "attempts-exhausted", detail, self._outward, starts.total)
             return await self._store(job, name, outcome)
         if not starts.total and not self._engine.needs_slot(query):
             return await self._attempt(job, name, query)
@@ -225,7 +226,7 @@ class Worker:
 
     async def _end_bad(self, job: Job, name: JobName, detail: str, starts: int) -> Outcome:
         """A body that is no query: its result is the first to make room for others, and few of them keep letters."""
-        outcome = outcomes.dead_lettered(job, name, "bad-message", detail, self._redactor, starts)
+        outcome = outcomes.dead_lettered(job, name, "bad-message", detail, self._outward, starts)
         if not self._bad_letters.admits(name.publisher):
             outcome = outcomes.failed(job, name, "bad-message", detail, attempts=starts)
         outcome = await self._store(job, name, outcome)
@@ -320,7 +321,7 @@ class Worker:
             if error.is_passing and starts.blamed().alone < self._settings.max_attempts:
                 await self._blame(job, name)
                 raise
-            return outcomes.engine_failed(job, name, error, self._redactor, attempt)
+            return outcomes.engine_failed(job, name, error, self._outward, attempt)
         except asyncio.CancelledError:
             if not job.is_cancelled or _is_being_cancelled():
                 raise
@@ -375,7 +376,7 @@ class Worker:
     async def _end_nameless(self, job: Job, detail: str) -> None:
         """A subject that names no job: there is no key for a result, so the dead letter is all."""
         if self._bad_letters.admits(job.subject.split(".")[2]):
-            letter = outcomes.letter_of(job, "bad-name", detail, self._redactor)
+            letter = outcomes.letter_of(job, "bad-name", detail, self._outward)
             await self._outbox.dead_letter(letter, str(uuid7()), str(job.stream_seq))
             metrics.DEAD_LETTERS.labels("bad-name").inc()
         await job.terminate()
@@ -390,7 +391,7 @@ class Worker:
             raise error
         log.error("job ended after unexpected errors", attempts=attempts, exc_info=error)
         detail = "The worker failed unexpectedly on this job; its log says how."
-        outcome = outcomes.dead_lettered(job, name, "engine-error", detail, self._redactor, attempts)
+        outcome = outcomes.dead_lettered(job, name, "engine-error", detail, self._outward, attempts)
         await self._leave(job, name, await self._store(job, name, outcome))
 
     async def _blame(self, job: Job, name: JobName) -> StartRecord:

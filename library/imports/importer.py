@@ -22,7 +22,7 @@ from library.imports.pool import Preparation, PreparationCrashedError
 from library.imports.prepare import Source
 from library.readers import Attachment, Limits, Progress, Reading, ReadingFailed, read_file
 from library.store.files import Files, sha256_of
-from library.store.records import Import, Prepared
+from library.store.records import Import, Made, Prepared
 from library.store.sqlite import SqliteStore
 
 MAX_CRASHES: Final = 3
@@ -72,7 +72,9 @@ class Importer:
         limits: Limits | None = None,
         read: Read = read_file,
         on_stored: Callable[[], None] = lambda: None,
+        made: Made | None = None,
     ) -> None:
+        """`made`: attachments whose versions others made are read anew with what they are attached to."""
         self._store = store
         self._files = files
         self._preparation = preparation
@@ -80,6 +82,7 @@ class Importer:
         self._limits = limits or Limits()
         self._read = read
         self._on_stored = on_stored
+        self._made = made
 
     async def run(self, name: ImportName, work: Import) -> None:
         """Settle an import; raises TryAgainError where it has to come again."""
@@ -195,7 +198,7 @@ class Importer:
             sha256 = await asyncio.to_thread(sha256_of, file)
             full_name = f"{work.name}/{attachment.name or 'attachment'}"
             document = document_id(work.space, full_name, sha256)
-            placed = await asyncio.to_thread(self._store.place, document, work.space, sha256)
+            placed = await asyncio.to_thread(self._store.place, document, work.space, sha256, self._made)
             child = Import(
                 document=document,
                 generation=placed.generation,

@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from contract.documents import Heading, Page, Span, version_id
-from contract.redaction.redactor import Redactor
+from contract.redaction.redactor import KEPT, Redactor
 from contract.settings import RedactionSettings
 from library.imports.cutting import cut
-from library.imports.redaction import KEPT, RULES, redact
+from library.imports.redaction import RULES, redact
 from library.store.records import Prepared
 
 READER: Final = "1"
@@ -49,11 +49,11 @@ def rules_of(settings: RedactionSettings) -> Rules:
 def prepare(source: Source, rules: Rules) -> Prepared:
     """A version of a file, all offsets in its canonical text."""
     marks = sorted({place for spans in (source.pages, source.headings, source.hidden) for place in _ends(spans)})
-    text, moved, counts = redact(source.text, rules.redactor, KEPT, marks)
+    text, moved, counts = redact(source.text, rules.redactor, marks)
     at = dict(zip(marks, moved, strict=True))
     pages = tuple(Page(number, at[start], at[end]) for number, (start, end) in enumerate(source.pages, 1))
     hidden = tuple(Span(at[start], at[end]) for start, end in source.hidden)
-    title = redact(source.title, rules.redactor, KEPT, []).text
+    title = redact(source.title, rules.redactor, []).text
     return Prepared(
         version=version_id(source.sha256, READER, rules.name),
         sha256=source.sha256,

@@ -1,12 +1,12 @@
 """Takes secrets out of a document's text, and says where each offset of it has gone.
 
-The same kinds as everywhere, but for those that a document keeps; however many there are. A long text is looked
+The same kinds as in every text that stays on this machine, however many there are. A long text is looked
 through in pieces, which end between paragraphs and never within a private key.
 """
 
 import bisect
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -17,9 +17,6 @@ from contract.redaction.redactor import Redactor
 
 RULES: Final = "1"
 """Of this module and of the kinds that are always taken out: another number reads every document anew."""
-
-KEPT: Final = frozenset({"iban"})
-"""Who asks for the account of an invoice wants it."""
 
 _PIECE_CHARS: Final = 200_000
 _LOOKS: Final = 8
@@ -35,7 +32,7 @@ class Redacted(NamedTuple):
     counts: dict[str, int]
 
 
-def redact(text: str, redactor: Redactor, kept: Collection[str], marks: Sequence[int]) -> Redacted:
+def redact(text: str, redactor: Redactor, marks: Sequence[int]) -> Redacted:
     """`marks`: offsets in the text, in ascending order. One within a secret moves to its marker's end."""
     counts: Counter[str] = Counter()
     parts: list[str] = []
@@ -43,7 +40,7 @@ def redact(text: str, redactor: Redactor, kept: Collection[str], marks: Sequence
     position = 0
     for start, end in _pieces(text):
         first, last = bisect.bisect_left(marks, start), bisect.bisect_left(marks, end)
-        piece = _redacted(text[start:end], [mark - start for mark in marks[first:last]], redactor, kept)
+        piece = _redacted(text[start:end], [mark - start for mark in marks[first:last]], redactor)
         counts.update(piece.counts)
         parts.append(piece.text)
         moved += [position + mark for mark in piece.marks]
@@ -52,17 +49,17 @@ def redact(text: str, redactor: Redactor, kept: Collection[str], marks: Sequence
     return Redacted("".join(parts), moved, dict(counts))
 
 
-def _redacted(text: str, marks: list[int], redactor: Redactor, kept: Collection[str]) -> "_Piece":
+def _redacted(text: str, marks: list[int], redactor: Redactor) -> "_Piece":
     """One piece; where it holds more secrets than are looked for at a time, its halves."""
     piece = _Piece(text, marks)
     try:
-        piece.redact(redactor, kept)
+        piece.redact(redactor)
     except TooManySecretsError:
         middle = text.find("\n", len(text) // 2) + 1 or len(text) // 2
         if middle >= len(text):
             middle = len(text) // 2
-        before = _redacted(text[:middle], [mark for mark in marks if mark < middle], redactor, kept)
-        after = _redacted(text[middle:], [mark - middle for mark in marks if mark >= middle], redactor, kept)
+        before = _redacted(text[:middle], [mark for mark in marks if mark < middle], redactor)
+        after = _redacted(text[middle:], [mark - middle for mark in marks if mark >= middle], redactor)
         return before.joined(after)
     return piece
 
@@ -101,14 +98,14 @@ class _Piece:
         piece.counts = self.counts + other.counts
         return piece
 
-    def redact(self, redactor: Redactor, kept: Collection[str]) -> None:
+    def redact(self, redactor: Redactor) -> None:
         """Raises TooManySecretsError."""
         looked = Text(self.text.encode("utf-8", "surrogatepass"))
         for _ in range(_LOOKS):
             if not is_harmless(looked):
                 self._make_harmless()
                 looked = Text(self.text.encode("utf-8", "surrogatepass"))
-            spans = [span for span in redactor.find(looked) if span.kind not in kept]
+            spans = redactor.find(looked)
             if not spans:
                 return
             self.counts.update(span.kind for span in spans)

@@ -28,7 +28,7 @@ from library.root.beneath import open_file, shown, stat_of, walk
 from library.root.changes import Changes, are_too_many, changes_between
 from library.root.watch import Watch
 from library.store.files import Files
-from library.store.records import Import, Stat
+from library.store.records import Import, Made, Stat
 from library.store.sqlite import SqliteStore
 
 OWNER: Final = "root"
@@ -58,6 +58,7 @@ class Root:
         importer: Importer,
         room: Room,
         max_file_bytes: int,
+        made: Made,
         on_erase: Callable[[str], None],
     ) -> None:
         self._folder = folder
@@ -66,6 +67,7 @@ class Root:
         self._importer = importer
         self._room = room
         self._max_file_bytes = max_file_bytes
+        self._made = made
         self._on_erase = on_erase
         self._watch = Watch()
         self._thread = ThreadPoolExecutor(1, "look at the root", initializer=_be_nice)
@@ -230,7 +232,7 @@ class Root:
                 sha256 = _copied(source, None if is_too_large else partial)
                 if not stat_of(os.fstat(source.fileno())).is_same_file(stat):
                     return None
-                placed = self._store.place(document, ROOT_SPACE, sha256)
+                placed = self._store.place(document, ROOT_SPACE, sha256, self._made)
                 work = _import(path, document, placed.generation, sha256, stat.size_bytes)
                 if placed.state == "ready":
                     return None, work

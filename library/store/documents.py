@@ -9,7 +9,7 @@ import msgspec
 
 from contract.documents import DocumentStatus
 from library.store.outline import Outline
-from library.store.records import Import, Placed
+from library.store.records import Import, Made, Placed
 from library.store.rows import query_all, query_one
 
 _COLUMNS: Final = """
@@ -24,14 +24,18 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def place(db: apsw.Connection, document: str, space: str, sha256: str) -> Placed:
-    """Give these bytes a generation; the one that they have already, where it is not settled or became a version."""
+def place(db: apsw.Connection, document: str, space: str, sha256: str, made: Made | None = None) -> Placed:
+    """Give these bytes a generation; the one that they have already, where it is not settled or became a version.
+
+    With `made`, a version that others made does not count.
+    """
     given = query_one(db, "SELECT generation, sha256 FROM allotments WHERE document = ?", (document,))
     row = query_one(db, "SELECT generation, settled, state, sha256 FROM documents WHERE id = ?", (document,))
     buried = query_one(db, "SELECT generation FROM tombstones WHERE document = ?", (document,)) or 0
     if row and row[3] == sha256 and row[0] > buried and (not given or given[0] <= row[0]):
         generation, settled, state, _ = row
-        if state == "ready" or settled < generation:
+        is_done = state == "ready" and (made is None or not _is_outdated(db, document, made))
+        if is_done or settled < generation:
             return Placed(document, generation, state)
     if given and given[1] == sha256 and given[0] > max(buried, row[0] if row else 0):
         return Placed(document, given[0], "queued")
@@ -40,6 +44,45 @@ def place(db: apsw.Connection, document: str, space: str, sha256: str) -> Placed
     generation = max(least, now_ms())
     db.execute("INSERT OR REPLACE INTO allotments VALUES(?, ?, ?, ?)", (document, generation, sha256, space))
     return Placed(document, generation, "queued")
+
+
+_OUTDATED: Final = (
+    "FROM documents d JOIN versions v ON v.ver = d.ver WHERE d.state = 'ready' AND (v.reader <> ? OR v.rules <> ?)"
+)
+
+
+def _is_outdated(db: apsw.Connection, document: str, made: Made) -> bool:
+    return query_one(db, f"SELECT 1 {_OUTDATED} AND d.id = ?", (*made, document)) is not None  # constants
+
+
+def next_outdated(db: apsw.Connection, made: Made) -> Import | None:
+    """A document that is to be read anew from its original; its generation is still the former one."""
+    row: Any = query_one(
+        db,
+        "SELECT d.id, d.generation, d.publisher, d.client, d.space, d.name, d.sha256, d.size_bytes, d.media_type,"
+        f" d.parent {_OUTDATED} AND d.original <> '' LIMIT 1",  # constants
+        tuple(made),
+    )
+    if row is None:
+        return None
+    document, generation, publisher, client, space, name, sha256, size_bytes, media_type, parent = row
+    return Import(
+        document=document,
+        generation=generation,
+        publisher=publisher,
+        client=client,
+        space=space,
+        name=name,
+        sha256=sha256,
+        size_bytes=size_bytes,
+        media_type=media_type,
+        parent=parent,
+    )
+
+
+def outdated_in(db: apsw.Connection, space: str, made: Made) -> list[str]:
+    """The documents of a space whose versions others made."""
+    return [row[0] for row in query_all(db, f"SELECT d.id {_OUTDATED} AND d.space = ?", (*made, space))]
 
 
 def begin(db: apsw.Connection, work: Import) -> int | None:

@@ -12,6 +12,7 @@ from library.store.records import (
     Erasure,
     Found,
     Import,
+    Made,
     Placed,
     Prepared,
     Stat,
@@ -29,8 +30,17 @@ class Store(Protocol):
 
     # Documents coming in.
 
-    def place(self, document: str, space: str, sha256: str) -> Placed:
-        """The generation of these bytes: a new one, or the one that they have already."""
+    def place(self, document: str, space: str, sha256: str, made: Made | None = None) -> Placed:
+        """The generation of these bytes: a new one, or the one that they have already.
+
+        With `made`, a version by another reader or other rules does not count.
+        """
+
+    def next_outdated(self, made: Made) -> Import | None:
+        """A document whose version others made, and whose original is kept."""
+
+    def root_outdated(self, made: Made) -> int:
+        """Let the files of the root wait whose versions others made; how many."""
 
     def begin(self, work: Import) -> int | None:
         """Take up an import; how often it was begun before. None: it is settled, erased or overtaken."""

@@ -141,6 +141,13 @@ class Erasure(msgspec.Struct, frozen=True):
     versions: tuple[str, ...]
 
 
+class Made(NamedTuple):
+    """Who makes versions now: the reader, and the name of the rules of redaction."""
+
+    reader: str
+    rules: str
+
+
 class Stat(NamedTuple):
     """What tells a file of the root from another one, and whether it changed; a mount may change the device."""
 

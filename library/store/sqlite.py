@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from contract.documents import DocumentStatus
 from contract.runtime.files import make_folder
+from contract.topology import ROOT_SPACE
 from library.store import documents, erasure, owed, root_files, texts, vectors, versions, words
 from library.store.connections import Connections
 from library.store.records import (
     Erasure,
     Found,
     Import,
+    Made,
     Placed,
     Prepared,
     Stat,
@@ -63,9 +65,19 @@ class SqliteStore:
                 versions.index_anew(db)
             db.execute("INSERT OR REPLACE INTO facts VALUES(?, ?)", (_TERMS, fingerprint()))
 
-    def place(self, document: str, space: str, sha256: str) -> Placed:
+    def place(self, document: str, space: str, sha256: str, made: Made | None = None) -> Placed:
         with self._db.writing() as db:
-            return documents.place(db, document, space, sha256)
+            return documents.place(db, document, space, sha256, made)
+
+    def next_outdated(self, made: Made) -> Import | None:
+        with self._db.reading() as db:
+            return documents.next_outdated(db, made)
+
+    def root_outdated(self, made: Made) -> int:
+        with self._db.writing() as db:
+            found = documents.outdated_in(db, ROOT_SPACE, made)
+            root_files.wait_all(db, found)
+            return len(found)
 
     def begin(self, work: Import) -> int | None:
         with self._db.writing() as db:

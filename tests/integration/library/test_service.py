@@ -113,6 +113,25 @@ async def test_secrets_are_taken_out_of_texts_and_counted(anna: Client) -> None:
     assert b"4111" in original.content
 
 
+async def test_other_rules_read_documents_anew_from_their_originals(
+    server: RunningServer, admin: Bus, data_dir: Path
+) -> None:
+    client = Client(admin, data_dir)
+    async with running(settings_for(server, data_dir)):
+        before = await client.add("invoice.txt", b"Pay to DE89 3704 0044 0532 0130 00 by Friday.")
+        assert "DE89" in (await client.text(before.id)).text
+    async with running(settings_for(server, data_dir, redact="iban")) as library:
+
+        async def is_anew() -> bool:
+            status = await client.status(before.id)
+            return status is not None and status.state == "ready" and status.version != before.version
+
+        await eventually(is_anew, "it is read anew", 60)
+        assert "DE89" not in (await client.text(before.id)).text
+        assert {hit.document for hit in await client.search("pay by Friday")} == {before.id}
+        library.store.check()
+
+
 async def test_what_can_not_be_read_is_a_failure_that_says_why(anna: Client) -> None:
     status = await anna.add("cut.pdf", b"%PDF-1.7\n1 0 obj\n<<")
     assert (status.state, bool(status.code), status.detail[-1]) == ("failed", True, ".")

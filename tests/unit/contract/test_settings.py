@@ -11,6 +11,7 @@ import library.settings
 import ops.commands.usage
 import ops.settings
 from contract.errors import SettingsError
+from contract.sanitize import sanitize
 from contract.settings import (
     KNOWN_NAMES,
     SECRET_NAMES,
@@ -36,6 +37,10 @@ KINDS: list[type[msgspec.Struct]] = [
     ops.settings.NatsSettings,
     ops.commands.usage.UsageSettings,
 ]
+
+IBAN = "DE89 3704 0044 0532 0130 00"
+CARD = "4111 1111 1111 1111"
+SSN = "536-22-8726"
 
 
 def sentence_of(kind: type[msgspec.Struct], **environment: str) -> str:
@@ -246,8 +251,32 @@ def test_a_secret_never_shows_itself() -> None:
 
 
 def test_a_kind_that_can_not_be_asked_for_stops_the_start() -> None:
-    sentence = sentence_of(IngressSettings, DOCQA_REDACT="email,card")
-    assert sentence.startswith("DOCQA_REDACT: `card` can't be asked for; `email` and `phone` can")
+    sentence = sentence_of(IngressSettings, DOCQA_REDACT="email,passport")
+    assert sentence.startswith("DOCQA_REDACT: `passport` can't be asked for; `email`, `iban`, `phone` can")
+
+
+@pytest.mark.parametrize("kind", ["password", "jwt"])
+def test_credentials_can_not_be_kept(kind: str) -> None:
+    sentence = sentence_of(IngressSettings, DOCQA_REDACT=f"-{kind}")
+    assert sentence.startswith(f"DOCQA_REDACT: `-{kind}` can't be kept; `-card`, `-iban`, `-ssn` can")
+
+
+@pytest.mark.parametrize(
+    ("redact", "left"),
+    [
+        (None, {IBAN}),
+        ("iban", set()),
+        ("-card", {IBAN, CARD}),
+        ("-card,-ssn,iban", {CARD, SSN}),
+        ("email", {IBAN}),
+    ],
+)
+def test_kinds_are_added_or_kept_for_local_use_and_none_is_kept_outwards(redact: str | None, left: set[str]) -> None:
+    settings = IngressSettings(redact=redact)
+    text = f"Account {IBAN}, card {CARD}, SSN {SSN}."
+    local, outward = (sanitize(text, redactor).text for redactor in (settings.redactor(), settings.outward_redactor()))
+    assert {value for value in (IBAN, CARD, SSN) if value in local} == left
+    assert not {value for value in (IBAN, CARD, SSN) if value in outward}
 
 
 def test_a_rule_that_can_not_be_used_stops_the_start_with_its_line(tmp_path: Path) -> None:
