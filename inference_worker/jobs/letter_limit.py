@@ -4,7 +4,8 @@ import time
 from collections import Counter
 from typing import Final
 
-PER_HOUR: Final = 100
+PER_HOUR: Final = 1000
+"""Half a megabyte of letters, which keep only the size and the hash of such a message."""
 _HOUR_S: Final = 3600.0
 
 
