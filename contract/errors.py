@@ -84,6 +84,14 @@ class EngineError(DocQAError):
     """True if a dead letter is kept once all attempts have failed."""
 
 
+class AnswerFormError(EngineError):
+    """Field `response_format`: answers can't be held to this schema: ask with a simpler one."""
+
+    code = "bad-request"
+    is_passing = False
+    is_replayable = False
+
+
 class NoAnswerError(EngineError):
     """The model gave its reasoning and no answer: ask with a larger `max_tokens`."""
 

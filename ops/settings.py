@@ -53,6 +53,7 @@ class UpSettings(QueueSettings, frozen=True, kw_only=True):
     metrics_addr: str | None = field(default=None, name="DOCQA_METRICS_ADDR")
     drain_s: Annotated[float, Meta(ge=0, le=3600)] = field(default=20.0, name="DOCQA_DRAIN_S")
     token: Secret | None = field(default=None, name="DOCQA_TOKEN")
+    tokens: Path | None = field(default=None, name="DOCQA_TOKENS")
 
     @property
     def socket_path(self) -> Path:

@@ -35,6 +35,9 @@ def text(found: Mapping[str, Any], settings: UpSettings, worker: Mapping[str, An
             "Ask over the Unix socket:",
             _curl("http://docqa/api/query", settings, "--unix-socket", found["uds"]),
             "",
+            "Use it from any client of OpenAI's API (docs/use-it-from.md):",
+            f"  OPENAI_BASE_URL={_reachable(found['http'])}/v1 OPENAI_API_KEY={_key(settings)}",
+            "",
             f"Logs: {Path(found['data_dir']) / 'logs'}. Ctrl-C finishes the running jobs and stops.",
         ]
     )
@@ -51,6 +54,13 @@ def _curl(url: str, settings: UpSettings, *options: str) -> str:
     # The shell fills the token in, so that it is not shown.
     token = ' -H "Authorization: Bearer $DOCQA_TOKEN"' if settings.token else ""
     return f"  {shlex.join(words)}{token} -d {shlex.quote(json.dumps(_QUESTION))}"
+
+
+def _key(settings: UpSettings) -> str:
+    """What the shell fills in, a word for a token that only its owner knows, or any word where none is needed."""
+    if settings.token:
+        return "$DOCQA_TOKEN"
+    return "YOUR_TOKEN" if settings.tokens else "none"
 
 
 def _reachable(url: str) -> str:

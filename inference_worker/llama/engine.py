@@ -23,6 +23,7 @@ from inference_worker.llama.step_loop import STOPPED, OnStep, StepLoop, Ticket
 
 if TYPE_CHECKING:
     from inference_worker.llama.binding.model import Model
+    from inference_worker.llama.binding.sampler import Sampler
 
 _ANSWER_SHARE: Final = 4
 """A prompt must leave room for the answer asked for, or for this part (1/n) of the context if that is less."""
@@ -111,7 +112,9 @@ class LlamaEngine:
         Raises PromptTooLongError, or EngineError for what went wrong inside.
         """
         prompt = await self._tokenized(query)
-        ticket, thoughts = self._submit(query, prompt, self._scope(owner)), Thoughts()
+        budget = answer_budget(prompt, query.max_tokens, self._model.context_tokens)
+        sampler = await self._sampler(query)
+        ticket, thoughts = self._submit(query, prompt, budget, sampler, self._scope(owner)), Thoughts()
         try:
             while not isinstance(event := await ticket.next_event(), Completion):
                 if text := thoughts.feed(event.text):
@@ -172,12 +175,19 @@ class LlamaEngine:
             tokens += tokenize(said, parse_special=False)
         return tokens + tokenize(prompt.before, parse_special=True)
 
-    def _submit(self, query: Query, prompt: "TokenizedPrompt", scope: str) -> "Ticket":
-        budget = answer_budget(prompt, query.max_tokens, self._model.context_tokens)
+    async def _sampler(self, query: Query) -> "Sampler":
+        asked = query.temperature, query.top_p, query.seed
+        if not query.asks_for_json:
+            return self._model.sampler(*asked)
+        # A large schema's grammar takes tens of milliseconds.
+        schema = query.response_format.schema if query.response_format else None
+        return await asyncio.wrap_future(self._tokenizer.submit(self._model.sampler, *asked, schema))
+
+    def _submit(self, query: Query, prompt: "TokenizedPrompt", budget: int, sampler: "Sampler", scope: str) -> "Ticket":
         sequence = Sequence(
             prompt.tokens,
             budget,
-            self._model.sampler(query.temperature, query.top_p, query.seed),
+            sampler,
             query.stop,
             owner=scope,
             document=self._document(query, scope),

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Set
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET
 
-from contract.messages import Query
+from contract.messages import Query, ResponseFormat
 from contract.redaction.redactor import BUILT_IN, Redactor
 from contract.sanitize import sanitize
 from inference_worker.engines.prompt import worded
@@ -28,6 +29,8 @@ def spelled(asked: Mapping[str, Any], refused: Set[str]) -> dict[str, Any]:
 
 _TEMPLATE_TOKENS: Final = 512
 """More than any chat template adds to two messages, including a system prompt of its own."""
+_TURN_TOKENS: Final = 16
+"""And to each message."""
 _MOST_BYTES_BESIDE: Final = 2**20
 _MOST_BYTES_PER_TOKEN: Final = 4096
 """An event of a stream holds one token, and some hundred bytes around it."""
@@ -69,23 +72,30 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 def request_for(query: Query, model: str, url: str, redactor: Redactor = BUILT_IN) -> Request:
     """The request to `model` at `url`."""
-    wording = worded(query.query, query.context)
-    messages = [
-        {"role": "system", "content": wording.system},
-        # Once more as a whole: the wording may have brought together what was apart.
-        {"role": "user", "content": sanitize(wording.user, redactor).text},
-    ]
+    messages = _messages(query, redactor)
     stops = [sanitize(stop, redactor).text for stop in query.stop]
     asked = _asked(query, model, messages, stops)
     texts = [message["content"] for message in messages]
     return Request(
         asked=asked,
         prompt_bytes=sum(len(_utf8(text)) for text in texts),
-        most_prompt_tokens=_TEMPLATE_TOKENS + sum(_most_tokens(text) for text in texts),
+        most_prompt_tokens=_TEMPLATE_TOKENS + sum(_TURN_TOKENS + _most_tokens(text) for text in texts),
         max_tokens=query.max_tokens,
         fingerprint=hashlib.sha256(msgspec.json.encode([url, asked], order="sorted")).hexdigest(),
         is_repeatable=query.temperature == 0 or query.seed is not None,
     )
+
+
+def _messages(query: Query, redactor: Redactor) -> list[dict[str, str]]:
+    """System, the conversation, the question. A client's system message follows ours where there is a document."""
+    wording = worded(query.query, query.context)
+    turns, system = list(query.turns), wording.system
+    if turns and turns[0].role == "system":
+        own = turns.pop(0).content
+        system = f"{system}\n\n{own}" if wording.document_bytes else own
+    said = [("system", system), *((turn.role, turn.content) for turn in turns), ("user", wording.user)]
+    # Once more as a whole: the wording may have brought together what was apart.
+    return [{"role": role, "content": sanitize(text, redactor).text} for role, text in said]
 
 
 def _asked(query: Query, model: str, messages: list[dict[str, str]], stops: list[str]) -> dict[str, Any]:
@@ -100,7 +110,16 @@ def _asked(query: Query, model: str, messages: list[dict[str, str]], stops: list
         asked["seed"] = query.seed
     if stops:
         asked["stop"] = stops
+    if query.response_format is not UNSET and query.asks_for_json:
+        asked["response_format"] = _form(query.response_format)
     return asked
+
+
+def _form(form: ResponseFormat) -> dict[str, Any]:
+    if form.json_schema is UNSET:
+        return {"type": form.type}
+    named = {"name": form.json_schema.name or "answer", "schema": form.schema, "strict": False}
+    return {"type": form.type, "json_schema": named}
 
 
 def _most_tokens(text: str) -> int:

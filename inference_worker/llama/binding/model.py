@@ -115,16 +115,22 @@ class Model:
         self.clear()
         return np.stack(rows)
 
-    def sampler(self, temperature: float, top_p: float, seed: int | None) -> Sampler:
-        """A sampler for one sequence; the caller closes it. May be made on any thread."""
-        return Sampler(temperature, top_p, seed)
+    def sampler(
+        self, temperature: float, top_p: float, seed: int | None, schema: dict[str, Any] | None = None
+    ) -> Sampler:
+        """A sampler for one sequence; the caller closes it. May be made on any thread.
+
+        `schema`: the JSON schema of the answer. Raises AnswerFormError where it can't be kept to.
+        """
+        grammar = None if schema is None else self.vocabulary.grammar(schema)
+        return Sampler(temperature, top_p, seed, grammar)
 
     def sample(self, sampler: Sampler, index: int) -> int:
         """Sample the next token from the logits at `index`."""
         # llama.cpp's own greedy sampler first copies the whole vocabulary into a list of candidates.
-        if sampler.is_greedy:
-            return int(self.logits(index).argmax())
-        return int(self._timed(sampler.sample, self._context, index))
+        logits = self.logits(index)
+        guess = int(logits.argmax()) if sampler.is_greedy else int(self._timed(sampler.sample, self._context, index))
+        return sampler.formed(guess, logits)
 
     def save(self, row: int) -> Saved:
         """A copy of the row's KV cache, which can be restored into any row of this model."""

@@ -4,6 +4,10 @@ import secrets
 from typing import Any, Final
 
 import llama_cpp.llama_cpp as lc
+import numpy as np
+import numpy.typing as npt
+
+from inference_worker.llama.binding.grammar import Grammar
 
 _GREEDY_BELOW: Final = 1e-4
 """Below this, logits divided by the temperature overflow a float."""
@@ -12,9 +16,13 @@ _GREEDY_BELOW: Final = 1e-4
 class Sampler:
     """Samples tokens for one sequence, with a random state of its own."""
 
-    def __init__(self, temperature: float, top_p: float, seed: int | None) -> None:
-        """`temperature` 0 takes the likeliest token; without a `seed` every sampler has a random one."""
+    def __init__(self, temperature: float, top_p: float, seed: int | None, grammar: Grammar | None = None) -> None:
+        """`temperature` 0 takes the likeliest token; without a `seed` every sampler has a random one.
+
+        Owns `grammar`, which holds the answer to a form, from now on.
+        """
         self._chain: Any = None
+        self._grammar = grammar
         self.is_greedy = temperature < _GREEDY_BELOW
         if self.is_greedy:
             return
@@ -29,8 +37,14 @@ class Sampler:
         """The next token from the logits at `index`."""
         return int(lc.llama_sampler_sample(self._chain, context, index))
 
+    def formed(self, guess: int, logits: npt.NDArray[np.float32]) -> int:
+        """`guess`, or another token where the answer's form wants one."""
+        return guess if self._grammar is None else self._grammar.take(guess, logits, self._chain)
+
     def close(self) -> None:
-        """Free the chain; safe to repeat."""
+        """Free the chain and the grammar; safe to repeat."""
+        if self._grammar:
+            self._grammar.close()
         chain, self._chain = self._chain, None
         if chain is not None:
             lc.llama_sampler_free(chain)

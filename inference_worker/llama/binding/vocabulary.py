@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.errors import EngineError, SettingsError
+from inference_worker.llama.binding.grammar import Grammar
 from inference_worker.llama.binding.tokenizer_parts import parts_of
 from inference_worker.llama.chat_template import PromptTemplate
 
@@ -46,6 +47,10 @@ class Vocabulary:
         """How many of the first `tokens` lie wholly within their text's first `size_bytes`."""
         ends = np.cumsum(self.token_bytes[tokens])
         return int(np.searchsorted(ends, size_bytes, side="right"))
+
+    def grammar(self, schema: dict[str, Any]) -> Grammar:
+        """A grammar for one answer; the caller closes it. Raises AnswerFormError."""
+        return Grammar(self._vocab, schema)
 
     def begin_tokens(self) -> list[int]:
         """The token that the vocabulary wants before any text; none where it names one that it does not have."""

@@ -106,3 +106,14 @@ def test_the_lines_to_paste_take_the_token_from_the_shell() -> None:
 def test_who_listens_everywhere_is_asked_on_the_loopback() -> None:
     assert "http://127.0.0.1:8000/api/query" in curls(http="http://0.0.0.0:8000")[0]
     assert "http://[::1]:8000/api/query" in curls(http="http://[::]:8000")[0]
+
+
+@pytest.mark.parametrize(
+    ("environment", "key"),
+    [({}, "none"), ({"DOCQA_TOKEN": "dq_secret"}, "$DOCQA_TOKEN"), ({"DOCQA_TOKENS": "/tokens.json"}, "YOUR_TOKEN")],
+)
+def test_the_line_for_openais_clients_can_be_pasted_and_shows_no_token(environment: dict[str, str], key: str) -> None:
+    found = {"http": "http://0.0.0.0:8000", "uds": "/run/sock", "data_dir": "/data"}
+    text = welcome.text(found, load(UpSettings, environment), {"model": "m", "slots": 4})
+    assert f"OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY={key}\n" in text
+    assert "dq_secret" not in text
