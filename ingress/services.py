@@ -14,6 +14,7 @@ from ingress.auth.keyring import Keyring
 from ingress.auth.token_watch import TokensOnDisk
 from ingress.documents.library import Library
 from ingress.documents.spool import Spool
+from ingress.documents.vectors import VectorMaker
 from ingress.jobs.admission import Admission
 from ingress.jobs.positions import Positions
 from ingress.jobs.quota import Quota
@@ -40,6 +41,7 @@ class Services(msgspec.Struct, frozen=True):
     positions: Positions
     library: Library
     spool: Spool
+    vectors: VectorMaker
     keyring: Keyring
     tokens: TokensOnDisk | None
     audit_log: AuditLog | None
@@ -62,6 +64,7 @@ class Services(msgspec.Struct, frozen=True):
             positions=Positions(bus, fleet),
             library=Library(bus, spool),
             spool=spool,
+            vectors=VectorMaker(settings.embedding_model, settings.redactor()),
             keyring=Keyring(settings, tokens.read_first() if tokens else TokensFile()),
             tokens=tokens,
             audit_log=AuditLog(target_of(settings.audit_log)) if settings.audit_log else None,

@@ -32,6 +32,7 @@ class IngressSettings(ServiceSettings, frozen=True, kw_only=True):
     sync_wait_s: Seconds = field(default=30.0, name="DOCQA_SYNC_WAIT_S")
     job_deadline_s: Seconds = field(default=300.0, name="DOCQA_JOB_DEADLINE_S")
     document_max_mb: Annotated[int, Meta(ge=1, le=4096)] = field(default=200, name="DOCQA_DOCUMENT_MAX_MB")
+    embedding_model: str = field(default="auto", name="DOCQA_EMBEDDING_MODEL")
     user_header: HeaderName | None = field(default=None, name="DOCQA_USER_HEADER")
     openai_sources: Literal["both", "text", "annotations", "off"] = field(default="both", name="DOCQA_OPENAI_SOURCES")
 

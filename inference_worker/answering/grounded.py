@@ -165,11 +165,12 @@ class Grounded:
         await self._texts.close()
 
     async def _search(self, query: Query, owner: str) -> tuple[Query, Found]:
-        """What was found, and the question that found it: a short one that follows another ("And who pays it?") is
-        also asked together with that one, and counts so where the document supports it better."""
+        """What was found, and the question that found it. One whose few words no sentence holds ("And how much?") is
+        also asked together with the one before it, and counts so where the document supports it better."""
         found = await self._find(query, owner)
         before = next((turn.content for turn in reversed(query.turns) if turn.role == "user"), "")
-        if not before.strip() or len(set(terms_of(query.query))) > _FOLLOW_UP_WORDS:
+        words = set(terms_of(query.query))
+        if not before.strip() or len(words) > _FOLLOW_UP_WORDS or (words and not found.features.unmatched):
             return query, found
         longer = msgspec.structs.replace(query, query=f"{before}\n{query.query}")
         more = await self._find(longer, owner)

@@ -54,13 +54,13 @@ async def documents(request: HttpRequest) -> HttpResponse:
 
 async def add_document(request: HttpRequest) -> HttpResponse:
     """Bring a file in: 202 while it is read, 200 where the same file is there already."""
-    return await _bring_in(request, document=None)
+    return _accepted((await bring_in(request))[0])
 
 
 async def list_documents(request: HttpRequest) -> HttpResponse:
     """A page of a space's documents, in the order of their names."""
     wanted = _asked(ListRequest, request, "space", "name", "cursor", "limit")
-    found = await _ask(request, "list", wanted, ListReply)
+    found = await ask_library(request, "list", wanted, ListReply)
     return _reply(msgspec.structs.replace(found, documents=[_public(request, one) for one in found.documents]))
 
 
@@ -70,36 +70,41 @@ async def list_documents(request: HttpRequest) -> HttpResponse:
 async def one_document(request: HttpRequest, document_id: FromPath[str]) -> HttpResponse:
     """One handler for all methods, as above."""
     handler = {"GET": read_document, "PUT": replace_document, "DELETE": erase_document}[request.method]
-    return await handler(request, _known(document_id))
+    return await handler(request, known_id(document_id))
 
 
 async def replace_document(request: HttpRequest, document_id: str) -> HttpResponse:
     """Bring in the next version of a document; the text before it is kept for what cites it."""
-    return await _bring_in(request, document=document_id)
+    return _accepted((await bring_in(request, document_id))[0])
 
 
 async def read_document(request: HttpRequest, document_id: str) -> HttpResponse:
     """How far reading is, and what is known of the document."""
-    return _reply(_public(request, await _status(request, document_id)))
+    return _reply(_public(request, await status_in_library(request, document_id)))
 
 
 async def erase_document(request: HttpRequest, document_id: str) -> HttpResponse:
     """202 while it is being erased, when it answers nobody any more; 200 once no file holds its text."""
-    reply = await _ask(request, "delete", DeleteRequest(document=document_id), DeleteReply)
+    reply = await ask_library(request, "delete", DeleteRequest(document=document_id), DeleteReply)
     return _reply(reply, 200 if reply.state == "erased" else 202)
 
 
 @get("/documents/{document_id:str}/text")
 async def read_text(request: HttpRequest, document_id: FromPath[str]) -> HttpResponse:
     """A page, or a stretch, of the canonical text that answers cite; `next` says where it goes on."""
-    wanted = _asked(TextRequest, request, "version", "page", "start", "end", document=_known(document_id))
-    return _reply(await _ask(request, "text", wanted, TextReply))
+    wanted = _asked(TextRequest, request, "version", "page", "start", "end", document=known_id(document_id))
+    return _reply(await ask_library(request, "text", wanted, TextReply))
 
 
 @get("/documents/{document_id:str}/original")
 async def read_original(request: HttpRequest, document_id: FromPath[str]) -> Response[Any]:
     """The file as it was uploaded, for who may write its space."""
-    first = await _ask(request, "original", OriginalRequest(document=_known(document_id)), OriginalReply)
+    return await original_of(request, document_id)
+
+
+async def original_of(request: HttpRequest, document_id: str) -> Response[Any]:
+    """A document's file, piece by piece; raises Problem."""
+    first = await ask_library(request, "original", OriginalRequest(document=known_id(document_id)), OriginalReply)
     headers = {
         # Never shown as a page of this site, whatever the file is.
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(first.name, safe='')}",
@@ -114,14 +119,16 @@ async def read_original(request: HttpRequest, document_id: FromPath[str]) -> Res
 @get("/spaces")
 async def list_spaces(request: HttpRequest) -> HttpResponse:
     """All spaces that the client may read, its own one first."""
-    return _reply(await _ask(request, "spaces", SpacesRequest(), SpacesReply))
+    return _reply(await ask_library(request, "spaces", SpacesRequest(), SpacesReply))
 
 
 @post("/search", status_code=200)
 async def search(request: HttpRequest) -> HttpResponse:
     """The passages that answer a query best, without a model."""
     require_json(request)
-    return _reply(await _ask(request, "search", decode_request(SearchRequest, await request.body()), SearchReply))
+    return _reply(
+        await ask_library(request, "search", decode_request(SearchRequest, await request.body()), SearchReply)
+    )
 
 
 @post("/root/scan", status_code=200)
@@ -142,7 +149,8 @@ def create_documents(services: Services) -> Router:
     return Router("/api", route_handlers=handlers, before_request=authenticator(services.keyring, "query", Limiter()))
 
 
-async def _bring_in(request: HttpRequest, document: str | None) -> HttpResponse:
+async def bring_in(request: HttpRequest, document: str | None = None) -> tuple[PutReply, int]:
+    """Take the request's file: its place in the library, and its size in bytes. Raises Problem."""
     services = services_of(request)
     upload = await receive(dict(request.headers), request.stream())
     async with services.spool.received(upload.chunks) as spooled:
@@ -155,7 +163,7 @@ async def _bring_in(request: HttpRequest, document: str | None) -> HttpResponse:
             media_type=upload.media_type,
         )
         place = await services.library.put(request.user.client, spooled, wanted)
-    return _accepted(place)
+        return place, spooled.size_bytes
 
 
 def _accepted(place: PutReply) -> HttpResponse:
@@ -165,8 +173,9 @@ def _accepted(place: PutReply) -> HttpResponse:
     return Response(encode(taken), status_code=status, media_type=JSON, headers={"Location": location})
 
 
-async def _status(request: HttpRequest, document_id: str) -> DocumentStatus:
-    found = await _ask(request, "status", StatusRequest(documents=[document_id]), StatusReply)
+async def status_in_library(request: HttpRequest, document_id: str) -> DocumentStatus:
+    """What the library knows of a document; raises Problem where there is none for this client."""
+    found = await ask_library(request, "status", StatusRequest(documents=[document_id]), StatusReply)
     if not found.documents:
         raise _gone()
     return found.documents[0]
@@ -175,11 +184,16 @@ async def _status(request: HttpRequest, document_id: str) -> DocumentStatus:
 async def _pieces(request: HttpRequest, document_id: str, piece: OriginalReply) -> AsyncGenerator[bytes, None]:
     yield piece.content
     while piece.next is not None:
-        piece = await _ask(request, "original", OriginalRequest(document=document_id, start=piece.next), OriginalReply)
+        piece = await ask_library(
+            request, "original", OriginalRequest(document=document_id, start=piece.next), OriginalReply
+        )
         yield piece.content
 
 
-async def _ask(request: HttpRequest, operation: topology.LibraryOperation, wanted: msgspec.Struct, reply: type[T]) -> T:
+async def ask_library(
+    request: HttpRequest, operation: topology.LibraryOperation, wanted: msgspec.Struct, reply: type[T]
+) -> T:
+    """The library's reply for the request's client; raises Problem."""
     return await services_of(request).library.ask(operation, request.user.client, wanted, reply)
 
 
@@ -193,7 +207,7 @@ def _asked(kind: type[T], request: HttpRequest, *names: str, **members: Any) -> 
         raise BadMessageError(f"Parameter `{name.rstrip('`')}`: {what[0].lower()}{what[1:]}.") from None
 
 
-def _known(document_id: str) -> str:
+def known_id(document_id: str) -> str:
     """An id that a document may have; raises Problem for what is none."""
     if not is_canonical_uuid(document_id):
         raise _gone()

@@ -208,3 +208,50 @@ async def test_a_secret_in_any_turn_is_taken_out(echo: Stack) -> None:
     async with client_of(echo) as client:
         answer = await client.chat.completions.create(model=MODEL, messages=said(f"My key is {key}"))
     assert answer.choices[0].message.content == "My key is [REDACTED:aws-key]"
+
+
+async def test_responses_are_answered_whole_and_as_a_stream(echo: Stack) -> None:
+    parts: Any = [{"role": "user", "content": [{"type": "input_text", "text": "one two"}]}]
+    async with client_of(echo) as client:
+        whole = await client.responses.create(model=MODEL, input="one two", instructions="Be brief.")
+        async with client.responses.stream(model=MODEL, input=parts) as stream:
+            pieces = [event.delta async for event in stream if event.type == "response.output_text.delta"]
+            final = await stream.get_final_response()
+    assert (whole.status, whole.output_text) == ("completed", "one two")
+    assert whole.usage
+    assert whole.usage.output_tokens == 2
+    assert pieces == ["one", " two"]
+    assert final.output_text == "one two"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"previous_response_id": "resp_1"}, "previous_response_id"),
+        ({"tools": [{"type": "web_search"}]}, "tools"),
+        ({"input": [{"type": "function_call_output", "call_id": "1", "output": "x"}]}, "input[0].type"),
+        ({"background": True}, "background"),
+    ],
+)
+async def test_responses_that_need_more_than_a_text_are_refused_by_name(
+    echo: Stack, fields: dict[str, Any], param: str
+) -> None:
+    async with client_of(echo) as client:
+        with pytest.raises(openai.BadRequestError) as found:
+            await client.responses.create(**{"model": MODEL, "input": "Who?", **fields})
+    assert found.value.param == param
+
+
+async def test_citations_of_a_context_are_annotations_of_the_message(echo: Stack) -> None:
+    context = "The deposit is 900 euros. The rent is due on the first."
+    async with client_of(echo) as client:
+        answer = await client.chat.completions.create(
+            model=MODEL, messages=said("What is the deposit?"), extra_body={"context": context, "style": "quote"}
+        )
+    message = answer.choices[0].message
+    assert message.content
+    assert message.content.startswith("The deposit is 900 euros.")
+    citation = message.annotations[0].model_extra["citation"]  # type: ignore[index]  # ours, beside OpenAI's members
+    assert context[citation["start"] : citation["end"]] == citation["quote"]
+    assert answer.model_extra
+    assert answer.model_extra["answer_from"] == "quote"

@@ -1,6 +1,6 @@
 """A chat as its client sends it, and the question that it is here. Knows OpenAI's fields; knows no job."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -10,6 +10,8 @@ from contract.errors import BadMessageError
 from contract.messages import MAX_STOP_CHARS, MAX_TURNS, Question
 from ingress.api.openai.errors import invalid, unsupported
 from ingress.api.openai.sources import without_sources
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 DEFAULT_MAX_TOKENS: Final = 512
 """Of an answer whose client names no length: most chats name none."""
@@ -75,7 +77,7 @@ class ChatRequest(msgspec.Struct, kw_only=True, frozen=True):
 _any_decoder = msgspec.json.Decoder()
 
 
-def decode(body: bytes, kind: type[msgspec.Struct]) -> Any:
+def decode(body: bytes, kind: type[T]) -> T:
     """The body as `kind`; raises BadMessageError with a sentence that names the field."""
     try:
         fields = _any_decoder.decode(body.removeprefix(lenient.BYTE_ORDER_MARK))
@@ -83,6 +85,11 @@ def decode(body: bytes, kind: type[msgspec.Struct]) -> Any:
         raise BadMessageError("The body is not JSON that can be read.") from None
     if not isinstance(fields, dict):
         raise BadMessageError("The body is not a JSON object.")
+    return decode_fields(fields, kind)
+
+
+def decode_fields(fields: dict[str, Any], kind: type[T]) -> T:
+    """The fields as `kind`; raises BadMessageError with a sentence that names the field."""
     try:
         return msgspec.convert(lenient.normalized(fields), kind)
     except msgspec.ValidationError as error:

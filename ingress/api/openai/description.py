@@ -5,6 +5,8 @@ from typing import Any, Final
 import msgspec
 
 from ingress.api.openai.chat_request import ChatRequest
+from ingress.api.openai.embeddings import EmbeddingsRequest
+from ingress.api.openai.responses_request import ResponsesRequest
 
 Json = dict[str, Any]
 
@@ -25,7 +27,7 @@ class OpenAIError(msgspec.Struct, frozen=True):
     error: ErrorDetails
 
 
-SCHEMAS: Final = (ChatRequest, OpenAIError)
+SCHEMAS: Final = (ChatRequest, EmbeddingsRequest, OpenAIError, ResponsesRequest)
 """What the routes take and return, apart from what OpenAI's own reference describes."""
 
 _JSON: Final = "application/json"
@@ -40,6 +42,22 @@ def paths() -> Json:
     """A path item for each route."""
     return {
         "/v1/chat/completions": {"post": _asking("chat", "Answer a conversation", "ChatRequest")},
+        "/v1/responses": {"post": _asking("respond", "Answer an input; nothing is stored", "ResponsesRequest")},
+        "/v1/embeddings": {"post": _embedding()},
+        "/v1/files": {
+            "get": operation("list_files", "The files of a space"),
+            "post": _uploading(),
+        },
+        "/v1/files/{file_id}": {
+            "get": {**operation("read_file", "One file", 404), "parameters": [path_parameter("file_id")]},
+            "delete": {**operation("erase_file", "Erase a file", 404, 409), "parameters": [path_parameter("file_id")]},
+        },
+        "/v1/files/{file_id}/content": {
+            "get": {
+                **operation("file_content", "The file as it was uploaded", 404),
+                "parameters": [path_parameter("file_id")],
+            }
+        },
         "/v1/models": {"get": operation("list_models", "The models: the plain one, and one for each space")},
         "/v1/models/{name}": {
             "get": {**operation("read_model", "One model", 404), "parameters": [path_parameter("name")]}
@@ -74,3 +92,15 @@ def _asking(name: str, summary: str, request: str) -> Json:
     described["responses"]["200"]["content"]["text/event-stream"] = {"schema": {"type": "string"}}
     body = {_JSON: {"schema": {"$ref": f"#/components/schemas/{request}"}}}
     return {**described, "requestBody": {"required": True, "content": body}}
+
+
+def _embedding() -> Json:
+    body = {_JSON: {"schema": {"$ref": "#/components/schemas/EmbeddingsRequest"}}}
+    described = operation("embed", "A vector for each text", 404, 408, 413, 415)
+    return {**described, "requestBody": {"required": True, "content": body}}
+
+
+def _uploading() -> Json:
+    file = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
+    described = operation("add_file", "Bring a file in", 404, 408, 413, 415)
+    return {**described, "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": file}}}}

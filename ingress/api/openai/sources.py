@@ -48,13 +48,16 @@ def _lines(answer: Answer) -> tuple[str, list[tuple[int, int]]]:
     text = answer.answer
     if answer.answerable is False and not _SILENT.search(text):
         text += f"\n\n{NOT_SAID}"
-    if not answer.citations:
+    is_quote = answer.answer_from == "quote"
+    if not answer.citations or (is_quote and not any(citation.name for citation in answer.citations)):
         return text[len(answer.answer) :], []
     text += f"\n\n{_HEAD}"
     spans = []
     for number, citation in enumerate(answer.citations, 1):
         start = len(text) + 1
-        text += f"\n[{number}] {_named(citation)}{_quoted(citation)}"
+        # What the text quotes needs no repetition.
+        parts = [_named(citation), *([] if is_quote else [_quoted(citation)])]
+        text += f"\n[{number}] {': '.join(filter(None, parts))}"
         spans.append((start, len(text)))
     return text[len(answer.answer) :], spans
 
@@ -63,7 +66,7 @@ def _named(citation: Citation) -> str:
     # A document's name may have any character: one of a line's own would begin another line.
     name = " ".join(citation.name.split())
     page = f", page {citation.page}" if citation.page else ""
-    return f"{name}{page}: " if name else ""
+    return f"{name}{page}" if name else ""
 
 
 def _quoted(citation: Citation) -> str:

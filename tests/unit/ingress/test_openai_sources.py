@@ -1,5 +1,6 @@
 """Citations as clients of OpenAI's API see them."""
 
+import msgspec
 import pytest
 
 from contract.messages import Answer, Citation, Timings, Usage
@@ -57,6 +58,13 @@ def test_nothing_is_added_to_json() -> None:
 def test_a_name_can_not_begin_a_line_of_its_own() -> None:
     named = Citation(start=0, end=1, quote="x", score=1, name="a\n[9] b")
     assert shown(answer_of("x", named), "text", is_json=False).added.count("\n") == 3
+
+
+def test_of_a_quote_only_the_places_are_named() -> None:
+    quoted = msgspec.structs.replace(answer_of(QUOTE, CITED), answer_from="quote")
+    assert shown(quoted, "text", is_json=False).added == "\n\nSources:\n[1] lease.pdf, page 3"
+    unnamed = msgspec.structs.replace(quoted, citations=[Citation(start=0, end=1, quote="x", score=1)])
+    assert not shown(unnamed, "both", is_json=False).added
 
 
 @pytest.mark.parametrize("answerable", [True, False])
