@@ -135,7 +135,7 @@ async def search(request: HttpRequest) -> HttpResponse:
 async def scan_root(request: HttpRequest) -> HttpResponse:
     """Look at DOCQA_ROOT now. Administrators only: it names what is left alone, and removes what they confirm."""
     wanted = _asked(ScanRequest, request, "confirm_removals")
-    return _reply(await _ask(request, "scan", wanted, ScanReply))
+    return _reply(await ask_library(request, "scan", wanted, ScanReply))
 
 
 def create_root(services: Services) -> Router:

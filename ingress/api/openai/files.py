@@ -7,7 +7,8 @@ import msgspec
 from litestar import Response, get, route
 from litestar.params import FromPath
 
-from contract.library_messages import DeleteReply, DeleteRequest, DocumentStatus, ListReply, ListRequest
+from contract.documents import DocumentStatus
+from contract.library_messages import DeleteReply, DeleteRequest, ListReply, ListRequest
 from ingress.api.documents import ask_library, bring_in, known_id, original_of, status_in_library
 from ingress.api.openai.errors import JSON, response_of
 from ingress.problems import Problem
