@@ -1,15 +1,17 @@
 """The text of one job as it grows, for streams that can take nothing back."""
 
 import contextlib
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 from msgspec import UNSET
 
 from contract.messages import Answer, Failure, Result, TokenEvent
 from ingress import problems
-from ingress.api.following import Ended, Happening, Restarted, Waiting
+from ingress.api.following import KEEP_ALIVE_S, Ended, Happening, Restarted, Waiting
 from ingress.jobs.admission import location_of
+from ingress.jobs.positions import Position
 from ingress.problems import Problem
 
 
@@ -20,22 +22,28 @@ class StillWaiting(msgspec.Struct, frozen=True):
 Grown = str | StillWaiting | Answer
 
 
-async def grown(job_id: str, happenings: AsyncGenerator[Happening, None]) -> AsyncGenerator[Grown, None]:
+async def grown(
+    job_id: str, happenings: AsyncGenerator[Happening, None], clock: Callable[[], float] = time.monotonic
+) -> AsyncGenerator[Grown, None]:
     """Each further piece of text, then the answer; what was yielded is a beginning of its text.
 
     Raises Problem for a job that fails, and for one that was begun anew and then says something else.
     """
-    text = _SentText()
+    text, sent_s = _SentText(), clock()
     async with contextlib.aclosing(happenings) as open_ones:
         async for happening in open_ones:
             match happening:
                 case TokenEvent() if happening.evidence is UNSET:
                     if piece := text.add(happening):
                         yield piece
+                        sent_s = clock()
                 case Restarted():
                     text.restart()
-                case Waiting():
-                    yield StillWaiting()
+                case Waiting() | Position():
+                    # A position that changes every second must not keep the comment from being sent.
+                    if clock() - sent_s > KEEP_ALIVE_S - 1:
+                        yield StillWaiting()
+                        sent_s = clock()
                 case Ended():
                     answer = answer_of(job_id, happening.result)
                     if rest := text.rest(answer.answer):
