@@ -25,7 +25,7 @@ from contract.runtime.status_server import StatusServer
 from contract.runtime.systemd import Notifier
 from contract.runtime.tracing import Tracer
 from inference_worker.answering.grounded import Grounded
-from inference_worker.backends import hint_for, needs_tuning, open_backend, open_tuned
+from inference_worker.backends import answers_hint_for, hint_for, needs_tuning, open_backend, open_tuned
 from inference_worker.engines.base import Engine
 from inference_worker.engines.replaceable import Replaceable
 from inference_worker.jobs.erasures import Erasures
@@ -71,10 +71,15 @@ async def work(loaded: WorkerSettings, ready_file: Path | None, notifier: Notifi
         def on_ready(engine: Engine) -> None:
             notifier.ready()
             if ready_file:
-                described = {**describe(engine, status.address), "hint": hint_for(loaded)}
+                described = {**describe(engine, status.address), "hint": _hints(loaded)}
                 write_atomically(ready_file, json.dumps(described).encode())
 
         await answer_jobs(loaded, bus, health, notifier, tracer, on_ready)
+
+
+def _hints(loaded: WorkerSettings) -> str:
+    """What an operator could still measure, a line each."""
+    return "\n".join(filter(None, (hint_for(loaded), answers_hint_for(loaded))))
 
 
 async def answer_jobs(

@@ -1,11 +1,13 @@
 """Opens what answers queries: the local engine, the proxy, or one behind the other, as the settings say."""
 
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 
+from contract import answer_choice
 from contract.bus import Bus
 from contract.errors import SettingsError
 from contract.runtime.resources import available_cores
@@ -125,11 +127,27 @@ def _grounding(settings: WorkerSettings) -> Grounding:
 def is_better_quoted(settings: WorkerSettings) -> bool:
     """Whether pointing at sentences was measured to be right more often than the model's own words.
 
-    So far that is known of the bundled model (docs/answers.md); a model that was not measured writes, once it is there.
+    Of the bundled model it ships (docs/answers.md); a model that was not measured writes, once it is there.
     """
     if is_compiling(settings.llama_compiling):
         return True
-    return locate_model(settings.model_path, settings.model_name) == bundled_model()
+    model = locate_model(settings.model_path, settings.model_name)
+    if choice := answer_choice.kept(model, settings.model_cache):
+        return choice.style == "quote"
+    return model == bundled_model()
+
+
+def answers_hint_for(settings: WorkerSettings) -> str:
+    """The command that measures whether the model should write or point, where that is not known; else empty."""
+    if settings.engine == "echo" or settings.policy == "proxy" or settings.style != "auto":
+        return ""
+    model = locate_model(settings.model_path, settings.model_name)
+    if model == bundled_model() or answer_choice.kept(model, settings.model_cache):
+        return ""
+    return (
+        f"Whether {model.stem}'s own words are right more often than the document's sentences was not measured: it "
+        f"writes. Measure it: docqa models compare {shlex.quote(str(model))}."
+    )
 
 
 def _open_embedder(settings: WorkerSettings) -> "Embedder | None":

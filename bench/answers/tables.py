@@ -17,6 +17,35 @@ def tables(found: dict[str, Any]) -> list[Table]:
     return [_right(found), _recall(found), *([_refusals(found)] if found["refusals"] else [])]
 
 
+def models(found: dict[str, Any]) -> Table:
+    """Of models that answered: what their words are worth, and how fast they come."""
+    heads = (
+        "answered by", "read", "right", "F1", "words", "area of risk", "answers a second", "seconds", "tokens read",
+        "written", "`auto`",
+    )  # fmt: skip
+    rows = [
+        (
+            f"{row['model']}, {row['style']}",
+            row.get("read", found["read"]),
+            _share(row["right"]),
+            f"{row['f1']:.3f}",
+            f"{row['words_median']:g}",
+            f"{row['risk_coverage_area']:.3f}",
+            f"{row['answers_per_s']:.2f}",
+            f"{row['seconds_median']:.2f}",
+            f"{row['tokens_read_mean']:.0f}",
+            f"{row['tokens_written_mean']:.0f}",
+            row.get("auto", "-"),
+        )
+        for row in found["rows"]
+    ]
+    note = (
+        "Right: a reference is contained word for word; in brackets the 95% interval (Wilson's). Seconds and words are "
+        "medians, tokens means, 8 questions at a time. `auto`: what this model's answers are made of from now on."
+    )
+    return Table(f"{found['dataset']}, {found['rows'][0]['questions']} questions", heads, rows, note)
+
+
 def _right(found: dict[str, Any]) -> Table:
     rows = [(_SCOPES.get(scope, scope), *_of_scope(figures)) for scope, figures in found["scopes"].items()]
     heads = (

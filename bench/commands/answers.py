@@ -1,6 +1,7 @@
 """`docqa bench answers`: how good the answers to a data set's questions are."""
 
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -9,10 +10,12 @@ import msgspec
 from bench.answers import datasets, measuring
 from bench.answers.similarity import similarity_of
 from bench.cli import Shared, execute, shared_options
+from bench.commands.models import measured_model
 from bench.harness import machine
 from bench.harness.promises import Promise
 
 _QUICK_QUESTIONS: Final = 60
+_QUICK_MODEL_QUESTIONS: Final = 6
 _CONTRACTS: Final = 400
 _CONTRACT_QUESTIONS: Final = 200
 
@@ -33,15 +36,24 @@ _CONTRACT_QUESTIONS: Final = 200
     show_default=True,
     help="Articles of odd numbers were held out when the coefficients were fitted, if this file was among those.",
 )
+@click.option("--style", type=click.Choice(["write", "quote", "auto"]), help="Ask a model, by a stack of its own.")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="With --style. [default: the bundled one]",
+)
 @shared_options
-def command(shared: Shared, questions: int, embedder: str, half: str) -> None:
-    """How good answers are, by quoting: right, words, recall, refusals.
+def command(shared: Shared, questions: int, embedder: str, half: str, style: str | None, model: Path | None) -> None:
+    """How good answers are, by quoting: right, words, recall, refusals. With --style, those of a language model.
 
     --dataset takes SQuAD 1.1 and 2.0 (.json) and ClapNQ (.jsonl); without it the project's own questions are put, which
     share no word with the sentence that answers, and contracts from one template.
     """
     if shared.target:
         raise click.UsageError("No running stack is asked: leave --target out.")
+    if style or model:
+        count = min(questions, _QUICK_MODEL_QUESTIONS if shared.quick else questions)
+        return execute(shared, measured_model(shared, model, style or "write", count, half))
     execute(shared, _measure(shared, min(questions, _QUICK_QUESTIONS) if shared.quick else questions, embedder, half))
 
 

@@ -19,6 +19,11 @@ _NEEDED: Final = "hdrh"
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
     """Measure the system from outside."""
+    run_bench(*arguments)
+
+
+def run_bench(*arguments: str) -> None:
+    """Become the bench. Raises DocQAError where it is not installed."""
     if not find_spec(_NEEDED):
         raise DocQAError("The benchmarks need more than running does: `make setup`, or install goblin-docqa[bench].")
     os.execv(sys.executable, [sys.executable, "-m", "bench", *arguments])  # noqa: S606  # the bench takes over

@@ -13,6 +13,7 @@ from contract.errors import DocQAError
 from contract.runtime.terminal import echo
 from contract.settings import load
 from contract.worker_tools import ModelsListed
+from ops.commands.bench import run_bench
 from ops.models import worker_tool
 from ops.models.pull import fetched_line, pulled, use_line
 from ops.models.tuning_table import show
@@ -105,6 +106,23 @@ def pull(what: str, folder: Path | None, sha256: str | None, data_dir: Path | No
         echo(json.dumps({"files": msgspec.to_builtins(fetched, enc_hook=str)}))
     else:
         echo("\n".join([*map(fetched_line, fetched), use_line(fetched[0])]))
+
+
+@command.command("compare")
+@click.argument("models", nargs=-1, required=True, type=_FILE)
+@click.option("--dataset", type=_FILE, help="Questions in SQuAD's format. [default: the project's own]")
+@click.option("--questions", type=click.IntRange(1), default=100, show_default=True, help="So many of them.")
+@click.option("--keep/--no-keep", default=True, show_default=True, help="Keep what `auto` stands for with each model.")
+@json_option
+def compare(models: tuple[Path, ...], dataset: Path | None, questions: int, *, keep: bool, as_json: bool) -> None:
+    """Compare the quality of models with their pace on this machine, beside answers by quoting (`docqa bench models`).
+
+    For each model it is kept whether its own words or the documents' sentences are right more often: `style: auto`
+    goes by that.
+    """
+    options = ["--questions", str(questions), "--keep" if keep else "--no-keep"]
+    options += ["--dataset", str(dataset)] if dataset else []
+    run_bench("models", *map(str, models), *options, *(["--json"] if as_json else []))
 
 
 @command.command("snapshot")

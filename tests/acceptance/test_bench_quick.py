@@ -92,3 +92,13 @@ def test_chaos_never_takes_a_running_stack(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert "a stack of its own" in done.stderr
+
+
+@pytest.mark.slow
+def test_models_are_compared_with_quotes_by_a_stack_of_their_own(tmp_path: Path) -> None:
+    code, result = bench("models", "--quick", "--engine", "echo", "--no-keep", folder=tmp_path)
+    assert code == 0
+    quoted, written = result["figures"]["models"]["rows"]
+    assert (quoted["style"], written["style"]) == ("quote", "write")
+    assert quoted["right"]["share"] > written["right"]["share"] == 0
+    assert written["auto"] == "quote"

@@ -1,13 +1,16 @@
 """Who answers, as the settings say."""
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
 
+from contract import answer_choice
+from contract.answer_choice import AnswerChoice
 from contract.bus import Bus
 from contract.errors import SettingsError
-from inference_worker.backends import hint_for, needs_tuning, open_backend
+from inference_worker.backends import answers_hint_for, hint_for, is_better_quoted, needs_tuning, open_backend
 from inference_worker.engines.base import Engine
 from inference_worker.engines.echo import EchoEngine
 from inference_worker.settings import WorkerSettings
@@ -86,3 +89,24 @@ def test_a_model_that_was_not_measured_here_is_tuned_when_idle(
 ) -> None:
     elsewhere = WorkerSettings(model_cache=tmp_path / "cache", data_dir=tmp_path / "data")
     assert needs_tuning(msgspec.structs.replace(elsewhere, **settings)) == is_tuned
+
+
+@pytest.mark.parametrize(("style", "quotes"), [("quote", True), ("write", False)])
+def test_auto_is_what_was_measured_for_the_model(
+    tmp_path: Path, style: Literal["quote", "write"], *, quotes: bool
+) -> None:
+    (tmp_path / "own.gguf").write_bytes(b"GGUF own")
+    settings = WorkerSettings(model_path=tmp_path, model_name="own.gguf", model_cache=tmp_path / "cache")
+    assert not is_better_quoted(settings)
+    assert "docqa models compare" in answers_hint_for(settings)
+    choice = AnswerChoice(
+        model="own.gguf", style=style, written_right=0.5, quoted_right=0.5, questions=9, dataset="d", measured_at="now"
+    )
+    answer_choice.keep(tmp_path / "own.gguf", settings.model_cache, choice)
+    assert is_better_quoted(settings) is quotes
+    assert answers_hint_for(settings) == ""
+
+
+def test_of_the_bundled_model_it_is_known() -> None:
+    assert is_better_quoted(WorkerSettings(model_cache=Path("/nowhere")))
+    assert answers_hint_for(WorkerSettings(model_cache=Path("/nowhere"))) == ""
