@@ -1,6 +1,7 @@
 """The file of a backup: a tar written in one pass, with a manifest at its end.
 
     streams/01-DOCQA_JOBS ...     snapshots, as nats-server makes them
+    library/...                   a snapshot of the library's store, originals, spool, grants, tombstones
     config/...                    the project's own files
     manifest.json                 sizes, SHA-256, versions and counts of the content
     manifest.sha256               of the manifest, in the format of sha256sum
@@ -22,7 +23,8 @@ from contract.bus.stream_info import StreamState
 from contract.errors import DocQAError
 from ops.backup.stream_snapshots import Taken
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""2: with the library."""
 MANIFEST: Final = "manifest.json"
 SUM: Final = "manifest.sha256"
 _PIECE_BYTES: Final = 512 * 1024
@@ -56,6 +58,13 @@ class Stream(msgspec.Struct, frozen=True):
         return str(self.taken.config["name"])
 
 
+class LibraryPart(msgspec.Struct, frozen=True):
+    """The library in the backup: its files by their paths in its folder, and how many documents its store has."""
+
+    members: dict[str, Member]
+    documents: int
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The content of a backup. Times are Unix seconds."""
 
@@ -68,6 +77,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     streams: list[Stream]
     files: dict[str, Member]
     """Files of the data folder, by kind."""
+    library: LibraryPart | None = None
+    """None: no library ever ran there, or a version before it made the backup."""
 
     @property
     def is_verified(self) -> bool:

@@ -17,7 +17,7 @@ from contract import topology
 from contract.bus import Bus, api
 from contract.errors import DocQAError
 from contract.settings import KNOWN_NAMES, SECRET_NAMES, Secret
-from ops.backup import side_files, stream_snapshots
+from ops.backup import library_files, side_files, stream_snapshots
 from ops.backup.archive import Manifest, Stream, Writer
 from ops.backup.catalog import BackupFolder
 from ops.backup.trial import try_out
@@ -58,12 +58,16 @@ async def create(bus: Bus, request: Request) -> Path:
 async def _write(bus: Bus, request: Request, file: BinaryIO, path: Path, created_s: float) -> None:
     writer = Writer(file)
     streams = await _save_all(bus, writer, request.console)
+    request.console.work("Saving the documents")
+    library = await library_files.save(bus, writer, request.settings.data_dir)
     present = side_files.present(request.settings)
     files = {kind: writer.add(f"config/{kind}", content) for kind, content in present.items()}
     if request.is_verified:
         file.flush()
         work = request.folder.work_folder("trial")
         streams = await try_out(path, streams, request.settings, work, request.console)
+        if library:
+            library_files.check(path, library, work)
     writer.finish(
         Manifest(
             created_s=created_s,
@@ -72,6 +76,7 @@ async def _write(bus: Bus, request: Request, file: BinaryIO, path: Path, created
             settings=described(request.settings, request.environment),
             streams=streams,
             files=files,
+            library=library,
         )
     )
 

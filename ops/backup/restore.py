@@ -25,7 +25,7 @@ from contract.errors import (
     OutcomeUnknownError,
 )
 from contract.runtime.files import make_folder
-from ops.backup import archive, side_files, stream_snapshots
+from ops.backup import archive, library_files, side_files, stream_snapshots
 from ops.backup.archive import Manifest
 from ops.backup.create import Request, create
 from ops.backup.source import at_rest, check_owner, has_store
@@ -51,6 +51,16 @@ class Outcome(msgspec.Struct, frozen=True):
 
 async def restore(path: Path, manifest: Manifest, request: Request, *, replace: bool) -> Outcome:
     """Raises DocQAError; then the former data is still there, or the next attempt continues."""
+    if manifest.library:
+        library_files.check_free(request.settings.data_dir, replace=replace)
+    outcome = await _with_streams(path, manifest, request, replace=replace)
+    if manifest.library:
+        request.console.work("Restoring the documents")
+        library_files.restore(path, manifest.library, request.settings.data_dir)
+    return outcome
+
+
+async def _with_streams(path: Path, manifest: Manifest, request: Request, *, replace: bool) -> Outcome:
     if request.environment.get("DOCQA_NATS_URL"):
         return await _into_a_running_bus(path, manifest, request, replace=replace)
     with contextlib.ExitStack() as held:

@@ -18,7 +18,7 @@ from contract.backup_status import BackupStatus
 from contract.errors import DocQAError
 from contract.runtime.terminal import echo
 from contract.settings import load
-from ops.backup import archive
+from ops.backup import archive, library_files
 from ops.backup.archive import Manifest
 from ops.backup.catalog import Backup, BackupFolder
 from ops.backup.create import Request, create, described
@@ -211,6 +211,8 @@ async def _verified(request: Request, path: Path) -> dict[str, int]:
             pass
     work = request.folder.work_folder("trial")
     tried = await try_out(path, manifest.streams, request.settings, work, request.console)
+    if manifest.library:
+        library_files.check(path, manifest.library, work)
     return {stream.name: stream.restored.messages for stream in tried if stream.restored}
 
 
@@ -258,6 +260,7 @@ def _described(backup: Backup) -> dict[str, Any]:
         "verified": backup.manifest.is_verified,
         "streams": _messages(backup.manifest),
         "files": sorted(backup.manifest.files),
+        "documents": backup.manifest.library.documents if backup.manifest.library else 0,
         "settings": backup.manifest.settings,
         "docqa_version": backup.manifest.docqa_version,
         "nats_version": backup.manifest.nats_version,
