@@ -22,6 +22,10 @@ PASSAGES: Final = Gauge("docqa_library_passages", "Passages that can be found.")
 STORE_BYTES: Final = Gauge("docqa_library_store_bytes", "The texts' and the index's files.")
 ORIGINALS_BYTES: Final = Gauge("docqa_library_originals_bytes", "The originals that are kept.")
 UNEMBEDDED: Final = Gauge("docqa_library_versions_without_vectors", "Versions that can't be found by meaning yet.")
+WAITING: Final = Gauge("docqa_library_queue_length", "Documents that wait on the message bus or are being read.")
+OLDEST_WAITING: Final = Gauge(
+    "docqa_library_oldest_waiting_seconds", "Age of the oldest document that waits on the message bus; 0: none."
+)
 ROOT_FILES: Final = Gauge("docqa_library_root_files", "Files below DOCQA_ROOT.")
 ROOT_WAITING: Final = Gauge("docqa_library_root_waiting", "Files below DOCQA_ROOT that are still to be read.")
 ROOT_ODD: Final = Gauge("docqa_library_root_odd", "Entries below DOCQA_ROOT that are left alone.")

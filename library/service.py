@@ -193,6 +193,7 @@ class Library:
     async def _catch_up(self) -> None:
         """Results that jobs stored late, and whatever a restored backup of the message bus brought back."""
         await self._forgetting.pay_owed()
+        await self._show_waiting()
         mark = await restore_mark.read(self._bus)
         restored = str(mark.at_s) if mark else ""
         if restored != await asyncio.to_thread(self.store.fact, _RESTORED):
@@ -201,6 +202,11 @@ class Library:
         since_ms = time.time_ns() // 1_000_000 - _LATE_RESULTS_MS
         if erased := await asyncio.to_thread(self.store.recent_erasures, since_ms):
             await self._forgetting.catch_up(erased)
+
+    async def _show_waiting(self) -> None:
+        metrics.WAITING.set(len(await self._bus.imports()))
+        oldest = await self._bus.next_stored(topology.IMPORTS_STREAM, 1, topology.IMPORTS_SUBJECTS)
+        metrics.OLDEST_WAITING.set(max(time.time() - oldest.time_s, 0) if oldest else 0)
 
     async def _waiting_spool_names(self) -> set[str]:
         names = await self._bus.imports()

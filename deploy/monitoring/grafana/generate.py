@@ -222,6 +222,35 @@ ROWS: Final = [
         ],
     ),
     Row(
+        "Documents",
+        [
+            Panel(
+                "Waiting to be read",
+                "short",
+                [
+                    ("uploads", "docqa_library_queue_length"),
+                    ("files of DOCQA_ROOT", "docqa_library_root_waiting"),
+                    ("without vectors", "docqa_library_versions_without_vectors"),
+                ],
+            ),
+            Panel("Pages a second", "short", [("read", rate("docqa_library_pages_total"))]),
+            Panel(
+                "Failed by reason",
+                "short",
+                [("{{code}}", "sum by (code) (increase(docqa_library_failures_total[1h]))")],
+            ),
+            Panel(
+                "Kept",
+                "bytes",
+                [
+                    ("texts and index", "docqa_library_store_bytes"),
+                    ("originals", "docqa_library_originals_bytes"),
+                    ("spool", "docqa_library_spool_bytes"),
+                ],
+            ),
+        ],
+    ),
+    Row(
         "Troubles",
         [
             Panel(

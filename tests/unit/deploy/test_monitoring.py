@@ -33,6 +33,8 @@ ASKED_FOR = {
     "DocQABudgetNearlyUsed",
     "DocQASmallJobsLateFast",
     "DocQASmallJobsLateSlow",
+    "DocQALibraryBehind",
+    "DocQADocumentsFailing",
 }
 BY_PROMETHEUS_ITSELF = {"up"}
 BY_ITS_CLIENT = {"process_resident_memory_bytes", "process_start_time_seconds"}

@@ -9,6 +9,7 @@ from prometheus_client.metrics import MetricWrapperBase
 import contract.runtime.metrics
 import inference_worker.monitoring.metrics
 import ingress.middleware.metrics
+import library.metrics
 from contract.runtime.metrics import ProcessCollector
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
@@ -52,6 +53,7 @@ def test_the_page_lists_each_metric_of_the_code_with_its_type_labels_and_service
         | shown_by_process()
         | shown_by(ingress.middleware.metrics, "ingress")
         | shown_by(inference_worker.monitoring.metrics, "worker")
+        | shown_by(library.metrics, "library")
     )
     on_page = {
         (name, kind, frozenset(re.findall(r"`(\w+)`", labels)), service) for name, kind, labels, service, _ in rows()
