@@ -29,7 +29,7 @@ QUICK_ACK_WAIT_S: Final = "2"
 """Ack wait in quick mode: a dead worker's job is delivered again after this, so that recovery takes seconds."""
 QUICK_SETTLE_S: Final = 25.0
 """Time for the largest quick run to end; unfinished jobs then count as lost."""
-_ENTRY_POINTS: Final = ("uds", "tcp", "bus", "uds-async", "tcp-async", "uds-events", "tcp-events")
+_ENTRY_POINTS: Final = ("uds", "tcp", "bus", "uds-async", "tcp-async", "uds-events", "tcp-events", "openai")
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The ways in which queries enter the system: HTTP (Unix socket or TCP; waiting, polling, or events) and the bus.
+"""The ways in which queries enter the system: HTTP (Unix socket or TCP; waiting, polling, events, OpenAI's) and bus.
 
 An entry point records the client's response in the query; the ledger compares that with what is stored.
 """
@@ -22,6 +22,8 @@ TIMEOUT_S: Final = 150.0
 BUS_PUBLISHER: Final = "bench"
 _BROKE_INSIDE: Final = (500, 502, 504)
 """Without a failure code: an internal error, after which the state of the query is unknown."""
+_ADDED: Final = ("\n\nThe documents don't seem to say this.", "\n\nSources:\n")
+"""What /v1 adds to a text, see docs/use-it-from.md."""
 _BROKEN: Final = (OSError, EOFError, ValueError, TimeoutError)
 
 
@@ -62,8 +64,15 @@ class HttpEntryPoint:
         """Close idle connections."""
         self._connections.close()
 
+    def _request(self, query: Query, body: bytes) -> bytes:
+        return post("/api/query", body, {**self._headers, "Idempotency-Key": query.key})
+
+    def _understood(self, response: Response) -> Response:
+        """The response in the form of /api/query."""
+        return response
+
     async def ask(self, query: Query, body: bytes, clock: Clock) -> None:
-        request = post("/api/query", body, {**self._headers, "Idempotency-Key": query.key})
+        request = self._request(query, body)
         began_s = _begin(query, clock)
 
         def on_chunk(chunk: bytes) -> None:
@@ -77,7 +86,38 @@ class HttpEntryPoint:
         except _BROKEN as error:
             _end(query, clock, began_s, NO_RESPONSE, problem=type(error).__name__)
             return
-        _record(query, response, clock, began_s)
+        _record(query, self._understood(response), clock, began_s)
+
+
+class OpenAIEntryPoint(HttpEntryPoint):
+    """POST /v1/chat/completions: the same questions in OpenAI's form."""
+
+    def _request(self, query: Query, body: bytes) -> bytes:
+        fields = json.loads(body)
+        asked = {"model": "docqa", "messages": [{"role": "user", "content": fields.pop("query")}], **fields}
+        return post("/v1/chat/completions", json.dumps(asked).encode(), {**self._headers, "Idempotency-Key": query.key})
+
+    def _understood(self, response: Response) -> Response:
+        document = _json(response.body)
+        if error := document.get("error"):
+            plain: dict[str, Any] = {"type": error.get("kind") or error.get("code")}
+        else:
+            plain = _plain(document)
+        return Response(response.status, response.headers, json.dumps(plain).encode())
+
+
+def _plain(completion: dict[str, Any]) -> dict[str, Any]:
+    """A completion as /api/query would have answered; what was added to the model's text is left out."""
+    usage = completion.get("usage", {})
+    content = completion["choices"][0]["message"]["content"]
+    for added in _ADDED:
+        content = content.partition(added)[0]
+    cached = usage.get("prompt_tokens_details", {}).get("cached_tokens", 0)
+    return {
+        "id": completion["id"].removeprefix("chatcmpl-"),
+        "answer": content,
+        "usage": {**usage, "cached_tokens": cached},
+    }
 
 
 class BusEntryPoint:

@@ -12,7 +12,7 @@ import msgspec
 
 from bench.harness import ledger, machine, promises, sampler, workload
 from bench.harness.clock import Clock
-from bench.harness.entry_points import BusEntryPoint, EntryPoint, HttpEntryPoint
+from bench.harness.entry_points import BusEntryPoint, EntryPoint, HttpEntryPoint, OpenAIEntryPoint
 from bench.harness.errors import BenchError
 from bench.harness.latency import Latencies
 from bench.harness.ledger import BusStore, Fate, HttpStore, Ledger, Store
@@ -177,6 +177,8 @@ async def prepared(options: RunOptions, stack_options: StackOptions) -> AsyncIte
 def _entry_point(kind: str, stack: Stack, bus: Bus, name: str, options: RunOptions) -> EntryPoint:
     if kind == "bus":
         return BusEntryPoint(bus)
+    if kind == "openai":
+        return OpenAIEntryPoint(stack.tcp, name, token=options.token)
     address = stack.tcp if kind.startswith("tcp") else stack.uds
     return HttpEntryPoint(
         address, name, token=options.token, events=kind.endswith("events"), waits=not kind.endswith("async")

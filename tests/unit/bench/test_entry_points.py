@@ -1,6 +1,7 @@
 """What an entry point records in a query, for every reply that a client may get."""
 
 import asyncio
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 
 from bench.cli import delay_range
 from bench.harness.clock import Clock
-from bench.harness.entry_points import HttpEntryPoint
+from bench.harness.entry_points import HttpEntryPoint, OpenAIEntryPoint
+from bench.harness.http_client import Response
 from bench.harness.promises import refused_at_once, retry_after, says_when
 from bench.harness.query import NO_RESPONSE, Query, Refusal
 from bench.harness.run import Run, RunOptions
@@ -146,3 +148,14 @@ def test_what_is_no_delay_is_refused(text: str) -> None:
 
 def test_time_runs_from_the_start_of_a_run() -> None:
     assert 0 <= Clock().now_s() < 1
+
+
+def test_a_completion_says_what_a_question_would_have_been_answered() -> None:
+    message = {"content": "Six months.\n\nThe documents don't seem to say this.\n\nSources:\n[1] a.txt"}
+    usage = {"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}}
+    completion = {"id": "chatcmpl-x", "choices": [{"message": message}], "usage": usage}
+    entry = OpenAIEntryPoint("/socket", "run")
+    plain = json.loads(entry._understood(Response(200, {}, json.dumps(completion).encode())).body)
+    assert (plain["id"], plain["answer"], plain["usage"]["cached_tokens"]) == ("x", "Six months.", 4)
+    refused = Response(429, {}, b'{"error": {"code": "rate_limit_exceeded", "kind": "queue-full"}}')
+    assert json.loads(entry._understood(refused).body) == {"type": "queue-full"}
