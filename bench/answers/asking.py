@@ -29,6 +29,7 @@ class Asked(msgspec.Struct, frozen=True):
     question: Question
     context: str
     answer: str
+    """Its own words: without a quote behind them."""
     citations: list[dict[str, Any]]
     support: float
     prompt_tokens: int
@@ -84,9 +85,18 @@ async def _ask(connections: Connections, style: str, question: Question, context
         raise BenchError(f"A question was not answered: {content.get('detail') or reply.status}")
     usage = content["usage"]
     return Asked(
-        question, context, content["answer"], content.get("citations") or [], content.get("support") or 0.0,
+        question, context, own_words(content), content.get("citations") or [], content.get("support") or 0.0,
         usage["prompt_tokens"], usage["completion_tokens"], time.monotonic() - began_s,
     )  # fmt: skip
+
+
+def own_words(content: dict[str, Any]) -> str:
+    """The answer without the quote that was appended to a written one, which the document supports better."""
+    answer: str = content["answer"]
+    if content.get("answer_from") != "both":
+        return answer
+    quoted = "\n".join(" ".join(one["quote"].split()) for one in content["citations"])
+    return answer.removesuffix(quoted).rstrip()
 
 
 def figures(found: Sequence[Asked], elapsed_s: float) -> dict[str, Any]:

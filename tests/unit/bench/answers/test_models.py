@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.answers import tables
-from bench.answers.asking import Asked, figures, pairs
+from bench.answers.asking import Asked, figures, own_words, pairs
 from bench.answers.datasets import Article, Passage, Question
 from bench.commands.models import _choice
 
@@ -28,6 +28,13 @@ def test_auto_is_the_style_that_is_right_more_often_and_quotes_when_both_are() -
     good, bad = figures([asked("On 1 March.")], 1.0), figures([asked("In May.")], 1.0)
     assert _choice(MODEL, good, bad, "d", "now").style == "write"
     assert _choice(MODEL, good, good, "d", "now").style == "quote"
+
+
+def test_a_quote_behind_a_written_answer_counts_for_the_sentences_alone() -> None:
+    citations = [{"start": 0, "end": 21, "quote": "It begins on\n1 March."}]
+    content = {"answer": "No idea.\n\nIt begins on 1 March.", "answer_from": "both", "citations": citations}
+    assert own_words(content) == "No idea."
+    assert own_words({**content, "answer_from": "quote"}) == content["answer"]
 
 
 def test_only_questions_with_an_answer_are_put() -> None:
