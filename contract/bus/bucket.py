@@ -22,7 +22,7 @@ Request: TypeAlias = Callable[[str, bytes], Awaitable[bytes]]
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A key's value, the sequence that identifies this write, and the headers that were written with it."""
+    """A key's value, the sequence that identifies this write, and its own headers, not the server's."""
 
     value: bytes
     seq: int
@@ -45,7 +45,8 @@ class Bucket:
                 message = await self._js.get_msg(self._stream, subject=self._subject(key), direct=True)
             except nats.js.errors.NotFoundError:
                 return None
-        return Entry(message.data or b"", message.seq or 0, message.headers or {})
+        own = {name: value for name, value in (message.headers or {}).items() if not name.startswith("Nats-")}
+        return Entry(message.data or b"", message.seq or 0, own)
 
     async def create(self, key: str, value: bytes) -> Entry:
         """Write the key if it has no value. Returns its entry, from this write or an earlier one; raises BusError."""
