@@ -9,6 +9,7 @@ import { counted } from "./words.js";
 
 const MOST_CARDS = 20;
 const OFFERED = 8;
+const SPACES_LOOKED_IN = 10;
 const SOURCES = ["space", "documents", "text"];
 
 const chosen = new Map();
@@ -81,11 +82,16 @@ function showChosen() {
   byId("ask-chosen").replaceChildren(...chips);
 }
 
+/** Documents of all spaces whose names begin with what was typed. */
 async function offer() {
-  const wanted = new URLSearchParams({ name: byId("ask-find").value, limit: OFFERED });
+  const name = byId("ask-find").value;
+  const listed = (space) => json(`api/documents?${new URLSearchParams({ space, name, limit: OFFERED })}`);
   try {
-    const { documents } = await json(`api/documents?${wanted}`);
-    byId("ask-found").replaceChildren(...documents.map(offered));
+    const found = await Promise.all(spaces.names(SPACES_LOOKED_IN).map(listed));
+    if (name !== byId("ask-find").value) return;
+    const documents = found.flatMap((list) => list.documents).filter(({ version }) => version);
+    documents.sort((one, other) => one.name.localeCompare(other.name));
+    byId("ask-found").replaceChildren(...documents.slice(0, OFFERED).map(offered));
   } catch (refused) {
     showSentence(byId("ask-error"), refused.message);
   }

@@ -9,6 +9,9 @@ const AROUND = 1500;
 const STEP = 4000;
 const MOST = 24000;
 
+/** Below this width the passage covers the rest (style.css): then nothing behind it can be reached. */
+const NARROW = matchMedia("(max-width: 71.99rem)");
+
 let shown = null;
 let cameFrom = null;
 
@@ -27,9 +30,15 @@ export async function showPassage(citation, pasted) {
   }
 }
 
+function cover() {
+  const covers = Boolean(shown) && NARROW.matches && !byId("view-ask").hidden;
+  for (const behind of document.querySelectorAll(".top, #view-ask > .column")) behind.inert = covers;
+}
+
 /** Close it, and go back to the mark that opened it. */
 export function closeReader() {
   shown = null;
+  cover();
   byId("reader").classList.remove("open");
   byId("reader-close").hidden = true;
   byId("reader-scroll").hidden = true;
@@ -45,6 +54,8 @@ export function closeReader() {
 /** Connect the reader's own buttons; once. */
 export function startReader() {
   byId("reader-close").addEventListener("click", closeReader);
+  NARROW.addEventListener("change", cover);
+  window.addEventListener("hashchange", () => setTimeout(cover));
   byId("reader").addEventListener("keydown", (event) => event.key === "Escape" && shown && closeReader());
   byId("reader-before").addEventListener("click", () => more("before"));
   byId("reader-after").addEventListener("click", () => more("after"));
@@ -64,6 +75,7 @@ function open(citation) {
   byId("reader-title").textContent = citation.name || "Pasted text";
   byId("reader-place").textContent = citation.page ? `Page ${citation.page}` : "";
   showSentence(byId("reader-error"), "");
+  cover();
   byId("reader").focus({ preventScroll: true });
 }
 

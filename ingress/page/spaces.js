@@ -19,6 +19,11 @@ export const spaces = {
     for (const listener of listeners) listener(known);
   },
 
+  /** The names of those that have documents, at most so many. */
+  names(most) {
+    return known.filter(({ documents }) => documents).map(({ name }) => name).slice(0, most);
+  },
+
   /** What is known of a space: { name, documents, mayWrite, isOwn }; an unknown one may be written until it is known. */
   of(name) {
     return known.find((space) => space.name === name) ?? { name, documents: null, mayWrite: true, isOwn: !name };

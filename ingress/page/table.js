@@ -2,7 +2,7 @@
 
 import { announce, byId, element, showSentence } from "./dom.js";
 import { Asked, Stopped } from "./question.js";
-import { json } from "./api.js";
+import { json, pause } from "./api.js";
 import { save } from "./original.js";
 import { showPassage } from "./reader.js";
 import { spaces } from "./spaces.js";
@@ -11,6 +11,7 @@ import { count } from "./words.js";
 const AT_ONCE = 2;
 const A_PAGE = 50;
 const LISTED = 200;
+const UNREACHABLE_MS = 5000;
 
 let run = null;
 let page = 0;
@@ -83,12 +84,19 @@ class Run {
     for (const row of rows) {
       if (this.isStopped) return;
       await this.#ask(row);
-      this.done += 1;
+      if (row.error || row.answer !== undefined) this.done += 1;
       this.onChange();
     }
   }
 
+  /** Ask one document; while the system does not answer at all, wait for it and do not go through the others. */
   async #ask(row) {
+    do await this.#tried(row);
+    while (row.isUnreachable && !this.isStopped);
+  }
+
+  async #tried(row) {
+    row.isUnreachable = false;
     const asked = new Asked({ query: this.query, documents: [row.id], class: "batch" }, this);
     this.running.add(asked);
     try {
@@ -97,11 +105,19 @@ class Run {
       const [citation] = citations;
       Object.assign(row, { answer, citation, answerable, support });
     } catch (error) {
-      if (error instanceof Stopped) this.done -= 1;
-      else row.error = error.message;
+      row.isUnreachable = error.kind === "unreachable";
+      if (row.isUnreachable) await this.#waitFor(error);
+      else if (!(error instanceof Stopped)) row.error = error.message;
     } finally {
       this.running.delete(asked);
     }
+  }
+
+  async #waitFor(error) {
+    this.waits = error.message;
+    this.onChange();
+    await pause(UNREACHABLE_MS);
+    this.waits = "";
   }
 
   onRefused(seconds, refused) {

@@ -232,6 +232,27 @@ def test_one_question_to_every_document_is_a_table_that_can_be_taken_away(
     assert "broken.pdf" not in rows
 
 
+def test_a_table_waits_for_a_system_that_does_not_answer(visit: Visit, library: dict[str, str]) -> None:
+    page = visit.page
+    aborted: list[Route] = []
+
+    def abort_the_first(route: Route) -> None:
+        if aborted:
+            route.continue_()
+        else:
+            aborted.append(route)
+            route.abort()
+
+    page.route("**/api/query", abort_the_first)
+    visit.section("Table")
+    page.get_by_label("Only names that begin with").fill("Lease")
+    page.get_by_role("textbox", name="Question").fill("What is the rent?")
+    page.get_by_role("button", name="Ask each document").click()
+    expect(page.locator("#table-sum")).to_contain_text("The system does not answer.")
+    expect(page.locator("#table-rows")).to_contain_text("950 euros")
+    expect(page.locator("#table-sum")).to_contain_text("1 of 1 documents.")
+
+
 def test_no_cell_of_the_table_is_a_formula(visit: Visit) -> None:
     cells = ["=1+1", "+1", "-1", "@sum", "a,b", 'say "x"', "two\nlines", None, 0.5]
     made = visit.page.evaluate(
@@ -382,6 +403,8 @@ def test_everybody_can_use_it_at_every_width(
         expect(visit.page.locator("#reader-text mark")).to_be_visible()
         assert not visit.violations()
         assert not visit.is_wider_than_the_window()
+        # Where it covers the rest, Tab leads nowhere behind it.
+        assert visit.page.evaluate("() => document.querySelector('.top').inert") == (size[0] == 360)
         visit.photograph(f"passage {scheme} {size[0]}")
 
 
