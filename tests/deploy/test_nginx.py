@@ -108,6 +108,22 @@ async def test_a_document_larger_than_any_question_gets_through_to_the_ingress(c
     assert response.status_code == 202, response.text
 
 
+async def test_a_chat_of_openai_s_api_streams_through(client: httpx.AsyncClient) -> None:
+    models = (await client.get("/v1/models")).json()["data"]
+    body = {
+        "model": models[0]["id"],
+        "messages": [{"role": "user", "content": "Who?"}],
+        "max_tokens": 4,
+        "stream": True,
+    }
+    async with client.stream("POST", "/v1/chat/completions", json=body) as response:
+        lines = [line async for line in response.aiter_lines() if line.startswith("data: ")]
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert len(lines) > 2
+    assert lines[-1] == "data: [DONE]"
+
+
 async def test_the_ingresss_refusal_of_a_full_queue_passes_with_its_retry_after(
     stack: Stack, nginx: Front, client: httpx.AsyncClient
 ) -> None:
