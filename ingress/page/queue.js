@@ -54,12 +54,13 @@ function noteOf({ status, detail, library, workers = [] }) {
   return "A question takes a place when it is accepted and gives it back with its answer. When all are taken, the next is refused at once, with the time to come back; this page does so by itself.";
 }
 
-function figures({ queue_depth: depth, queue_capacity: capacity, running, refused, rate_limit: rate }, workers) {
-  const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
-  const perMinute = workers.reduce((sum, worker) => sum + worker.jobs_per_s, 0) * 60;
+function figures({ queue_depth: depth, queue_capacity: capacity, refused, rate_limit: rate }, workers) {
+  const sumOf = (name) => workers.reduce((sum, worker) => sum + worker[name], 0);
+  // A worker holds more jobs than it has slots, to choose from: those are waiting still.
+  const [slots, busy, perMinute] = [sumOf("slots"), sumOf("busy"), sumOf("jobs_per_s") * 60];
   const found = [
     ["Places taken", `${count(depth)} of ${count(capacity)}`, depth, capacity],
-    ["Being answered", `${count(running)} of ${count(slots)} at a time`, Math.min(running, slots), slots],
+    ["Being answered", `${count(busy)} of ${count(slots)} at a time`, busy, slots],
     ["Rate", perMinute ? `${perMinute < 10 ? perMinute.toFixed(1) : count(Math.round(perMinute))} a minute` : "–"],
   ];
   if (refused !== undefined) found.push(["Refused since the start", count(refused)]);
@@ -77,7 +78,7 @@ function figures({ queue_depth: depth, queue_capacity: capacity, running, refuse
 
 function workerRow({ model, slots, busy, tokens_per_s: speed, error, tuning }) {
   const parts = [`${count(busy)} of ${counted(slots, "slot")} busy`];
-  if (speed) parts.push(`${count(Math.round(speed))} tokens a second`);
+  if (speed >= 0.5) parts.push(`${count(Math.round(speed))} tokens a second`);
   if (tuning?.state === "running") parts.push(`being tuned, ${Math.round(tuning.done * 100)}%`);
   return element(
     "li",

@@ -281,6 +281,7 @@ def test_the_queue_is_shown_as_it_is_and_what_was_used_by_day(visit: Visit, http
     figures = visit.page.locator("#queue-figures")
     with full_queue(http):
         expect(figures).to_contain_text(f"{QUEUE_SIZE} of {QUEUE_SIZE}")
+        expect(figures).to_contain_text("2 of 2 at a time")
         expect(visit.page.locator("#pill")).to_contain_text("Queue full")
         visit.photograph("queue")
     expect(figures).to_contain_text(f"0 of {QUEUE_SIZE}")
