@@ -25,6 +25,9 @@ Q = TypeVar("Q", bound=Question)
 _APART_CHARS: Final = 65_536
 """From this length on, a text is sanitized on a thread, so that the event loop keeps serving."""
 
+_APART_TURNS: Final = 20
+"""The same for turns: each edge between two of them takes three passes more."""
+
 _MAX_PASSES = 8
 """Replacing one secret can expose another; one extra pass almost always suffices."""
 
@@ -81,7 +84,7 @@ def sanitize_question(question: Q, redactor: Redactor = BUILT_IN) -> tuple[Q, Ma
 
 async def sanitize_apart(question: Q, redactor: Redactor = BUILT_IN) -> tuple[Q, Mapping[str, int]]:
     """`sanitize_question`, on a thread where the question is long; raises what that raises."""
-    if sum(map(len, _texts_of(question))) < _APART_CHARS:
+    if sum(map(len, _texts_of(question))) < _APART_CHARS and len(question.turns) < _APART_TURNS:
         return sanitize_question(question, redactor)
     return await asyncio.to_thread(sanitize_question, question, redactor)
 

@@ -15,8 +15,8 @@ from llama_cpp.llama_grammar import json_schema_to_gbnf
 from contract.errors import AnswerFormError
 
 MAX_GRAMMAR_CHARS: Final = 200_000
-_LIKELIEST: Final = 256
-"""Tokens that are tried before the whole vocabulary is."""
+_LIKELIEST: Final = 1024
+"""Tokens that are tried before the whole vocabulary is, which takes many times as long."""
 _CANDIDATE: Final = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 Candidates = npt.NDArray[np.void]
@@ -56,12 +56,13 @@ class Grammar:
         return bool(np.isfinite(one["logit"][0]))
 
     def _another(self, logits: npt.NDArray[np.float32], chain: Any) -> int | None:
-        if chain is None:
-            likeliest = np.argpartition(logits, -_LIKELIEST)[-_LIKELIEST:].astype(np.int32)
-            if (token := self._best(likeliest, logits[likeliest])) is not None:
-                return token
-        everything = np.arange(len(logits), dtype=np.int32)
-        return self._best(everything, logits) if chain is None else self._drawn(everything, logits, chain)
+        count = min(_LIKELIEST, len(logits))
+        likeliest = np.argpartition(logits, -count)[-count:].astype(np.int32)
+        for tokens in (likeliest, np.arange(len(logits), dtype=np.int32)):
+            found = self._best(tokens, logits[tokens]) if chain is None else self._drawn(tokens, logits[tokens], chain)
+            if found is not None:
+                return found
+        return None
 
     def _best(self, tokens: npt.NDArray[np.int32], logits: npt.NDArray[np.float32]) -> int | None:
         candidates = _candidates(tokens, logits)

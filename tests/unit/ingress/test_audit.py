@@ -182,3 +182,9 @@ def test_without_a_log_a_record_forgets() -> None:
     UNKEPT.accepted()
     UNKEPT.ended("answered")
     assert not vars(UNKEPT)
+
+
+async def test_a_refusal_in_openais_form_is_noted_by_its_kind() -> None:
+    body = b'{"error":{"message":"The queue is full.","code":"rate_limit_exceeded","kind":"queue-full"}}'
+    (line,) = await lines_of(handler(429, body, "/v1/chat/completions"))
+    assert (line["route"], line["decision"], line["type"]) == ("/v1/chat/completions", "refused", "queue-full")
