@@ -25,6 +25,7 @@ SWEEPS_EVERY_S: Final = 1.0
 _MOST_READ: Final = 200
 """Messages that one sweep reads for the first time."""
 _MOST_BYTES: Final = 4 * 2**20
+_LARGE_BYTES: Final = 32 * 1024
 _MOST_LOOKED_UP: Final = 100
 """Waiting jobs whose results one sweep looks up, in turns."""
 
@@ -117,9 +118,7 @@ class Sweeper:
         except (BadNameError, BadMessageError, NewerVersionError):
             return None
         deadline_s = min(query.deadline_s or self._longest_s, self._longest_s)
-        # The texts are not needed again, and may be long.
-        bare = msgspec.structs.replace(query, query="-", context="", documents=msgspec.UNSET)
-        return _Waiting(stored.seq, name, bare, stored.time_s, deadline_s)
+        return _Waiting(stored.seq, name, _without_texts(query), stored.time_s, deadline_s)
 
     async def _expired(self) -> list[_Waiting]:
         now_s = self._bus.clock.now_s()
@@ -153,3 +152,9 @@ class Sweeper:
             log.info("job ended while it waited", outcome=result.code)
             age_s = self._bus.clock.age_s(job.stored_s) if job else 0.0
             metrics.count_failure(result.code, job.query if job else None, age_s)
+
+
+def _without_texts(query: Query) -> Query:
+    """What the statistics need of a query: its size, up to what counts as large. Its texts may be long."""
+    unset = dict.fromkeys(("documents", "space", "path", "messages", "response_format"), msgspec.UNSET)
+    return msgspec.structs.replace(query, query="-", context="-" * min(query.text_bytes, _LARGE_BYTES), **unset)

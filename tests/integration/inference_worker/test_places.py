@@ -2,7 +2,7 @@
 
 from contract import topology
 from contract.bus import Bus
-from contract.messages import Failure, encode
+from contract.messages import Failure, Turn, encode
 from contract.topology import JobName
 from inference_worker.jobs.attempts import Starts
 from tests.support.bus_side import TICK_S, is_gone, new_job, publish, result_of
@@ -87,7 +87,7 @@ async def test_a_job_that_passes_its_deadline_before_it_is_delivered_ends_and_le
     engine = Gated(slots=1)
     async with working(server, engine):
         await occupied(admin, engine, 2)
-        job = await publish(admin, deadline_s=0.5)
+        job = await publish(admin, deadline_s=0.5, messages=[Turn(role="user", content="Hello?")], v=2)
         failure = await result_of(admin, job)
         assert isinstance(failure, Failure)
         assert failure.code == "deadline-exceeded"
