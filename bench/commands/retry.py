@@ -38,14 +38,32 @@ from bench.targets.stack import StackOptions
 )
 @click.option("--queue-size", type=click.IntRange(1), default=10, show_default=True, help="For the started stack.")
 @click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="For the started stack.")
+@click.option(
+    "--engine",
+    type=click.Choice(["echo", "llama"]),
+    default="echo",
+    show_default=True,
+    help="llama: the bundled model writes answers of mixed lengths; --delay counts for echo only.",
+)
 @click.option("--delay", default="1", show_default=True, help="Seconds per job; 2..5 for a range.")
 @shared_options
 def command(
-    shared: Shared, clients: int, hammer_every: float, never_back: float, queue_size: int, slots: int, delay: str
+    shared: Shared,
+    clients: int,
+    hammer_every: float,
+    never_back: float,
+    queue_size: int,
+    slots: int,
+    engine: Any,
+    delay: str,
 ) -> None:
     """Compare clients that obey Retry-After with clients that hammer."""
     stack = StackOptions(
-        delays_s=delay_range(delay), queue_size=queue_size, slots=slots, environment=shared.environment()
+        engine=engine,
+        delays_s=delay_range(delay),
+        queue_size=queue_size,
+        slots=slots,
+        environment={**shared.environment(), "DOCQA_STYLE": "write"},
     )
     clients = min(clients, 30) if shared.quick else clients
     execute(shared, _both(shared, stack, clients, hammer_every, never_back))

@@ -23,6 +23,13 @@ QUICK_DELAY_S: Final = 1.0
 @click.option("--every", type=click.FloatRange(0), default=30.0, show_default=True, help="Seconds between them.")
 @click.option("--queue-size", type=click.IntRange(1), default=10, show_default=True, help="For a started stack.")
 @click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="For a started stack.")
+@click.option(
+    "--engine",
+    type=click.Choice(["echo", "llama"]),
+    default="echo",
+    show_default=True,
+    help="llama: the bundled model writes answers of mixed lengths; --delay counts for echo only.",
+)
 @click.option("--delay", default="2", show_default=True, help="Seconds per job; 2..5 for a range.")
 @click.option(
     "--never-back",
@@ -41,6 +48,7 @@ def command(
     queue_size: int,
     slots: int,
     delay: str,
+    engine: Any,
     never_back: float,
     retry: bool,
 ) -> None:
@@ -48,7 +56,8 @@ def command(
     delays_s = (
         tuple(min(delay_s, QUICK_DELAY_S) for delay_s in delay_range(delay)) if shared.quick else delay_range(delay)
     )
-    stack = StackOptions(delays_s=delays_s, queue_size=queue_size, slots=slots, environment=shared.environment())
+    environment = {**shared.environment(), "DOCQA_STYLE": "write"}
+    stack = StackOptions(engine=engine, delays_s=delays_s, queue_size=queue_size, slots=slots, environment=environment)
     load = _load(burst, bursts, every, never_back, retry=retry)
     execute(shared, drive("spike", shared, shared.run_options(), stack, load, _verdict(stack, never_back, retry=retry)))
 
