@@ -53,6 +53,10 @@ class Page(msgspec.Struct, frozen=True, array_like=True):
     number: int
     start: int
     end: int
+    label: str = ""
+    """What its document calls it, such as a sheet's name; empty: by its number."""
+    ocr: bool = False
+    """Whether it was read from an image: its characters may be wrong."""
 
 
 class Heading(msgspec.Struct, frozen=True, array_like=True):
@@ -89,6 +93,8 @@ class DocumentStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     pages_read: int = 0
     """While reading: pages so far."""
     pages_without_text: list[int] = []
+    pages_by_ocr: list[int] = []
+    """Read from images by character recognition."""
     characters: int = 0
     hidden_characters: int = 0
     """Of `characters`, those that a reader of the original does not see."""

@@ -98,7 +98,11 @@ def _prefixes(rights: Rights, name: str) -> list[str]:
 
 def shortened(status: DocumentStatus) -> DocumentStatus:
     """As it stands among many."""
-    return msgspec.structs.replace(status, pages_without_text=status.pages_without_text[:SHOWN_BLANK_PAGES])
+    return msgspec.structs.replace(
+        status,
+        pages_without_text=status.pages_without_text[:SHOWN_BLANK_PAGES],
+        pages_by_ocr=status.pages_by_ocr[:SHOWN_BLANK_PAGES],
+    )
 
 
 def max_reply_bytes(bus: Bus) -> int:

@@ -234,6 +234,8 @@ def _source(work: Import, reading: Reading) -> Source:
         pages=tuple((page.start, page.end) for page in reading.pages),
         headings=tuple((one.start, one.end, one.level) for one in reading.headings),
         hidden=tuple((one.start, one.end) for one in reading.hidden),
+        labels=tuple(page.label for page in reading.pages),
+        ocr_pages=frozenset(number for number, page in enumerate(reading.pages, 1) if page.ocr),
         pages_without_text=reading.pages_without_text,
     )
 

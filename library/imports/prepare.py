@@ -29,6 +29,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     headings: tuple[tuple[int, int, int], ...] = ()
     """Start, end, level."""
     hidden: tuple[tuple[int, int], ...] = ()
+    labels: tuple[str, ...] = ()
+    """Of the pages, in their order; empty: none has one."""
+    ocr_pages: frozenset[int] = frozenset()
+    """Numbers of the pages that were read from images."""
     pages_without_text: tuple[int, ...] = ()
 
 
@@ -51,7 +55,12 @@ def prepare(source: Source, rules: Rules) -> Prepared:
     marks = sorted({place for spans in (source.pages, source.headings, source.hidden) for place in _ends(spans)})
     text, moved, counts = redact(source.text, rules.redactor, marks)
     at = dict(zip(marks, moved, strict=True))
-    pages = tuple(Page(number, at[start], at[end]) for number, (start, end) in enumerate(source.pages, 1))
+    given = source.labels or ("",) * len(source.pages)
+    labels = [redact(label, rules.redactor, []).text if label else "" for label in given]
+    pages = tuple(
+        Page(number, at[start], at[end], label, number in source.ocr_pages)
+        for number, ((start, end), label) in enumerate(zip(source.pages, labels, strict=True), 1)
+    )
     hidden = tuple(Span(at[start], at[end]) for start, end in source.hidden)
     title = redact(source.title, rules.redactor, []).text
     return Prepared(

@@ -244,7 +244,8 @@ def _status(row: Any, embedder: str) -> DocumentStatus:
     return DocumentStatus(
         id=row[0], space=row[1], name=row[2], state=row[3], generation=row[4], version=row[5], media_type=row[6],
         size_bytes=row[7], sha256=row[8], pages=row[9], pages_read=row[10], characters=row[12],
-        pages_without_text=list(outline.pages_without_text), hidden_characters=row[13],
+        pages_without_text=list(outline.pages_without_text),
+        pages_by_ocr=[page.number for page in outline.pages if page.ocr], hidden_characters=row[13],
         redactions=outline.redactions, vectors=vectors, code=row[15], detail=row[16], has_original=bool(row[17]),
         parent=row[18], created_ms=row[19], changed_ms=row[20],
     )  # fmt: skip

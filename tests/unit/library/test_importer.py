@@ -197,3 +197,19 @@ async def test_what_was_erased_while_it_was_read_leaves_nothing(desk: Desk) -> N
     assert desk.store.usage().versions == 0
     assert not desk.originals
     assert not list(desk.files.spool.iterdir())
+
+
+def test_pages_keep_their_labels_and_what_was_read_from_images_is_marked() -> None:
+    source = Source(
+        name="book.xlsx",
+        sha256="0" * 64,
+        media_type="",
+        title="",
+        text="Rent\nCosts",
+        pages=((0, 5), (5, 10)),
+        labels=("Rent 2024", "card 4111 1111 1111 1111"),
+        ocr_pages=frozenset({2}),
+    )
+    first, second = prepare(source, rules_of(RedactionSettings())).pages
+    assert (first.label, first.ocr, second.ocr) == ("Rent 2024", False, True)
+    assert "4111" not in second.label
