@@ -223,7 +223,7 @@ def counts(db: apsw.Connection, spaces: Sequence[str]) -> dict[str, int]:
 
 
 def spaces_of(db: apsw.Connection, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Under each id that was given out: space and name; the name is empty before it is read and once it is erased."""
+    """Under each id that was given out: space and name; the name is empty before it is read and from its erasure on."""
     asked = msgspec.json.encode(list(ids)).decode()
     found = {
         row[0]: (row[1], "")
@@ -234,7 +234,11 @@ def spaces_of(db: apsw.Connection, ids: Iterable[str]) -> dict[str, tuple[str, s
             (asked,),
         )
     }
-    rows = query_all(db, "SELECT id, space, name FROM documents WHERE id IN (SELECT value FROM json_each(?))", (asked,))
+    rows = query_all(
+        db,
+        "SELECT id, space, name FROM documents WHERE state <> 'erasing' AND id IN (SELECT value FROM json_each(?))",
+        (asked,),
+    )
     return found | {row[0]: (row[1], row[2]) for row in rows}
 
 

@@ -300,3 +300,12 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(SettingsError, match="newer version"):
         SqliteStore(tmp_path)
+
+
+def test_a_document_has_no_name_any_more_from_its_erasure_on(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    document = stored(store, "The rent is 950 euros.")
+    assert store.places_of([document]) == {document: (SPACE, "lease.txt")}
+    store.bury(document, "http", "local")
+    assert store.places_of([document]) == {document: (SPACE, "")}
+    store.close()
