@@ -71,6 +71,16 @@ def test_the_socket_is_beside_the_data_unless_it_is_named() -> None:
     assert load(UpSettings, {"DOCQA_DATA_DIR": "/data", "DOCQA_UDS": "/run/q"}).socket_path == Path("/run/q")
 
 
+@pytest.mark.parametrize(
+    ("listens", "page"),
+    [("http://127.0.0.1:8000", "http://127.0.0.1:8000/"), ("http://0.0.0.0:8000", "http://127.0.0.1:8000/")],
+)
+def test_the_page_s_address_is_one_that_a_browser_reaches(listens: str, page: str) -> None:
+    found = {"http": listens, "uds": "/a/docqa.sock", "data_dir": "/a"}
+    text = welcome.text(found, load(UpSettings, {}), {"model": "m", "slots": 8})
+    assert f"The page: {page}" in text.splitlines()
+
+
 def curls(token: str | None = None, **changes: Any) -> list[list[str]]:
     found = {"http": "http://127.0.0.1:8000", "uds": "/a folder/docqa.sock", "data_dir": "/a folder", **changes}
     settings = load(UpSettings, {"DOCQA_TOKEN": token} if token else {})
