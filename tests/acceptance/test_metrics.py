@@ -16,7 +16,7 @@ from tests.unit.deploy.test_monitoring import (
 )
 from tests.unit.docs.test_metrics_page import rows
 
-Part = Literal["ingress", "worker"]
+Part = Literal["ingress", "worker", "library"]
 
 NAMES = {
     "docqa_job_queue_length",
@@ -69,13 +69,13 @@ async def test_a_running_stack_shows_every_metric_of_the_page_and_all_that_rules
     """On the service that the page says."""
     async with echo.client() as client:
         assert (await client.ask("Is sk-ant-aaaaaaaaaaaaaaaaaaaaaaaaa mine?")).status_code == 200
-    parts: tuple[Part, ...] = ("ingress", "worker")
+    parts: tuple[Part, ...] = ("ingress", "worker", "library")
     shown: dict[str, set[str]] = {part: await _families(echo, part) for part in parts}
     for name, _, _, service, _ in rows():
-        for part in parts if service == "both" else (service,):
+        for part in ("ingress", "worker") if service == "both" else (service,):
             assert name.removesuffix("_total") in shown[part], f"{name} is not shown by the {part}"
     named = names_in(expressions_of_rules() + "\n".join(expressions_of_panels())) - BY_PROMETHEUS_ITSELF
-    assert {name.removesuffix("_total") for name in named} <= shown["ingress"] | shown["worker"]
+    assert {name.removesuffix("_total") for name in named} <= set().union(*shown.values())
 
 
 async def _families(stack: Stack, part: Part) -> set[str]:
