@@ -167,7 +167,7 @@ def _channels() -> dict[str, Any]:
                 "durable": topology.WORKER_DURABLE,
             },
         ),
-        "cancel": _channel(f"docqa.cancel.{job}", "Stop a job that a worker holds: best effort.", ["cancel"]),
+        "cancel": _channel(f"docqa.cancel.{job}", "End a job, whether it waits or runs: best effort.", ["cancel"]),
         "results": _channel(f"docqa.results.{job}", "The result, live: best effort.", ["answer", "failure"]),
         "tokens": _channel(f"docqa.tokens.{job}", "The answer as it is made: best effort.", ["token"]),
         "stored_results": _channel(
