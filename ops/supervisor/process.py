@@ -18,6 +18,7 @@ from typing import Final
 from contract.errors import AlreadyRunningError
 from contract.runtime.files import make_folder
 from contract.runtime.lock import FileLock
+from contract.runtime.startup import START_AGAIN_STATUS
 from ops.supervisor import parent_death
 
 _LARGEST_LOG_BYTES: Final = 16 * 2**20
@@ -97,6 +98,8 @@ class Child:
 
     def ending(self) -> str:
         code = self.returncode or 0
+        if code == START_AGAIN_STATUS:
+            return "asks to be started again, as its log says"
         return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
 
