@@ -23,6 +23,7 @@ class Loop:
         self._passes_over = passes_over
         self._failure = failure
         self.engine = SimpleNamespace(model_name="echo", slots=1)
+        self.others = SimpleNamespace(on_message=self.answer_roll_call)
 
     async def run(self) -> None:
         try:
@@ -38,7 +39,8 @@ class Loop:
 
     async def forget_pulls(self) -> None: ...
 
-    async def cancel(self, _: Any) -> None: ...
+    async def balance(self) -> None:
+        await asyncio.Event().wait()
 
     async def answer_roll_call(self, _: Any) -> None: ...
 
@@ -61,9 +63,23 @@ class Bus:
         await asyncio.Event().wait()
 
 
+class Quiet:
+    """In place of loops that this file is not about."""
+
+    def __init__(self, *_: Any) -> None: ...
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.fixture(autouse=True)
+def _no_results_to_remove(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "ReadResults", Quiet)
+
+
 def serving(pulling: Loop, announcing: Loop, is_ready: asyncio.Event) -> "asyncio.Task[None]":
     bus: Any = Bus()
-    worker: Any = SimpleNamespace(consumer=pulling)
+    worker: Any = SimpleNamespace(consumer=pulling, sweeper=Quiet(), on_cancel=None)
     heartbeat: Any = announcing
     erasures = Erasures(bus, Grounded(EchoEngine(1), Texts(lambda: None), Grounding()), "w")
     settings: Any = None
