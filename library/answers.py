@@ -214,7 +214,7 @@ class Answers:
         named = self._statuses(rights, request.documents) if request.documents else []
         not_ready = [one.id for one in named if not one.version]
         if named and len(not_ready) == len(named):
-            raise LibraryRefusedError("document-not-ready", "None of the documents has been read yet.", 2)
+            raise _none_ready(named)
         hits = self._search.find(request.query, scope, request.limit)
         return SearchReply(
             hits=fitting(hits, self._bus),
@@ -315,6 +315,13 @@ class Answers:
     def snapshot(self, caller: tuple[LibraryAddress, Rights], request: SnapshotRequest) -> SnapshotReply:
         size = self._store.snapshot(SNAPSHOT_FILE)
         return SnapshotReply(file=SNAPSHOT_FILE, size_bytes=size)
+
+
+def _none_ready(named: list[DocumentStatus]) -> LibraryRefusedError:
+    if all(one.state == "failed" for one in named):
+        which = "The document could not" if len(named) == 1 else "None of the documents could"
+        return LibraryRefusedError("document-not-ready", f"{which} be read: {named[0].detail}")
+    return LibraryRefusedError("document-not-ready", "None of the documents has been read yet.", 2)
 
 
 def _gone() -> LibraryRefusedError:

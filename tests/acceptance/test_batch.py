@@ -100,7 +100,9 @@ async def test_rows_that_fail_keep_their_reason_and_are_asked_again_when_told(ec
         assert [row["status"] for row in csv.DictReader(file)] == ["done", "done"]
 
 
-async def test_a_question_is_asked_of_each_document_of_a_space(echo: Stack, tmp_path: Path) -> None:
+async def test_a_question_is_asked_of_each_document_of_a_space(start: Start, tmp_path: Path) -> None:
+    """A system of its own: a document that another test left unread is a row that fails."""
+    echo = start(slots=4)
     for name in ("one.txt", "two.txt"):
         (tmp_path / name).write_text(f"This is document {name}.", encoding="utf-8")
     added = await asyncio.to_thread(

@@ -137,6 +137,8 @@ async def test_what_can_not_be_read_is_a_failure_that_says_why(anna: Client) -> 
     assert (status.state, bool(status.code), status.detail[-1]) == ("failed", True, ".")
     with pytest.raises(LibraryRefusedError, match="could not be read"):
         await anna.text(status.id)
+    with pytest.raises(LibraryRefusedError, match="The document could not be read"):
+        await anna.search("rent", documents=[status.id])
 
 
 async def test_anothers_document_answers_like_one_that_does_not_exist(anna: Client) -> None:
