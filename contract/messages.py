@@ -132,7 +132,7 @@ class Question(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
     job_class: (
         Annotated[
             Literal["batch"],
-            Meta(description="`batch`: one of many that nobody waits for; other questions take their turns first."),
+            Meta(description="`batch`: one of many in the background; other questions take their turns first."),
         ]
         | UnsetType
     ) = msgspec.field(default=UNSET, name="class")

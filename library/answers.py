@@ -305,7 +305,7 @@ class Answers:
             raise LibraryRefusedError("space-read-only", f"You may read the space `{space}`, and not write to it.")
         state = self._store.erasure_state(request.document)
         if state is None:
-            if not self._store.bury(request.document, address.publisher, address.client):
+            if not self._store.add_tombstone(request.document, address.publisher, address.client):
                 raise _gone()
             state = "erasing"
         if state == "erasing":

@@ -79,7 +79,7 @@ class Eraser:
 
     def _remove(self, erasure: Erasure) -> None:
         for child in self._store.children_of(erasure.document):
-            self._store.bury(child, erasure.publisher, erasure.client)
+            self._store.add_tombstone(child, erasure.publisher, erasure.client)
         self._files.drop_spooled_of(erasure.document)
         self._store.remove(erasure.document)
         # Not only its own: a former process may have been killed behind its rows.

@@ -22,13 +22,13 @@ class Waiting:
     async def of(self, documents: list[str]) -> list[DocumentStatus]:
         """Those of the documents that wait; none where the bus does not answer."""
         found: list[DocumentStatus] = []
-        buried = await asyncio.to_thread(self._store.buried, documents) if documents else {}
+        erased = await asyncio.to_thread(self._store.tombstones, documents) if documents else {}
         for document in documents:
             try:
                 stored = await self._bus.next_stored(topology.IMPORTS_STREAM, 1, topology.imports_of_document(document))
             except BusError:
                 return found
-            if stored and (status := _status(stored)) and status.generation > buried.get(document, 0):
+            if stored and (status := _status(stored)) and status.generation > erased.get(document, 0):
                 found.append(status)
         return found
 

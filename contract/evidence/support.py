@@ -21,7 +21,7 @@ _WHOLE: Final = 0.8
 _CLOSE: Final = 0.6
 """The cosine from which on a sentence says what was asked, whatever its words."""
 _ABSENT: Final = 0.2
-"""What is left of the support where nobody of a name is in the documents: less than any bound for `answerable`."""
+"""What is left of the support where no document has the name asked about: less than any bound for `answerable`."""
 _NEGATED: Final = re.compile(r"\b(?:not?|never|without|least)\b|n['’]t\b", re.IGNORECASE)
 
 

@@ -43,7 +43,7 @@ class StartRecord(msgspec.Struct, frozen=True):
         return type(self)(self.in_company + 1, self.alone, company)
 
     def blamed(self) -> Self:
-        """The last start failed by the job's own fault, whoever ran beside it: it counts as one alone."""
+        """The last start failed by the job's own fault, whichever jobs ran beside it: it counts as one alone."""
         return type(self)(self.in_company - 1, self.alone + 1, 1) if self.company > 1 else self
 
     def taken_back(self) -> Self:

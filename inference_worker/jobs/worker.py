@@ -174,7 +174,7 @@ class Worker:
     async def _quick(self, job: Job) -> Query | None:
         """The query of a job that is delivered for the first time and needs no model: it takes milliseconds.
 
-        Its start is not counted, and nobody looks for a result before it is made; creating one finds another's. So a
+        Its start is not counted, and no result is looked for before it is made; creating one finds another's. So a
         quote costs two writes on the bus, not five. If it ends the process, the job is delivered again and counted.
         """
         if job.is_redelivered:
@@ -357,8 +357,9 @@ class Worker:
         self._tracer.record("decode", job.trace, prefilled_s, decoded_s)
 
     async def _store(self, job: Job, name: JobName, outcome: Outcome) -> Outcome:
-        """Store the dead letter, then the result: a crash in between loses neither. What is stored, whoever wrote it.
+        """Store the dead letter, then the result, and return what is stored, by this worker or another.
 
+        A crash in between loses neither.
         A result that the bus refuses for its size is replaced by a failure that says so.
         """
         if outcome.dead_letter:

@@ -32,7 +32,7 @@ from library.store.records import Import, Made, Stat
 from library.store.sqlite import SqliteStore
 
 OWNER: Final = "root"
-"""Publisher and client of what is read here; nobody's own space is called so."""
+"""Publisher and client of what is read here; no client's own space has this name."""
 POLL_S: Final = 60.0
 SETTLES_S: Final = 1.0
 """Several files are mostly written together: they are looked for once."""

@@ -31,16 +31,16 @@ def place(db: apsw.Connection, document: str, space: str, sha256: str, made: Mad
     """
     given = query_one(db, "SELECT generation, sha256 FROM allotments WHERE document = ?", (document,))
     row = query_one(db, "SELECT generation, settled, state, sha256 FROM documents WHERE id = ?", (document,))
-    buried = query_one(db, "SELECT generation FROM tombstones WHERE document = ?", (document,)) or 0
-    if row and row[3] == sha256 and row[0] > buried and (not given or given[0] <= row[0]):
+    erased = query_one(db, "SELECT generation FROM tombstones WHERE document = ?", (document,)) or 0
+    if row and row[3] == sha256 and row[0] > erased and (not given or given[0] <= row[0]):
         generation, settled, state, _ = row
         is_done = state == "ready" and (made is None or not _is_outdated(db, document, made))
         if is_done or settled < generation:
             return Placed(document, generation, state)
-    if given and given[1] == sha256 and given[0] > max(buried, row[0] if row else 0):
+    if given and given[1] == sha256 and given[0] > max(erased, row[0] if row else 0):
         return Placed(document, given[0], "queued")
     # The clock, so that a store restored from a backup gives out none that it gave before.
-    least = max(given[0] if given else 0, row[0] if row else 0, buried) + 1
+    least = max(given[0] if given else 0, row[0] if row else 0, erased) + 1
     generation = max(least, now_ms())
     db.execute("INSERT OR REPLACE INTO allotments VALUES(?, ?, ?, ?)", (document, generation, sha256, space))
     return Placed(document, generation, "queued")
@@ -90,8 +90,8 @@ def begin(db: apsw.Connection, work: Import) -> int | None:
 
     Nothing to do: erased since, settled already, or a newer generation came first.
     """
-    buried = query_one(db, "SELECT generation FROM tombstones WHERE document = ?", (work.document,))
-    if buried is not None and work.generation <= buried:
+    erased = query_one(db, "SELECT generation FROM tombstones WHERE document = ?", (work.document,))
+    if erased is not None and work.generation <= erased:
         return None
     row = query_one(db, "SELECT generation, settled, starts FROM documents WHERE id = ?", (work.document,))
     if row and (work.generation < row[0] or work.generation <= row[1]):

@@ -12,7 +12,7 @@ from library.store.records import Erasure
 from library.store.rows import query_all, query_one
 
 
-def bury(db: apsw.Connection, document: str) -> bool:
+def add_tombstone(db: apsw.Connection, document: str) -> bool:
     """The tombstone: from now on the document answers nobody and no import brings it back. False: there is none."""
     row: Any = query_one(
         db, "SELECT space, publisher, client, generation, doc FROM documents WHERE id = ?", (document,)
@@ -30,7 +30,7 @@ def bury(db: apsw.Connection, document: str) -> bool:
     return True
 
 
-def bury_allotted(db: apsw.Connection, document: str, publisher: str, client: str) -> bool:
+def add_tombstone_before_reading(db: apsw.Connection, document: str, publisher: str, client: str) -> bool:
     """The same for a document whose first import still waits; False: nothing was given out for it."""
     row: Any = query_one(db, "SELECT generation, space FROM allotments WHERE document = ?", (document,))
     if row is None:
@@ -43,7 +43,7 @@ def bury_allotted(db: apsw.Connection, document: str, publisher: str, client: st
 
 
 def pending(db: apsw.Connection) -> list[Erasure]:
-    """Buried documents that are not gone yet."""
+    """Documents with a tombstone that are not gone yet."""
     return _erasures(db, "NOT is_done")
 
 
@@ -66,7 +66,7 @@ def children(db: apsw.Connection, document: str) -> list[str]:
 
 
 def remove(db: apsw.Connection, document: str) -> None:
-    """All rows of a buried document but its tombstone."""
+    """All rows of a document with a tombstone but its tombstone."""
     doc = query_one(db, "SELECT doc FROM documents WHERE id = ?", (document,))
     if doc is not None:
         for (ver,) in query_all(db, "SELECT ver FROM versions WHERE doc = ?", (doc,)):
@@ -88,7 +88,7 @@ def state(db: apsw.Connection, document: str) -> str | None:
     return None if row is None else "erased" if row else "erasing"
 
 
-def buried(db: apsw.Connection, documents: Sequence[str]) -> dict[str, int]:
+def tombstones(db: apsw.Connection, documents: Sequence[str]) -> dict[str, int]:
     """Under each of the documents that was erased: the newest generation that no import brings back."""
     asked = msgspec.json.encode(list(documents)).decode()
     rows = query_all(

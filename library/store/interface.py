@@ -119,7 +119,7 @@ class Store(Protocol):
 
     # Erasing.
 
-    def bury(self, document: str, publisher: str, client: str) -> bool:
+    def add_tombstone(self, document: str, publisher: str, client: str) -> bool:
         """Store a tombstone: from now on the document is gone for every reader. False if there is no such document."""
 
     def pending_erasures(self) -> list[Erasure]: ...
@@ -163,7 +163,7 @@ class Store(Protocol):
         """The file, its document and what is attached to it have another name; nothing is read again."""
 
     def root_remove(self, path: str, publisher: str, client: str) -> str:
-        """The file is gone, its document is buried; the document, empty where it was not read yet."""
+        """The file is gone, its document has a tombstone; the document, empty where it was not read yet."""
 
     def root_next(self, after: str) -> tuple[str, str, Stat] | None:
         """The next file that waits behind a path, from the first one again at the end."""
@@ -174,7 +174,7 @@ class Store(Protocol):
     def root_counts(self) -> tuple[int, int]:
         """Files, and how many of them wait."""
 
-    def buried(self, ids: Sequence[str]) -> dict[str, int]:
+    def tombstones(self, ids: Sequence[str]) -> dict[str, int]:
         """Under each of these that was erased: the newest generation that no import brings back."""
 
     def drop_replaced(self, before_ms: int) -> int:

@@ -54,7 +54,7 @@ class SqliteStore:
             for tombstone in self._tombstones.read():
                 row: Any = query_one(db, "SELECT generation FROM documents WHERE id = ?", (tombstone.document,))
                 if row is not None and row <= tombstone.generation:
-                    erasure.bury(db, tombstone.document)
+                    erasure.add_tombstone(db, tombstone.document)
                 tombstone.restore(db)
 
     def _index_anew_if_needed(self) -> None:
@@ -209,9 +209,11 @@ class SqliteStore:
         with self._db.reading() as db:
             return vectors.load(db, numbers)
 
-    def bury(self, document: str, publisher: str, client: str) -> bool:
+    def add_tombstone(self, document: str, publisher: str, client: str) -> bool:
         with self._db.writing() as db:
-            is_there = erasure.bury(db, document) or erasure.bury_allotted(db, document, publisher, client)
+            is_there = erasure.add_tombstone(db, document) or erasure.add_tombstone_before_reading(
+                db, document, publisher, client
+            )
             if is_there:
                 # Before the transaction is: a store that is restored later must not know less than this file.
                 self._tombstones.add(db, document)
@@ -289,7 +291,9 @@ class SqliteStore:
     def root_remove(self, path: str, publisher: str, client: str) -> str:
         with self._db.writing() as db:
             document = root_files.remove(db, path)
-            is_there = erasure.bury(db, document) or erasure.bury_allotted(db, document, publisher, client)
+            is_there = erasure.add_tombstone(db, document) or erasure.add_tombstone_before_reading(
+                db, document, publisher, client
+            )
             if is_there:
                 self._tombstones.add(db, document)
             return document if is_there else ""
@@ -306,9 +310,9 @@ class SqliteStore:
         with self._db.reading() as db:
             return root_files.counts(db)
 
-    def buried(self, ids: Sequence[str]) -> dict[str, int]:
+    def tombstones(self, ids: Sequence[str]) -> dict[str, int]:
         with self._db.reading() as db:
-            return erasure.buried(db, ids)
+            return erasure.tombstones(db, ids)
 
     def drop_replaced(self, before_ms: int) -> int:
         with self._db.writing() as db:

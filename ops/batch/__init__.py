@@ -1,1 +1,1 @@
-"""What `docqa batch` does: many questions, each asked once whatever is killed, and answered while nobody waits."""
+"""What `docqa batch` does: many questions, each asked once whatever is killed, answered after all others."""

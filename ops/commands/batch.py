@@ -73,7 +73,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group("batch")
 def command() -> None:
-    """Ask many questions while nobody waits: other questions come first.
+    """Ask many questions in the background: other questions come first.
 
     A journal beside --out holds what was asked. After a kill, a restart or Ctrl-C the same command goes on, and nothing
     is asked twice. Exit status: 0 all answered, 1 some failed, 75 the system was unavailable for too long.

@@ -36,7 +36,7 @@ def command() -> None:
 @data_dir_option
 @json_option
 def create(space: str, data_dir: Path | None, as_json: bool) -> None:
-    """Create the shared space SPACE; nobody may read it yet, but the one user of a system without tokens."""
+    """Create the shared space SPACE; only the one user of a system without tokens may read it yet."""
     with grants.changing(_path(data_dir)) as changed:
         changed.create(space)
     echo(json.dumps({"space": space}) if as_json else f"Created the space {space}.")
@@ -81,7 +81,7 @@ def list_spaces(data_dir: Path | None, as_json: bool) -> None:
         return
     for space, given in found.items():
         who = ", ".join(f"{one.publisher}/{one.client} ({one.access})" for one in given)
-        echo(f"{space}: {who or 'granted to nobody'}")
+        echo(f"{space}: {who or 'no grants'}")
     if not found:
         echo("There are no shared spaces: `docqa spaces create NAME` makes one.")
 

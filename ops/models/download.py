@@ -218,7 +218,7 @@ def _mib(size: int) -> str:
 
 
 def client_for(token: str | None, hub: str) -> httpx.Client:
-    """A client that shows the token to the hub alone, and to nobody whom the hub redirects to. Raises DocQAError."""
+    """A client that shows the token to the hub alone, not to hosts that it redirects to. Raises DocQAError."""
     origin = _origin(httpx.URL(hub))
     if token and origin[0] != "https" and origin[1] not in _LOOPBACK:
         raise DocQAError("DOCQA_MODEL_HUB: a token is sent over https only.")

@@ -18,7 +18,7 @@ _SHOWN: Final = 12
 
 
 class Remote(msgspec.Struct, frozen=True, kw_only=True):
-    """A file to fetch. A size or hash that nobody says is None."""
+    """A file to fetch. A size or hash that the hub does not name is None."""
 
     url: str
     name: str

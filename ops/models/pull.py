@@ -30,7 +30,7 @@ def pulled(what: str, folder: Path, settings: PullSettings, sha256: str | None, 
 
 def fetched_line(fetched: Fetched) -> str:
     """What came, and what was checked."""
-    checked = "matches its SHA-256" if fetched.is_checked else "nobody said which SHA-256 it must have"
+    checked = "matches its SHA-256" if fetched.is_checked else "its source names no SHA-256 to compare it with"
     there = "was there; " if fetched.was_there else ""
     return f"{fetched.path}  {fetched.size_bytes / 2**20:,.0f} MiB  {fetched.sha256[:12]}  {there}{checked}"
 

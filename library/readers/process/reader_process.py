@@ -120,7 +120,7 @@ class Assembly:
             case AttachmentStart(name, media_type):
                 if len(self._attachments) >= self._limits.attachments:
                     raise msgspec.ValidationError("more attachments than the limit")
-                file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (whoever gets the reading closes it)
+                file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (the reading's user closes it)
                 self._attachments.append((name[:NAME_CHARS], media_type[:NAME_CHARS], file))
             case AttachmentPiece(data):
                 self._attach(data)

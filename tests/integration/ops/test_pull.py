@@ -123,7 +123,7 @@ def test_a_private_model_needs_a_token_which_nobody_but_the_hub_sees(
 
 def test_a_plain_url_is_checked_by_what_its_server_or_the_option_says(hub: Hub, tmp_path: Path) -> None:
     url = f"{hub.store_url}/tiny-Q4_K_M.gguf"
-    assert "nobody said which SHA-256" in pull(url, tmp_path / "one").output
+    assert "its source names no SHA-256" in pull(url, tmp_path / "one").output
     digest = hashlib.sha256(MODEL).hexdigest()
     assert "matches its SHA-256" in pull(url, tmp_path / "two", "--sha256", digest).output
     assert "SHA-256" in refused(url, tmp_path / "three", "--sha256", "1" * 64).sentence

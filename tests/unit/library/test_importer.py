@@ -188,7 +188,7 @@ async def test_attachments_are_documents_of_their_own_and_are_made_once(desk: De
 
 async def test_what_was_erased_while_it_was_read_leaves_nothing(desk: Desk) -> None:
     async def read_and_erase(file: Path, **_: Any) -> Reading:
-        desk.store.bury(DOCUMENT, "http", "local")
+        desk.store.add_tombstone(DOCUMENT, "http", "local")
         return await read(file)
 
     name, work = desk.work()

@@ -78,7 +78,7 @@ def test_meaning_looks_into_its_scope_alone(store: SqliteStore) -> None:
 def test_what_was_erased_is_not_found_by_meaning(store: SqliteStore) -> None:
     document = stored(store, "No animal may be kept.", "house.txt")
     search = with_vectors(store)
-    store.bury(document, "http", "local")
+    store.add_tombstone(document, "http", "local")
     assert not search.find("dog?", OWN, 5)
 
 

@@ -206,7 +206,7 @@ def test_what_is_erased_answers_nobody_and_is_on_the_disk_no_more(store: SqliteS
     others = [stored(store, f"Other text {number}. " * 50, f"{number}.txt") for number in range(30)]
     document = stored(store, f"{LEASE}\n\nThe xylophonist plays the quinquereme.", "quagmire.txt")
     stored(store, "The later xenolith of a zymurgist.", document=document)
-    assert store.bury(document, "http", "local")
+    assert store.add_tombstone(document, "http", "local")
     assert not found(store, "xenolith")
     assert store.stretch(document, "", 0, 0, None, 10) is None
     assert store.erasure_state(document) == "erasing"
@@ -235,7 +235,7 @@ def test_an_open_reader_delays_the_end_of_an_erasure_and_does_not_prevent_it(tmp
 
 def test_a_late_import_does_not_bring_back_what_was_erased(store: SqliteStore) -> None:
     work = begun(store, LEASE)
-    assert store.bury(work.document, "http", "local")
+    assert store.add_tombstone(work.document, "http", "local")
     assert not store.commit(work.document, work.generation, prepared(LEASE), "")
     assert not store.fail(work.document, work.generation, "damaged", "It is cut off.")
     assert store.begin(work) is None
@@ -246,13 +246,13 @@ def test_a_late_import_does_not_bring_back_what_was_erased(store: SqliteStore) -
 def test_a_document_that_waits_can_be_erased_too(store: SqliteStore) -> None:
     document = "00000000-0000-8000-8000-000000000001"
     store.place(document, SPACE, "a" * 64)
-    assert store.bury(document, "http", "local")
-    assert not store.bury("00000000-0000-8000-8000-000000000002", "http", "local")
+    assert store.add_tombstone(document, "http", "local")
+    assert not store.add_tombstone("00000000-0000-8000-8000-000000000002", "http", "local")
 
 
 def test_what_was_erased_may_be_brought_in_again_by_hand(store: SqliteStore) -> None:
     document = stored(store, LEASE)
-    store.bury(document, "http", "local")
+    store.add_tombstone(document, "http", "local")
     store.remove(document)
     store.finish_erasure(document)
     assert stored(store, LEASE) == document
@@ -266,7 +266,7 @@ def test_a_store_restored_from_before_an_erasure_does_not_show_it(tmp_path: Path
     document = stored(store, LEASE)
     kept = stored(store, "Another.", "other.txt")
     assert store.snapshot("backup.db") > 0
-    store.bury(document, "http", "local")
+    store.add_tombstone(document, "http", "local")
     store.remove(document)
     store.close()
     (folder / "backup.db").replace(folder / FILE)
@@ -286,7 +286,7 @@ def test_an_index_of_other_terms_is_made_anew(tmp_path: Path, monkeypatch: pytes
     terms.fingerprint.cache_clear()
     again = SqliteStore(tmp_path)
     assert found(again, "rent")
-    again.bury(document, "http", "local")
+    again.add_tombstone(document, "http", "local")
     again.remove(document)
     assert not found(again, "rent")
     again.close()
@@ -306,6 +306,6 @@ def test_a_document_has_no_name_any_more_from_its_erasure_on(tmp_path: Path) -> 
     store = SqliteStore(tmp_path)
     document = stored(store, "The rent is 950 euros.")
     assert store.places_of([document]) == {document: (SPACE, "lease.txt")}
-    store.bury(document, "http", "local")
+    store.add_tombstone(document, "http", "local")
     assert store.places_of([document]) == {document: (SPACE, "")}
     store.close()

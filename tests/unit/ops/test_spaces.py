@@ -63,7 +63,7 @@ def test_the_list_names_spaces_and_grants(tmp_path: Path) -> None:
     run(tmp_path, "create", "contracts")
     run(tmp_path, "create", "empty")
     run(tmp_path, "grant", "contracts", "anna")
-    assert run(tmp_path, "list").splitlines() == ["contracts: http/anna (read)", "empty: granted to nobody"]
+    assert run(tmp_path, "list").splitlines() == ["contracts: http/anna (read)", "empty: no grants"]
     listed = json.loads(run(tmp_path, "list", "--json"))["spaces"]
     given = {"publisher": "http", "client": "anna", "space": "contracts", "access": "read"}
     assert listed == [{"space": "contracts", "grants": [given]}, {"space": "empty", "grants": []}]
