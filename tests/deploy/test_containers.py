@@ -20,6 +20,7 @@ from tests.support.waiting import eventually
 
 PROJECT = "docqa-test"
 SERVICES = ("nats", "ingress", "worker", "library", "nginx")
+STREAMED = {"Accept": "text/event-stream"}
 QUESTION = {
     "query": "How many months is the notice period?",
     "context": "The tenant must give three months notice.",
@@ -104,7 +105,7 @@ async def test_tokens_pass_nginx_as_they_are_made(stack: Running) -> None:
     await stack.until_healthy()
     async with (
         stack.client() as client,
-        client.stream("POST", "/api/query", json=QUESTION, headers={"Accept": "text/event-stream"}) as stream,
+        client.stream("POST", "/api/query", json=QUESTION | {"style": "write"}, headers=STREAMED) as stream,
     ):
         parts = [part async for part in stream.aiter_raw()]
     assert len(parts) > 3
