@@ -49,8 +49,15 @@ def stand_in(folder: Path) -> Path:
     return program
 
 
-def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+def children(before: set[int]) -> list[psutil.Process]:
+    """Of this test's own making: other tests' systems, which are shared, run below the same process."""
+    return [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+
+
+@pytest.fixture
+def before() -> set[int]:
+    """Processes of other tests."""
+    return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
 async def written(tmp_path: Path, content: bytes) -> Path:
@@ -154,17 +161,17 @@ async def test_a_link_is_not_followed(tmp_path: Path) -> None:
         await read_file(tmp_path / "link")
 
 
-async def test_cancelled_reading_leaves_no_process(tmp_path: Path) -> None:
+async def test_cancelled_reading_leaves_no_process(tmp_path: Path, before: set[int]) -> None:
     path = await written(tmp_path, pdf(lambda document: document.multi_cell(0, 5, SENTENCE * 3000)))
     reading = asyncio.create_task(read_file(path))
-    while not children():
+    while not children(before):
         await asyncio.sleep(0.01)
 
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
 
-    assert children() == []
+    assert children(before) == []
 
 
 async def test_a_process_that_can_not_even_start_is_a_failure_that_may_pass(tmp_path: Path) -> None:
@@ -175,12 +182,12 @@ async def test_a_process_that_can_not_even_start_is_a_failure_that_may_pass(tmp_
     assert failure.value.may_pass
 
 
-async def test_a_process_that_is_killed_is_a_failure_that_may_pass(tmp_path: Path) -> None:
+async def test_a_process_that_is_killed_is_a_failure_that_may_pass(tmp_path: Path, before: set[int]) -> None:
     path = await written(tmp_path, pdf(lambda document: document.multi_cell(0, 5, SENTENCE * 3000)))
     reading = asyncio.create_task(read_file(path))
-    while not children():
+    while not children(before):
         await asyncio.sleep(0.01)
-    children()[0].kill()
+    children(before)[0].kill()
 
     with pytest.raises(ReadingFailed) as failure:
         await reading
