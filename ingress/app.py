@@ -40,7 +40,7 @@ def create_asgi(services: Services, metrics_address: tuple[str, int]) -> App:
 def create_app(services: Services) -> Litestar:
     """The ingress as a Litestar application."""
     limit = services.settings.max_body_bytes
-    # One for both: whoever asks through the other API is counted alike.
+    # One for both: requests to either API count against the same rate.
     limiter = Limiter()
     return Litestar(
         route_handlers=[

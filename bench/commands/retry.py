@@ -114,7 +114,7 @@ def _hammering(clients: int, every_s: float, never_back: float) -> Load:
 
 def _figures(run: Run) -> dict[str, Any]:
     wasted = sum(len(query.refusals) for query in run.queries)
-    # The first refusal is nobody's fault: a try is in vain where a client came back as told.
+    # A client can't avoid its first refusal: those count that come back at the given time and are refused again.
     back = [query for query in run.queries if query.status not in (429, 503)]
     in_vain = sum(max(len(query.refusals) - 1, 0) for query in back)
     each = round(in_vain / len(back), 3) if back else 0.0

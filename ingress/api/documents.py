@@ -84,7 +84,7 @@ async def read_document(request: HttpRequest, document_id: str) -> HttpResponse:
 
 
 async def erase_document(request: HttpRequest, document_id: str) -> HttpResponse:
-    """202 while it is being erased, when it answers nobody any more; 200 once no file holds its text."""
+    """202 while it is being erased, when no question is answered from it any more; 200 once no file holds its text."""
     reply = await ask_library(request, "delete", DeleteRequest(document=document_id), DeleteReply)
     return _reply(reply, 200 if reply.state == "erased" else 202)
 

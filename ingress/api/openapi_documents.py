@@ -46,7 +46,7 @@ def paths() -> Json:
         "put": _upload("replace_document", "Bring in a document's next version", 404, 409),
         "delete": _operation("erase_document", "Erase a document: text, index, original", "DeleteReply", 404, 409),
     }
-    one["delete"]["responses"]["202"] = _body("Being erased; it answers nobody any more", "DeleteReply")
+    one["delete"]["responses"]["202"] = _body("Being erased; no question is answered from it any more", "DeleteReply")
     return {
         "/api/documents": {"get": _list(), "post": _upload("add_document", "Bring in a document", 404)},
         "/api/documents/{document_id}": _with_id(one),

@@ -67,7 +67,7 @@ class Spool:
                     digest.update(chunk)
                     file.write(chunk)
                 file.flush()
-                # For the library, where it runs as another user: the folder says who comes that far.
+                # The library may run as another user. The folder's own mode decides who reaches the file.
                 os.fchmod(file.fileno(), _MODE)
                 await asyncio.to_thread(os.fsync, file.fileno())
         except OSError as error:

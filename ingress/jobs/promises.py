@@ -1,7 +1,7 @@
 """When refused clients may come back: the k-th of them when the k-th place from now will be free.
 
-Pure: knows a pace and a time, no bus and no clock. A promise is keyed by client and body: the same refusal again renews
-it and adds none, so that a client that hammers makes nobody wait longer.
+Pure: knows a pace and a time, no bus and no clock. A promise is keyed by client and `Idempotency-Key`, or by the body
+where there is none: the same refusal again renews it and adds none, so that a client that hammers makes no other wait.
 """
 
 import math

@@ -13,7 +13,7 @@ from library.store.rows import query_all, query_one
 
 
 def add_tombstone(db: apsw.Connection, document: str) -> bool:
-    """The tombstone: from now on the document answers nobody and no import brings it back. False: there is none."""
+    """From now on no question is answered from the document, and no import brings it back. False: there is none."""
     row: Any = query_one(
         db, "SELECT space, publisher, client, generation, doc FROM documents WHERE id = ?", (document,)
     )
