@@ -215,6 +215,7 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A span of a text that was read: `text[start:end] == quote`, counted in code points of the sanitized text.
 
     `document`, `version`, `name` and `page` are absent where the text came with the question, as `context`.
+    `answer[answer_start:answer_end]` is what it supports, in code points of the answer; both are absent of evidence.
     """
 
     start: int
@@ -225,6 +226,8 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str = ""
     name: str = ""
     page: int | None = None
+    answer_start: Annotated[int, Meta(ge=0, description="Where what it supports begins in the answer.")] | None = None
+    answer_end: Annotated[int, Meta(ge=0, description="Where that ends.")] | None = None
 
 
 FoundEvidence = Annotated[list[Citation], Meta(description="The sentences found for the question, best first.")]

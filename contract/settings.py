@@ -221,6 +221,7 @@ KNOWN_NAMES = frozenset(
         "DOCQA_PROXY_IDLE_S",
         "DOCQA_PROXY_MODEL",
         "DOCQA_RATE_LIMIT",
+        "DOCQA_READ",
         "DOCQA_REPLICAS",
         "DOCQA_REDACT",
         "DOCQA_REDACTION_RULES",

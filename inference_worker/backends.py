@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from contract import answer_choice
+from contract.answer_choice import EVIDENCE_TOKENS
 from contract.bus import Bus
 from contract.errors import SettingsError
 from contract.runtime.resources import available_cores
@@ -22,7 +23,7 @@ from inference_worker.engines.echo import EchoEngine
 from inference_worker.engines.fallback import Fallback
 from inference_worker.engines.replaceable import Replaceable
 from inference_worker.model_files import record, soundness
-from inference_worker.model_files.locate import bundled_model, locate_model
+from inference_worker.model_files.locate import locate_model
 from inference_worker.monitoring import metrics
 from inference_worker.proxy.api_client import Remote, target_of
 from inference_worker.proxy.budget import Budget
@@ -118,10 +119,20 @@ def _grounding(settings: WorkerSettings) -> Grounding:
     return Grounding(
         style=settings.style,
         auto_quotes=settings.policy == "local" and not is_echo and is_better_quoted(settings),
+        evidence_tokens=None if is_echo else evidence_tokens(settings),
         abstain=settings.abstain,
         support_min=settings.support_min,
         only_asked=is_echo,
     )
+
+
+def evidence_tokens(settings: WorkerSettings) -> int | None:
+    """How much evidence the local model reads of a document; None: all of it, or the proxy answers."""
+    if settings.policy == "proxy" or settings.read == "whole":
+        return None
+    choice = answer_choice.kept(locate_model(settings.model_path, settings.model_name), settings.model_cache)
+    measured = choice.evidence_tokens if choice else EVIDENCE_TOKENS
+    return measured or (EVIDENCE_TOKENS if settings.read == "evidence" else None)
 
 
 def is_better_quoted(settings: WorkerSettings) -> bool:
@@ -131,10 +142,8 @@ def is_better_quoted(settings: WorkerSettings) -> bool:
     """
     if is_compiling(settings.llama_compiling):
         return True
-    model = locate_model(settings.model_path, settings.model_name)
-    if choice := answer_choice.kept(model, settings.model_cache):
-        return choice.style == "quote"
-    return model == bundled_model()
+    choice = answer_choice.kept(locate_model(settings.model_path, settings.model_name), settings.model_cache)
+    return choice is not None and choice.style == "quote"
 
 
 def answers_hint_for(settings: WorkerSettings) -> str:
@@ -142,7 +151,7 @@ def answers_hint_for(settings: WorkerSettings) -> str:
     if settings.engine == "echo" or settings.policy == "proxy" or settings.style != "auto":
         return ""
     model = locate_model(settings.model_path, settings.model_name)
-    if model == bundled_model() or answer_choice.kept(model, settings.model_cache):
+    if answer_choice.kept(model, settings.model_cache):
         return ""
     return (
         f"Whether {model.stem}'s own words are right more often than the document's sentences was not measured: it "

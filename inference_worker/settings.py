@@ -20,6 +20,9 @@ from contract.settings import (
 Abstain = Literal["mark", "refuse", "off"]
 """What is done where a document does not seem to hold the answer."""
 
+Reading = Literal["auto", "evidence", "whole"]
+"""What the local model reads of a document: the evidence, all of it, or what was measured to be better."""
+
 Policy = Literal["local", "proxy", "local-then-proxy", "proxy-then-local"]
 """Who answers; the second one where the first one can't."""
 
@@ -68,6 +71,7 @@ class WorkerSettings(ServiceSettings, frozen=True, kw_only=True):
     )
     embedding_model: str = field(default="auto", name="DOCQA_EMBEDDING_MODEL")
     style: Style = field(default="auto", name="DOCQA_STYLE")
+    read: Reading = field(default="auto", name="DOCQA_READ")
     abstain: Abstain = field(default="mark", name="DOCQA_ABSTAIN")
     support_min: Annotated[float, Meta(ge=0, le=1)] | None = field(default=None, name="DOCQA_SUPPORT_MIN")
     metrics_addr: str = field(default="127.0.0.1:9109", name="DOCQA_METRICS_ADDR")

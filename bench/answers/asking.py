@@ -20,7 +20,7 @@ AT_ONCE: Final = 8
 MAX_TOKENS: Final = 96
 _WITHIN_S: Final = 600.0
 _POLL_S: Final = 0.2
-_ENVIRONMENT: Final = {"DOCQA_TUNE": "off", "DOCQA_JOB_DEADLINE_S": "600"}
+_ENVIRONMENT: Final = {"DOCQA_TUNE": "off", "DOCQA_JOB_DEADLINE_S": "600", "DOCQA_READ": "auto"}
 
 
 class Asked(msgspec.Struct, frozen=True):

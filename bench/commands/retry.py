@@ -63,7 +63,7 @@ def command(
         delays_s=delay_range(delay),
         queue_size=queue_size,
         slots=slots,
-        environment={**shared.environment(), "DOCQA_STYLE": "write"},
+        environment=shared.environment(),
     )
     clients = min(clients, 30) if shared.quick else clients
     execute(shared, _both(shared, stack, clients, hammer_every, never_back))

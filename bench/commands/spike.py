@@ -56,7 +56,7 @@ def command(
     delays_s = (
         tuple(min(delay_s, QUICK_DELAY_S) for delay_s in delay_range(delay)) if shared.quick else delay_range(delay)
     )
-    environment = {**shared.environment(), "DOCQA_STYLE": "write"}
+    environment = shared.environment()
     stack = StackOptions(engine=engine, delays_s=delays_s, queue_size=queue_size, slots=slots, environment=environment)
     load = _load(burst, bursts, every, never_back, retry=retry)
     execute(shared, drive("spike", shared, shared.run_options(), stack, load, _verdict(stack, never_back, retry=retry)))

@@ -101,7 +101,7 @@ async def ours(name: str, model: Path, slots: int, queue_size: int, **environmen
     """Goblin DocQA with the real model; `kill` ends its worker."""
     settings = {
         "MODEL_PATH": str(model.parent), "MODEL_NAME": model.name, "DOCQA_SYNC_WAIT_S": "300",
-        "DOCQA_JOB_DEADLINE_S": "300", "DOCQA_STYLE": "write", **environment,
+        "DOCQA_JOB_DEADLINE_S": "300", **environment,
     }  # fmt: skip
     options = StackOptions(engine="llama", delays_s=(0.0,), slots=slots, queue_size=queue_size, environment=settings)
     async with running(options) as stack:

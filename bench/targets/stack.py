@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -16,9 +16,15 @@ from bench.targets.processes import folder, part
 from contract.bus import Bus, connected
 from contract.settings import BusSettings, Secret
 
+WHOLE_AND_WRITTEN: Final = {"DOCQA_STYLE": "write", "DOCQA_READ": "whole"}
+"""What a model's figures are always taken with: neither quotes nor excerpts may pass for its speed."""
+
 
 class StackOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How the stack is started. `delays_s`: one echo worker for each delay."""
+    """How the stack is started. `delays_s`: one echo worker for each delay.
+
+    A model writes, and reads whole documents, unless `environment` says otherwise.
+    """
 
     engine: Literal["echo", "llama"] = "echo"
     delays_s: tuple[float, ...] = (2.0,)
@@ -29,6 +35,11 @@ class StackOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Data folder, if not in the temporary folder: the full disk needs a small file system."""
     logs: Path | None = None
     """Folder for the logs of all parts after the run."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment of all parts."""
+        return {**(WHOLE_AND_WRITTEN if self.engine == "llama" else {}), **self.environment}
 
 
 class Stack:
@@ -79,7 +90,7 @@ async def running(options: StackOptions) -> AsyncIterator[Stack]:
     """A stack for the time of a block."""
     async with folder() as work, contextlib.AsyncExitStack() as parts:
         arguments = _arguments(options, options.bus_folder or work / "data", work / "s")
-        ready = await parts.enter_async_context(part(work, "up", "-m", "ops", *arguments, **options.environment))
+        ready = await parts.enter_async_context(part(work, "up", "-m", "ops", *arguments, **options.settings))
         beside = {}
         for number, delay_s in enumerate(options.delays_s[1:], 2):
             environment = _worker_environment(options, ready, delay_s)
@@ -102,7 +113,7 @@ def _arguments(options: StackOptions, data_dir: Path, uds: Path) -> list[str]:
 
 def _worker_environment(options: StackOptions, ready: dict[str, Any], delay_s: float) -> dict[str, str]:
     return {
-        **options.environment,
+        **options.settings,
         "DOCQA_NATS_URL": ready["nats_url"],
         "DOCQA_NATS_PASSWORD_FILE": str(Path(ready["credentials"]) / "worker"),
         "DOCQA_METRICS_ADDR": "127.0.0.1:0",

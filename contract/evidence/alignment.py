@@ -17,11 +17,13 @@ _COMMON: Final = 0.1
 
 
 class Span(NamedTuple):
-    """`text[start:end]` supports the answer; `score` is the share of a statement that it covers, 0 to 1."""
+    """`text[start:end]` supports `answer[answer_start:answer_end]`, and covers the share `score` of it, 0 to 1."""
 
     start: int
     end: int
     score: float
+    answer_start: int = 0
+    answer_end: int = 0
 
 
 def cite(answer: str, text: str, sentences: Sequence[Sentence], limit: int = 8) -> list[Span]:
@@ -36,7 +38,7 @@ def cite(answer: str, text: str, sentences: Sequence[Sentence], limit: int = 8) 
         for span in _of_statement(terms_of(answer, statement.start, statement.end), read):
             kept = found.get(span[:2])
             if kept is None or kept.score < span.score:
-                found[span[:2]] = span
+                found[span[:2]] = span._replace(answer_start=statement.start, answer_end=statement.end)
     return list(found.values())[:limit]
 
 

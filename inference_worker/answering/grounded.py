@@ -25,6 +25,7 @@ from contract.evidence import (
 )
 from contract.evidence.words import terms_of
 from contract.messages import AnswerFrom, Citation, Grounds, Query, Style, Usage
+from inference_worker.answering.excerpt import Excerpt, fitting, whole
 from inference_worker.answering.found import Found
 from inference_worker.answering.library import Library, names_documents
 from inference_worker.answering.reads import Read, Reads
@@ -47,6 +48,8 @@ class Grounding(msgspec.Struct, frozen=True, kw_only=True):
     style: Style = "auto"
     auto_quotes: bool = False
     """Whether `auto` quotes: measured for the model, see `docqa bench answers`."""
+    evidence_tokens: int | None = None
+    """So many tokens of a longer document does the model read: its evidence. None: it reads the whole."""
     abstain: Abstain = "mark"
     support_min: float | None = None
     """Answers of less support count as not answerable; None: the bound that was fitted."""
@@ -106,6 +109,10 @@ class Grounded:
         """As the engine says."""
         return self._engine.watch(query, owner)
 
+    async def count_tokens(self, text: str) -> int:
+        """As the engine counts."""
+        return await self._engine.count_tokens(text)
+
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Evidence | Piece | Completion, None]:
         """The evidence, then pieces, then the completion with its citations; without a document as the engine does.
 
@@ -133,12 +140,13 @@ class Grounded:
             yield Piece(completion.text)
             yield completion
             return
-        async for event in self._written(_about(query, found), owner):
+        excerpt = await self._read_of(query, found)
+        async for event in self._written(_about(query, excerpt), owner):
             if not isinstance(event, Completion):
                 yield event
                 continue
             # Each statement is compared with each sentence that was read: too long for the event loop.
-            completion = await asyncio.to_thread(self._cited, event, searched, found)
+            completion = await asyncio.to_thread(self._cited, event, searched, found, excerpt)
             if completion.grounds.answer_from == "both":
                 # Nothing that was sent is taken back: the sentences follow what the model wrote.
                 yield Piece(completion.text[len(event.text) :])
@@ -175,6 +183,16 @@ class Grounded:
         longer = msgspec.structs.replace(query, query=f"{before}\n{query.query}")
         more = await self._find(longer, owner)
         return (longer, more) if support(more.features) > support(found.features) else (query, found)
+
+    async def _read_of(self, query: Query, found: Found) -> Excerpt:
+        """What the model reads: the evidence, or the whole where that was measured to be better or is needed.
+
+        An answer in a given form draws on many places of a document, as a summary does.
+        """
+        tokens = self._grounding.evidence_tokens
+        if tokens is None or query.asks_for_json or needs_whole_document(query.query):
+            return whole(found)
+        return await fitting(found, min(tokens, self._engine.context_tokens // 2), self._engine.count_tokens)
 
     async def _find(self, query: Query, owner: str) -> Found:
         if not names_documents(query):
@@ -215,10 +233,10 @@ class Grounded:
         """The sentences that answer, in the order of their rank; no token is read or written."""
         likely = support(found.features)
         holds = self._holds(likely, fitted=answerable(found.features))
-        cited = found.citations(quote(found.text, found.sentences, found.ranked))
+        text, cited = _as_lines(found.citations(quote(found.text, found.sentences, found.ranked)))
         refuses = not cited or (self._grounding.abstain == "refuse" and not holds)
         return Completion(
-            text=NOT_IN_THE_DOCUMENT if refuses else _lines(cited),
+            text=NOT_IN_THE_DOCUMENT if refuses else text,
             finish_reason="stop",
             usage=Usage(prompt_tokens=0, completion_tokens=0),
             prefill_ms=round((time.monotonic() - began_s) * 1000, 1),
@@ -227,24 +245,26 @@ class Grounded:
             grounds=self._grounds("quote", [] if refuses else cited, found, likely, holds=bool(cited) and holds),
         )
 
-    def _cited(self, completion: Completion, query: Query, found: Found) -> Completion:
-        """The model's answer, aligned with the text that it read. Ranked sentences are cited before others."""
-        spans = _aligned(completion.text, found)
+    def _cited(self, completion: Completion, query: Query, found: Found, excerpt: Excerpt) -> Completion:
+        """The model's answer, aligned with the sentences that it read. Ranked ones are cited before others."""
+        spans = cite(completion.text, found.text, [found.sentences[number] for number in excerpt.sentences])
         features = found.features
         if is_refusal(completion.text):
             grounds = self._grounds("model", [], found, 0.0, holds=False)
             return msgspec.structs.replace(completion, grounds=grounds)
         if needs_whole_document(query.query):
             # A question about the whole document is answered by no single sentence: support cannot be measured.
-            whole = Grounds(citations=found.citations_of(spans), evidence=found.citations(found.ranked))
-            return msgspec.structs.replace(completion, grounds=whole)
+            grounds = Grounds(citations=_supporting(found, spans), evidence=found.citations(found.ranked))
+            return msgspec.structs.replace(completion, grounds=grounds)
         holds = self._holds(support(features), fitted=answerable(features))
         likely = support(with_answer(features, completion.text, found.text, [span[:2] for span in spans]))
         origin: AnswerFrom = "model"
-        cited = found.citations_of(spans)
+        cited = _supporting(found, spans)
         if not cited and holds and not query.asks_for_json:
-            cited, origin = found.citations(quote(found.text, found.sentences, found.ranked)), "both"
-            completion = msgspec.structs.replace(completion, text=f"{completion.text}\n\n{_lines(cited)}")
+            quoted = found.citations(quote(found.text, found.sentences, found.ranked))
+            text, cited = _as_lines(quoted, f"{completion.text}\n\n")
+            origin = "both"
+            completion = msgspec.structs.replace(completion, text=text)
         return msgspec.structs.replace(completion, grounds=self._grounds(origin, cited, found, likely, holds=holds))
 
     def _grounds(
@@ -271,19 +291,29 @@ def _naming(event: Evidence | Piece | Completion, read: Read) -> Evidence | Piec
     return msgspec.structs.replace(event, grounds=grounds)
 
 
-def _about(query: Query, found: Found) -> Query:
-    """The query that the model gets: the passages in the place of the documents' names."""
-    if not names_documents(query):
+def _about(query: Query, excerpt: Excerpt) -> Query:
+    """The query that the model gets: what is read in the place of the whole, or of the documents' names."""
+    if not names_documents(query) and excerpt.text == query.context:
         return query
-    return msgspec.structs.replace(query, context=found.text, documents=UNSET, space=UNSET, path=UNSET)
+    return msgspec.structs.replace(query, context=excerpt.text, documents=UNSET, space=UNSET, path=UNSET)
 
 
-def _aligned(answer: str, found: Found) -> list[Span]:
-    first = [one.index for one in found.ranked]
-    others = sorted(set(range(len(found.sentences))).difference(first))
-    return cite(answer, found.text, [found.sentences[number] for number in (*first, *others)])
+def _supporting(found: Found, spans: list[Span]) -> list[Citation]:
+    """The citations of what a model wrote, each with its place in the answer."""
+    return [
+        msgspec.structs.replace(citation, answer_start=span.answer_start, answer_end=span.answer_end)
+        for citation, span in zip(found.citations_of(span[:3] for span in spans), spans, strict=False)
+    ]
 
 
-def _lines(cited: list[Citation]) -> str:
-    """The quotes as one reads them, a line each: where the text's own lines end says nothing."""
-    return "\n".join(" ".join(citation.quote.split()) for citation in cited)
+def _as_lines(cited: list[Citation], text: str = "") -> tuple[str, list[Citation]]:
+    """The quotes behind `text` as one reads them, a line each, and the citations with the places of their lines.
+
+    Where the document's own lines end says nothing.
+    """
+    placed: list[Citation] = []
+    for citation in cited:
+        start = len(text) + bool(placed)
+        text += ("\n" if placed else "") + " ".join(citation.quote.split())
+        placed.append(msgspec.structs.replace(citation, answer_start=start, answer_end=len(text)))
+    return text, placed

@@ -16,6 +16,11 @@ def cost_tokens(query: Query, context_tokens: int) -> int:
     return min(query.text_bytes // _BYTES_PER_TOKEN + query.max_tokens, context_tokens)
 
 
+def estimated_tokens(text: str) -> int:
+    """About how many tokens a text has."""
+    return len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN
+
+
 class Piece(msgspec.Struct, frozen=True):
     """The next part of an answer; whole characters only."""
 
@@ -81,6 +86,9 @@ class Engine(Protocol):
 
     def needs_slot(self, query: Query) -> bool:
         """Whether the model answers this query; one that needs no model waits for no slot."""
+
+    async def count_tokens(self, text: str) -> int:
+        """How many tokens a text of a user is in a prompt; an estimate where the tokenizer is not at hand."""
 
     def generate(self, query: Query, owner: str) -> AsyncGenerator[Evidence | Piece | Completion, None]:
         """Yield the evidence, if any, then pieces, then one completion.

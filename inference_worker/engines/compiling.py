@@ -12,7 +12,7 @@ from typing import Final
 
 from contract.errors import EngineError
 from contract.messages import Query
-from inference_worker.engines.base import Completion, Piece
+from inference_worker.engines.base import Completion, Piece, estimated_tokens
 
 MODULE: Final = "llama_cpp"
 HINT: Final = (
@@ -64,6 +64,10 @@ class CompilingEngine:
     def needs_slot(self, query: Query) -> bool:
         """Every query that is to be written."""
         return True
+
+    async def count_tokens(self, text: str) -> int:
+        """An estimate: the model is not there yet."""
+        return estimated_tokens(text)
 
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
         """Wait; raises EngineError where the compiler ended without success, and once closed."""

@@ -38,6 +38,10 @@ class EchoEngine:
         """Every query."""
         return True
 
+    async def count_tokens(self, text: str) -> int:
+        """Its tokens are words."""
+        return len(text.split())
+
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
         """Yield the query's first `max_tokens` words, then a completion; raises EngineError once closed."""
         async with self._free:

@@ -59,6 +59,10 @@ class Fallback:
         """Every query."""
         return True
 
+    async def count_tokens(self, text: str) -> int:
+        """As the engine counts that is asked first."""
+        return await self._first.count_tokens(text)
+
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Evidence | Piece | Completion, None]:
         """Yield one engine's events. Raises the error that says most about why neither answered."""
         name = _name_of(query, owner)

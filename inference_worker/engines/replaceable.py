@@ -54,6 +54,16 @@ class Replaceable:
         """What the current engine says."""
         return self._engine.needs_slot(query)
 
+    async def count_tokens(self, text: str) -> int:
+        """As the current engine counts; waits while there is none."""
+        await self._is_there.wait()
+        # As an answer does, it keeps the engine from being replaced meanwhile.
+        self._generating += 1
+        try:
+            return await self._engine.count_tokens(text)
+        finally:
+            self._generating -= 1
+
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Evidence | Piece | Completion, None]:
         """As the engine yields them; waits while there is none."""
         await self._is_there.wait()

@@ -17,6 +17,7 @@ from contract.errors import EngineError, NoAnswerError, PromptTooLongError, Sett
 from contract.messages import Query
 from inference_worker.engines.answer_text import Thoughts
 from inference_worker.engines.base import Completion, Piece
+from inference_worker.engines.prompt import clean
 from inference_worker.llama.chat_template import Prompt
 from inference_worker.llama.sequence import Sequence
 from inference_worker.llama.step_loop import STOPPED, OnStep, StepLoop, Ticket
@@ -105,6 +106,13 @@ class LlamaEngine:
     def needs_slot(self, query: Query) -> bool:
         """Every query."""
         return True
+
+    async def count_tokens(self, text: str) -> int:
+        """Exactly, by the model's vocabulary; raises EngineError once closed."""
+        if self._closed:
+            raise EngineError(STOPPED)
+        tokenize = self._model.vocabulary.tokenize
+        return len(await asyncio.wrap_future(self._tokenizer.submit(tokenize, clean(text), parse_special=False)))
 
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
         """Yield pieces, then one completion. Closing the generator stops the work at the next step.

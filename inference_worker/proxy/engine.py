@@ -17,7 +17,7 @@ from contract.errors import BusError, DocQAError, PromptTooLongError, ProxyError
 from contract.messages import FinishReason, Query, Usage
 from contract.redaction.redactor import BUILT_IN, Redactor
 from inference_worker.engines.answer_text import Characters, Thoughts
-from inference_worker.engines.base import Completion, Piece
+from inference_worker.engines.base import Completion, Piece, estimated_tokens
 from inference_worker.monitoring import metrics
 from inference_worker.proxy.api_client import Remote
 from inference_worker.proxy.budget import Budget, Reservation
@@ -100,6 +100,10 @@ class ProxyEngine:
     def needs_slot(self, query: Query) -> bool:
         """Every query."""
         return True
+
+    async def count_tokens(self, text: str) -> int:
+        """An estimate: the API's tokenizer is not known."""
+        return estimated_tokens(text)
 
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
         """Yield pieces, then one completion. Closing the generator closes the connection.

@@ -175,11 +175,12 @@ export function whereOf({ name, page, start, end }) {
   return page ? `${name}, page ${count(page)}` : name;
 }
 
-/** Where citations stand in an answer word for word, in the order of the text. */
+/** Where the parts of an answer end that citations support, in the order of the text. */
 function placesIn(text, citations) {
-  const found = citations.map((citation, n) => {
-    const at = text.indexOf(citation.quote);
-    return { number: n + 1, end: at < 0 ? -1 : at + citation.quote.length };
+  const characters = [...text];
+  const found = citations.map(({ answer_end: end }, n) => {
+    // Citations count characters; a string of JavaScript counts those beyond the 16-bit ones twice.
+    return { number: n + 1, end: end === undefined ? -1 : characters.slice(0, end).join("").length };
   });
   return found.filter(({ end }) => end >= 0).sort((one, other) => one.end - other.end);
 }

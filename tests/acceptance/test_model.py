@@ -107,16 +107,27 @@ async def test_an_empty_context_is_answered(model: Stack) -> None:
 async def test_a_context_that_can_not_fit_is_413_with_the_sizes_and_what_to_cut(
     model: Stack, characters: int, sizes: tuple[str, str]
 ) -> None:
-    """Refused by the worker, which counts tokens, or by the ingress, which counts bytes."""
+    """Refused by the worker, which counts tokens, or by the ingress, which counts bytes. A summary reads the whole."""
     sentence = "The tenant must give notice in writing. "
     context = sentence * (characters // len(sentence))
     async with model.client() as client:
-        body = problem(await client.ask("How much notice?", context=context, max_tokens=8), 413, "prompt-too-long")
+        response = await client.ask("Summarize this document.", context=context, max_tokens=8)
+        body = problem(response, 413, "prompt-too-long")
     is_, limit = (body[name] for name in sizes)
     assert is_ > limit > 0
     assert 0 < body["cut_chars"] < len(context)
     for number in (is_, limit, body["cut_chars"]):
         assert str(number) in body["detail"]
+
+
+async def test_of_a_long_document_the_model_reads_the_evidence(model: Stack) -> None:
+    shelves = " ".join(f"Shelf {number} in the cellar is made of oak." for number in range(200))
+    context = f"{shelves}\n\nThe tenant may keep one cat in the flat.\n\n{shelves}"
+    async with model.client() as client:
+        answer = (await client.ask("Which pet may the tenant keep in the flat?", context=context, max_tokens=24)).json()
+    assert 0 < answer["usage"]["prompt_tokens"] < 500
+    assert answer["evidence"][0]["quote"] == "The tenant may keep one cat in the flat."
+    assert "cat" in answer["answer"]
 
 
 async def test_control_tokens_in_a_document_are_text(model: Stack) -> None:

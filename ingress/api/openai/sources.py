@@ -34,7 +34,8 @@ def shown(answer: Answer, sources: Sources, *, is_json: bool) -> Shown:
     if sources not in ("both", "annotations"):
         return Shown(added, [])
     whole = (0, len(answer.answer))
-    places = spans or [whole] * len(answer.citations)
+    lines = spans or [whole] * len(answer.citations)
+    places = [_supported(one) or line for one, line in zip(answer.citations, lines, strict=True)]
     return Shown(added, [_annotation(one, span) for one, span in zip(answer.citations, places, strict=True)])
 
 
@@ -60,6 +61,12 @@ def _lines(answer: Answer) -> tuple[str, list[tuple[int, int]]]:
         text += f"\n[{number}] {': '.join(filter(None, parts))}"
         spans.append((start, len(text)))
     return text[len(answer.answer) :], spans
+
+
+def _supported(citation: Citation) -> tuple[int, int] | None:
+    """The part of the answer that a citation supports; older workers don't name it."""
+    start, end = citation.answer_start, citation.answer_end
+    return None if start is None or end is None else (start, end)
 
 
 def _named(citation: Citation) -> str:

@@ -7,10 +7,17 @@ import msgspec
 import pytest
 
 from contract import answer_choice
-from contract.answer_choice import AnswerChoice
+from contract.answer_choice import EVIDENCE_TOKENS, AnswerChoice
 from contract.bus import Bus
 from contract.errors import SettingsError
-from inference_worker.backends import answers_hint_for, hint_for, is_better_quoted, needs_tuning, open_backend
+from inference_worker.backends import (
+    answers_hint_for,
+    evidence_tokens,
+    hint_for,
+    is_better_quoted,
+    needs_tuning,
+    open_backend,
+)
 from inference_worker.engines.base import Engine
 from inference_worker.engines.echo import EchoEngine
 from inference_worker.settings import WorkerSettings
@@ -105,6 +112,24 @@ def test_auto_is_what_was_measured_for_the_model(
     answer_choice.keep(tmp_path / "own.gguf", settings.model_cache, choice)
     assert is_better_quoted(settings) is quotes
     assert answers_hint_for(settings) == ""
+
+
+@pytest.mark.parametrize(
+    ("read", "measured", "tokens"),
+    [("auto", 250, 250), ("auto", None, None), ("evidence", None, EVIDENCE_TOKENS), ("whole", 250, None)],
+)
+def test_a_model_reads_what_was_measured_to_be_better_unless_it_is_told(
+    tmp_path: Path, read: Literal["auto", "evidence", "whole"], measured: int | None, tokens: int | None
+) -> None:
+    (tmp_path / "own.gguf").write_bytes(b"GGUF own")
+    settings = WorkerSettings(model_path=tmp_path, model_name="own.gguf", model_cache=tmp_path / "cache", read=read)
+    assert evidence_tokens(settings) == (None if read == "whole" else EVIDENCE_TOKENS)
+    choice = AnswerChoice(
+        model="own.gguf", style="write", written_right=0.5, quoted_right=0.5, questions=9, dataset="d",
+        measured_at="now", evidence_tokens=measured,
+    )  # fmt: skip
+    answer_choice.keep(tmp_path / "own.gguf", settings.model_cache, choice)
+    assert evidence_tokens(settings) == tokens
 
 
 def test_of_the_bundled_model_it_is_known() -> None:

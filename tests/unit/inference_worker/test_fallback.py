@@ -29,6 +29,9 @@ class Named(EchoEngine):
     def needs_slot(self, query: Query) -> bool:
         return True
 
+    async def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Piece | Completion, None]:
         self.asked += 1
         if self.error:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 import msgspec
 import pytest
 
-from contract.messages import Query, Usage
+from contract.messages import Query, ResponseFormat, Usage
 from inference_worker.answering.grounded import NOT_IN_THE_DOCUMENT, Grounded, Grounding
 from inference_worker.answering.texts import Texts
 from inference_worker.engines.base import Completion, Evidence, Piece
@@ -31,15 +31,20 @@ class Writer:
     def __init__(self, *pieces: str) -> None:
         self._pieces = pieces
         self.asked = self.forgotten = 0
+        self.read = ""
 
     def needs_slot(self, query: Query) -> bool:
         return True
+
+    async def count_tokens(self, text: str) -> int:
+        return len(text.split())
 
     def watch(self, query: Query, owner: str) -> Callable[[], bool]:
         return lambda: False
 
     async def generate(self, query: Query, owner: str) -> AsyncGenerator[Evidence | Piece | Completion, None]:
         self.asked += 1
+        self.read = query.context
         for piece in self._pieces:
             yield Piece(piece)
         usage = Usage(prompt_tokens=1, completion_tokens=1)
@@ -130,6 +135,50 @@ async def test_a_model_that_says_the_document_does_not_say_is_marked_and_cites_n
     assert asked.end.grounds.answerable is False
     assert asked.end.grounds.citations == []
     assert asked.end.grounds.support == 0
+
+
+LONG = LEASE + "\n\n" + "\n\n".join(f"The cellar has {number} shelves. They are of oak." for number in range(40))
+IN_LONG = msgspec.structs.replace(NOTICE, context=LONG, style="write")
+
+
+async def test_a_model_reads_the_evidence_of_a_long_document_and_citations_count_in_the_whole() -> None:
+    asked = await ask(IN_LONG, "It is two months' notice.", evidence_tokens=40)
+    assert "two\nmonths' notice" in asked.writer.read
+    assert len(asked.writer.read.split()) <= 40
+    (cited,) = asked.end.grounds.citations
+    assert LONG[cited.start : cited.end] == cited.quote
+
+
+@pytest.mark.parametrize(
+    ("query", "evidence_tokens"),
+    [
+        (IN_LONG, None),
+        (IN_LONG, 10_000),
+        (msgspec.structs.replace(IN_LONG, query="Summarize the document."), 40),
+        (msgspec.structs.replace(IN_LONG, response_format=ResponseFormat(type="json_object")), 40),
+    ],
+)
+async def test_the_whole_is_read_where_that_is_better_or_short_or_needed(
+    query: Query, evidence_tokens: int | None
+) -> None:
+    assert (await ask(query, evidence_tokens=evidence_tokens)).writer.read == LONG
+
+
+async def test_each_citation_has_its_place_in_what_the_model_wrote() -> None:
+    asked = await ask(NOTICE, "Pets need consent of the landlord. The rent is 950 euros.", style="write")
+    places = {
+        asked.end.text[one.answer_start : one.answer_end]: one.quote.split()[0] for one in asked.end.grounds.citations
+    }
+    assert places == {"Pets need consent of the landlord.": "Pets", "The rent is 950 euros.": "The"}
+
+
+@pytest.mark.parametrize(("style", "said"), [("quote", ""), ("write", "Bananas ripen quickly.")])
+async def test_each_quote_has_its_place_in_the_answer(style: str, said: str) -> None:
+    asked = await ask(msgspec.structs.replace(NOTICE, style=style), said or "unasked")
+    assert asked.end.grounds.citations
+    for cited in asked.end.grounds.citations:
+        assert asked.end.text[cited.answer_start : cited.answer_end] == " ".join(cited.quote.split())
+    assert all(one.answer_start is None for one in asked.end.grounds.evidence)
 
 
 async def test_auto_goes_by_what_was_measured_for_the_model() -> None:

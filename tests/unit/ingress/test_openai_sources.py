@@ -36,6 +36,14 @@ def test_citations_are_numbered_lines_and_annotations_with_offsets_in_the_whole_
     assert extra.annotations[0]["citation"]["quote"] == QUOTE
 
 
+def test_an_annotation_points_to_the_part_of_the_answer_that_its_citation_supports() -> None:
+    placed = msgspec.structs.replace(CITED, answer_start=4, answer_end=13)
+    answer = answer_of("It is 900 euros.", placed)
+    (found,) = shown(answer, "both", is_json=False).annotations
+    span = found["url_citation"]
+    assert answer.answer[span["start_index"] : span["end_index"]] == "s 900 eur"
+
+
 @pytest.mark.parametrize(
     ("sources", "has_text", "has_annotations"),
     [("both", True, True), ("text", True, False), ("annotations", False, True), ("off", False, False)],

@@ -42,8 +42,10 @@ def test_a_sentence_is_cited_once() -> None:
 @settings(deadline=None)
 @given(st.text(max_size=80), st.text(max_size=200))
 def test_spans_lie_in_the_text(answer: str, text: str) -> None:
-    for span in cite(answer + " " + text[:40], text, split_sentences(text)):
+    said = answer + " " + text[:40]
+    for span in cite(said, text, split_sentences(text)):
         assert 0 <= span.start < span.end <= len(text)
+        assert 0 <= span.answer_start < span.answer_end <= len(said)
         assert 0 < span.score <= 1.001
 
 
