@@ -20,7 +20,7 @@ QUESTION = "How much notice must the tenant give?"
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with running(Options(slots=2)) as stack:
+    with running(Options(slots=2, embedder=True)) as stack:
         yield stack
 
 

@@ -55,7 +55,7 @@ def file(tmp_path: Path) -> Path:
 
 async def test_no_file_holds_a_word_of_an_erased_document(start: Start, file: Path) -> None:
     """With a reader of the store open, and a worker killed, while it is erased."""
-    stack = start(slots=2)
+    stack = start(slots=2, embedder=True)
     data_dir = stack.ready().data_dir
     document = await brought_in(stack, file)
     jobs = await asked(stack, document)

@@ -122,7 +122,7 @@ async def test_texts_become_vectors_that_tell_what_is_alike(echo: Stack) -> None
 
 
 async def test_without_an_embedder_there_are_no_vectors(start: Start) -> None:
-    stack = start(environment={"DOCQA_EMBEDDING_MODEL": "off"})
+    stack = start()
     async with client_of(stack) as client:
         with pytest.raises(openai.NotFoundError, match="DOCQA_EMBEDDING_MODEL"):
             await client.embeddings.create(model="docqa-embedding", input="x")

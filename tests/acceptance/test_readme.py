@@ -28,7 +28,7 @@ def marked_blocks() -> list[str]:
 @pytest.fixture(scope="module")
 def home() -> Iterator[Stack]:
     """A stack in the default places of a new HOME, as `make up` leaves it."""
-    with running(Options(engine="llama", own_places=False, environment={})) as stack:
+    with running(Options(engine="llama", own_places=False, embedder=True)) as stack:
         for entry in ROOT.iterdir():
             if not (stack.folder / entry.name).exists():
                 (stack.folder / entry.name).symlink_to(entry)

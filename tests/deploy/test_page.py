@@ -28,7 +28,7 @@ SIZES = [(360, 740), (1920, 1080)]
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with running(Options(queue_size=QUEUE_SIZE, slots=2, engine="llama")) as stack:
+    with running(Options(queue_size=QUEUE_SIZE, slots=2, engine="llama", embedder=True)) as stack:
         yield stack
 
 

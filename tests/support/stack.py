@@ -43,7 +43,10 @@ LOG_TAIL_CHARS = 12_000
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How `docqa up` is started. Without `own_places` it takes its default folder and socket, under a new HOME."""
+    """How `docqa up` is started. Without `own_places` it takes its default folder and socket, under a new HOME.
+
+    Sentences are found by words alone, which spares each start a third of its time, unless a test wants the `embedder`.
+    """
 
     queue_size: int = 10
     slots: int = 4
@@ -53,6 +56,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str] = {}
     http: str = "127.0.0.1:0"
     own_places: bool = True
+    embedder: bool = False
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -70,6 +74,11 @@ class Ready(msgspec.Struct, frozen=True):
 _ready_decoder = msgspec.json.Decoder(Ready, dec_hook=lambda kind, value: kind(value))
 
 
+def _environment_of(options: Options) -> dict[str, str]:
+    words_alone = {} if options.embedder else {"DOCQA_EMBEDDING_MODEL": "off"}
+    return {"DOCQA_ACK_WAIT_S": f"{options.ack_wait_s:g}", **_PINNED_MODEL, **words_alone}
+
+
 class Stack:
     """One `docqa up` in a short temporary folder; it may be stopped and started again on the same data."""
 
@@ -77,9 +86,7 @@ class Stack:
         self.options = options
         # A Unix socket's path ends at 107 bytes: pytest's own folders are too long.
         self.folder = Path(tempfile.mkdtemp(prefix="dq"))
-        self.environment = processes.environment(
-            self.folder, {"DOCQA_ACK_WAIT_S": f"{options.ack_wait_s:g}", **_PINNED_MODEL, **options.environment}
-        )
+        self.environment = processes.environment(self.folder, {**_environment_of(options), **options.environment})
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
