@@ -44,7 +44,7 @@ def start() -> Iterator[Start]:
 @pytest.fixture(scope="session")
 def echo() -> Iterator[Stack]:
     """A stack with the echo engine, for tests that leave it as it was."""
-    with running(Options(queue_size=60, slots=4, echo_delay_s=0.3)) as stack:
+    with running(Options(queue_size=60, slots=4, echo_delay_s=0.3, embedder=True)) as stack:
         yield stack
 
 
