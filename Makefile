@@ -81,7 +81,7 @@ checkers: setup ## Make .venv-checkers with the linters and validators of deploy
 
 # Boots a systemd, builds images, runs Prometheus and nginx: needs root and Debian's packages, which it installs.
 .PHONY: test-deploy
-test-deploy: checkers ## Run the heavy tests of deploy/; each says why where this machine can't
+test-deploy: checkers clients ## Run the heavy tests of deploy/; each says why where this machine can't
 	@$(BIN)/python -m pytest tests/deploy
 
 .PHONY: lint
@@ -91,6 +91,12 @@ lint: setup ## Check format, code, types, import rules and spelling
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell --skip './.*,*.txt,*.svg,*.jsonl' --ignore-words-list nd,ans .
+
+# They pin httpx, pydantic and openai to versions of their own.
+.PHONY: clients
+clients: setup ## Make .venv-clients with LiteLLM and agent frameworks, which the tests point at /v1
+	@[[ -x .venv-clients/bin/python ]] || $(BIN)/python -m venv --without-pip .venv-clients
+	@$(BIN)/uv pip sync --quiet --python .venv-clients/bin/python --require-hashes requirements/clients.txt
 
 # An environment of its own: what is compared with must not decide which versions we run with.
 .PHONY: peers
@@ -116,8 +122,9 @@ lock: setup ## Compile the hashed requirement files anew
 	$(COMPILE) -c requirements/runtime.txt requirements/peers.in -o requirements/peers.txt
 	$(COMPILE) requirements/checkers.in -o requirements/checkers.txt
 	$(COMPILE) requirements/redactors.in -o requirements/redactors.txt
+	$(COMPILE) requirements/clients.in -o requirements/clients.txt
 
 .PHONY: clean
 clean: ## Remove .venv and all caches
-	rm -rf $(VENV) .venv-peers .venv-checkers .venv-redactors .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov dist
+	rm -rf $(VENV) .venv-peers .venv-checkers .venv-redactors .venv-clients .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

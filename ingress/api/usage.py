@@ -28,9 +28,11 @@ class UsageDay(msgspec.Struct, frozen=True):
 
 
 class UsageReply(msgspec.Struct, frozen=True):
-    """The last days, oldest first."""
+    """The last days, oldest first, and whose they are; `user` is the name in DOCQA_USER_HEADER, where it counts."""
 
     days: list[UsageDay]
+    client: str
+    user: str | None = None
 
 
 @get("/usage")
@@ -42,7 +44,7 @@ async def usage(request: HttpRequest) -> HttpResponse:
         found = await asyncio.gather(*[_read(services_of(request), day, request.user.client) for day in days])
     except BusError:
         raise problems.bus_unavailable("The bus did not answer: ask again in a few seconds.") from None
-    return Response(msgspec.json.encode(UsageReply(found)), media_type=JSON)
+    return Response(msgspec.json.encode(UsageReply(found, request.user.client, request.user.user)), media_type=JSON)
 
 
 async def _read(services: Services, day: str, client: str) -> UsageDay:

@@ -31,7 +31,7 @@ def authenticator(
         if caller is None:
             return written(problems.unauthorized(has_token="authorization" in request.headers))
         try:
-            caller = acting_for(request, caller, keyring.user_header)
+            caller = acting_for(request, caller, keyring.user_header, has_token=keyring.anybody is None)
         except Problem as problem:
             return written(problem)
         request.scope["user"] = caller

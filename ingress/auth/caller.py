@@ -21,5 +21,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     share: float = 1.0
     """Share of the queue's slots; 1 is no limit."""
     rate: Rate | None = None
+    user: str | None = None
+    """Of a client that is a user behind another one's key: the name as it was given."""
     token: str | None = None
     """The first digits of the token's SHA-256, to distinguish a client's two tokens in the audit log."""

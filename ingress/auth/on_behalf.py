@@ -1,7 +1,7 @@
 """Users behind one key: the client that a named user is, and whose word for the name is believed.
 
-The header counts from a token with the right `on-behalf`, and on the Unix socket, where a proxy in front must set it
-and take it out of what its own clients send. From anybody else it is passed over.
+Where tokens are in use the header counts from one with the right `on-behalf`. Where none is, it counts on the Unix
+socket, whose proxy must set it and take it out of what its own clients send. From anybody else it is passed over.
 """
 
 import hashlib
@@ -24,19 +24,23 @@ _SLUG_CHARS: Final = 30
 _DIGEST_CHARS: Final = 20
 
 
-def acting_for(request: Request[Any, Any, Any], caller: Caller, header: str | None) -> Caller:
+def acting_for(
+    request: Request[Any, Any, Any], caller: Caller, header: str | None, *, has_token: bool = True
+) -> Caller:
     """The caller, or the user for whom it asks: with turns, share and space of their own, and the right to ask only.
 
-    Raises Problem for a name that can't be one.
+    `has_token`: the caller is a token's. Raises Problem for a name that can't be one.
     """
-    if header is None or not ("on-behalf" in caller.rights or is_unix(request.scope)):
+    # A token without the right says who asks: on the socket too, where its holder could write the header itself.
+    if header is None or not ("on-behalf" in caller.rights or (is_unix(request.scope) and not has_token)):
         return caller
     named = request.headers.getall(header, [])
     if not named:
         return caller
     if len(named) > 1:
         raise _refused(header, "it was sent more than once")
-    return msgspec.structs.replace(caller, client=client_of(_decoded(header, named[0])), rights=("query",))
+    user = _decoded(header, named[0])
+    return msgspec.structs.replace(caller, client=client_of(user), user=user, rights=("query",))
 
 
 def client_of(user: str) -> str:

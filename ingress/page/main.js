@@ -7,7 +7,7 @@ import { startAsking } from "./ask.js";
 import { startQueue } from "./queue.js";
 import { startReader } from "./reader.js";
 import { startTable } from "./table.js";
-import { showUsage } from "./usage.js";
+import { showUsage, showUser } from "./usage.js";
 
 const SECTIONS = { "#ask": "Ask", "#documents": "Documents", "#table": "Table", "#queue": "Queue" };
 
@@ -36,3 +36,4 @@ startTable();
 startQueue();
 window.addEventListener("hashchange", showSection);
 showSection();
+showUser();

@@ -1,4 +1,4 @@
-// What this user's questions used, by day.
+// Who is asking, and what their questions used by day.
 
 import { byId, element } from "./dom.js";
 import { json } from "./api.js";
@@ -6,17 +6,24 @@ import { counted } from "./words.js";
 
 /** Read it and show it; nothing is shown where it can't be read, or where nothing was asked. */
 export async function showUsage() {
-  const days = await read();
+  const days = (await read()).days.filter(({ answers }) => answers);
   byId("usage").hidden = !days.length;
   const most = Math.max(...days.map(({ answers }) => answers), 1);
   byId("usage-days").replaceChildren(...days.map((day) => rowOf(day, most)).reverse());
 }
 
+/** Name the user, where a proxy does. */
+export async function showUser() {
+  const { user } = await read();
+  byId("who-name").textContent = user ?? "";
+  byId("who").hidden = !user;
+}
+
 async function read() {
   try {
-    return (await json("api/usage")).days.filter(({ answers }) => answers);
+    return await json("api/usage");
   } catch {
-    return [];
+    return { days: [] };
   }
 }
 

@@ -108,6 +108,17 @@ async def test_a_document_larger_than_any_question_gets_through_to_the_ingress(c
     assert response.status_code == 202, response.text
 
 
+async def test_a_client_can_not_name_its_user_through_nginx(nginx: Front, client: httpx.AsyncClient) -> None:
+    """Where the ingress believes the header on its socket: nginx takes out what was sent."""
+    for header in ("X-User", "x-user", "X_User"):
+        response = await client.get("/api/usage", headers={header: "alice"})
+        assert (response.json()["client"], "user" in response.json()) == ("local", True), response.text
+        assert response.json()["user"] is None
+    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(nginx.door.path))) as inside:
+        response = await inside.get("http://docqa/api/usage", headers={"X-User": "alice"})
+    assert response.json()["client"] == "user-alice"
+
+
 async def test_a_chat_of_openai_s_api_streams_through(client: httpx.AsyncClient) -> None:
     models = (await client.get("/v1/models")).json()["data"]
     body = {

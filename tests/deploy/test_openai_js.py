@@ -13,6 +13,7 @@ import playwright
 import pytest
 
 from tests.deploy.support import debian
+from tests.support.processes import ROOT
 from tests.support.stack import Options, Stack, running
 from tests.support.waiting import until
 
@@ -45,20 +46,31 @@ def ask(folder: Path, stack: Stack) -> Callable[[str], Any]:
     """Runs one of the script's questions; what it found."""
 
     def run(what: str, stack: Stack = stack) -> Any:
-        lines = {"OPENAI_BASE_URL": f"{stack.ready().http}/v1", "OPENAI_API_KEY": "none"}
-        done = subprocess.run(
-            [str(_NODE), "ask.js", what],
-            cwd=folder,
-            env={**os.environ, **lines},
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_S,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return json.loads(run_node(folder, stack, "ask.js", what))
 
     return run
+
+
+def run_node(folder: Path, stack: Stack, *command: str) -> str:
+    """What a script says."""
+    lines = {"OPENAI_BASE_URL": f"{stack.ready().http}/v1", "OPENAI_API_KEY": "none"}
+    done = subprocess.run(
+        [str(_NODE), *command],
+        cwd=folder,
+        env={**os.environ, **lines},
+        capture_output=True,
+        text=True,
+        timeout=_LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_snippet_of_the_page_works_as_it_stands(folder: Path, stack: Stack) -> None:
+    page = (ROOT / "docs" / "use-it-from.md").read_text(encoding="utf-8")
+    (folder / "snippet.mjs").write_text(page.partition("```js\n")[2].partition("```")[0])
+    assert "Who wrote the first program?" in run_node(folder, stack, "snippet.mjs")
 
 
 def test_a_chat_a_stream_and_a_response_are_read(ask: Callable[[str], Any]) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
@@ -80,6 +81,35 @@ def test_it_works_behind_nginx_on_the_unix_socket_and_below_a_prefix(browser: Br
         policy = visit.response.headers["content-security-policy"]
     assert policy.startswith("default-src 'self'")
     assert "default-src 'none'" not in policy
+
+
+def test_behind_a_proxy_that_names_its_users_nothing_is_asked_and_each_has_documents_of_their_own(
+    browser: Browser, stack: Stack
+) -> None:
+    """Also a user who sends another one's name."""
+    users = {"Ada": "lovelace", "bob": "builder"}
+    with front(stack, users=users) as nginx:
+
+        def seen_by(name: str) -> AbstractContextManager[Visit]:
+            return visiting(
+                browser,
+                f"https://{SITE}:{nginx.tls_port}/#documents",
+                ignore_https_errors=True,
+                http_credentials={"username": name, "password": users[name]},
+                extra_http_headers={"X-User": "Ada"},
+            )
+
+        with seen_by("Ada") as visit:
+            expect(visit.page.get_by_text("Ada", exact=True)).to_be_visible()
+            file = FilePayload(name="hers.txt", mimeType="text/plain", buffer=b"The lamp costs 40 euros.")
+            visit.page.get_by_label("choose files").set_input_files([file])
+            expect(visit.page.locator("#list")).to_contain_text("hers.txt")
+            assert not visit.violations()
+            visit.photograph("user")
+        with seen_by("bob") as visit:
+            expect(visit.page.get_by_text("bob", exact=True)).to_be_visible()
+            expect(visit.page.locator("#list-sum")).to_contain_text("No documents yet.")
+            expect(visit.page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_a_token_is_asked_for_once_and_kept_in_its_tab_alone(browser: Browser, stack: Stack, tmp_path: Path) -> None:

@@ -126,7 +126,10 @@ def question_of(chat: ChatRequest, space: str | None) -> Question:
 def refuse_unsupported(chat: ChatRequest) -> None:
     """Raise Problem for what would silently be missing from the answer."""
     if (chat.tools or chat.functions) and chat.tool_choice != "none":
-        message = 'Tools are not offered: leave `tools` out, or send `tool_choice: "none"`.'
+        message = (
+            'Tools are not offered: leave `tools` out, or send `tool_choice: "none"`; '
+            "`response_format` gives an answer the form of a schema."
+        )
         raise unsupported("tools", message)
     if chat.n != 1:
         raise unsupported("n", "One answer a request is offered: send `n: 1`, or ask again.")

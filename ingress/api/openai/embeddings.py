@@ -7,6 +7,7 @@ import msgspec
 from litestar import Response, post
 from msgspec import Meta
 
+from contract.errors import BadMessageError
 from ingress.api.openai.asking import read_body
 from ingress.api.openai.errors import JSON, invalid, response_of
 from ingress.problems import Problem
@@ -42,7 +43,7 @@ async def _embed(request: HttpRequest) -> HttpResponse:
     if not maker.is_on:
         message = "There is no embedder here: DOCQA_EMBEDDING_MODEL is off."
         raise invalid(message, "model", "model_not_found", 404)
-    wanted = await read_body(request, EmbeddingsRequest)
+    wanted = await _read(request)
     if wanted.model != MODEL:
         raise invalid(f"Field `model`: the embedder's name is {MODEL}.", "model", "model_not_found", 404)
     texts = [wanted.input] if isinstance(wanted.input, str) else wanted.input
@@ -56,6 +57,18 @@ async def _embed(request: HttpRequest) -> HttpResponse:
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     body = {"object": "list", "data": rows, "model": MODEL, "usage": usage}
     return Response(msgspec.json.encode(body), media_type=JSON)
+
+
+async def _read(request: HttpRequest) -> EmbeddingsRequest:
+    """The request; raises Problem, or BadMessageError."""
+    try:
+        return await read_body(request, EmbeddingsRequest)
+    except BadMessageError as error:
+        if not str(error).startswith("Field `input["):
+            raise
+        # What LangChain sends as it comes: tokens of a vocabulary that is not this embedder's.
+        message = "Field `input`: expected texts, not tokens (LangChain: `check_embedding_ctx_length=False`)."
+        raise invalid(message, "input") from None
 
 
 def _encoded(vector: Any, encoding: str) -> str | list[float]:

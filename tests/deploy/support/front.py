@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from tests.support.waiting import until
 
 NAME: Final = "docqa.example.org"
 HTTP_TIMEOUT_S: Final = 90.0
+USER_HEADER: Final = "X-User"
 _SOCKET: Final = "/run/goblinmini-docqa.sock"
 
 _MAIN: Final = """
@@ -42,6 +43,7 @@ class Door:
     """A listening socket, and the ingress that serves it now."""
 
     def __init__(self, stack: Stack, folder: Path) -> None:
+        """Users are named by `X-User`, as deploy/nginx has it."""
         self._stack = stack
         self.path = folder / "door.sock"
         self._listener = socket.socket(socket.AF_UNIX)
@@ -64,7 +66,8 @@ class Door:
         fd = self._listener.fileno()
         script = f'[ {fd} = 3 ] || exec 3<&{fd}; LISTEN_PID=$$ exec "$@"'
         # Its uploads go where the stack's library looks for them.
-        settings = {"LISTEN_FDS": "1", "DOCQA_DATA_DIR": str(self._stack.ready().data_dir)}
+        data_dir = str(self._stack.ready().data_dir)
+        settings = {"LISTEN_FDS": "1", "DOCQA_DATA_DIR": data_dir, "DOCQA_USER_HEADER": USER_HEADER}
         ingress = Beside(self._stack, "ingress", "ingress", settings, ["bash", "-c", script, "bash"])
         ingress.start(fd)
         return ingress
@@ -73,8 +76,9 @@ class Door:
 class Front:
     """A running nginx."""
 
-    def __init__(self, folder: Path, door: Door, locations: str = "") -> None:
+    def __init__(self, folder: Path, door: Door, locations: str = "", users: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._users = users or {}
         self._locations = locations
         self.door = door
         self._authority = trustme.CA()
@@ -135,9 +139,22 @@ class Front:
         site = site.replace(first, f"{self._locations}{first}")
         (self.folder / "conf.d" / "goblin-docqa.conf").write_text(site, encoding="utf-8")
         self._write_certificate()
+        if self._users:
+            self._ask_for_names()
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         temporary = " ".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in kinds)
         self.configuration.write_text(_MAIN.format(folder=self.folder, temporary=temporary), encoding="utf-8")
+
+    def _ask_for_names(self) -> None:
+        """As deploy/nginx/README.md says of users that nginx knows."""
+        passwords = self.folder / "passwords"
+        passwords.write_text("".join(f"{name}:{{PLAIN}}{password}\n" for name, password in self._users.items()))
+        snippet = self.folder / "snippets" / "goblin-docqa-proxy.conf"
+        shipped = f'proxy_set_header {USER_HEADER} "";'
+        text = snippet.read_text(encoding="utf-8")
+        assert shipped in text
+        named = f'auth_basic "DocQA";\nauth_basic_user_file {passwords};\nproxy_set_header {USER_HEADER} $remote_user;'
+        snippet.write_text(text.replace(shipped, named), encoding="utf-8")
 
     def _write_certificate(self) -> None:
         certificate = self._authority.issue_cert(NAME)
@@ -165,14 +182,17 @@ class _Resolved(httpx.AsyncBaseTransport):
 
 
 @contextlib.contextmanager
-def front(stack: Stack, locations: str = "") -> Iterator[Front]:
-    """nginx before an ingress of its own on the stack's bus, for a block; with more locations in its site."""
+def front(stack: Stack, locations: str = "", users: Mapping[str, str] | None = None) -> Iterator[Front]:
+    """nginx before an ingress of its own on the stack's bus, for a block; with more locations in its site.
+
+    `users`: passwords by name, which nginx asks for and passes the name on.
+    """
     # A Unix socket's path ends at 107 bytes, and nginx's workers must get to it.
     folder = Path(tempfile.mkdtemp(prefix="dqn"))
     folder.chmod(0o755)
     try:
         with contextlib.closing(Door(stack, folder)) as door:
-            nginx = Front(folder, door, locations)
+            nginx = Front(folder, door, locations, users)
             with nginx.running():
                 yield nginx
     finally:

@@ -29,8 +29,10 @@ def keyring(*rights: Right, header: str | None = "X-User") -> Keyring:
     return Keyring(settings, TokensFile(tokens=(token,)))
 
 
-def request_of(*users: bytes, server: tuple[str, int | None] = OVER_TCP) -> Request[Any, Any, Any]:
-    headers = [(b"authorization", b"Bearer secret"), *((b"x-user", user) for user in users)]
+def request_of(
+    *users: bytes, server: tuple[str, int | None] = OVER_TCP, token: bytes = b"secret"
+) -> Request[Any, Any, Any]:
+    headers = [(b"authorization", b"Bearer " + token), *((b"x-user", user) for user in users)]
     scope: HTTPScope = {"type": "http", "headers": headers, "state": {}, "server": server}  # type: ignore[typeddict-item]  # all it looks at
     return Request(scope)
 
@@ -49,8 +51,23 @@ async def test_without_the_right_the_header_is_passed_over() -> None:
     assert await client_for(keyring("query", "admin"), request_of(b"alice")) == "chat"
 
 
-async def test_on_the_unix_socket_it_is_believed_whatever_the_token() -> None:
-    assert await client_for(keyring("query"), request_of(b"alice", server=ON_THE_SOCKET)) == "user-alice"
+async def test_on_the_unix_socket_a_token_without_the_right_names_nobody() -> None:
+    assert await client_for(keyring("query", "admin"), request_of(b"alice", server=ON_THE_SOCKET)) == "chat"
+    with_the_right = keyring("query", "on-behalf")
+    assert await client_for(with_the_right, request_of(b"alice", server=ON_THE_SOCKET)) == "user-alice"
+
+
+async def test_on_the_unix_socket_no_name_stands_for_a_token() -> None:
+    request = request_of(b"alice", server=ON_THE_SOCKET, token=b"another")
+    response = await authenticator(keyring("query", "on-behalf"), "query")(request)
+    assert response
+    assert response.status_code == 401
+
+
+async def test_the_name_is_kept_as_it_was_given() -> None:
+    request = request_of("Ada Жukova".encode())
+    await authenticator(keyring("query", "on-behalf"), "query")(request)
+    assert request.user.user == "Ada Жukova"
 
 
 @pytest.mark.parametrize(("server", "client"), [(OVER_TCP, ANONYMOUS), (ON_THE_SOCKET, "user-alice")])
