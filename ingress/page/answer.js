@@ -175,14 +175,18 @@ export function whereOf({ name, page, start, end }) {
   return page ? `${name}, page ${count(page)}` : name;
 }
 
-/** Where the parts of an answer end that citations support, in the order of the text. */
+/** Where citations belong in an answer: behind what they support, or what they say word for word; in the text's order. */
 function placesIn(text, citations) {
-  const characters = [...text];
-  const found = citations.map(({ answer_end: end }, n) => {
-    // Citations count characters; a string of JavaScript counts those beyond the 16-bit ones twice.
-    return { number: n + 1, end: end === undefined ? -1 : characters.slice(0, end).join("").length };
-  });
+  const points = Array.from(text);
+  const found = citations.map((citation, n) => ({ number: n + 1, end: endOf(citation, text, points) }));
   return found.filter(({ end }) => end >= 0).sort((one, other) => one.end - other.end);
+}
+
+/** The API counts code points, and strings count otherwise here; -1 where a citation has no place. */
+function endOf({ answer_end: end, quote }, text, points) {
+  if (Number.isInteger(end)) return points.slice(0, end).join("").length;
+  const at = text.indexOf(quote);
+  return at < 0 ? -1 : at + quote.length;
 }
 
 function doubtOf(hasText) {

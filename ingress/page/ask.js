@@ -2,17 +2,13 @@
 
 import { Asked, Stopped } from "./question.js";
 import { AnswerCard } from "./answer.js";
-import { afterPause, byId, element, showSentence } from "./dom.js";
-import { json } from "./api.js";
+import { choose, chosenSource, showChooser, startChooser } from "./chooser.js";
+import { byId, element, showSentence } from "./dom.js";
 import { spaces } from "./spaces.js";
 import { counted } from "./words.js";
 
 const MOST_CARDS = 20;
-const OFFERED = 8;
-const SPACES_LOOKED_IN = 10;
 const SOURCES = ["space", "documents", "text"];
-
-const chosen = new Map();
 
 /** Connect the form; once. */
 export function startAsking() {
@@ -28,14 +24,14 @@ export function startAsking() {
       form.requestSubmit();
     }
   });
-  byId("ask-find").addEventListener("input", afterPause(offer));
+  startChooser();
   byId("ask-space").addEventListener("change", sayWhatIsThere);
   spaces.onChange(fillSpaces);
 }
 
 /** Ask about this document from now on. */
 export function askAbout(id, name) {
-  chosen.set(id, name);
+  choose(id, name);
   byId("ask-form").elements.source.value = "documents";
   showSource();
   byId("ask-question").focus();
@@ -45,14 +41,16 @@ function showSource() {
   const source = byId("ask-form").elements.source.value;
   for (const name of SOURCES) byId(`source-${name}`).hidden = name !== source;
   showSentence(byId("ask-error"), "");
-  if (source === "documents") {
-    showChosen();
-    offer();
-  }
+  if (source === "documents") showChooser();
 }
 
-function fillSpaces(names) {
-  spaces.fill(byId("ask-space"), names);
+function fillSpaces(found) {
+  const select = byId("ask-space");
+  const isFirst = !select.options.length;
+  spaces.fill(select, found);
+  // Where this user's own space is empty and another is not, that is the one to ask.
+  const used = found.find(({ documents }) => documents);
+  if (isFirst && used) select.value = used.name;
   sayWhatIsThere();
 }
 
@@ -68,45 +66,6 @@ function sayWhatIsThere() {
   } else hint.textContent = documents ? counted(documents, "document") : "";
 }
 
-function showChosen() {
-  const chips = [...chosen].map(([id, name]) => {
-    const leave = () => {
-      chosen.delete(id);
-      showChosen();
-      byId("ask-find").focus();
-    };
-    const remove = element("button", { type: "button", class: "quiet", text: "✕", "aria-label": `Leave out ${name}` });
-    remove.addEventListener("click", leave);
-    return element("li", {}, element("span", { text: name }), remove);
-  });
-  byId("ask-chosen").replaceChildren(...chips);
-}
-
-/** Documents of all spaces whose names begin with what was typed. */
-async function offer() {
-  const name = byId("ask-find").value;
-  const listed = (space) => json(`api/documents?${new URLSearchParams({ space, name, limit: OFFERED })}`);
-  try {
-    const found = await Promise.all(spaces.names(SPACES_LOOKED_IN).map(listed));
-    if (name !== byId("ask-find").value) return;
-    const documents = found.flatMap((list) => list.documents).filter(({ version }) => version);
-    documents.sort((one, other) => one.name.localeCompare(other.name));
-    byId("ask-found").replaceChildren(...documents.slice(0, OFFERED).map(offered));
-  } catch (refused) {
-    showSentence(byId("ask-error"), refused.message);
-  }
-}
-
-function offered({ id, name }) {
-  const take = () => {
-    chosen.set(id, name);
-    byId("ask-find").value = "";
-    showChosen();
-    byId("ask-question").focus();
-  };
-  return element("li", {}, element("button", { type: "button", class: "link", text: name, onclick: take }));
-}
-
 /** The question as the API takes it, or the sentence that says what is missing. */
 function composed() {
   const source = byId("ask-form").elements.source.value;
@@ -115,10 +74,10 @@ function composed() {
   if (byId("ask-style").value) question.style = byId("ask-style").value;
   if (byId("ask-length").value) question.max_tokens = Number(byId("ask-length").value);
   if (source === "space") question.space = byId("ask-space").value;
-  if (source === "documents") question.documents = [...chosen.keys()];
+  if (source === "documents") Object.assign(question, chosenSource());
   if (source === "text") question.context = byId("ask-text").value;
   if (source === "space" && !question.space) return "The library does not say yet which spaces there are: try again.";
-  if (source === "documents" && !chosen.size) return "Choose a document first.";
+  if (source === "documents" && !chosenSource()) return "Choose a document first.";
   if (source === "text" && !question.context.trim()) return "Paste the text that the answer should come from first.";
   return question;
 }

@@ -3,6 +3,9 @@
 import { element } from "./dom.js";
 import { json } from "./api.js";
 
+/** The space of the files below a folder that the library watches. */
+export const ROOT = "root";
+
 const listeners = [];
 let known = [];
 
@@ -38,13 +41,13 @@ export const spaces = {
   },
 };
 
-const nameOf = ({ name, isOwn }) => (isOwn ? "My documents" : name);
+const nameOf = ({ name, isOwn }) => (isOwn ? "My documents" : name === ROOT ? "Watched folder (root)" : name);
 
 async function fromApi() {
   try {
     const { spaces: found } = await json("api/spaces");
     // Where no folder is watched, `root` is an empty name.
-    const used = found.filter(({ name, documents }) => name !== "root" || documents > 0);
+    const used = found.filter(({ name, documents }) => name !== ROOT || documents > 0);
     return used.map(({ name, documents, may_write, is_own }) => ({ name, documents, mayWrite: may_write, isOwn: is_own }));
   } catch {
     return null;

@@ -125,6 +125,64 @@ def test_chosen_documents_alone_answer(visit: Visit, library: dict[str, str]) ->
     expect(card.get_by_role("button", name="Source 1: Minutes.md")).to_be_visible()
 
 
+def test_a_folder_that_is_watched_can_be_chosen_as_a_whole(visit: Visit) -> None:
+    page = visit.page
+    spaces = [
+        {"name": "own", "documents": 0, "may_write": True, "is_own": True},
+        {"name": "root", "documents": 2, "may_write": False, "is_own": False},
+    ]
+    names = ["clients/jones/lease.txt", "clients/smith/lease.txt"]
+    documents = [{"id": f"{n:032x}", "name": name, "state": "ready", "version": "v"} for n, name in enumerate(names)]
+    page.route("**/api/spaces", lambda route: route.fulfill(json={"spaces": spaces}))
+    page.route("**/api/documents?*", lambda route: route.fulfill(json={"documents": documents, "total": 2}))
+    page.route("**/api/query", lambda route: route.fulfill(content_type="text/event-stream", body=stream(["950"])))
+    page.reload()
+    expect(page.locator("#ask-space")).to_have_value("root")
+    page.get_by_role("radio", name="Some documents").check()
+    page.get_by_label("Find a document or folder").fill("clients/s")
+    page.get_by_role("button", name="clients/smith/ (all in this folder)").click()
+    expect(page.get_by_role("list", name="Chosen documents")).to_have_text("All in clients/smith/✕")
+    visit.photograph("folder")
+    with page.expect_request("**/api/query") as sent:
+        visit.ask("What is the rent?")
+    assert sent.value.post_data_json == {"query": "What is the rent?", "path": "clients/smith"}
+
+
+def test_marks_stand_behind_what_they_support_in_a_written_answer(visit: Visit) -> None:
+    text = "😀 The rent is 950 euros. It is due monthly."
+    first = len("😀 The rent is 950 euros.")
+    cited = [
+        {"start": 0, "end": 5, "quote": "x", "score": 1, "answer_start": start, "answer_end": end}
+        for start, end in ((first + 1, len(text)), (0, first), (0, first))
+    ]
+    body = stream([text], citations=cited)
+    visit.page.route("**/api/query", lambda route: route.fulfill(content_type="text/event-stream", body=body))
+    visit.page.get_by_role("radio", name="Pasted text").check()
+    visit.page.get_by_label("Text to answer from").fill("The rent is 950 euros a month.")
+    card = visit.ask("What is the rent?")
+    expect(card.locator(".answer-text")).to_have_text("😀 The rent is 950 euros.23 It is due monthly.1")
+
+
+def test_what_is_written_from_right_to_left_is_shown_so(visit: Visit) -> None:
+    lines = "يدفع المستأجر 900 يورو.\nIt is due monthly."
+    visit.page.route(
+        "**/api/query", lambda route: route.fulfill(content_type="text/event-stream", body=stream([lines]))
+    )
+    visit.page.get_by_role("radio", name="Pasted text").check()
+    visit.page.get_by_label("Text to answer from").fill(lines)
+    card = visit.ask("كم؟")
+    expect(card.get_by_role("button", name="Copy")).to_be_visible()
+    rights = """(text) => [0, text.firstChild.length - 1].map((at) => {
+        const range = new Range();
+        range.setStart(text.firstChild, at);
+        range.setEnd(text.firstChild, at + 1);
+        const middle = text.getBoundingClientRect().left + text.clientWidth / 2;
+        return range.getBoundingClientRect().left > middle;
+    })"""
+    assert card.locator(".answer-text").evaluate(rights) == [True, False]
+    visit.photograph("right to left")
+
+
 def test_a_refusal_counts_down_and_goes_on_by_itself(visit: Visit, http: httpx.Client) -> None:
     with full_queue(http):
         visit.page.get_by_text("Options").click()
@@ -347,9 +405,9 @@ def test_an_answer_of_four_thousand_tokens_is_shown_whole_and_as_text(visit: Vis
     assert visit.page.evaluate("() => document.querySelectorAll('*').length") < 400
 
 
-def stream(words: list[str]) -> str:
+def stream(words: list[str], **members: Any) -> str:
     pieces = [f"event: token\r\ndata: {json.dumps({'index': n, 'text': word})}\r\n\r\n" for n, word in enumerate(words)]
-    answer = {"status": "done", "id": "x", "answer": "".join(words), "model": "m", "finish_reason": "stop"}
+    answer = {"status": "done", "id": "x", "answer": "".join(words), "model": "m", "finish_reason": "stop", **members}
     return "".join(pieces) + f"event: result\r\ndata: {json.dumps(answer)}\r\n\r\n"
 
 
