@@ -32,7 +32,7 @@ from inference_worker.proxy.engine import LoseTokens, ProxyEngine, ignore_lost_t
 from inference_worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
-    from contract.embedding import Embedder
+    from contract.embedding import Embedders
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +105,7 @@ def open_backend(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens = i
     `lose_tokens` gets the tokens that the proxy may have charged without an answer. Raises SettingsError.
     """
     process = RankingProcess(settings.embedding_model, available_cores())
-    texts = Texts(partial(_open_embedder, settings), process=process)
+    texts = Texts(partial(_open_embedders, settings), process=process)
     # The embedder is loaded while the model is, and before the first question: its evidence takes milliseconds then.
     warmed = texts.warm() if settings.engine != "echo" else None
     writer = _open_writer(settings, bus, lose_tokens, texts)
@@ -159,11 +159,11 @@ def answers_hint_for(settings: WorkerSettings) -> str:
     )
 
 
-def _open_embedder(settings: WorkerSettings) -> "Embedder | None":
+def _open_embedders(settings: WorkerSettings) -> "Embedders | None":
     # Imported here: without vectors numpy is not needed.
-    from contract.embedding import open_embedder
+    from contract.embedding import open_embedders
 
-    return open_embedder(settings.embedding_model, available_cores())
+    return open_embedders(settings.embedding_model, available_cores())
 
 
 def _open_writer(settings: WorkerSettings, bus: Bus, lose_tokens: LoseTokens, texts: Texts) -> Engine:

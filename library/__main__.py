@@ -14,7 +14,7 @@ import structlog
 import uvloop
 
 from contract.bus import Bus
-from contract.embedding import open_embedder
+from contract.embedding import open_embedders
 from contract.errors import AlreadyRunningError, SettingsError
 from contract.runtime import tasks
 from contract.runtime.files import write_atomically
@@ -77,8 +77,8 @@ async def work(loaded: LibrarySettings, ready_file: Path | None, notifier: Notif
     health = Health(bus)
     BUS_CONNECTED.set_function(lambda: bus.is_connected)
     with StatusServer(loaded.metrics_addr, health.not_ready_reason) as status:
-        embedder = open_embedder(loaded.embedding_model, len(os.sched_getaffinity(0)))
-        library = Library(loaded, bus, embedder)
+        embedders = open_embedders(loaded.embedding_model, len(os.sched_getaffinity(0)))
+        library = Library(loaded, bus, embedders)
         stopping = asyncio.create_task(stop.wait(), name="stop")
         serving = asyncio.create_task(serve(library, health, notifier, status.address, ready_file), name="serve")
         await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)

@@ -46,6 +46,7 @@ from library.root.root import Root
 from library.search.search import Search
 from library.settings import LibrarySettings
 from library.store.files import Files
+from library.store.records import EmbedderNames
 from library.store.scope import Scope
 from library.store.sqlite import SqliteStore
 from library.waiting import Waiting
@@ -53,6 +54,8 @@ from library.waiting import Waiting
 SNAPSHOT_FILE: Final = "snapshot.db"
 
 log = structlog.get_logger(__name__)
+
+_NO_EMBEDDERS: Final = EmbedderNames()
 
 
 class Answers:
@@ -68,7 +71,7 @@ class Answers:
         search: Search,
         pace: Pace,
         on_erase: Callable[[str], None],
-        embedder: str = "",
+        embedders: EmbedderNames = _NO_EMBEDDERS,
         root: Root | None = None,
     ) -> None:
         self._bus = bus
@@ -79,11 +82,11 @@ class Answers:
         self._search = search
         self._pace = pace
         self._on_erase = on_erase
-        self._embedder = embedder
+        self._embedders = embedders
         self._root = root
         self._room = Room(store, files, settings.max_bytes)
         self._waiting = Waiting(bus, store)
-        self._listing = Listing(bus, store, embedder)
+        self._listing = Listing(bus, store, embedders)
         self._operations: dict[str, tuple[type[msgspec.Struct], Callable[[Any, Any], msgspec.Struct]]] = {
             "read": (TextRequest, self.read),
             "search": (SearchRequest, self.search),
@@ -141,7 +144,7 @@ class Answers:
         return StatusReply(documents=[by_id[one] for one in dict.fromkeys(request.documents) if one in by_id])
 
     def _statuses(self, rights: Rights, ids: list[str]) -> list[DocumentStatus]:
-        found = [one for one in self._store.statuses(ids, self._embedder) if rights.can_read(one.space, one.name)]
+        found = [one for one in self._store.statuses(ids, self._embedders) if rights.can_read(one.space, one.name)]
         return found if len(found) == 1 else [shortened(one) for one in found]
 
     async def listed(self, address: LibraryAddress, rights: Rights, request: ListRequest) -> ListReply:
@@ -248,7 +251,7 @@ class Answers:
         if not rights.can_write(space):
             raise LibraryRefusedError("document-gone", "Originals are for who may write the space.")
         sha256 = self._store.original_of(request.document)
-        (status,) = self._store.statuses([request.document], "")
+        (status,) = self._store.statuses([request.document], EmbedderNames())
         if not sha256:
             raise LibraryRefusedError("document-gone", "Its original is not kept (DOCQA_KEEP_ORIGINALS).")
         with self._files.original(sha256).open("rb") as file:

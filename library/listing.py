@@ -13,6 +13,7 @@ from contract.errors import BusError, LibraryRefusedError
 from contract.library_messages import ListReply, ListRequest, SpaceInfo, SpacesReply
 from contract.topology import ROOT_SPACE, ImportName
 from library.access import Rights
+from library.store.records import EmbedderNames
 from library.store.sqlite import SqliteStore
 from library.waiting import Waiting
 
@@ -26,10 +27,10 @@ Place = tuple[str, str]
 class Listing:
     """Reads the store, and the stream for documents whose first import has not begun."""
 
-    def __init__(self, bus: Bus, store: SqliteStore, embedder: str) -> None:
+    def __init__(self, bus: Bus, store: SqliteStore, embedders: EmbedderNames) -> None:
         self._bus = bus
         self._store = store
-        self._embedder = embedder
+        self._embedders = embedders
         self._waiting = Waiting(bus, store)
 
     async def documents(self, rights: Rights, request: ListRequest) -> ListReply:
@@ -45,7 +46,7 @@ class Listing:
         prefixes = _prefixes(rights, request.name) if space == ROOT_SPACE else [request.name]
         found = [one for one in waiting if _place_of(one) > after]
         for prefix in prefixes:
-            found += self._store.listed(space, prefix, after, request.limit + 1, self._embedder)
+            found += self._store.listed(space, prefix, after, request.limit + 1, self._embedders)
         found = sorted({one.id: one for one in found}.values(), key=_place_of)
         documents = fitting([shortened(one) for one in found[: request.limit]], self._bus)
         totals = [self._store.totals(space, prefix) for prefix in prefixes]
@@ -63,7 +64,7 @@ class Listing:
         except BusError:
             return []
         ids = list(dict.fromkeys(ImportName.from_subject(name).document for name in names))
-        known = {one.id for one in await asyncio.to_thread(self._store.statuses, ids, "")}
+        known = {one.id for one in await asyncio.to_thread(self._store.statuses, ids, EmbedderNames())}
         waiting = await self._waiting.of([one for one in ids if one not in known])
         return [one for one in waiting if one.space == space and one.name.startswith(prefix)]
 

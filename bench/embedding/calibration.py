@@ -1,4 +1,4 @@
-"""`python -m bench.embedding.calibration FILE...`: what contract/embedding/calibration.json is made of.
+"""`python -m bench.embedding.calibration MODEL FILE...`: what english.json and multilingual.json are made of.
 
 Runs texts and questions of files in SQuAD's format through the float form of the model, and prints the ranges of its
 activations and the mean of its vectors, each file with the same weight. Takes minutes.
@@ -16,9 +16,12 @@ from bench.embedding.float_form import FloatForm
 from bench.embedding.texts import articles
 from contract.embedding.bert import Activations
 from contract.embedding.embedder import Vectors
-from contract.embedding.multilingual import PASSAGE, QUERY, Calibration
+from contract.embedding.english import ENGLISH
+from contract.embedding.integer import Calibration, Model
+from contract.embedding.multilingual import MULTILINGUAL
 from contract.runtime.terminal import echo
 
+_MODELS: Final = {"english": ENGLISH, "multilingual": MULTILINGUAL}
 _TEXTS_A_FILE: Final = 240
 _DIGITS: Final = 5
 _LINEARS_A_LAYER: Final = 4
@@ -29,20 +32,21 @@ _TOLERATED: Final = 1.5
 
 
 @click.command()
+@click.argument("model", type=click.Choice(list(_MODELS)))
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-def main(files: Sequence[Path]) -> None:
+def main(model: str, files: Sequence[Path]) -> None:
     """Print the constants as JSON."""
-    echo(msgspec.json.encode(calibrated(files)))
+    echo(msgspec.json.encode(calibrated(_MODELS[model], files)).decode())
 
 
-def calibrated(files: Sequence[Path]) -> Calibration:
+def calibrated(model: Model, files: Sequence[Path]) -> Calibration:
     """The constants, of all files together."""
-    form, means = FloatForm(), []
+    form, means = FloatForm(model), []
     lows: list[Vectors] = []
     highs: list[Vectors] = []
     for file in files:
         vectors: list[Vectors] = []
-        for prefix, text in _sample(file):
+        for prefix, text in _sample(model, file):
             vector, states = form.measure(prefix, text)
             vectors.append(vector)
             lows = _combined(np.minimum, lows, [state.min(axis=0) for state in states])
@@ -70,12 +74,12 @@ def _rounded(number: float) -> float:
     return round(float(number), _DIGITS)
 
 
-def _sample(file: Path) -> Iterator[tuple[str, str]]:
+def _sample(model: Model, file: Path) -> Iterator[tuple[str, str]]:
     """As many passages as questions, evenly drawn."""
     read = articles(file)
     passages = [sentence for article in read for sentence in article.sentences]
     questions = [question.text for article in read for question in article.questions]
-    for prefix, texts in ((PASSAGE, passages), (QUERY, questions)):
+    for prefix, texts in ((model.passage, passages), (model.query, questions)):
         step = max(1, len(texts) * 2 // _TEXTS_A_FILE)
         yield from ((prefix, text) for text in texts[::step])
 

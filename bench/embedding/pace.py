@@ -23,9 +23,9 @@ _QUESTIONS: Final = 40
 _FRESH: Final = """
 import json, sys, time
 import psutil
-from contract.embedding import DEFAULT, open_embedder
+from contract.embedding import DEFAULT, open_embedders
 began, process = time.perf_counter(), psutil.Process()
-embedder = open_embedder(DEFAULT, threads=2)
+embedder = open_embedders(DEFAULT, threads=2)
 embedder.embed_query("How soon?")
 first = time.perf_counter() - began
 loaded = process.memory_info().rss

@@ -8,15 +8,15 @@ import numpy as np
 
 from bench.embedding.float_form import FloatForm
 from bench.embedding.texts import Article
-from contract.embedding import Embedder, Packed, cosines
-from contract.embedding.multilingual import PASSAGE, Calibration
+from contract.embedding import Embedders, Packed, cosines, similarities
+from contract.embedding.integer import Calibration, IntegerEmbedder
 from contract.embedding.vectors import unit
 
 _BEST: Final = 3
 _NO_LETTER: Final = re.compile(r"\W+")
 
 
-def found(embedder: Embedder, articles: Sequence[Article], others: Sequence[Article] | None = None) -> dict[str, Any]:
+def found(embedders: Embedders, articles: Sequence[Article], others: Sequence[Article] | None = None) -> dict[str, Any]:
     """The part of the questions whose answer is in the best sentence, in the best two, and three, of its article.
 
     `others`: the same articles in another language, whose questions are asked in place of the articles' own.
@@ -24,19 +24,21 @@ def found(embedder: Embedder, articles: Sequence[Article], others: Sequence[Arti
     asked = {question.id: question.text for article in others or articles for question in article.questions}
     hits, count = np.zeros(_BEST), 0
     for article in articles:
-        vectors = embedder.embed_passages(article.sentences)
+        vectors = embedders.embed_passages(article.sentences)
         for question in article.questions:
             if question.id in asked:
-                ranks = np.argsort(cosines(embedder.embed_query(asked[question.id]), vectors))[::-1][:_BEST]
+                likeness = similarities(embedders.embed_query(asked[question.id]), vectors)
+                ranks = np.argsort(likeness)[::-1][:_BEST]
                 hits += np.cumsum([_holds(article.sentences[rank], question.answers) for rank in ranks]) > 0
                 count += 1
     return {"questions": count, "best": [round(float(part), 3) for part in hits / max(1, count)]}
 
 
-def losses(embedder: Embedder, sentences: Sequence[str]) -> dict[str, float]:
+def losses(embedder: IntegerEmbedder, sentences: Sequence[str]) -> dict[str, float]:
     """Cosines between vectors and what they are made of: float32 to 8-bit arithmetic, and to packed vectors."""
-    centre, exact = np.array(Calibration.bundled().centre, np.float32), FloatForm()
-    wanted = np.array([exact.measure(PASSAGE, sentence)[0] for sentence in sentences])
+    model = embedder.model
+    centre, exact = np.array(Calibration.of(model).centre, np.float32), FloatForm(model)
+    wanted = np.array([exact.measure(model.passage, sentence)[0] for sentence in sentences])
     vectors = embedder.embed_passages(sentences)
     plain = (unit(vectors * np.linalg.norm(wanted - centre, axis=1)[:, None] + centre) * wanted).sum(axis=1)
     centred = (unit(wanted - centre) * vectors).sum(axis=1)

@@ -3,7 +3,21 @@
 Knows models and numbers; which texts are worth a vector, and what a cosine is worth, is for others to say.
 """
 
-from contract.embedding.embedder import DEFAULT, OFF, Embedder, EmbeddingError, Vectors, open_embedder
+from contract.embedding.embedder import DEFAULT, OFF, Embedder, EmbeddingError, Vectors
+from contract.embedding.embedders import Embedders, QueryVectors, TextVectors, open_embedders, similarities
 from contract.embedding.vectors import Packed, cosines
 
-__all__ = ["DEFAULT", "OFF", "Embedder", "EmbeddingError", "Packed", "Vectors", "cosines", "open_embedder"]
+__all__ = [
+    "DEFAULT",
+    "OFF",
+    "Embedder",
+    "Embedders",
+    "EmbeddingError",
+    "Packed",
+    "QueryVectors",
+    "TextVectors",
+    "Vectors",
+    "cosines",
+    "open_embedders",
+    "similarities",
+]

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from contract.embedding.e5_file import E5File, Layer, Linear, Norm
 from contract.embedding.onnx_graph import MICROSOFT, Graph, tensor
+from contract.embedding.weights import Layer, Linear, Norm, Weights
 
 _STEPS: Final = 127
 _STEPS_WITHOUT_VNNI: Final = 63
@@ -43,12 +43,12 @@ class Encoder(NamedTuple):
     """The inputs of the linear layers, where they were asked for."""
 
 
-def float_encoder(file: E5File) -> Encoder:
+def float_encoder(file: Weights) -> Encoder:
     """In float32, with all that goes into linear layers among the outputs: to measure ranges and losses with."""
     return _Builder(file, None).encoder()
 
 
-def integer_encoder(file: E5File, activations: Sequence[Activations], cpu_info: Path = _CPU_INFO) -> Encoder:
+def integer_encoder(file: Weights, activations: Sequence[Activations], cpu_info: Path = _CPU_INFO) -> Encoder:
     """In 8-bit integers; four activations a layer, in the order of `Encoder.taps`."""
     return _Builder(file, activations, weight_steps(cpu_info)).encoder()
 
@@ -65,7 +65,7 @@ def weight_steps(cpu_info: Path = _CPU_INFO) -> int:
 
 
 class _Builder:
-    def __init__(self, file: E5File, activations: Sequence[Activations] | None, steps: int = _STEPS) -> None:
+    def __init__(self, file: Weights, activations: Sequence[Activations] | None, steps: int = _STEPS) -> None:
         self._file = file
         self._activations = activations
         self._steps = steps

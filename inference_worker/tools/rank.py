@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from contract.embedding import open_embedder
+from contract.embedding import open_embedders
 from inference_worker.answering.prepared import PreparedTexts
 from inference_worker.answering.ranking_process import Ranked, RankRequest
 
@@ -23,7 +23,7 @@ def main() -> int:
     # What a library prints must not get between the frames.
     os.dup2(2, 1)
     setting, threads = sys.argv[1], int(sys.argv[2])
-    serve(sys.stdin.buffer, replies, PreparedTexts(partial(open_embedder, setting, threads)))
+    serve(sys.stdin.buffer, replies, PreparedTexts(partial(open_embedders, setting, threads)))
     return 0
 
 

@@ -61,11 +61,13 @@ class VectorMaker:
         if self._embedder is None:
             # Imported here: without this route the ingress needs neither numpy nor a model.
             try:
-                from contract.embedding import open_embedder
+                from contract.embedding import open_embedders
             except ImportError as error:
                 raise DocQAError(f"Vectors need {error.name}: install goblin-docqa[embedding].") from None
             # One thread: questions come first.
-            self._embedder = open_embedder(self._setting, threads=1)
+            found = open_embedders(self._setting, threads=1)
+            # Clients compare texts of any language: all get vectors of one kind.
+            self._embedder = found.whole if found else None
         if self._embedder is None:
             raise DocQAError("DOCQA_EMBEDDING_MODEL is off.")
         return self._embedder

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from library.store.scope import Scope
 from library.store.sqlite import SqliteStore
-from library.store.vectors import Packed, Signs, counts
+from library.store.vectors import Kind, Packed, Signs, counts
 
 Floats = NDArray[np.float32]
 
@@ -47,31 +47,32 @@ def signs_of(version: int, first: int, passages: Sequence[Floats]) -> Signs:
 class Meaning:
     """The signs of one embedder's vectors. Safe in any thread."""
 
-    def __init__(self, store: SqliteStore, embedder: str, dimensions: int) -> None:
+    def __init__(self, store: SqliteStore, kind: Kind, embedder: str, dimensions: int) -> None:
         self._store = store
+        self._kind = kind
         self._embedder = embedder
         self._width = -(-dimensions // 64)
         self._lock = threading.Lock()
-        self._newest = 0
+        self._known: set[int] = set()
         self._bits: NDArray[np.uint64] = np.zeros((0, self._width), np.uint64)
         self._passages: NDArray[np.int64] = np.zeros(0, np.int64)
 
     def refresh(self) -> None:
         """Take in the vectors that were stored since."""
         with self._lock:
-            fresh = self._store.signs(self._embedder, self._newest)
+            fresh = self._store.signs(self._kind, self._embedder, self._known)
             if not fresh:
                 return
             self._bits = np.concatenate([self._bits, *map(self._words, fresh)])
             self._passages = np.concatenate([self._passages, *map(_numbers, fresh)])
             order = np.argsort(self._passages, kind="stable")
             self._bits, self._passages = self._bits[order], self._passages[order]
-            self._newest = fresh[-1].version
+            self._known.update(signs.version for signs in fresh)
 
     def forget(self) -> None:
         """Drop all vectors and load what the store still has: after an erasure."""
         with self._lock:
-            self._newest = 0
+            self._known.clear()
             self._bits, self._passages = self._bits[:0].copy(), self._passages[:0].copy()
         self.refresh()
 
@@ -94,7 +95,9 @@ class Meaning:
 
     def cosines(self, query: Floats, numbers: list[int]) -> dict[int, Floats]:
         """Under each passage that has vectors: the cosines of its sentences."""
-        return {number: unpack(packed) @ query for number, packed in self._store.vectors_of(numbers).items()}
+        return {
+            number: unpack(packed) @ query for number, packed in self._store.vectors_of(self._kind, numbers).items()
+        }
 
     def _words(self, signs: Signs) -> NDArray[np.uint64]:
         rows = np.frombuffer(signs.bits, np.uint8)

@@ -11,13 +11,14 @@ from typing import Final, NamedTuple, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.embedding import QueryVectors
 from contract.evidence.names import name_pairs
 from contract.evidence.ranking import Scored, SentenceIndex
 from contract.evidence.sentences import Kind
 from contract.evidence.sentences import Sentence as Cut
 from contract.evidence.words import terms_of
 from contract.search_messages import Hit, SentenceHit
-from library.search.meaning import Meaning
+from library.search.meanings import Meanings
 from library.store.records import Found, StoredPassage
 from library.store.scope import Scope
 from library.store.sqlite import SqliteStore
@@ -37,8 +38,8 @@ _WORDS_WEIGHT: Final = 0.15
 _DOCUMENT_WEIGHT: Final = 4.0
 """What a passage gets whose document holds all of the query."""
 
-EmbedQuery: TypeAlias = Callable[[str], NDArray[np.float32] | None]
-"""None: there is no vector now."""
+EmbedQuery: TypeAlias = Callable[[str], QueryVectors | None]
+"""None: there are no vectors now."""
 
 
 class Candidates(NamedTuple):
@@ -68,7 +69,7 @@ def narrowed(found: Candidates, documents: dict[str, float]) -> Candidates:
 class Search:
     """Searches one store; with an embedder also by meaning. Safe in any thread."""
 
-    def __init__(self, store: SqliteStore, meaning: Meaning | None = None, embed: EmbedQuery | None = None) -> None:
+    def __init__(self, store: SqliteStore, meaning: Meanings | None = None, embed: EmbedQuery | None = None) -> None:
         self._store = store
         self._meaning = meaning
         self._embed = embed
@@ -80,15 +81,15 @@ class Search:
     def find(self, query: str, scope: Scope, limit: int) -> list[Hit]:
         """The best passages of a scope, best first."""
         terms = list(dict.fromkeys(indexed(query).split()))
-        vector = self._embed(query) if self._embed else None
+        vectors = self._embed(query) if self._embed else None
         weights = self._store.weights(terms)
-        found = self._candidates(weights, vector, scope, limit)
+        found = self._candidates(weights, vectors, scope, limit)
         if not found.passages:
             return []
         ranked = Ranked(found, weights)
         documents = ranked.documents(query)
         if more := self._of_best_documents(weights, documents, found, scope):
-            found = self._with(narrowed(found, documents), more, vector)
+            found = self._with(narrowed(found, documents), more, vectors)
             ranked = Ranked(found, weights)
             documents = ranked.documents(query)
         return ranked.hits(query, documents, limit)
@@ -101,15 +102,15 @@ class Search:
             for pair in name_pairs(query)
         )
 
-    def _candidates(self, weights: Weights, vector: NDArray[np.float32] | None, scope: Scope, limit: int) -> Candidates:
+    def _candidates(self, weights: Weights, vectors: QueryVectors | None, scope: Scope, limit: int) -> Candidates:
         by_words = self._store.find_words(weights, scope, max(BY_WORDS, limit))
         cosines: dict[int, NDArray[np.float32]] = {}
         numbers = [one.passage for one in by_words]
-        if self._meaning and vector is not None:
-            cosines = self._meaning.find(vector, scope, max(BY_MEANING, limit))
+        if self._meaning and vectors is not None:
+            cosines = self._meaning.find(vectors, scope, max(BY_MEANING, limit))
             seen = set(numbers)
             numbers += [number for number in cosines if number not in seen]
-            cosines |= self._meaning.cosines(vector, [number for number in numbers if number not in cosines])
+            cosines |= self._meaning.cosines(vectors, [number for number in numbers if number not in cosines])
         return Candidates(self._loaded(numbers, scope), _shares(by_words), cosines)
 
     def _loaded(self, numbers: list[int], scope: Scope) -> list[StoredPassage]:
@@ -124,10 +125,10 @@ class Search:
         more = self._store.find_in(weights, best, PASSAGES_EACH, with_hidden=scope.with_hidden)
         return self._loaded([number for number in more if number not in seen], scope)
 
-    def _with(self, found: Candidates, more: list[StoredPassage], vector: NDArray[np.float32] | None) -> Candidates:
+    def _with(self, found: Candidates, more: list[StoredPassage], vectors: QueryVectors | None) -> Candidates:
         cosines = found.cosines
-        if self._meaning and vector is not None:
-            cosines = cosines | self._meaning.cosines(vector, [one.number for one in more])
+        if self._meaning and vectors is not None:
+            cosines = cosines | self._meaning.cosines(vectors, [one.number for one in more])
         return Candidates([*found.passages, *more], found.words, cosines)
 
 

@@ -9,13 +9,14 @@ import msgspec
 
 from contract.documents import DocumentStatus
 from library.store.outline import Outline
-from library.store.records import Import, Made, Placed
+from library.store.records import EmbedderNames, Import, Made, Placed
 from library.store.rows import query_all, query_one
 
 _COLUMNS: Final = """
   d.id, d.space, d.name, d.state, d.generation, coalesce(v.id, ''), d.media_type, d.size_bytes, d.sha256,
   coalesce(v.page_count, 0), d.pages_read, v.outline, coalesce(v.characters, 0), coalesce(v.hidden_characters, 0),
-  coalesce(v.embedder, ''), d.code, d.detail, d.original <> '', d.parent, d.created_ms, d.changed_ms
+  coalesce(v.embedder, ''), d.code, d.detail, d.original <> '', d.parent, d.created_ms, d.changed_ms,
+  coalesce(v.english_embedder, ''), EXISTS(SELECT 1 FROM english_signs s WHERE s.ver = v.ver AND length(s.bits))
 """
 _FROM: Final = "FROM documents d LEFT JOIN versions v ON v.ver = d.ver"
 
@@ -177,7 +178,7 @@ def settle_ready(db: apsw.Connection, document: str, generation: int, ver: int, 
     )
 
 
-def statuses(db: apsw.Connection, ids: Sequence[str], embedder: str) -> list[DocumentStatus]:
+def statuses(db: apsw.Connection, ids: Sequence[str], embedders: EmbedderNames) -> list[DocumentStatus]:
     """Those of the documents that there are, in the order asked."""
     found: dict[str, DocumentStatus] = {}
     for row in query_all(
@@ -185,12 +186,12 @@ def statuses(db: apsw.Connection, ids: Sequence[str], embedder: str) -> list[Doc
         f"SELECT {_COLUMNS} {_FROM} WHERE d.id IN (SELECT value FROM json_each(?))",  # noqa: S608  # constants
         (msgspec.json.encode(list(ids)).decode(),),
     ):
-        found[row[0]] = _status(row, embedder)
+        found[row[0]] = _status(row, embedders)
     return [found[one] for one in dict.fromkeys(ids) if one in found]
 
 
 def listed(
-    db: apsw.Connection, space: str, prefix: str, after: tuple[str, str], limit: int, embedder: str
+    db: apsw.Connection, space: str, prefix: str, after: tuple[str, str], limit: int, embedders: EmbedderNames
 ) -> list[DocumentStatus]:
     """Documents of a space whose names begin with `prefix`, behind `after` (a name and an id), by name."""
     rows = query_all(
@@ -199,7 +200,7 @@ def listed(
         " AND (d.name, d.id) > (?, ?) ORDER BY d.name, d.id LIMIT ?",
         (space, prefix, len(prefix), prefix, *after, limit),
     )
-    return [_status(row, embedder) for row in rows]
+    return [_status(row, embedders) for row in rows]
 
 
 def totals(db: apsw.Connection, space: str, prefix: str) -> tuple[int, int]:
@@ -242,14 +243,21 @@ def spaces_of(db: apsw.Connection, ids: Iterable[str]) -> dict[str, tuple[str, s
     return found | {row[0]: (row[1], row[2]) for row in rows}
 
 
-def _status(row: Any, embedder: str) -> DocumentStatus:
+def _status(row: Any, embedders: EmbedderNames) -> DocumentStatus:
     outline = msgspec.msgpack.decode(row[11], type=Outline) if row[11] else Outline()
-    vectors = "off" if not embedder else "ready" if row[14] == embedder else "waiting"
     return DocumentStatus(
         id=row[0], space=row[1], name=row[2], state=row[3], generation=row[4], version=row[5], media_type=row[6],
         size_bytes=row[7], sha256=row[8], pages=row[9], pages_read=row[10], characters=row[12],
         pages_without_text=list(outline.pages_without_text),
         pages_by_ocr=[page.number for page in outline.pages if page.ocr], hidden_characters=row[13],
-        redactions=outline.redactions, vectors=vectors, code=row[15], detail=row[16], has_original=bool(row[17]),
-        parent=row[18], created_ms=row[19], changed_ms=row[20],
+        redactions=outline.redactions, vectors=_vectors(row, embedders), code=row[15], detail=row[16],
+        has_original=bool(row[17]), parent=row[18], created_ms=row[19], changed_ms=row[20],
     )  # fmt: skip
+
+
+def _vectors(row: Any, embedders: EmbedderNames) -> str:
+    if not embedders.whole:
+        return "off"
+    # English passages have theirs first; the others follow.
+    has_english = row[21] == embedders.english and bool(row[22])
+    return "ready" if row[14] == embedders.whole or has_english else "waiting"

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from contract.documents import DocumentStatus
 from library.store.records import (
+    EmbedderNames,
     Erasure,
     Found,
     Import,
@@ -22,6 +23,7 @@ from library.store.records import (
     Usage,
 )
 from library.store.scope import Scope
+from library.store.vectors import Kind
 from library.store.words import Weights
 
 
@@ -65,11 +67,11 @@ class Store(Protocol):
 
     # What there is.
 
-    def statuses(self, documents: Sequence[str], embedder: str) -> list[DocumentStatus]:
+    def statuses(self, documents: Sequence[str], embedders: EmbedderNames) -> list[DocumentStatus]:
         """Those that there are, in the order asked."""
 
     def listed(
-        self, space: str, prefix: str, after: tuple[str, str], limit: int, embedder: str
+        self, space: str, prefix: str, after: tuple[str, str], limit: int, embedders: EmbedderNames
     ) -> list[DocumentStatus]:
         """By name, behind `after` (a name and an id)."""
 
@@ -114,8 +116,8 @@ class Store(Protocol):
 
     # Vectors.
 
-    def unembedded(self, embedder: str, limit: int) -> list[Unembedded]:
-        """Versions that are found and have no vectors of this embedder, oldest first."""
+    def unembedded(self, kind: Kind, embedder: str, limit: int) -> list[Unembedded]:
+        """Versions that are found and have no vectors of this embedder: first those without any, then the oldest."""
 
     # Erasing.
 

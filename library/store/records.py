@@ -125,6 +125,14 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     sentences: list[Span]
 
 
+class EmbedderNames(NamedTuple):
+    """Whose vectors count; empty: there is no such embedder."""
+
+    whole: str = ""
+    """Reads every language."""
+    english: str = ""
+
+
 class Unembedded(msgspec.Struct, frozen=True):
     """A version whose sentences have no vectors of the embedder yet."""
 

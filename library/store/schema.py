@@ -7,7 +7,7 @@ import apsw
 
 from contract.errors import SettingsError
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 _BUSY_MS: Final = 10_000
 _CACHE_KIB: Final = 16_384
@@ -115,7 +115,13 @@ CREATE TABLE root_files(
 ) WITHOUT ROWID;
 CREATE INDEX root_files_waiting ON root_files(path) WHERE waits;
 """
-MIGRATIONS: Final[dict[int, str]] = {1: _OWED, 2: _ROOT}
+_ENGLISH: Final = """
+-- The vectors of the embedder for English: of English passages alone, beside those of the one that reads all languages.
+ALTER TABLE versions ADD COLUMN english_embedder TEXT NOT NULL DEFAULT '';
+CREATE TABLE english_signs(ver INTEGER PRIMARY KEY, bits BLOB NOT NULL, counts BLOB NOT NULL);
+CREATE TABLE english_vectors(passage INTEGER PRIMARY KEY, scales BLOB NOT NULL, codes BLOB NOT NULL);
+"""
+MIGRATIONS: Final[dict[int, str]] = {1: _OWED, 2: _ROOT, 3: _ENGLISH}
 """Under a version: what makes the next one of it."""
 
 

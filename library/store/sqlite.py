@@ -1,7 +1,7 @@
 """The embedded store: one SQLite database that the library alone opens, and a file of tombstones beside it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from contract.topology import ROOT_SPACE
 from library.store import documents, erasure, owed, root_files, texts, vectors, versions, words
 from library.store.connections import Connections
 from library.store.records import (
+    EmbedderNames,
     Erasure,
     Found,
     Import,
@@ -27,7 +28,7 @@ from library.store.rows import query_all, query_one
 from library.store.scope import Scope
 from library.store.terms import fingerprint
 from library.store.tombstones import Tombstones
-from library.store.vectors import Packed, Signs
+from library.store.vectors import Kind, Packed, Signs
 from library.store.words import Weights
 
 FILE: Final = "store.db"
@@ -114,15 +115,15 @@ class SqliteStore:
         with self._db.writing() as db:
             return documents.fail(db, document, generation, code, detail)
 
-    def statuses(self, ids: Sequence[str], embedder: str) -> list[DocumentStatus]:
+    def statuses(self, ids: Sequence[str], embedders: EmbedderNames) -> list[DocumentStatus]:
         with self._db.reading() as db:
-            return documents.statuses(db, ids, embedder)
+            return documents.statuses(db, ids, embedders)
 
     def listed(
-        self, space: str, prefix: str, after: tuple[str, str], limit: int, embedder: str
+        self, space: str, prefix: str, after: tuple[str, str], limit: int, embedders: EmbedderNames
     ) -> list[DocumentStatus]:
         with self._db.reading() as db:
-            return documents.listed(db, space, prefix, after, limit, embedder)
+            return documents.listed(db, space, prefix, after, limit, embedders)
 
     def totals(self, space: str, prefix: str) -> tuple[int, int]:
         with self._db.reading() as db:
@@ -184,9 +185,9 @@ class SqliteStore:
         with self._db.reading() as db:
             return vectors.numbers_in(db, scope)
 
-    def unembedded(self, embedder: str, limit: int) -> list[Unembedded]:
+    def unembedded(self, kind: Kind, embedder: str, limit: int) -> list[Unembedded]:
         with self._db.reading() as db:
-            return vectors.unembedded(db, embedder, limit)
+            return vectors.unembedded(db, kind, embedder, limit)
 
     def passages_of(self, version: int) -> list[StoredPassage]:
         """All passages of a version, in order."""
@@ -194,20 +195,20 @@ class SqliteStore:
             row: Any = query_one(db, "SELECT first, last FROM versions WHERE ver = ?", (version,))
             return words.load(db, list(range(row[0], row[1] + 1))) if row else []
 
-    def put_vectors(self, version: int, embedder: str, packed: Sequence[Packed], signs: Signs) -> bool:
+    def put_vectors(self, kind: Kind, version: int, embedder: str, packed: Sequence[Packed], signs: Signs) -> bool:
         """Store all vectors of a version at once; False: it is not found any more."""
         with self._db.writing() as db:
-            return vectors.put(db, version, embedder, packed, signs)
+            return vectors.put(db, kind, version, embedder, packed, signs)
 
-    def signs(self, embedder: str, beyond: int) -> list[Signs]:
-        """The signs of the embedder's vectors, of versions numbered beyond the one named."""
+    def signs(self, kind: Kind, embedder: str, known: Collection[int]) -> list[Signs]:
+        """The signs of the embedder's vectors, of versions that are not known yet."""
         with self._db.reading() as db:
-            return vectors.signs(db, embedder, beyond)
+            return vectors.signs(db, kind, embedder, known)
 
-    def vectors_of(self, numbers: list[int]) -> dict[int, Packed]:
+    def vectors_of(self, kind: Kind, numbers: list[int]) -> dict[int, Packed]:
         """Under each passage that has vectors: those of its sentences."""
         with self._db.reading() as db:
-            return vectors.load(db, numbers)
+            return vectors.load(db, kind, numbers)
 
     def add_tombstone(self, document: str, publisher: str, client: str) -> bool:
         with self._db.writing() as db:

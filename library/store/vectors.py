@@ -5,8 +5,8 @@ The signs, one bit a dimension, are what a search over all compares first; the b
 
 import sys
 from array import array
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
 
 import apsw
 import msgspec
@@ -15,6 +15,20 @@ from library.store.records import Unembedded
 from library.store.rows import query_all, query_one
 from library.store.scope import Scope
 
+
+class Kind(NamedTuple):
+    """Where one embedder's vectors are: two tables, and a column of `versions` with the name of the embedder."""
+
+    vectors: str
+    signs: str
+    embedder: str
+
+
+WHOLE: Final = Kind("vectors", "signs", "embedder")
+"""Of the embedder that reads every language: of all sentences."""
+ENGLISH: Final = Kind("english_vectors", "english_signs", "english_embedder")
+"""Of the embedder for English: of English passages."""
+KINDS: Final = (WHOLE, ENGLISH)
 COUNTS: Final = "H"
 """How many sentences each passage has: two bytes each."""
 
@@ -37,17 +51,23 @@ class Signs(msgspec.Struct, frozen=True):
     counts: bytes
 
 
-def unembedded(db: apsw.Connection, embedder: str, limit: int) -> list[Unembedded]:
+def unembedded(db: apsw.Connection, kind: Kind, embedder: str, limit: int) -> list[Unembedded]:
+    """Oldest first; before them those that have no vectors of any kind."""
     rows = query_all(
         db,
-        "SELECT v.ver, d.id FROM versions v JOIN documents d ON d.ver = v.ver"
-        " WHERE v.embedder <> ? AND d.state <> 'erasing' ORDER BY v.ver LIMIT ?",
+        "SELECT v.ver, d.id FROM versions v JOIN documents d ON d.ver = v.ver"  # noqa: S608  # constants
+        f" WHERE v.{kind.embedder} <> ? AND d.state <> 'erasing'"
+        f" ORDER BY {' AND '.join(_is_without(other) for other in KINDS)} DESC, v.ver LIMIT ?",
         (embedder, limit),
     )
     return [Unembedded(row[0], row[1]) for row in rows]
 
 
-def put(db: apsw.Connection, version: int, embedder: str, packed: Sequence[Packed], signs: Signs) -> bool:
+def _is_without(kind: Kind) -> str:
+    return f"NOT EXISTS(SELECT 1 FROM {kind.signs} s WHERE s.ver = v.ver AND length(s.bits))"  # noqa: S608  # constants
+
+
+def put(db: apsw.Connection, kind: Kind, version: int, embedder: str, packed: Sequence[Packed], signs: Signs) -> bool:
     """All vectors of a version; False: it is not found any more."""
     row: Any = query_one(
         db,
@@ -57,27 +77,38 @@ def put(db: apsw.Connection, version: int, embedder: str, packed: Sequence[Packe
     )
     if row is None:
         return False
-    db.execute("DELETE FROM vectors WHERE passage BETWEEN ? AND ?", tuple(row))
-    db.executemany("INSERT INTO vectors VALUES(?, ?, ?)", ((one.passage, one.scales, one.codes) for one in packed))
-    db.execute("INSERT OR REPLACE INTO signs VALUES(?, ?, ?)", (version, signs.bits, signs.counts))
-    db.execute("UPDATE versions SET embedder = ? WHERE ver = ?", (embedder, version))
+    remove(db, kind, version, *row)
+    db.executemany(
+        f"INSERT INTO {kind.vectors} VALUES(?, ?, ?)",  # a constant
+        ((one.passage, one.scales, one.codes) for one in packed),
+    )
+    db.execute(f"INSERT INTO {kind.signs} VALUES(?, ?, ?)", (version, signs.bits, signs.counts))
+    db.execute(f"UPDATE versions SET {kind.embedder} = ? WHERE ver = ?", (embedder, version))  # noqa: S608
     return True
 
 
-def signs(db: apsw.Connection, embedder: str, beyond: int) -> list[Signs]:
+def remove(db: apsw.Connection, kind: Kind, version: int, first: int, last: int) -> None:
+    """All vectors of a version, whose passages are numbered from `first` to `last`."""
+    db.execute(f"DELETE FROM {kind.vectors} WHERE passage BETWEEN ? AND ?", (first, last))  # noqa: S608
+    db.execute(f"DELETE FROM {kind.signs} WHERE ver = ?", (version,))  # noqa: S608
+    db.execute(f"UPDATE versions SET {kind.embedder} = '' WHERE ver = ?", (version,))  # noqa: S608
+
+
+def signs(db: apsw.Connection, kind: Kind, embedder: str, known: Collection[int]) -> list[Signs]:
     rows = query_all(
         db,
-        "SELECT v.ver, v.first, s.bits, s.counts FROM signs s JOIN versions v USING(ver)"
-        " WHERE v.embedder = ? AND v.ver > ? ORDER BY v.ver",
-        (embedder, beyond),
+        f"SELECT v.ver, v.first, s.bits, s.counts FROM {kind.signs} s JOIN versions v USING(ver)"  # noqa: S608
+        f" WHERE v.{kind.embedder} = ? AND v.ver NOT IN (SELECT value FROM json_each(?)) ORDER BY v.ver",
+        (embedder, msgspec.json.encode(list(known)).decode()),
     )
     return [Signs(*row) for row in rows]
 
 
-def load(db: apsw.Connection, numbers: list[int]) -> dict[int, Packed]:
+def load(db: apsw.Connection, kind: Kind, numbers: list[int]) -> dict[int, Packed]:
     rows = query_all(
         db,
-        "SELECT passage, scales, codes FROM vectors WHERE passage IN (SELECT value FROM json_each(?))",
+        f"SELECT passage, scales, codes FROM {kind.vectors}"  # noqa: S608  # a constant
+        " WHERE passage IN (SELECT value FROM json_each(?))",
         (msgspec.json.encode(numbers).decode(),),
     )
     return {row[0]: Packed(*row) for row in rows}

@@ -6,7 +6,7 @@ from typing import Final
 import apsw
 import msgspec
 
-from library.store import scope
+from library.store import scope, vectors
 from library.store.documents import now_ms
 from library.store.outline import Outline
 from library.store.records import Passage, Prepared, Sentence
@@ -91,9 +91,9 @@ def leave_index(db: apsw.Connection, ver: int) -> None:
         "INSERT INTO words(words, rowid, scope, context, body) VALUES('delete', ?, ?, ?, ?)", _entries(db, ver)
     )
     db.execute("DELETE FROM passages WHERE passage BETWEEN ? AND ?", (first, last))
-    db.execute("DELETE FROM vectors WHERE passage BETWEEN ? AND ?", (first, last))
-    db.execute("DELETE FROM signs WHERE ver = ?", (ver,))
-    db.execute("UPDATE versions SET first = 1, last = 0, embedder = '' WHERE ver = ?", (ver,))
+    for kind in vectors.KINDS:
+        vectors.remove(db, kind, ver, first, last)
+    db.execute("UPDATE versions SET first = 1, last = 0 WHERE ver = ?", (ver,))
 
 
 def rename(db: apsw.Connection, document: str, name: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contract.embedding import EmbeddingError, open_embedder
+from contract.embedding import EmbeddingError, open_embedders
 from contract.embedding.gguf import Prefixes, prefixes_for
 from inference_worker.model_files.locate import locate_model
 
@@ -14,8 +14,10 @@ TEXTS = ["The rent is due on the third day.", "", "Whales \0 breathe \ud800 air.
 
 @pytest.mark.model
 def test_a_gguf_makes_vectors_of_length_one_in_the_texts_order() -> None:
-    embedder = open_embedder(str(locate_model(None, None)), threads=1)
-    assert embedder is not None
+    embedders = open_embedders(str(locate_model(None, None)), threads=1)
+    assert embedders is not None
+    embedder = embedders.whole
+    assert embedders.english is None
     vectors = embedder.embed_passages(TEXTS)
     assert vectors.shape == (len(TEXTS), embedder.dimensions)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
@@ -25,10 +27,10 @@ def test_a_gguf_makes_vectors_of_length_one_in_the_texts_order() -> None:
 
 def test_a_file_that_is_no_gguf_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(b"not a model")
-    embedder = open_embedder(str(tmp_path / "model.gguf"), threads=1)
-    assert embedder is not None
+    embedders = open_embedders(str(tmp_path / "model.gguf"), threads=1)
+    assert embedders is not None
     with pytest.raises(EmbeddingError, match="can't load"):
-        embedder.embed_query("who?")
+        embedders.embed_query("who?")
 
 
 @pytest.mark.parametrize(

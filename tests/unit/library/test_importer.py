@@ -15,7 +15,7 @@ from library.imports.pool import Preparation
 from library.imports.prepare import Source, prepare, rules_of
 from library.readers import Attachment, Page, Reading, ReadingFailed
 from library.store.files import Files
-from library.store.records import Import, Prepared
+from library.store.records import EmbedderNames, Import, Prepared
 from library.store.sqlite import SqliteStore
 from tests.support.library_side import SPACE, sha256_of
 
@@ -58,7 +58,7 @@ class Desk:
 
     @property
     def status(self) -> Any:
-        (status,) = self.store.statuses([DOCUMENT], "")
+        (status,) = self.store.statuses([DOCUMENT], EmbedderNames())
         return status
 
     @property
@@ -177,7 +177,7 @@ async def test_attachments_are_documents_of_their_own_and_are_made_once(desk: De
     name, work = desk.work()
     await desk.importer(read_mail).run(name, work)
     await desk.importer(read_mail).run(name, work)
-    listed = desk.store.listed(SPACE, "", ("", ""), 10, "")
+    listed = desk.store.listed(SPACE, "", ("", ""), 10, EmbedderNames())
     assert [(one.name, one.state, one.parent) for one in listed] == [
         ("lease.pdf", "ready", ""),
         ("lease.pdf/notes.txt", "ready", DOCUMENT),

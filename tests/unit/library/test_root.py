@@ -8,7 +8,7 @@ import pytest
 from library.root.beneath import Seen, open_file, walk
 from library.root.changes import are_too_many, changes_between
 from library.root.watch import Watch
-from library.store.records import Stat
+from library.store.records import EmbedderNames, Stat
 from library.store.sqlite import SqliteStore
 from tests.support.library_side import begun, prepared, stored
 
@@ -99,9 +99,9 @@ def test_a_moved_file_is_found_under_its_new_path_and_nothing_is_read_again(tmp_
     child = begun(store, "An attachment.", "smith/lease.txt/a.txt", "root")
     store.commit(child.document, child.generation, prepared("An attachment.", child.name), "")
     store.root_put([("smith/lease.txt", document, stat(1))])
-    version = store.statuses([document], "")[0].version
+    version = store.statuses([document], EmbedderNames())[0].version
     store.root_move("smith/lease.txt", "jones/contract.txt", stat(1))
-    (moved,) = store.statuses([document], "")
+    (moved,) = store.statuses([document], EmbedderNames())
     assert (moved.name, moved.version, moved.state) == ("jones/contract.txt", version, "ready")
     assert store.root_known() == {"jones/contract.txt": stat(1)}
     store.check()

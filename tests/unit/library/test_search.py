@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from contract.embedding import Embedders
 from library.embedding import Embedding
-from library.search import meaning as meanings
-from library.search.meaning import Meaning, pack, unpack
+from library.search import meaning as by_meaning
+from library.search.meaning import pack, unpack
+from library.search.meanings import Meanings
 from library.search.search import Search
 from library.store.scope import Scope
 from library.store.sqlite import SqliteStore
@@ -45,9 +47,10 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 def with_vectors(store: SqliteStore) -> Search:
     embedder = Synonyms()
-    meaning = Meaning(store, embedder.name, embedder.dimensions)
-    Embedding(store, embedder, meaning)._embed_all()
-    return Search(store, meaning, embedder.embed_query)
+    embedders = Embedders(embedder)
+    meaning = Meanings.of(store, embedders)
+    Embedding(store, embedders, meaning)._embed_all()
+    return Search(store, meaning, embedders.embed_query)
 
 
 def lease(tenant: str, rent: int) -> str:
@@ -127,7 +130,7 @@ def test_packed_vectors_come_back_nearly_as_they_were() -> None:
 
 
 def test_the_nearest_of_many_are_found_by_their_signs(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meanings, "_LEAST_RESCORED", 8)
+    monkeypatch.setattr(by_meaning, "_LEAST_RESCORED", 8)
     text = "\n\n".join(f"# Part {number}\n\nThe roof needs a repair." for number in range(40))
     stored(store, text)
     wanted = stored(store, "No animal may be kept.", "house.txt")

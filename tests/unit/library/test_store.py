@@ -10,7 +10,7 @@ from contract.documents import Page, Span
 from contract.errors import SettingsError
 from library.store import schema, terms
 from library.store.connections import Connections
-from library.store.records import StoredPassage
+from library.store.records import EmbedderNames, StoredPassage
 from library.store.scope import Scope
 from library.store.sqlite import FILE, SqliteStore
 from library.store.terms import indexed
@@ -34,7 +34,7 @@ def found(store: SqliteStore, query: str, scope: Scope = OWN) -> list[StoredPass
 
 def test_a_stored_document_is_found_by_its_words_and_read_by_offsets(store: SqliteStore) -> None:
     document = stored(store, LEASE)
-    (status,) = store.statuses([document], "")
+    (status,) = store.statuses([document], EmbedderNames())
     assert (status.state, status.characters, status.space) == ("ready", len(LEASE), SPACE)
     passage = found(store, "How high is the rent?")[0]
     assert passage.text == LEASE[passage.start : passage.end]
@@ -103,9 +103,9 @@ def test_a_search_sees_its_scope_and_nothing_else(store: SqliteStore) -> None:
 
 def test_a_newer_version_takes_the_place_of_the_former_which_can_still_be_read(store: SqliteStore) -> None:
     document = stored(store, LEASE)
-    (before,) = store.statuses([document], "")
+    (before,) = store.statuses([document], EmbedderNames())
     stored(store, "The zebra costs nothing.", document=document)
-    (after,) = store.statuses([document], "")
+    (after,) = store.statuses([document], EmbedderNames())
     assert after.version != before.version
     assert not found(store, "rent")
     assert found(store, "zebra")
@@ -123,7 +123,7 @@ def test_the_highest_generation_wins_whatever_the_order_of_work(store: SqliteSto
     assert store.commit(newer.document, newer.generation, prepared("Newer."), "")
     assert not store.commit(older.document, older.generation, prepared(LEASE), "")
     assert store.begin(older) is None
-    (status,) = store.statuses([older.document], "")
+    (status,) = store.statuses([older.document], EmbedderNames())
     assert status.characters == len("Newer.")
 
 
@@ -153,7 +153,7 @@ def test_a_failure_leaves_what_was_found_before(store: SqliteStore) -> None:
     document = stored(store, LEASE)
     work = begun(store, "broken", document=document)
     assert store.fail(document, work.generation, "damaged", "It is cut off.")
-    (status,) = store.statuses([document], "")
+    (status,) = store.statuses([document], EmbedderNames())
     assert (status.state, status.code, bool(status.version)) == ("failed", "damaged", True)
     assert found(store, "rent")
     assert store.begin(work) is None
@@ -194,11 +194,11 @@ def test_a_broken_off_transaction_leaves_nothing(store: SqliteStore, monkeypatch
 def test_a_list_is_in_the_order_of_names_and_goes_on_where_it_ended(store: SqliteStore) -> None:
     for name in ("b.txt", "a.txt", "c.txt", "ca.txt"):
         stored(store, name, name)
-    first = store.listed(SPACE, "", ("", ""), 2, "")
+    first = store.listed(SPACE, "", ("", ""), 2, EmbedderNames())
     assert [one.name for one in first] == ["a.txt", "b.txt"]
-    rest = store.listed(SPACE, "", (first[-1].name, first[-1].id), 10, "")
+    rest = store.listed(SPACE, "", (first[-1].name, first[-1].id), 10, EmbedderNames())
     assert [one.name for one in rest] == ["c.txt", "ca.txt"]
-    assert [one.name for one in store.listed(SPACE, "c", ("", ""), 10, "")] == ["c.txt", "ca.txt"]
+    assert [one.name for one in store.listed(SPACE, "c", ("", ""), 10, EmbedderNames())] == ["c.txt", "ca.txt"]
     assert store.totals(SPACE, "c") == (2, 0)
 
 
@@ -215,7 +215,7 @@ def test_what_is_erased_answers_nobody_and_is_on_the_disk_no_more(store: SqliteS
     assert store.erasure_state(document) == "erased"
     words = [b"xylophonist", b"quinquereme", b"xenolith", b"zymurgist", b"quagmire", b"xylophon", b"zymurg"]
     assert not list(files_that_hold(store.folder, words))
-    assert len(store.statuses([*others, document], "")) == len(others)
+    assert len(store.statuses([*others, document], EmbedderNames())) == len(others)
 
 
 def test_an_open_reader_delays_the_end_of_an_erasure_and_does_not_prevent_it(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_store_restored_from_before_an_erasure_does_not_show_it(tmp_path: Path
     assert [one.document for one in restored.pending_erasures()] == [document]
     assert not found(restored, "rent")
     assert restored.place(document, SPACE, sha256_of(LEASE)).state == "queued"
-    assert restored.statuses([kept], "")[0].state == "ready"
+    assert restored.statuses([kept], EmbedderNames())[0].state == "ready"
     restored.close()
 
 

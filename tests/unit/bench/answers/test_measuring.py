@@ -13,6 +13,7 @@ from bench.answers.cases import Read, on_all, on_articles, on_others, on_passage
 from bench.answers.contracts import absent_parties, contracts
 from bench.answers.datasets import Article, Passage, Question
 from bench.answers.similarity import ByVectors
+from contract.embedding import Embedders
 
 _ARTICLES = [
     Article("Lease", (Passage("The rent is 900 euros. It rises every January.",
@@ -72,6 +73,8 @@ def test_each_text_is_embedded_once() -> None:
     embedded: list[str] = []
 
     class Lengths:
+        name, dimensions = "lengths", 2
+
         def embed_passages(self, texts: Any) -> Any:
             import numpy as np
 
@@ -83,7 +86,7 @@ def test_each_text_is_embedded_once() -> None:
 
             return np.array([1.0, 0.0], np.float32)
 
-    similarity = ByVectors(Lengths())
+    similarity = ByVectors(Embedders(Lengths()))
     read = Read("One. Another one.")
     assert list(similarity("q", read.embedded)) == list(similarity("q", read.embedded)) == [4.0, 12.0]
     assert embedded == ["One.", "Another one."]

@@ -1,5 +1,8 @@
 """Which sentences come first, and why."""
 
+from bisect import bisect_right
+from itertools import accumulate
+
 import pytest
 
 from contract.evidence import Scored, SentenceIndex, quote, rank, split_sentences
@@ -107,3 +110,29 @@ def test_a_quote_is_never_empty_where_something_was_found() -> None:
 def test_chinese_is_ranked_by_pairs_of_characters() -> None:
     text = "黑豹队的防守只丢了308分。球队在联赛中排名第六。教练是罗恩·里维拉。"
     assert best("黑豹队的防守丢了多少分？", text) == "黑豹队的防守只丢了308分。"
+
+
+def joined(*documents: str) -> SentenceIndex:
+    """Several documents as one text."""
+    text = "\n\n".join(documents)
+    sentences = split_sentences(text)
+    ends = list(accumulate(len(document) + 2 for document in documents))
+    return SentenceIndex(text, sentences, [bisect_right(ends, sentence.start) for sentence in sentences])
+
+
+def test_of_look_alikes_a_name_picks_the_document_and_the_other_words_the_clause() -> None:
+    parties = [f"{first} {second}" for first in ("Alder", "Birch", "Cedar") for second in ("Mills", "Motors", "Pumps")]
+    index = joined(
+        *(
+            f"This agreement is made between {party} and the buyer.\n\nThe price for the term is {900 + at} euros.\n\n"
+            "Invoices are due within thirty days of receipt.\n\nAmendments are valid only in writing."
+            for at, party in enumerate(parties)
+        )
+    )
+    first = index.sentences[index.rank("What is the price for Birch Motors?")[0].index]
+    assert index.text[first.start : first.end] == "The price for the term is 904 euros."
+
+
+def test_documents_that_differ_are_no_look_alikes() -> None:
+    index = joined("The rent is 900 euros.", "Whales breathe air.", "The sea is deep.")
+    assert not index._are_look_alikes
