@@ -4,6 +4,7 @@ Offsets count code points of a version's canonical text; `end` is exclusive; pag
 strings, so that a reader takes values that it does not know.
 """
 
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -17,6 +18,9 @@ SPOOL_FOLDER: Final = "spool"
 """Below the library's folder: files that were accepted and are not read yet, named by `ImportName.spool_name`."""
 GRANTS_FILE: Final = "grants.json"
 """Below the library's folder: see `contract.grants_file`."""
+
+FREE_FLOOR_BYTES: Final = 2**30
+"""With less free on the disk nothing more is taken: a full disk would stop the bus."""
 
 MAX_NAME_CHARS: Final = 1024
 
@@ -32,6 +36,14 @@ DocumentState = Literal["queued", "reading", "ready", "failed", "erasing", "eras
 
 Vectors = Literal["off", "waiting", "ready"]
 """Whether a version can be found by meaning: no embedder, not computed yet, or computed."""
+
+
+def root_overlaps(root: Path, data_dir: Path) -> bool:
+    """Whether following `root` would read the data folder: one is within the other, under no name with a dot first."""
+    outer, inner = root.resolve(), data_dir.resolve()
+    if outer.is_relative_to(inner):
+        return True
+    return inner.is_relative_to(outer) and not any(p.startswith(".") for p in inner.relative_to(outer).parts)
 
 
 def document_id(space: str, name: str, sha256: str) -> str:

@@ -80,12 +80,25 @@ class StatusRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Ask for documents by id (operation `status`)."""
 
     documents: Annotated[list[DocumentId], Meta(min_length=1, max_length=MAX_DOCUMENTS)]
+    counts: bool = False
+    """Ask for `counts` too; only the ingress gets them."""
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many documents the whole library keeps, has still to read, reads, and could not read."""
+
+    documents: int
+    waiting: int
+    """On the message bus, and below DOCQA_ROOT."""
+    reading: int
+    failed: int
 
 
 class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     """Those that there are for the caller, in the order asked; one that is missing does not exist for it."""
 
     documents: list[DocumentStatus]
+    counts: Counts | None = None
 
 
 class ListRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ import structlog
 import uvloop
 
 from contract.bus import Bus
+from contract.documents import root_overlaps
 from contract.embedding import open_embedders
 from contract.errors import AlreadyRunningError, SettingsError
 from contract.runtime import tasks
@@ -58,6 +59,8 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
     """Work until SIGTERM or SIGINT."""
     notifier = Notifier.from_environment(environment, os.getpid())
     with prepared(LibrarySettings, ROLE, environment) as (loaded, _):
+        if loaded.root and root_overlaps(loaded.root, loaded.data_dir):
+            raise SettingsError(f"DOCQA_ROOT: {loaded.root} and the data folder {loaded.data_dir} must lie apart.")
         lock = FileLock(loaded.folder / "lock")
         try:
             lock.acquire()

@@ -14,6 +14,7 @@ from contract.bus.client import Bus
 from contract.documents import DocumentStatus, document_id
 from contract.errors import BadMessageError, BadNameError, BusError, LibraryRefusedError
 from contract.library_messages import (
+    Counts,
     DeleteReply,
     DeleteRequest,
     ListReply,
@@ -36,7 +37,7 @@ from contract.library_messages import (
 )
 from contract.sanitize import sanitize
 from contract.search_messages import SearchReply, SearchRequest
-from contract.topology import ROOT_SPACE, LibraryAddress
+from contract.topology import HTTP_PUBLISHER, ROOT_SPACE, LibraryAddress
 from library import metrics
 from library.access import Access, Rights
 from library.imports.pace import Pace
@@ -141,7 +142,14 @@ class Answers:
         missing = [one for one in request.documents if one not in known]
         waiting = [one for one in await self._waiting.of(missing) if rights.can_read(one.space, one.name)]
         by_id = {one.id: one for one in [*found, *waiting]}
-        return StatusReply(documents=[by_id[one] for one in dict.fromkeys(request.documents) if one in by_id])
+        documents = [by_id[one] for one in dict.fromkeys(request.documents) if one in by_id]
+        counts = await self._counts() if request.counts and address.publisher == HTTP_PUBLISHER else None
+        return StatusReply(documents=documents, counts=counts)
+
+    async def _counts(self) -> Counts:
+        documents, reading, failed = await asyncio.to_thread(self._store.states)
+        waiting = len(await self._bus.imports()) + (self._root.waiting if self._root else 0)
+        return Counts(documents=documents, waiting=max(waiting - reading, 0), reading=reading, failed=failed)
 
     def _statuses(self, rights: Rights, ids: list[str]) -> list[DocumentStatus]:
         found = [one for one in self._store.statuses(ids, self._embedders) if rights.can_read(one.space, one.name)]

@@ -2,12 +2,11 @@
 
 from typing import Final
 
+from contract.documents import FREE_FLOOR_BYTES
 from contract.errors import LibraryRefusedError
 from library.store.files import Files
 from library.store.sqlite import SqliteStore
 
-FLOOR_BYTES: Final = 2**30
-"""Under this nothing more is taken: a full disk would stop the bus."""
 _AGAIN_AFTER_S: Final = 60
 _TEXT_SHARE: Final = 3
 """What a file's text and index may take beside the file itself, at most, in files of its size."""
@@ -16,7 +15,7 @@ _TEXT_SHARE: Final = 3
 class Room:
     """Looks at the disk each time."""
 
-    def __init__(self, store: SqliteStore, files: Files, max_bytes: int, floor_bytes: int = FLOOR_BYTES) -> None:
+    def __init__(self, store: SqliteStore, files: Files, max_bytes: int, floor_bytes: int = FREE_FLOOR_BYTES) -> None:
         self._store = store
         self._files = files
         self._max_bytes = max_bytes

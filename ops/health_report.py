@@ -25,6 +25,17 @@ def problems(health: Mapping[str, Any]) -> list[str]:
     return [*_missing_workers(health), *_failing_parts(health), *_worker_errors(health), *_full_queue(health)]
 
 
+def library_in_words(health: Mapping[str, Any]) -> str:
+    """The state of the library and its documents in one line; empty where nothing is known of it."""
+    library = health.get("library", {})
+    if library.get("status") == "unavailable":
+        return "unavailable: documents can't be brought in or found; its log says why"
+    if "documents" not in library:
+        return ""
+    counts = [f"{library[name]} {name}" for name in ("waiting", "reading", "failed") if library.get(name)]
+    return ", ".join([f"{library['documents']} documents", *counts])
+
+
 def _missing_workers(health: Mapping[str, Any]) -> list[str]:
     if health.get("workers", True):
         return []

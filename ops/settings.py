@@ -1,11 +1,12 @@
 """The settings that the commands themselves read; all others are passed to the services unchanged."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, field
 
+from contract.embedding import DEFAULT
 from contract.settings import QueueSettings, Secret, default_data_dir
 
 
@@ -59,6 +60,15 @@ class UpSettings(QueueSettings, frozen=True, kw_only=True):
     def socket_path(self) -> Path:
         """Inside the data folder by default, so that everything of one `docqa up` is in one folder."""
         return (self.uds or self.data_dir / "docqa.sock").absolute()
+
+
+class DocumentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check before a start needs to know of the library's settings."""
+
+    library_max_mb: Annotated[int, Meta(ge=1)] = field(default=10_240, name="DOCQA_LIBRARY_MAX_MB")
+    embedding_model: str = field(default=DEFAULT, name="DOCQA_EMBEDDING_MODEL")
+    ocr: Literal["auto", "off"] = field(default="auto", name="DOCQA_OCR")
+    root: Path | None = field(default=None, name="DOCQA_ROOT")
 
 
 class NatsSettings(QueueSettings, frozen=True, kw_only=True):

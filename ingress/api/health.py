@@ -134,10 +134,10 @@ def results(services: Services) -> dict[str, Any]:
 async def library(services: Services) -> dict[str, Any]:
     """Whether documents can be brought in and found. Questions that bring their own text need no library."""
     try:
-        await asyncio.wait_for(services.library.probe(), LIBRARY_ANSWERS_WITHIN_S)
+        counts = await asyncio.wait_for(services.library.probe(), LIBRARY_ANSWERS_WITHIN_S)
     except (Problem, TimeoutError):
         return {"status": "unavailable"}
-    return {"status": "ok"}
+    return {"status": "ok", **(msgspec.to_builtins(counts) if counts else {})}
 
 
 def audit(services: Services) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from contract import topology
 from contract.bus import Bus
 from contract.bus.library_client import ask
 from contract.errors import AlreadyAcceptedError, BusError, LibraryRefusedError, OutcomeUnknownError, QueueFullError
-from contract.library_messages import ImportWork, PutReply, PutRequest, StatusReply, StatusRequest, encode
+from contract.library_messages import Counts, ImportWork, PutReply, PutRequest, StatusReply, StatusRequest, encode
 from contract.topology import ImportName, LibraryOperation
 from ingress import problems
 from ingress.documents.spool import Spool, Spooled
@@ -50,9 +50,10 @@ class Library:
         except LibraryRefusedError as error:
             raise refused(error) from None
 
-    async def probe(self) -> None:
-        """Ask something that costs nothing; raises Problem where the library does not answer."""
-        await self.ask("status", _NOBODY, StatusRequest(documents=[_NO_DOCUMENT]), StatusReply)
+    async def probe(self) -> Counts | None:
+        """How many documents there are; None: an older library. Raises Problem where none answers."""
+        wanted = StatusRequest(documents=[_NO_DOCUMENT], counts=True)
+        return (await self.ask("status", _NOBODY, wanted, StatusReply)).counts
 
     async def put(self, client: str, spooled: Spooled, request: PutRequest) -> PutReply:
         """Bring a received file in: a place for it, its name in the spool, then the work. Raises Problem.

@@ -12,11 +12,10 @@ from typing import Final
 import msgspec
 from uuid_utils import uuid7
 
+from contract.documents import FREE_FLOOR_BYTES
 from contract.runtime.files import sync_folder
 from ingress.problems import Problem
 
-FREE_FLOOR_BYTES: Final = 2**30
-"""With less free than this nothing is taken: the bus needs the disk more."""
 PARTIAL: Final = ".part"
 _RETRY_AFTER_S: Final = 60
 _MODE: Final = 0o640

@@ -100,6 +100,11 @@ class Root:
         self._thread.shutdown(cancel_futures=True)
         self._watch.close()
 
+    @property
+    def waiting(self) -> int:
+        """Files that are still to be read, when it was last looked."""
+        return self._last.waiting
+
     async def scan(self, *, confirm_removals: bool = False) -> ScanReply:
         """Look now; what is missing is removed if so many were removed on purpose."""
         self._watch.wake()

@@ -94,6 +94,9 @@ class Store(Protocol):
 
     def usage(self) -> Usage: ...
 
+    def states(self) -> tuple[int, int, int]:
+        """How many documents are kept, are being read, and could not be read."""
+
     # Finding.
 
     def weights(self, terms: list[str]) -> Weights:

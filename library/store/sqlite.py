@@ -159,6 +159,15 @@ class SqliteStore:
         size = sum(file.stat().st_size for file in self.folder.glob(f"{FILE}*"))
         return Usage(row[0], row[1], row[2], size, row[3])
 
+    def states(self) -> tuple[int, int, int]:
+        with self._db.reading() as db:
+            row: Any = query_one(
+                db,
+                "SELECT count(*), sum(state = 'reading'), sum(state = 'failed') FROM documents"
+                " WHERE state <> 'erasing'",
+            )
+        return row[0], row[1] or 0, row[2] or 0
+
     def weights(self, terms: list[str]) -> Weights:
         with self._db.reading() as db:
             return words.weights_of(db, list(dict.fromkeys(terms)))

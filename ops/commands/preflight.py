@@ -1,5 +1,6 @@
 """`docqa preflight`: finds what would keep a start from succeeding, before it or beside a running stack."""
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -56,7 +57,7 @@ def command(
 
 def _findings(context: "Context", monitoring: str | None, *, is_activated: bool) -> Iterator[Finding]:
     # Imported here: `docqa --help` must not pay for it.
-    from ops.preflight import bus, clock, disk, machine, memory, ports, queue, secrets
+    from ops.preflight import bus, clock, disk, documents, machine, memory, ports, queue, secrets
 
     checks: list[Callable[[], list[Finding]]] = [
         lambda: queue.check(context),
@@ -64,6 +65,8 @@ def _findings(context: "Context", monitoring: str | None, *, is_activated: bool)
         lambda: memory.check(context),
         lambda: disk.check(context),
         lambda: bus.check(context, monitoring),
+        lambda: documents.check(context),
+        lambda: asyncio.run(documents.check_role(context)),
         lambda: secrets.check(context),
         lambda: clock.check(context, monitoring),
         lambda: ports.check(context, is_activated=is_activated),

@@ -35,7 +35,8 @@ def command(
 ) -> None:
     """Test a running system with a few questions.
 
-    Checks its health, asks ten sample questions, reads its metrics, waits until its queue is empty again.
+    Checks its health, asks ten sample questions, brings in a document, finds and erases it, reads its
+    metrics, waits until its queue is empty again.
     Exit status: 0 if all steps passed, 1 if one failed.
     """
     from ops.release.probe import Probe

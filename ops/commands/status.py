@@ -34,8 +34,8 @@ def _table(health: Mapping[str, Any]) -> str:
     rows = [("status", health.get("status", "unknown"))]
     if "queue_depth" in health:
         rows += [("queue", f"{health['queue_depth']} of {health['queue_capacity']}, {health['running']} running")]
-        if health.get("library", {}).get("status") == "unavailable":
-            rows += [("library", "unavailable: documents can't be brought in or found; its log says why")]
+        if words := health_report.library_in_words(health):
+            rows += [("library", words)]
     if model := health.get("model"):
         rows += [("model", model["name"])]
     rows += [("worker", _worker(worker)) for worker in health.get("workers", [])]

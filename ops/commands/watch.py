@@ -103,6 +103,7 @@ def _drawn(sample: Mapping[str, Any]) -> "RenderableType":
     if (outside := sample.get("outside", {})).get("clients"):
         facts.add_row("told to come back", _spread(outside))
     facts.add_row("per second", ", ".join(f"{value:g} {_word(name)}" for name, value in sample["rates"].items()))
+    facts.add_row("library", library) if (library := health_report.library_in_words(sample)) else None
     workers = sample.get("workers", [])
     facts.add_row("model", words) if (words := _tuning(workers)) else None
     for sentence in health_report.problems(sample):

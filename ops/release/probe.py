@@ -60,6 +60,14 @@ class Probe:
     async def delete(self, path: str) -> Answer:
         return await self._send("DELETE", path)
 
+    async def upload(self, name: str, content: bytes) -> Answer:
+        """Bring a document into the asker's own space."""
+        return await self._send("POST", "/api/documents", files={"file": (name, content)})
+
+    async def search(self, query: str, document: str) -> Answer:
+        """Passages of one document, by the library alone."""
+        return await self._send("POST", "/api/search", json={"query": query, "documents": [document]})
+
     async def post(self, question: Mapping[str, Any], *, wait_s: int = _WAIT_S) -> Answer:
         """Ask one question; with `wait_s` 0 wait only until it is accepted."""
         prefer = f"wait={wait_s}" if wait_s else "respond-async"

@@ -1,4 +1,4 @@
-"""The steps of the smoke test: health, sample jobs, metrics, an emptied queue, and optionally a refusal."""
+"""The steps of the smoke test: health, sample jobs, a document, metrics, an emptied queue, and optionally a refusal."""
 
 import asyncio
 import time
@@ -9,6 +9,7 @@ import msgspec
 
 from ops.release.exposition import Exposition
 from ops.release.probe import Answer, Probe
+from ops.release.smoke_document import try_document
 
 _NON_ZERO: Final = ("docqa_job_queue_capacity", "process_resident_memory_bytes", "process_cpu_seconds_total")
 """Metrics that are never 0 in a running ingress."""
@@ -43,6 +44,7 @@ async def steps(probe: Probe, plan: Plan) -> AsyncIterator[Step]:
     todo: list[Callable[[], Awaitable[Step]]] = [
         lambda: _health(before),
         lambda: _jobs(probe, plan.jobs, deadline_s),
+        *([lambda: _documents(probe, deadline_s)] if "library" in before.document else []),
         lambda: _metrics(probe),
         lambda: _drains(probe, _waiting(before), deadline_s),
     ]
@@ -106,6 +108,11 @@ async def _jobs(probe: Probe, count: int, deadline_s: float) -> Step:
         return Step("jobs", ok=False, detail=f"{len(bad)} of {count} were not answered: {bad[0]}")
     slowest_s = max(answer.seconds for answer in answers)
     return Step("jobs", ok=True, detail=f"{count} accepted and answered, the slowest in {slowest_s:.2f} s")
+
+
+async def _documents(probe: Probe, deadline_s: float) -> Step:
+    is_good, detail = await try_document(probe, deadline_s)
+    return Step("document", ok=is_good, detail=detail)
 
 
 def is_answered(answer: Answer) -> bool:

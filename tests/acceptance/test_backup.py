@@ -1,4 +1,4 @@
-"""The drill: a backup under load, the store destroyed, the backup brought back, and on it goes."""
+"""The drill: a backup under load, the store destroyed, the backup brought back, and on it goes, documents too."""
 
 import asyncio
 import json
@@ -26,6 +26,14 @@ def docqa(stack: Stack, *arguments: str) -> dict[str, Any]:
     return said
 
 
+def added(stack: Stack, word: str) -> str:
+    """The id of a document that was brought in and read."""
+    file = stack.folder / f"{word}.txt"
+    file.write_text(f"The {word} lies in the harbour.")
+    (document,) = docqa(stack, "documents", "add", str(file))["documents"]
+    return str(document["id"])
+
+
 async def has_accepted(ledger: Ledger, number: int) -> bool:
     return len(ledger.accepted) >= number
 
@@ -35,6 +43,8 @@ async def test_every_job_of_a_backup_made_under_load_ends_in_one_result_after_th
     stack = start(queue_size=30, slots=2, echo_delay_s=0.25, environment={"DOCQA_JOB_DEADLINE_S": "30"})
     ledger = Ledger()
     backups = ("--to", str(stack.folder / "backups"))
+    kept = await asyncio.to_thread(added, stack, "quinquereme")
+    gone = await asyncio.to_thread(added, stack, "gossamer")
     async with Load.on(stack, ledger, posting=6, waiting=1):
         await eventually(lambda: has_accepted(ledger, ACCEPTED), f"{ACCEPTED} jobs are accepted")
         async with stack.bus() as bus:
@@ -47,9 +57,10 @@ async def test_every_job_of_a_backup_made_under_load_ends_in_one_result_after_th
     assert status["file"] == made["file"]
     assert status["bytes"] == Path(made["file"]).stat().st_size
 
+    await asyncio.to_thread(docqa, stack, "documents", "remove", gone)
     await asyncio.to_thread(stack.stop)
     shutil.rmtree(stack.folder / "data" / "nats")
-    restored = await asyncio.to_thread(docqa, stack, "backup", "restore", "latest", *backups)
+    restored = await asyncio.to_thread(docqa, stack, "backup", "restore", "latest", *backups, "--replace")
     assert restored["waiting"] == made["streams"][topology.JOBS_STREAM]
     await asyncio.to_thread(stack.start)
 
@@ -62,3 +73,7 @@ async def test_every_job_of_a_backup_made_under_load_ends_in_one_result_after_th
         assert len(results) <= saved, "a job that ended while the backup was made is in it twice, and has one result"
     async with stack.client() as client:
         assert (await client.ask("And does it go on?")).status_code == 200
+    found = await asyncio.to_thread(docqa, stack, "documents", "search", "Where is the quinquereme?")
+    assert kept in {hit["document"] for hit in found["hits"]}, "a document of the backup is not found"
+    listed = await asyncio.to_thread(docqa, stack, "documents", "list")
+    assert [one["id"] for one in listed["documents"] if one["state"] != "erasing"] == [kept], "what was erased is back"

@@ -63,9 +63,18 @@ def _here(uds: Path) -> dict[str, str]:
 def test_smoke_passes_on_a_socket_and_fills_the_queue_when_told(candidate: Stack) -> None:
     code, found, _ = smoke(candidate, "--check-429")
     assert (code, found["ok"]) == (0, True), found
-    assert [step["name"] for step in found["steps"]] == ["health", "jobs", "metrics", "queue", "429", "queue"]
+    assert [step["name"] for step in found["steps"]] == [
+        "health",
+        "jobs",
+        "document",
+        "metrics",
+        "queue",
+        "429",
+        "queue",
+    ]
     assert "10 accepted and answered" in found["steps"][1]["detail"]
-    assert found["steps"][4]["detail"].startswith("queue-full after 1")
+    assert found["steps"][2]["detail"] == "a document was read, found, asked about and erased"
+    assert found["steps"][5]["detail"].startswith("queue-full after 1")
 
 
 def test_smoke_reads_the_worker_s_metrics_over_a_url(candidate: Stack) -> None:

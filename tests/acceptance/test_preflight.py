@@ -45,6 +45,8 @@ def test_beside_a_running_stack_what_it_holds_is_no_failure(echo: Stack) -> None
     assert by_name["sync_always"]["detail"].startswith("in force")
     assert by_name["clock of the bus"]["status"] == "ok"
     assert by_name["queue"]["status"] == "ok"
+    assert by_name["role library"]["detail"] == "the running library answers"
+    assert by_name["documents"]["status"] == by_name["embedder"]["status"] == "ok"
 
 
 def test_a_start_that_would_fail_is_told_with_its_cure(echo: Stack) -> None:

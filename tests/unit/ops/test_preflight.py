@@ -11,7 +11,7 @@ import pytest
 
 from contract.address import Address
 from contract.worker_tools import Failed, MemoryNeed
-from ops.preflight import bus, clock, disk, machine, memory, ports, queue, secrets
+from ops.preflight import bus, clock, disk, documents, machine, memory, ports, queue, secrets
 from ops.preflight.context import Context
 from ops.preflight.finding import Finding
 from ops.settings import UpSettings
@@ -217,3 +217,44 @@ def test_all_that_is_not_fine_has_a_cure() -> None:
         secrets.check_tokens({}, is_production=True),
     ]
     assert all(finding.cure for finding in found if finding.status != "ok")
+
+
+def test_documents_need_a_folder_of_this_user_and_room(tmp_path: Path) -> None:
+    assert documents.check_folder(tmp_path / "library").detail.endswith("made by the first start")
+    assert documents.check_folder(tmp_path).detail == f"in {tmp_path}"
+    assert documents.check_room(2 * GIB, GIB).status == "ok"
+    assert documents.check_room(GIB // 2, GIB).status == "warning"
+
+
+def test_an_embedder_that_is_no_file_is_a_failure_with_a_way_out(tmp_path: Path) -> None:
+    found = documents.check_embedder(str(tmp_path / "none.gguf"))
+    assert found.status == "failure"
+    assert "is no file" in found.detail
+    assert "`off`" in found.cure
+    assert documents.check_embedder("off").detail == "off: documents are found by their words alone"
+
+
+def test_programs_that_are_missing_are_named_with_what_is_not_read_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "_WHERE", str(tmp_path))
+    details = {found.name: found.detail for found in documents.check_programs("auto")}
+    assert details == {
+        "LibreOffice": "not installed: old Word files (.doc) are not read (Debian: libreoffice-writer)",
+        "tesseract": "not installed: pages that are images are not read (Debian: tesseract-ocr)",
+    }
+    assert [found.name for found in documents.check_programs("off")] == ["LibreOffice"]
+
+
+def test_a_root_is_a_folder_apart_from_the_data_folder(tmp_path: Path) -> None:
+    root, data_dir = tmp_path / "papers", tmp_path / "data"
+    root.mkdir()
+    (data_dir / "library").mkdir(parents=True)
+    (tmp_path / "file").write_bytes(b"")
+    assert documents.check_root(root, data_dir).status == "ok"
+    assert documents.check_root(tmp_path / "none", data_dir).detail.endswith("No such file or directory")
+    assert documents.check_root(tmp_path / "file", data_dir).detail.endswith("is no folder")
+    for one in (data_dir, data_dir / "library", tmp_path):
+        assert "lie within each other" in documents.check_root(one, data_dir).detail, one
+    # Names that begin with a dot are passed over.
+    assert documents.check_root(tmp_path, tmp_path / ".data" / "docqa").status == "ok"
