@@ -226,7 +226,7 @@ class Answers:
         not_ready = [one.id for one in named if not one.version]
         if named and len(not_ready) == len(named):
             raise _none_ready(named)
-        hits = self._search.find(request.query, scope, request.limit)
+        hits = self._search.find(request.query, scope, request.limit, rights.everything())
         return SearchReply(
             hits=fitting(hits, self._bus),
             not_ready=not_ready,

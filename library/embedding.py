@@ -69,7 +69,7 @@ class Embedding:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while not self._stop.is_set():
             try:
-                self._embed_all()
+                self.embed_all()
             except _StoppedError:
                 return
             except EmbeddingError as error:
@@ -81,7 +81,8 @@ class Embedding:
             self._wake.wait(_AGAIN_AFTER_S)
             self._wake.clear()
 
-    def _embed_all(self) -> None:
+    def embed_all(self) -> None:
+        """Make the vectors of all that waits; returns when nothing does, or once it is stopped."""
         if not self._is_loaded.is_set():
             # Without a function word: both models are loaded.
             self._embedders.embed_query("")

@@ -78,11 +78,11 @@ class Search:
     def has_vectors(self) -> bool:
         return self._meaning is not None and self._embed is not None
 
-    def find(self, query: str, scope: Scope, limit: int) -> list[Hit]:
-        """The best passages of a scope, best first."""
+    def find(self, query: str, scope: Scope, limit: int, known: Scope | None = None) -> list[Hit]:
+        """The best passages of a scope, best first. `known`: all that the asker may read, which weighs the words."""
         terms = list(dict.fromkeys(indexed(query).split()))
         vectors = self._embed(query) if self._embed else None
-        weights = self._store.weights(terms)
+        weights = self._store.weights(terms, known or scope)
         found = self._candidates(weights, vectors, scope, limit)
         if not found.passages:
             return []
@@ -139,7 +139,7 @@ def _shares(found: Sequence[Found]) -> dict[int, float]:
 
 
 class _Index(SentenceIndex):
-    """Weighs terms by how rare they are in the whole store."""
+    """Weighs terms by how rare they are in all that the asker may read."""
 
     def __init__(self, text: str, sentences: Sequence[Cut], weights: Weights) -> None:
         super().__init__(text, sentences)

@@ -99,8 +99,8 @@ class Store(Protocol):
 
     # Finding.
 
-    def weights(self, terms: list[str]) -> Weights:
-        """How much each of a query's terms counts."""
+    def weights(self, terms: list[str], known: Scope) -> Weights:
+        """How much each of a query's terms counts, by what its asker may read."""
 
     def find_words(self, weights: Weights, scope: Scope, limit: int) -> list[Found]:
         """Passages of the scope by their words, best first."""

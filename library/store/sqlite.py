@@ -168,9 +168,9 @@ class SqliteStore:
             )
         return row[0], row[1] or 0, row[2] or 0
 
-    def weights(self, terms: list[str]) -> Weights:
+    def weights(self, terms: list[str], known: Scope) -> Weights:
         with self._db.reading() as db:
-            return words.weights_of(db, list(dict.fromkeys(terms)))
+            return words.weights_of(db, list(dict.fromkeys(terms)), known)
 
     def find_words(self, weights: Weights, scope: Scope, limit: int) -> list[Found]:
         # Of a few documents, all that match can be counted.

@@ -9,6 +9,7 @@ import msgspec
 from library.store.records import Found, StoredPassage
 from library.store.rows import query_all, query_one
 from library.store.scope import HIDDEN, VISIBLE, Scope
+from library.store.vectors import numbers_in
 from library.store.versions import BLOCK_CHARS, unpack
 
 MAX_TERMS: Final = 32
@@ -18,7 +19,11 @@ _LEAST_TERMS: Final = 2
 _MATCHES_IN_DOCUMENTS: Final = 1000
 
 
-def document_counts(db: apsw.Connection, terms: list[str]) -> dict[str, int]:
+_COUNTED: Final = 10_000
+"""In a part of the store a term that more passages hold counts as held by so many: enough to be common."""
+
+
+def _counts_in_all(db: apsw.Connection, terms: list[str]) -> dict[str, int]:
     """In how many passages of the whole store each term is; those that are nowhere are left out."""
     rows = query_all(
         db,
@@ -33,8 +38,16 @@ def passage_count(db: apsw.Connection) -> int:
     return int(query_one(db, "SELECT coalesce(sum(last - first + 1), 0) FROM versions"))
 
 
+def _counts_in(db: apsw.Connection, terms: list[str], scope: Scope) -> dict[str, int]:
+    """The same for a scope."""
+    sql = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
+    everything = msgspec.structs.replace(scope, with_hidden=True)
+    counts = {term: int(query_one(db, sql, (_expression(term, everything), _COUNTED))) for term in terms}
+    return {term: count for term, count in counts.items() if count}
+
+
 class Weights:
-    """How much each term of a query counts: how rare it is among the passages of the whole store, from 0 to 1."""
+    """How much each term of a query counts: how rare it is among the passages that its asker may read, from 0 to 1."""
 
     def __init__(self, passages: int, counts: dict[str, int], *, is_bounded: bool = True) -> None:
         self._passages = passages
@@ -52,9 +65,12 @@ class Weights:
         return Weights(self._passages, self.counts, is_bounded=False)
 
 
-def weights_of(db: apsw.Connection, terms: list[str]) -> Weights:
-    """For the terms that the store holds at all."""
-    return Weights(passage_count(db), document_counts(db, terms))
+def weights_of(db: apsw.Connection, terms: list[str], known: Scope) -> Weights:
+    """For the terms that the scope holds at all. What is outside of it changes nothing: scores would tell of it."""
+    count = sum(last - first + 1 for first, last in numbers_in(db, known))
+    if count == passage_count(db):
+        return Weights(count, _counts_in_all(db, terms))
+    return Weights(count, {} if known.is_empty else _counts_in(db, terms, known))
 
 
 def chosen_terms(weights: Weights) -> list[str]:

@@ -30,7 +30,7 @@ def added(stack: Stack, word: str) -> str:
     """The id of a document that was brought in and read."""
     file = stack.folder / f"{word}.txt"
     file.write_text(f"The {word} lies in the harbour.")
-    (document,) = docqa(stack, "documents", "add", str(file))["documents"]
+    (document,) = docqa(stack, "documents", "add", str(file), "--target", str(stack.ready().uds))["documents"]
     return str(document["id"])
 
 
@@ -57,7 +57,8 @@ async def test_every_job_of_a_backup_made_under_load_ends_in_one_result_after_th
     assert status["file"] == made["file"]
     assert status["bytes"] == Path(made["file"]).stat().st_size
 
-    await asyncio.to_thread(docqa, stack, "documents", "remove", gone)
+    here = ("--target", str(stack.ready().uds))
+    await asyncio.to_thread(docqa, stack, "documents", "remove", gone, *here)
     await asyncio.to_thread(stack.stop)
     shutil.rmtree(stack.folder / "data" / "nats")
     restored = await asyncio.to_thread(docqa, stack, "backup", "restore", "latest", *backups, "--replace")
@@ -73,7 +74,8 @@ async def test_every_job_of_a_backup_made_under_load_ends_in_one_result_after_th
         assert len(results) <= saved, "a job that ended while the backup was made is in it twice, and has one result"
     async with stack.client() as client:
         assert (await client.ask("And does it go on?")).status_code == 200
-    found = await asyncio.to_thread(docqa, stack, "documents", "search", "Where is the quinquereme?")
+    here = ("--target", str(stack.ready().uds))
+    found = await asyncio.to_thread(docqa, stack, "documents", "search", "Where is the quinquereme?", *here)
     assert kept in {hit["document"] for hit in found["hits"]}, "a document of the backup is not found"
-    listed = await asyncio.to_thread(docqa, stack, "documents", "list")
+    listed = await asyncio.to_thread(docqa, stack, "documents", "list", *here)
     assert [one["id"] for one in listed["documents"] if one["state"] != "erasing"] == [kept], "what was erased is back"

@@ -49,7 +49,7 @@ def with_vectors(store: SqliteStore) -> Search:
     embedder = Synonyms()
     embedders = Embedders(embedder)
     meaning = Meanings.of(store, embedders)
-    Embedding(store, embedders, meaning)._embed_all()
+    Embedding(store, embedders, meaning).embed_all()
     return Search(store, meaning, embedders.embed_query)
 
 
@@ -76,6 +76,20 @@ def test_meaning_looks_into_its_scope_alone(store: SqliteStore) -> None:
     search = with_vectors(store)
     assert not search.find("dog?", OWN, 5)
     assert search.find("dog?", Scope(documents=(theirs,)), 5)
+
+
+def test_hits_and_their_scores_say_nothing_of_others_documents(store: SqliteStore) -> None:
+    """Neither whether a word is in them, nor how rare it is there: what one may not read does not exist."""
+    for number in range(4):
+        stored(store, lease(f"Tenant {number}", 700 + number), f"{number}.md")
+    queries = ("Who pays the rent of the gossamer mill?", "gossamer", "When is the monthly rent due?")
+    before = [Search(store).find(query, OWN, 5) for query in queries]
+    for number in range(20):
+        text = f"# Rent\n\nThe gossamer mill pays its monthly rent of {number} euros."
+        stored(store, text, f"theirs-{number}.md", space="http.other")
+    assert [Search(store).find(query, OWN, 5) for query in queries] == before
+    theirs = Scope(spaces=("http.other",))
+    assert Search(store).find("gossamer", theirs, 5)
 
 
 def test_what_was_erased_is_not_found_by_meaning(store: SqliteStore) -> None:

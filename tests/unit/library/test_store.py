@@ -29,7 +29,8 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 
 def found(store: SqliteStore, query: str, scope: Scope = OWN) -> list[StoredPassage]:
-    return store.load([one.passage for one in store.find_words(store.weights(indexed(query).split()), scope, 10)])
+    weights = store.weights(indexed(query).split(), scope)
+    return store.load([one.passage for one in store.find_words(weights, scope, 10)])
 
 
 def test_a_stored_document_is_found_by_its_words_and_read_by_offsets(store: SqliteStore) -> None:

@@ -1,0 +1,58 @@
+"""A store that is filled for a benchmark is one as imports make it: whole, and found by words and by meaning."""
+
+from pathlib import Path
+
+import pytest
+
+from contract.errors import AlreadyRunningError
+from contract.runtime.lock import FileLock
+from library import filling
+from library.search.meaning import Meaning
+from library.search.search import Search
+from library.store.scope import Scope
+from library.store.sqlite import SqliteStore
+from tests.unit.library.test_search import Synonyms
+
+SENTENCES = ["No animal may be kept.", "The sea is deep and blue.", "The roof needs a repair.", "Rent is due in May."]
+
+
+def order(folder: Path) -> filling.Order:
+    return filling.Order(
+        folder=folder,
+        publisher="http",
+        client="local",
+        sentences=SENTENCES,
+        documents=5,
+        passages=12,
+        embedder="synonyms",
+        threads=1,
+    )
+
+
+def test_all_documents_are_there_and_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = Synonyms()
+    monkeypatch.setattr(filling, "open_embedder", lambda setting, threads: embedder)
+    filling.fill(order(tmp_path))
+    store = SqliteStore(tmp_path)
+    try:
+        store.check()
+        usage = store.usage()
+        assert (usage.documents, usage.passages) == (5, 12)
+        assert store.unembedded(embedder.name, 1) == []
+        meaning = Meaning(store, embedder.name, embedder.dimensions)
+        meaning.refresh()
+        own = Scope(spaces=("http.local",))
+        assert "animal" in Search(store, meaning, embedder.embed_query).find("dog?", own, 1)[0].text
+        assert "roof" in Search(store).find("roof", own, 1)[0].text
+    finally:
+        store.close()
+
+
+def test_nothing_is_filled_below_a_running_library(tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / "lock")
+    lock.acquire()
+    try:
+        with pytest.raises(AlreadyRunningError):
+            filling.fill(order(tmp_path))
+    finally:
+        lock.release()
