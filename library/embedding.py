@@ -1,15 +1,16 @@
 """Makes vectors of what was stored, below all else in priority: a document is found by its words meanwhile.
 
-Runs on a thread of its own, whose niceness is its own. A version's vectors of one kind are stored at once, so a kill
-loses those of one version, which is then done again. English passages get those of the embedder for English first,
-which are made in less time and say more; all passages get the others when no English is left without.
+Runs on a thread of its own, whose niceness is its own. A version's vectors of one kind are stored at once, and short
+versions are embedded together, so a kill loses those of a few, which are then done again. English passages get those of
+the embedder for English first, which are made in less time and say more; all passages get the others when no English is
+left without.
 """
 
 import asyncio
 import os
 import threading
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import structlog
@@ -21,11 +22,12 @@ from library.search.meaning import pack, signs_of
 from library.search.meanings import Meanings
 from library.store.records import StoredPassage, Unembedded
 from library.store.sqlite import SqliteStore
-from library.store.vectors import ENGLISH, WHOLE, Kind
+from library.store.vectors import ENGLISH, WHOLE, Kind, Packed, Signs
 
 NICENESS: Final = 15
-_BATCH: Final = 32
-_VERSIONS_AT_A_TIME: Final = 16
+_BATCH: Final = 256
+"""Sentences: so many that those of about one length meet, and no thread waits for another; about a second's work."""
+_VERSIONS_AT_A_TIME: Final = 64
 _AGAIN_AFTER_S: Final = 30.0
 
 log = structlog.get_logger(__name__)
@@ -33,6 +35,33 @@ log = structlog.get_logger(__name__)
 
 class _StoppedError(Exception):
     """The library ends: what is not stored yet is made at the next start."""
+
+
+class _Chosen(NamedTuple):
+    """A version's passages, and those of them that get vectors."""
+
+    version: int
+    passages: list[StoredPassage]
+    chosen: list[StoredPassage]
+
+    @property
+    def sentences(self) -> int:
+        return sum(len(passage.sentences) for passage in self.chosen)
+
+    def texts(self) -> list[str]:
+        return [text for passage in self.chosen for text in sentence_texts(passage)]
+
+    def packed(self, vectors: Vectors) -> tuple[list[Packed], Signs]:
+        """What is stored of the chosen passages' vectors, a row a sentence."""
+        ends = np.cumsum([len(passage.sentences) for passage in self.chosen])
+        split: list[Any] = np.split(vectors, ends[:-1]) if self.chosen else []
+        each = dict(zip((passage.number for passage in self.chosen), split, strict=True))
+        rows = [each.get(passage.number, vectors[:0]) for passage in self.passages]
+        first = self.passages[0].number if self.passages else 0
+        return [pack(number, own) for number, own in each.items()], signs_of(self.version, first, rows)
+
+
+_Choose: TypeAlias = Callable[[list[StoredPassage]], list[StoredPassage]]
 
 
 class Embedding:
@@ -90,8 +119,8 @@ class Embedding:
         self._embed_english()
         while waiting := self._store.unembedded(WHOLE, self._embedders.whole.name, _VERSIONS_AT_A_TIME):
             metrics.UNEMBEDDED.set(len(waiting))
-            for version in waiting:
-                self._embed(WHOLE, self._embedders.whole, version, list)
+            for several in self._together(waiting, list):
+                self._embed(WHOLE, self._embedders.whole, several)
             self._meanings.refresh()
         metrics.UNEMBEDDED.set(0)
 
@@ -101,26 +130,30 @@ class Embedding:
             return
         while waiting := self._store.unembedded(ENGLISH, english.name, _VERSIONS_AT_A_TIME):
             metrics.UNEMBEDDED.set(len(waiting))
-            for version in waiting:
-                self._embed(ENGLISH, english, version, _english_of)
+            for several in self._together(waiting, _english_of):
+                self._embed(ENGLISH, english, several)
             self._meanings.refresh()
 
-    def _embed(
-        self, kind: Kind, embedder: Embedder, version: Unembedded,
-        choose: Callable[[list[StoredPassage]], list[StoredPassage]],
-    ) -> None:  # fmt: skip
+    def _together(self, waiting: Sequence[Unembedded], choose: _Choose) -> Iterator[list[_Chosen]]:
+        """Versions in their order: as many as make up a batch of sentences, or one that is longer."""
+        several: list[_Chosen] = []
+        for version in waiting:
+            passages = self._store.passages_of(version.number)
+            several.append(_Chosen(version.number, passages, choose(passages)))
+            if sum(one.sentences for one in several) >= _BATCH:
+                yield several
+                several = []
+        if several:
+            yield several
+
+    def _embed(self, kind: Kind, embedder: Embedder, several: list[_Chosen]) -> None:
         """Raises _StoppedError."""
-        passages = self._store.passages_of(version.number)
-        chosen = choose(passages)
-        vectors = self._vectors(kind, embedder, [text for passage in chosen for text in sentence_texts(passage)])
-        ends = np.cumsum([len(passage.sentences) for passage in chosen])
-        split: list[Any] = np.split(vectors, ends[:-1]) if chosen else []
-        each = dict(zip((passage.number for passage in chosen), split, strict=True))
-        packed = [pack(number, rows) for number, rows in each.items()]
-        none = vectors[:0]
-        rows = [each.get(passage.number, none) for passage in passages]
-        first = passages[0].number if passages else 0
-        self._store.put_vectors(kind, version.number, embedder.name, packed, signs_of(version.number, first, rows))
+        vectors = self._vectors(kind, embedder, [text for one in several for text in one.texts()])
+        start = 0
+        for one in several:
+            packed, signs = one.packed(vectors[start : start + one.sentences])
+            start += one.sentences
+            self._store.put_vectors(kind, one.version, embedder.name, packed, signs)
 
     def _vectors(self, kind: Kind, embedder: Embedder, texts: list[str]) -> Vectors:
         parts = [np.zeros((0, embedder.dimensions), np.float32)]

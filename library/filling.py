@@ -14,12 +14,12 @@ import msgspec
 import numpy as np
 
 from contract.documents import document_id, version_id
-from contract.embedding import Embedder, Vectors, open_embedder
+from contract.embedding import Embedder, Embedders, Vectors, open_embedders
 from contract.runtime.lock import FileLock
 from contract.settings import RedactionSettings
 from library.embedding import Embedding
 from library.imports.prepare import READER, rules_of
-from library.search.meaning import Meaning
+from library.search.meanings import Meanings
 from library.store.records import Import, Passage, Prepared, Sentence
 from library.store.sqlite import SqliteStore
 from library.store.terms import indexed
@@ -48,17 +48,19 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 class Remembering:
     """An embedder that makes each text's vector once."""
 
-    def __init__(self, embedder: Embedder, texts: Sequence[str]) -> None:
+    def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self.name = embedder.name
         self.dimensions = embedder.dimensions
-        self._known = dict(zip(texts, embedder.embed_passages(texts), strict=True))
+        self._known: dict[str, Vectors] = {}
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """A row for each text."""
         missing = [text for text in dict.fromkeys(texts) if text not in self._known]
         if missing:
             self._known |= dict(zip(missing, self._embedder.embed_passages(missing), strict=True))
+        if not texts:
+            return np.zeros((0, self.dimensions), np.float32)
         return np.stack([self._known[text] for text in texts])
 
     def embed_query(self, text: str) -> Vectors:
@@ -73,9 +75,10 @@ def fill(order: Order) -> None:
     store = SqliteStore(order.folder)
     try:
         _store_texts(store, order)
-        if embedder := open_embedder(order.embedder, order.threads):
-            known = Remembering(embedder, order.sentences)
-            Embedding(store, known, Meaning(store, known.name, known.dimensions)).embed_all()
+        if embedders := open_embedders(order.embedder, order.threads):
+            whole, english = embedders
+            known = Embedders(Remembering(whole), Remembering(english) if english else None)
+            Embedding(store, known, Meanings.of(store, known)).embed_all()
     finally:
         store.close()
         lock.release()

@@ -9,7 +9,7 @@ from typing import Final
 
 from contract.bus import Bus, api
 from contract.documents import FREE_FLOOR_BYTES, LIBRARY_FOLDER, root_overlaps
-from contract.embedding import EmbeddingError, open_embedder
+from contract.embedding import EmbeddingError, open_embedders
 from contract.errors import BusError, SettingsError
 from contract.settings import BusSettings, load
 from contract.topology import IMPORTS_STREAM, LIBRARY_DURABLE
@@ -59,16 +59,17 @@ def check_room(free_bytes: int, most_bytes: int) -> Finding:
 
 
 def check_embedder(setting: str) -> Finding:
-    """Loads it, as the library would."""
+    """Loads what it names, as the library would."""
     try:
-        embedder = open_embedder(setting, threads=1)
-        if embedder is None:
+        embedders = open_embedders(setting, threads=1)
+        if embedders is None:
             return ok("embedder", "off: documents are found by their words alone")
-        embedder.embed_query("")
+        # Without a function word: a model for one language is loaded too.
+        embedders.embed_query("")
     except (EmbeddingError, SettingsError) as error:
         cure = "Correct DOCQA_EMBEDDING_MODEL, or set it to `off`: documents are found by their words then."
         return failure("embedder", str(error).rstrip("."), cure)
-    return ok("embedder", embedder.name)
+    return ok("embedder", ", ".join(one.name for one in embedders if one))
 
 
 def check_programs(ocr: str) -> list[Finding]:

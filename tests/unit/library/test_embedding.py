@@ -76,7 +76,7 @@ def test_english_is_found_by_meaning_before_the_multilingual_model_has_read_it(s
 def test_a_document_in_another_language_is_the_multilingual_models_alone(store: SqliteStore) -> None:
     document = stored(store, HAUSTIERE, "haus.txt")
     embedding, embedders, search = embedding_of(store)
-    embedding._embed_all()
+    embedding.embed_all()
     assert vectors_of(store, document, embedders) == "ready"
     assert embedders.english is not None
     assert not embedders.english.made  # type: ignore[attr-defined]  # it is Words
@@ -88,7 +88,7 @@ def test_a_question_in_another_language_finds_english_once_both_have_read_it(sto
     embedding, _, search = embedding_of(store)
     embedding._embed_english()
     assert not search.find("Darf ich einen Hund haben?", OWN, 5)
-    embedding._embed_all()
+    embedding.embed_all()
     assert search.find("Darf ich einen Hund haben?", OWN, 5)[0].document == document
 
 
@@ -100,13 +100,13 @@ def test_versions_get_vectors_in_any_order_and_all_are_found(store: SqliteStore)
     first, second = store.unembedded(WHOLE, embedders.whole.name, 5)
     # What no model has read yet comes first.
     assert (first.document, second.document) == (foreign, english)
-    embedding._embed_all()
+    embedding.embed_all()
     assert {hit.document for hit in search.find("Hat der Mann ein Tier?", OWN, 5)} == {english, foreign}
 
 
 def test_vectors_of_an_erased_document_are_gone_of_both_kinds(store: SqliteStore, tmp_path: Path) -> None:
     document = stored(store, PETS, "house.txt")
-    embedding_of(store)[0]._embed_all()
+    embedding_of(store)[0].embed_all()
     store.add_tombstone(document, "http", "local")
     store.remove(document)
     connection = apsw.Connection(str(tmp_path / FILE))
@@ -120,7 +120,7 @@ def test_a_store_of_the_former_release_answers_by_its_vectors_and_gets_the_new_o
     former = SqliteStore(tmp_path)
     document = stored(former, PETS, "house.txt")
     whole = Embedders(Words("whole-1"))
-    Embedding(former, whole, Meanings.of(former, whole))._embed_all()
+    Embedding(former, whole, Meanings.of(former, whole)).embed_all()
     former.close()
     to_version_3(tmp_path / FILE)
     store = SqliteStore(tmp_path)
@@ -129,7 +129,7 @@ def test_a_store_of_the_former_release_answers_by_its_vectors_and_gets_the_new_o
     assert vectors_of(store, document, embedders) == "ready"
     assert search.find("Is there a dog?", OWN, 5)[0].document == document
     assert [one.document for one in store.unembedded(ENGLISH, "english-1", 5)] == [document]
-    embedding._embed_all()
+    embedding.embed_all()
     assert not store.unembedded(ENGLISH, "english-1", 5)
     assert not embedders.whole.made  # type: ignore[attr-defined]  # it is Words
     store.close()

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from contract.embedding import Embedders
 from contract.errors import AlreadyRunningError
 from contract.runtime.lock import FileLock
 from library import filling
-from library.search.meaning import Meaning
+from library.search.meanings import Meanings
 from library.search.search import Search
 from library.store.scope import Scope
 from library.store.sqlite import SqliteStore
+from library.store.vectors import WHOLE
 from tests.unit.library.test_search import Synonyms
 
 SENTENCES = ["No animal may be kept.", "The sea is deep and blue.", "The roof needs a repair.", "Rent is due in May."]
@@ -31,18 +33,19 @@ def order(folder: Path) -> filling.Order:
 
 def test_all_documents_are_there_and_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = Synonyms()
-    monkeypatch.setattr(filling, "open_embedder", lambda setting, threads: embedder)
+    monkeypatch.setattr(filling, "open_embedders", lambda setting, threads: Embedders(embedder))
     filling.fill(order(tmp_path))
     store = SqliteStore(tmp_path)
     try:
         store.check()
         usage = store.usage()
         assert (usage.documents, usage.passages) == (5, 12)
-        assert store.unembedded(embedder.name, 1) == []
-        meaning = Meaning(store, embedder.name, embedder.dimensions)
+        assert store.unembedded(WHOLE, embedder.name, 1) == []
+        embedders = Embedders(embedder)
+        meaning = Meanings.of(store, embedders)
         meaning.refresh()
         own = Scope(spaces=("http.local",))
-        assert "animal" in Search(store, meaning, embedder.embed_query).find("dog?", own, 1)[0].text
+        assert "animal" in Search(store, meaning, embedders.embed_query).find("dog?", own, 1)[0].text
         assert "roof" in Search(store).find("roof", own, 1)[0].text
     finally:
         store.close()
