@@ -21,6 +21,7 @@ from inference_worker.llama.binding.loaded_files import LoadedFiles
 from inference_worker.llama.binding.row_gaps import rows_between
 from inference_worker.llama.binding.sampler import Sampler
 from inference_worker.llama.binding.step_batch import StepBatch
+from inference_worker.llama.binding.untouched import opened_untouched
 from inference_worker.llama.binding.vocabulary import Vocabulary, load_template
 from inference_worker.llama.binding.weights import has_state, load_weights, metadata, shape_of
 from inference_worker.llama.kv_memory import DecodeError, NoRoomError
@@ -204,7 +205,7 @@ def _open_context(weights: Any, options: RunOptions, rows: int, row_tokens: int)
     params.flash_attn_type = (
         lc.LLAMA_FLASH_ATTN_TYPE_ENABLED if options.flash_attention else lc.LLAMA_FLASH_ATTN_TYPE_DISABLED
     )
-    context = lc.llama_init_from_model(weights, params)
+    context = opened_untouched(lambda: lc.llama_init_from_model(weights, params))
     if not context:
         raise SettingsError(
             f"DOCQA_SLOTS: no memory for {rows} slots of {row_tokens} tokens; set fewer slots, "
