@@ -72,4 +72,6 @@ def _drop(start: int, size: int) -> None:
     first, end = -(-start // _PAGE) * _PAGE, (start + size) // _PAGE * _PAGE
     advise = ctypes.CDLL(None).madvise
     advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    # A row's values lie in many short lines: pages of 2 MiB would take all of it for one token, and are not faster.
+    advise(first, end - first, mmap.MADV_NOHUGEPAGE)
     advise(first, end - first, mmap.MADV_DONTNEED)
