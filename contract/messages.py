@@ -355,6 +355,7 @@ class WorkerAnnouncement(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int
     context_tokens: int
     max_prompt_bytes: int
+    pace: Annotated[float, Meta(description="Jobs per second while all slots are busy; expected, then measured.")] = 0.0
     idle_slots: Annotated[int, Meta(description="Slots that have had nothing to do for a moment.")] = 0
     leaving: bool = False
     clock_skew_s: Annotated[float, Meta(description="How far its clock is ahead of the bus's, in seconds.")] = 0.0

@@ -25,11 +25,12 @@ from contract.runtime.status_server import StatusServer
 from contract.runtime.systemd import Notifier
 from contract.runtime.tracing import Tracer
 from inference_worker.answering.grounded import Grounded
-from inference_worker.backends import answers_hint_for, hint_for, needs_tuning, open_backend, open_tuned
+from inference_worker.backends import answers_hint_for, expected_pace, hint_for, needs_tuning, open_backend, open_tuned
 from inference_worker.engines.base import Engine
 from inference_worker.engines.replaceable import Replaceable
 from inference_worker.jobs.erasures import Erasures
 from inference_worker.jobs.heartbeat import Heartbeat
+from inference_worker.jobs.kept_pace import KeptPace
 from inference_worker.jobs.read_results import ReadResults
 from inference_worker.jobs.usage_ledger import UsageLedger
 from inference_worker.jobs.worker import Worker
@@ -94,7 +95,9 @@ async def answer_jobs(
     stop = asyncio.Event()
     ledger = UsageLedger(bus.usage)
     engine = await asyncio.to_thread(open_backend, loaded, bus, ledger.lose)
-    worker = Worker(bus, engine, loaded, tracer, ledger.count)
+    kept_pace = KeptPace(loaded.data_dir / "pace.json", engine.model_name, engine.slots)
+    expected = kept_pace.read() or await asyncio.to_thread(expected_pace, loaded)
+    worker = Worker(bus, engine, loaded, tracer, ledger.count, expected)
     tuning = tuning_of(worker, engine, loaded)
     watchdog = health.watchdog = Watchdog(engine, lambda: worker.started, loaded.stall_s, notifier)
     worker_id = str(uuid7())
@@ -106,6 +109,7 @@ async def answer_jobs(
         worker_id,
         tuning=lambda: tuning.state if tuning else None,
         model_error=lambda: engine.blocker or watchdog.not_ready_reason(time.monotonic()),
+        kept_pace=kept_pace,
     )
     listen_for_signals(stop, worker)
     watching = asyncio.create_task(watchdog.run(), name="watch")

@@ -58,6 +58,20 @@ def hint_for(settings: WorkerSettings) -> str:
     return plan_model(settings).hint
 
 
+def expected_pace(settings: WorkerSettings) -> float:
+    """Questions per second with all slots busy, before any was answered; 0 where nothing is known.
+
+    Of a model that was tuned on this machine, as the tuning measured it.
+    """
+    if settings.engine == "echo":
+        return settings.slots / settings.echo_delay_s if settings.echo_delay_s else 0.0
+    if settings.policy == "proxy" or is_compiling(settings.llama_compiling):
+        return 0.0
+    from inference_worker.model_files.plan import plan_model
+
+    return plan_model(settings).questions_per_s
+
+
 def needs_tuning(settings: WorkerSettings) -> bool:
     """True if the model was not measured on this machine, and may be measured while the worker is idle."""
     return settings.tune == "idle" and not is_compiling(settings.llama_compiling) and bool(hint_for(settings))

@@ -14,12 +14,15 @@ from contract.bus import Bus
 from contract.errors import BusError
 from contract.messages import Tuning, WorkerAnnouncement, encode
 from inference_worker.engines.base import Engine
+from inference_worker.jobs.kept_pace import KeptPace
 from inference_worker.jobs.other_workers import OtherWorkers
 from inference_worker.jobs.worker import Worker
 from inference_worker.monitoring import metrics
 
 PERIOD_S: Final = 5
 TICK_S: Final = 1.0
+PACE_CHANGE: Final = 0.1
+"""The part by which the pace must have changed to be announced before its time."""
 CHANGES_EVERY_S: Final = 0.2
 """How often idle slots are looked at, here and elsewhere; slots that are idle twice in a row are announced."""
 
@@ -35,8 +38,13 @@ class Heartbeat:
         worker_id: str,
         tuning: Callable[[], Tuning | None] = lambda: None,
         model_error: Callable[[], str | None] = lambda: None,
+        kept_pace: KeptPace | None = None,
     ) -> None:
-        """`tuning` says how far the model's tuning is, `model_error` why it makes no progress."""
+        """`tuning` says how far the model's tuning is, `model_error` why it makes no progress.
+
+        `kept_pace` is where the pace of this load is kept for the next start; None: nowhere.
+        """
+        self._kept_pace = kept_pace
         self._bus = bus
         self.engine = engine
         self._worker = worker
@@ -46,14 +54,18 @@ class Heartbeat:
         self._process = psutil.Process()
         self.others = OtherWorkers(worker_id)
         self._idle_slots = 0
+        self._announced_pace = 0.0
 
     async def run(self) -> None:
-        """Measure every second, announce every PERIOD_S."""
+        """Measure every second, announce every PERIOD_S, and when the pace has changed."""
         seconds = 0
         while True:
-            await self.announce() if seconds % PERIOD_S == 0 else None
+            await self.announce() if seconds % PERIOD_S == 0 or self._pace_has_changed() else None
             await self._measure()
             seconds += 1
+
+    def _pace_has_changed(self) -> bool:
+        return abs(self._worker.pace.jobs_per_s - self._announced_pace) > PACE_CHANGE * self._announced_pace
 
     async def balance(self) -> None:
         """Announce idle slots when they change, and leave waiting jobs to others' idle slots; does not return."""
@@ -72,6 +84,7 @@ class Heartbeat:
 
     async def announce(self, *, leaving: bool = False) -> None:
         """Publish the worker's state; best effort."""
+        self._announced_pace = self._worker.pace.jobs_per_s
         message = WorkerAnnouncement(
             id=self._id,
             model=self.engine.model_name,
@@ -83,6 +96,7 @@ class Heartbeat:
             memory_bytes=self._process.memory_info().rss,
             context_tokens=self.engine.context_tokens,
             max_prompt_bytes=self.engine.max_prompt_bytes,
+            pace=round(self._announced_pace, 3),
             idle_slots=0 if leaving else self._idle_slots,
             leaving=leaving,
             clock_skew_s=round(self._bus.clock.skew_s, 3),
@@ -102,7 +116,8 @@ class Heartbeat:
         self._worker.throughput.tick(
             elapsed_s if had_work or self._worker.held else 0.0,
             self.engine.tokens_generated - tokens,
-            self._worker.busy / self.engine.slots,
         )
+        if self._kept_pace and self._kept_pace.has_changed(pace := self._worker.pace.jobs_per_s):
+            await asyncio.to_thread(self._kept_pace.write, pace)
         metrics.SLOTS_BUSY.set(self._worker.busy)
         metrics.OLDEST_WAITING.set(self._worker.consumer.oldest_waiting_s())

@@ -52,6 +52,7 @@ from inference_worker.jobs.job import Job
 from inference_worker.jobs.letter_limit import LetterLimit
 from inference_worker.jobs.outbox import Outbox
 from inference_worker.jobs.outcomes import Outcome
+from inference_worker.jobs.pace import Pace
 from inference_worker.jobs.slots import Slots
 from inference_worker.jobs.sweeper import Sweeper
 from inference_worker.jobs.throughput import Throughput
@@ -85,7 +86,9 @@ class Worker:
         settings: WorkerSettings,
         tracer: Tracer = NO_TRACER,
         count_usage: CountUsage = ignore_usage,
+        expected_pace: float = 0.0,
     ) -> None:
+        """`expected_pace`: jobs per second while all slots are busy, before any was measured; 0 for not known."""
         self._bus = bus
         self._engine = engine
         self._settings = settings
@@ -97,6 +100,7 @@ class Worker:
         self._starts = Starts(bus.starts)
         self._bad_letters = LetterLimit()
         self.throughput = Throughput()
+        self.pace = Pace(engine.slots, expected_pace)
         self.consumer = Consumer(bus, self.serve, 2 * engine.slots, settings.ack_wait_s)
         self.sweeper = Sweeper(bus, lambda: self.consumer.jobs, settings.job_deadline_s)
         self._outbox = Outbox(bus, self.consumer.pause, self.consumer.resume)
@@ -286,7 +290,9 @@ class Worker:
         metrics.QUEUE_WAIT.observe(max(started_s - job.accepted_s, 0))
         self._tracer.record("wait in the queue", job.trace, job.accepted_s, started_s)
         try:
-            return await self._store(job, name, await self._generate(job, name, query, starts))
+            with self.pace.job():
+                outcome = await self._generate(job, name, query, starts)
+            return await self._store(job, name, outcome)
         except (asyncio.CancelledError, LibraryUnavailableError):
             # The drain's limit, or no library: the job stops here by no fault of its own.
             if job.is_counted:

@@ -4,7 +4,7 @@ A JSON file beside the converted files of the model. Knows nothing of how it is 
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -17,6 +17,9 @@ AS_IS = "as-is"
 
 WORTH = 0.95
 """Another candidate takes the place of a simpler one only with at most this part of its time: less is noise."""
+
+QUESTIONS_IN_MIX: Final = 32
+"""What is timed: 4 documents, with 8 questions each at a time."""
 
 Verdict = Literal["chosen", "equal", "slower", "too different", "failed", "no room"]
 """`equal`: faster than the chosen one, but within noise, and less exact or more costly."""
@@ -61,6 +64,12 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     chosen: Candidate
     tried: list[Tried]
     measured_at: str
+
+    @property
+    def questions_per_s(self) -> float:
+        """As the chosen candidate was measured; 0 if it was not timed."""
+        speeds = [tried.speed for tried in self.tried if tried.candidate == self.chosen and tried.speed]
+        return QUESTIONS_IN_MIX / speeds[0].mix_s if speeds and speeds[0].mix_s > 0 else 0.0
 
     def options_for(self, quantization: str) -> RunOptions:
         """The fastest options that were measured for a quantisation, else those of the chosen one.

@@ -32,6 +32,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What answers say. A made file has the name of the first file that it was made of; the given one may be a copy."""
     options: RunOptions
     hint: str = ""
+    questions_per_s: float = 0.0
+    """As measured by the tuning, eight at a time; 0 where it was not."""
 
 
 def plan_model(settings: WorkerSettings) -> Plan:
@@ -67,7 +69,12 @@ def _chosen(given: Path, folders: list[ModelFolder], machine: Machine) -> Plan |
             quantization = choice.chosen.quantization
             path = given if quantization == AS_IS else folder.made(quantization)
             if path:
-                return Plan(path=path, name=_name(given, quantization), options=choice.chosen.options)
+                return Plan(
+                    path=path,
+                    name=_name(given, quantization),
+                    options=choice.chosen.options,
+                    questions_per_s=choice.questions_per_s,
+                )
             log.warning("the tuned file is missing or damaged", model=given.name, quantization=quantization)
     return None
 

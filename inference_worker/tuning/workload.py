@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 from inference_worker.llama.run_options import RunOptions
 from inference_worker.llama.sequence import Span
-from inference_worker.model_files.choice import Speed
+from inference_worker.model_files.choice import QUESTIONS_IN_MIX, Speed
 from inference_worker.tuning.quality import TEXT
 
 if TYPE_CHECKING:
     from inference_worker.llama.binding.model import Model
 
-DOCUMENTS: Final = 4
-"""Documents in the mix: ROWS questions each, ANSWER_TOKENS per answer."""
 ANSWER_TOKENS: Final = 32
 ROWS: Final = 8
+DOCUMENTS: Final = QUESTIONS_IN_MIX // ROWS
+"""Documents in the mix: ROWS questions each, ANSWER_TOKENS per answer."""
 DOCUMENT_TOKENS: Final = 640
 QUESTION_TOKENS: Final = 24
 TIMED_STEPS: Final = 12

@@ -51,10 +51,9 @@ class Fleet:
     def pace(self) -> float:
         """Jobs that all live workers together end in a second while all their slots are busy; 0 without a worker.
 
-        Of a worker that has ended none yet, one job a slot and second is assumed: a client that comes back too early
-        costs milliseconds and is told better, one that waits too long loses seconds.
+        Older workers announce no pace: theirs is that of their last minute, else one job a slot and second.
         """
-        return sum(worker.jobs_per_s or worker.slots for worker in self.live())
+        return sum(worker.pace or worker.jobs_per_s or worker.slots for worker in self.live())
 
     @property
     def slots(self) -> int:

@@ -65,6 +65,12 @@ async def test_the_pace_is_that_of_all_live_workers_together() -> None:
     assert (await fleet_of(2.0, 3.0)).pace == 5
 
 
+async def test_a_worker_s_announced_pace_goes_before_its_last_minute() -> None:
+    fleet = Fleet()
+    await hear(fleet, announcement("a", jobs_per_s=0.5, pace=6.0))
+    assert fleet.pace == 6
+
+
 async def test_of_a_worker_that_ended_no_job_yet_one_a_slot_and_second_is_assumed() -> None:
     assert (await fleet_of(0.0, 3.0)).pace == 4 + 3
 
