@@ -88,6 +88,13 @@ _FIGURES: Final = {
     "wasted_tries_patient": "clients that obey Retry-After: refused tries",
     "total_s_hammering": "clients that hammer: all answered after, s",
     "wasted_tries_hammering": "clients that hammer: refused tries",
+    "obey_to_hammer": "the one time relative to the other",
+    "vain_tries_each_patient": "clients that obey Retry-After: tries in vain after the first, each",
+    "told_s_mean": "first told times, mean, s",
+    "told_error_s_median": "their error against the ends of jobs, median, s",
+    "told_error_share_median": "the same as a part of the true time",
+    "idle_while_outside": "part of the slots' time that was idle while somebody waited outside as told",
+    "told_s_grow_beside_a_hammer": "told times beside one client that hammers, relative to those without",
     "answered_per_s": "answers per second over the whole run",
 }
 

@@ -5,13 +5,15 @@ from functools import partial
 from typing import Any
 
 import click
+import msgspec
 
 from bench.cli import Load, Shared, Verdict, delay_range, drive, execute, shared_options
-from bench.harness import arrivals
+from bench.harness import arrivals, told_times
 from bench.harness.ledger import Fate, Ledger
 from bench.harness.promises import Promise
 from bench.harness.run import Run, stays_away, usual_verdict
 from bench.targets.stack import StackOptions
+from contract.runtime import tasks
 
 
 @click.command("retry")
@@ -72,10 +74,14 @@ def command(
 async def _both(
     shared: Shared, stack: StackOptions, clients: int, hammer_every_s: float, never_back: float
 ) -> dict[str, Any]:
-    """The hammering clients run first; the result is the patient clients', with figures of both."""
+    """The hammering clients run first; the result is the patient clients', with figures of both.
+
+    At last the patient ones run once more, with one client beside them that hammers all the time.
+    """
     options, verdict = shared.run_options(), _verdict(min(stack.delays_s), never_back)
     hammered = await drive("retry", shared, options, stack, _hammering(clients, hammer_every_s, never_back), verdict)
-    patient = await drive("retry", shared, options, stack, _patient(clients, never_back), verdict)
+    patient = await drive("retry", shared, options, stack, _patient(clients, never_back, stack.slots), verdict)
+    beside = await drive("retry", shared, options, stack, _beside(clients, hammer_every_s, stack.slots), verdict)
     promises = [{**promise, "name": f"{promise['name']} (hammered)"} for promise in hammered["promises"]]
     figures = {
         f"{name}_{who}": found["figures"][name]
@@ -83,15 +89,66 @@ async def _both(
         for name in ("total_s", "wasted_tries", "tries", "vain_tries_each")
     }
     figures["obey_to_hammer"] = round(figures["total_s_patient"] / figures["total_s_hammering"], 3)
-    return {**patient, "promises": patient["promises"] + promises, "figures": {**patient["figures"], **figures}}
+    told_s, beside_s = patient["figures"]["told_s_mean"], beside["figures"]["told_s_mean"]
+    figures["told_s_grow_beside_a_hammer"] = round(beside_s / told_s, 3) if told_s and beside_s else None
+    figures = {**patient["figures"], **figures}
+    promises = [*patient["promises"], *promises, *map(msgspec.to_builtins, _bars(figures, never_back))]
+    return {**patient, "promises": promises, "figures": figures}
 
 
-def _patient(clients: int, never_back: float) -> Load:
+def _bars(figures: dict[str, Any], never_back: float) -> list[Promise]:
+    """What obeying should cost; with clients that never come back it is only reported."""
+    ratio, vain = figures["obey_to_hammer"], figures["vain_tries_each_patient"]
+    error_s, share = figures["told_error_s_median"], figures["told_error_share_median"]
+    idle, grow = figures["idle_while_outside"], figures["told_s_grow_beside_a_hammer"]
+    if never_back or None in (error_s, share, idle, grow):
+        return []
+    return [
+        _bar("Obeying takes no longer than hammering", ratio <= 1.15, f"{ratio:g} times as long; at most 1.15."),
+        _bar("Who obeys is seldom refused twice", vain <= 0.5, f"{vain:g} tries in vain each; at most 0.5."),
+        _bar(
+            "Told times are right",
+            error_s <= told_times.NEAR_S or share <= told_times.NEAR,
+            f"The median is off by {error_s:g} s, {share:.0%} of the true time; at most 1 s or 25%.",
+        ),
+        _bar("No slot is idle while somebody waits as told", idle <= 0.05, f"{idle:.1%} of the time; at most 5%."),
+        _bar("One that hammers makes nobody wait", grow <= 1.2, f"Told times are {grow:g} times as long; at most 1.2."),
+    ]
+
+
+def _bar(name: str, held: bool, words: str) -> Promise:
+    return Promise(name, held, words, is_bar=True)
+
+
+def _beside(clients: int, hammer_every_s: float, slots: int) -> Load:
+    """Patient clients, and one that hammers until they have their answers."""
+    patient = _patient(clients, 0.0, slots)
+
+    async def hammer(run: Run) -> None:
+        query = run.new_query(clients, 0.0)
+        await run.try_once(query)
+        while True:
+            await asyncio.sleep(hammer_every_s)
+            # Once it has an answer it asks anew: it never stops.
+            query = query if query.status == 429 else run.new_query(query.number + 1, run.clock.now_s())
+            await run.try_once(query)
+
+    async def load(run: Run) -> dict[str, Any]:
+        hammering = asyncio.create_task(hammer(run))
+        figures = await patient(run)
+        obeying = [query for query in run.queries if query.number < clients]
+        await tasks.end(hammering)
+        return {**figures, **told_times.figures(obeying, run.sampler.depths, slots)}
+
+    return load
+
+
+def _patient(clients: int, never_back: float, slots: int) -> Load:
     async def load(run: Run) -> dict[str, Any]:
         run.mark("clients that obey Retry-After")
         send = partial(run.send_patiently, never_back=never_back)
         await arrivals.open_loop(arrivals.bursts(clients, 1, 0), send, run.clock)
-        return _figures(run)
+        return {**_figures(run), **told_times.figures(run.queries, run.sampler.depths, slots)}
 
     return load
 
