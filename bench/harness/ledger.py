@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from bench.harness.http_client import Connections, get
-from bench.harness.query import Query
+from bench.harness.query import ENDED, Query
 from contract import topology
 from contract.bus import Bus, api
 from contract.errors import BusError
@@ -106,9 +106,16 @@ class BusStore:
             raise UnansweredError from None
         return None
 
-    async def surplus_writes(self) -> int:
-        """Writes to the results bucket beyond one per key; raises BusError."""
-        state = (await self._bus.js.stream_info(api.bucket_stream(topology.RESULTS_BUCKET))).state
+    async def missing_writes(self) -> int:
+        """Writes to the results bucket that are not in it any more: written over, or removed; raises BusError."""
+        return await self._missing(api.bucket_stream(topology.RESULTS_BUCKET))
+
+    async def removed(self) -> int:
+        """How many results were removed after they were read, at most: a reading may be reported twice."""
+        return await self._missing(topology.READ_STREAM)
+
+    async def _missing(self, stream: str) -> int:
+        state = (await self._bus.js.stream_info(stream)).state
         return state.last_seq - state.messages
 
 
@@ -170,9 +177,34 @@ async def settle(queries: Iterable[Query], store: Store, within_s: float) -> Led
         await asyncio.sleep(RETRY_AFTER_S if left else 0)
     seconds = loop.time() - began_s
     await _look_up_all([query for query in everything if not found.get(query.number)], store, found)
-    entries = [entry_of(query, found.get(query.number)) for query in everything]
-    surplus = await store.surplus_writes() if isinstance(store, BusStore) else 0
+    gone, surplus = await _removed_and_surplus(everything, found, store)
+    entries = [
+        _of_removed(query) if query.number in gone else entry_of(query, found.get(query.number)) for query in everything
+    ]
     return Ledger(entries, surplus, seconds)
+
+
+async def _removed_and_surplus(
+    queries: list[Query], found: dict[int, Stored | None], store: Store
+) -> tuple[set[int], int]:
+    """The numbers of queries whose results were removed after their clients read them, and the writes too many.
+
+    Workers remove results an hour after they were read. No more count as removed than were: others are lost.
+    """
+    if not isinstance(store, BusStore):
+        return set(), 0
+    gone = {query.number for query in queries if not found.get(query.number) and _was_read(query)}
+    if len(gone) > await store.removed():
+        gone = set()
+    return gone, await store.missing_writes() - len(gone)
+
+
+def _was_read(query: Query) -> bool:
+    return query.was_accepted and (query.answer is not None or query.problem in ENDED)
+
+
+def _of_removed(query: Query) -> Entry:
+    return Entry(query, Fate.ANSWERED) if query.answer is not None else Entry(query, Fate.FAILED, query.problem)
 
 
 def entry_of(query: Query, stored: Stored | None) -> Entry:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.harness.ledger import Fate, Ledger, Stored, UnansweredError, entry_of, settle
+from bench.harness.ledger import BusStore, Fate, Ledger, Stored, UnansweredError, entry_of, settle
 from bench.harness.promises import broken, nothing_lost, nothing_twice
 from bench.harness.query import Query, Refusal, derived_id
 from contract import topology as contracts
@@ -93,6 +93,41 @@ async def test_an_accepted_job_that_the_store_does_not_know_is_lost_without_a_lo
 async def test_what_is_not_over_in_time_is_lost() -> None:
     ledger = await settle([query()], Shelf(Stored("running")), 0.1)
     assert ledger.counts == {Fate.LOST: 1}
+
+
+class Bucket(BusStore):
+    """A bucket of results from which some went after they were read."""
+
+    def __init__(self, kept: set[int], *, missing: int, removed: int) -> None:
+        self._kept = kept
+        self._counts = (missing, removed)
+
+    async def look_up(self, query: Query) -> Stored | None:
+        return DONE if query.number in self._kept else None
+
+    async def missing_writes(self) -> int:
+        return self._counts[0]
+
+    async def removed(self) -> int:
+        return self._counts[1]
+
+
+@pytest.mark.parametrize(
+    ("missing", "removed", "fates", "surplus"),
+    [
+        (2, 2, {Fate.ANSWERED: 3}, 0),
+        (3, 3, {Fate.ANSWERED: 3}, 1),
+        (2, 1, {Fate.ANSWERED: 1, Fate.LOST: 2}, 2),
+    ],
+    ids=["removed after they were read", "one was written twice", "more are missing than were removed"],
+)
+async def test_results_that_were_removed_after_their_reading_are_neither_lost_nor_written_twice(
+    monkeypatch: pytest.MonkeyPatch, missing: int, removed: int, fates: dict[Fate, int], surplus: int
+) -> None:
+    monkeypatch.setattr("bench.harness.ledger.GONE_AFTER_S", 0.01)
+    queries = [query(number, answer="six months") for number in range(3)]
+    ledger = await settle(queries, Bucket({0}, missing=missing, removed=removed), 5)
+    assert (ledger.counts, ledger.surplus_writes) == (fates, surplus)
 
 
 @pytest.mark.parametrize(("client", "key"), [("local", "k1"), ("default", "another-key")])
