@@ -144,6 +144,8 @@ def evidence_tokens(settings: WorkerSettings) -> int | None:
     """How much evidence the local model reads of a document; None: all of it, or the proxy answers."""
     if settings.policy == "proxy" or settings.read == "whole":
         return None
+    if settings.read.isdecimal():
+        return int(settings.read)
     choice = answer_choice.kept(locate_model(settings.model_path, settings.model_name), settings.model_cache)
     measured = choice.evidence_tokens if choice else EVIDENCE_TOKENS
     return measured or (EVIDENCE_TOKENS if settings.read == "evidence" else None)

@@ -20,8 +20,8 @@ from contract.settings import (
 Abstain = Literal["mark", "refuse", "off"]
 """What is done where a document does not seem to hold the answer."""
 
-Reading = Literal["auto", "evidence", "whole"]
-"""What the local model reads of a document: the evidence, all of it, or what was measured to be better."""
+Reading = Annotated[str, Meta(pattern="^(?:auto|evidence|whole|[1-9][0-9]{1,5})$")]
+"""What the local model reads of a document: so many tokens of evidence, all, or what was measured to be better."""
 
 Policy = Literal["local", "proxy", "local-then-proxy", "proxy-then-local"]
 """Who answers; the second one where the first one can't."""

@@ -1,17 +1,17 @@
-"""Puts a data set's questions to a running stack, in one style, and measures what comes back."""
+"""Puts a data set's questions to a running stack, in one style, and collects what comes back."""
 
 import asyncio
-import statistics
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from bench.answers import measures
-from bench.answers.datasets import Article, Question
-from bench.answers.measures import share_of
+from bench.answers.datasets import Question
+from bench.answers.puts import Put
 from bench.harness.errors import BenchError
 from bench.harness.http_client import Connections, get, post
 from bench.targets.stack import StackOptions, running
@@ -20,60 +20,81 @@ AT_ONCE: Final = 8
 MAX_TOKENS: Final = 96
 _WITHIN_S: Final = 600.0
 _POLL_S: Final = 0.2
-_ENVIRONMENT: Final = {"DOCQA_TUNE": "off", "DOCQA_JOB_DEADLINE_S": "600", "DOCQA_READ": "auto"}
+_ENVIRONMENT: Final = {
+    "DOCQA_TUNE": "off", "DOCQA_JOB_DEADLINE_S": "600", "DOCQA_READ": "auto", "DOCQA_STYLE": "auto",
+}  # fmt: skip
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A question, the text that it is put to, and what came back."""
+    """A question, the texts that it is put to, and what came back."""
 
     question: Question
-    context: str
+    texts: dict[str, str]
     answer: str
     """Its own words: without a quote behind them."""
+    whole: str
+    """The answer as a user gets it."""
     citations: list[dict[str, Any]]
     support: float
+    answer_from: str
+    is_marked: bool
+    """Whether it says that the document does not hold the answer."""
     prompt_tokens: int
     completion_tokens: int
     took_s: float
 
     @property
     def is_right(self) -> bool:
-        return measures.contains(self.answer, self.question.references)
+        """Whether it holds a reference; where the data set names whole sentences, whether it says what they say."""
+        if measures.contains(self.answer, self.question.references):
+            return True
+        return bool(self.question.sentences) and self.answer_from == "model" and any(self.citations_right)
 
     @property
     def is_cited_exactly(self) -> bool:
-        return all(self.context[one["start"] : one["end"]] == one["quote"] for one in self.citations)
+        texts = ((self.texts.get(one.get("document", ""), ""), one) for one in self.citations)
+        return all(text[one["start"] : one["end"]] == one["quote"] for text, one in texts)
+
+    @property
+    def citations_right(self) -> list[bool]:
+        """Of each citation: does it hold the answer, or is it one of the sentences that the data set names?"""
+        named = (*self.question.references, *self.question.sentences)
+        return [measures.contains(one["quote"], named) for one in self.citations]
 
 
-def pairs(articles: Sequence[Article], *, whole: bool) -> list[tuple[Question, str]]:
-    """Each question that has an answer, with its whole article or its own passage."""
-    return [
-        (question, article.text if whole else passage.text)
-        for article in articles
-        for passage in article.passages
-        for question in passage.questions
-        if question.references
-    ]
+class System(NamedTuple):
+    """A running stack with one model."""
 
+    uds: str
+    connections: Connections
 
-async def asked(model: Path | None, style: str, put: Sequence[tuple[Question, str]], engine: str) -> dict[str, Any]:
-    """The figures of one model and style over these questions."""
-    environment = {**_ENVIRONMENT, **({"MODEL_PATH": str(model.parent), "MODEL_NAME": model.name} if model else {})}
-    options = StackOptions(engine=engine, delays_s=(0.0,), queue_size=64, environment=environment)  # type: ignore[arg-type]  # a choice of the command's
-    async with running(options) as stack:
-        connections, room = Connections(stack.uds), asyncio.Semaphore(AT_ONCE)
+    async def ask(self, put: Sequence[Put], style: str) -> list[Asked]:
+        """All of the questions, some at a time, in their order."""
+        room = asyncio.Semaphore(AT_ONCE)
 
-        async def one(question: Question, context: str) -> Asked:
+        async def one(asked: Put) -> Asked:
             async with room:
-                return await _ask(connections, style, question, context)
+                return await _ask(self.connections, style, asked)
 
-        began_s = time.monotonic()
-        found = await asyncio.gather(*(one(*pair) for pair in put))
-        return figures(found, time.monotonic() - began_s)
+        return list(await asyncio.gather(*map(one, put)))
 
 
-async def _ask(connections: Connections, style: str, question: Question, context: str) -> Asked:
-    body = msgspec.json.encode({"query": question.text, "context": context, "style": style, "max_tokens": MAX_TOKENS})
+@contextlib.asynccontextmanager
+async def system(model: Path | None, engine: str, **environment: str) -> AsyncIterator[System]:
+    """A stack of one's own for the time of a block; without `model` the bundled one."""
+    named = {"MODEL_PATH": str(model.parent), "MODEL_NAME": model.name} if model else {}
+    options = StackOptions(
+        engine=engine,  # type: ignore[arg-type]  # a choice of the command's
+        delays_s=(0.0,),
+        queue_size=64,
+        environment={**_ENVIRONMENT, **named, **environment},
+    )
+    async with running(options) as stack:
+        yield System(stack.uds, Connections(stack.uds))
+
+
+async def _ask(connections: Connections, style: str, put: Put) -> Asked:
+    body = msgspec.json.encode({"query": put.question.text, **put.source, "style": style, "max_tokens": MAX_TOKENS})
     began_s = time.monotonic()
     reply = await connections.exchange(post("/api/query", body), _WITHIN_S)
     content = msgspec.json.decode(reply.body)
@@ -85,7 +106,8 @@ async def _ask(connections: Connections, style: str, question: Question, context
         raise BenchError(f"A question was not answered: {content.get('detail') or reply.status}")
     usage = content["usage"]
     return Asked(
-        question, context, own_words(content), content.get("citations") or [], content.get("support") or 0.0,
+        put.question, dict(put.texts), own_words(content), content["answer"], content.get("citations") or [],
+        content.get("support") or 0.0, content.get("answer_from", "model"), content.get("answerable") is False,
         usage["prompt_tokens"], usage["completion_tokens"], time.monotonic() - began_s,
     )  # fmt: skip
 
@@ -99,18 +121,6 @@ def own_words(content: dict[str, Any]) -> str:
     return answer.removesuffix(quoted).rstrip()
 
 
-def figures(found: Sequence[Asked], elapsed_s: float) -> dict[str, Any]:
-    """The measures of answers to questions that have one."""
-    right = [one.is_right for one in found]
-    return {
-        "questions": len(found),
-        "right": dict(share_of(right)._asdict()),
-        "f1": round(statistics.fmean(measures.f1(one.answer, one.question.references) for one in found), 4),
-        "words_median": statistics.median(len(one.answer.split()) for one in found),
-        "citations_in_text": round(statistics.fmean(one.is_cited_exactly for one in found), 4),
-        "risk_coverage_area": measures.risk_coverage_area([one.support for one in found], right),
-        "seconds_median": round(statistics.median(one.took_s for one in found), 3),
-        "answers_per_s": round(len(found) / elapsed_s, 3),
-        "tokens_read_mean": round(statistics.fmean(one.prompt_tokens for one in found), 1),
-        "tokens_written_mean": round(statistics.fmean(one.completion_tokens for one in found), 1),
-    }
+def right_of(found: Iterable[Asked]) -> list[bool]:
+    """Of each answer: is it right by its own words?"""
+    return [one.is_right for one in found]

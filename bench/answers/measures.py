@@ -91,3 +91,10 @@ def marked_at(positive: Sequence[float], negative: Sequence[float], wrongly: flo
         return 0.0
     bound = sorted(positive)[int(wrongly * len(positive))]
     return round(sum(value < bound for value in negative) / len(negative), 4)
+
+
+def risk_coverage(supports: Sequence[float], right: Sequence[bool], points: int = 20) -> list[list[float]]:
+    """`[coverage, share of wrong ones]` as ever less supported answers are given; at most so many points."""
+    ordered = [is_right for _, is_right in sorted(zip(supports, right, strict=True), key=lambda pair: -pair[0])]
+    counts = sorted({max(1, round(len(ordered) * step / points)) for step in range(1, points + 1)}) if ordered else []
+    return [[round(count / len(ordered), 4), round(1 - sum(ordered[:count]) / count, 4)] for count in counts]

@@ -4,7 +4,10 @@ from typing import Any, Final
 
 from bench.harness.table import Table
 
-_SCOPES: Final = {"passage": "own passage", "article": "whole article", "all": "all articles"}
+_SCOPES: Final = {
+    "passage": "own passage", "article": "whole article", "document": "its document", "space": "all documents",
+    "all": "all articles",
+}  # fmt: skip
 _REFUSED: Final = {
     "other_article": "questions put to another article",
     "no_answer": "questions that their own text does not answer",
@@ -17,16 +20,23 @@ def tables(found: dict[str, Any]) -> list[Table]:
     return [_right(found), _recall(found), *([_refusals(found)] if found["refusals"] else [])]
 
 
-def models(found: dict[str, Any]) -> Table:
-    """Of models that answered: what their words are worth, and how fast they come."""
+def models(found: dict[str, Any]) -> list[Table]:
+    """Of models that answered: what their words are worth, how well they are cited and marked, and what they cost."""
+    rows = found["rows"]
+    cited = [row for row in rows if "citation_recall" in row]
+    refused = [_refusals(found)] if found.get("refusals") else []
+    return [_words(found, rows), *([_cited(found, cited)] if cited else []), *refused]
+
+
+def _words(found: dict[str, Any], rows: list[dict[str, Any]]) -> Table:
     heads = (
         "answered by", "read", "right", "F1", "words", "area of risk", "answers a second", "seconds", "tokens read",
         "written", "`auto`",
     )  # fmt: skip
-    rows = [
+    cells = [
         (
             f"{row['model']}, {row['style']}",
-            row.get("read", found["read"]),
+            _read(found, row),
             _share(row["right"]),
             f"{row['f1']:.3f}",
             f"{row['words_median']:g}",
@@ -35,15 +45,49 @@ def models(found: dict[str, Any]) -> Table:
             f"{row['seconds_median']:.2f}",
             f"{row['tokens_read_mean']:.0f}",
             f"{row['tokens_written_mean']:.0f}",
-            row.get("auto", "-"),
+            _auto(row),
         )
-        for row in found["rows"]
+        for row in rows
     ]
     note = (
-        "Right: a reference is contained word for word; in brackets the 95% interval (Wilson's). Seconds and words are "
-        "medians, tokens means, 8 questions at a time. `auto`: what this model's answers are made of from now on."
+        "Right: a reference is contained word for word in the model's own words; in brackets the 95% interval "
+        "(Wilson's). Seconds and words are medians, tokens means, 8 questions at a time. `auto`: what this model's "
+        "answers are made of from now on, and by how many points its words are right more often than the sentences."
     )
-    return Table(f"{found['dataset']}, {found['rows'][0]['questions']} questions", heads, rows, note)
+    return Table(f"{found['dataset']}, {rows[0]['questions']} questions", heads, cells, note)
+
+
+def _cited(found: dict[str, Any], rows: list[dict[str, Any]]) -> Table:
+    heads = ("answered by", "read", "right, with the quotes added", "citations that hold the answer",
+             "answers that cite it")  # fmt: skip
+    cells = [
+        (
+            f"{row['model']}, {row['style']}",
+            _read(found, row),
+            _share(row["right_with_quotes"]),
+            f"{_share(row['citation_precision'])} of {row['citation_precision']['of']}",
+            _share(row["citation_recall"]),
+        )
+        for row in rows
+    ]
+    note = (
+        "Citations that hold the answer: those with a reference in the sentence (precision). Answers that cite it: "
+        "those with at least one such citation (recall)."
+    )
+    return Table("Citations", heads, cells, note)
+
+
+def _read(found: dict[str, Any], row: dict[str, Any]) -> str:
+    scope = row.get("read", found["read"])
+    return f"{_SCOPES.get(scope, scope)}{', ' + row['reads'] if 'reads' in row else ''}"
+
+
+def _auto(row: dict[str, Any]) -> str:
+    if "difference" not in row:
+        return str(row.get("auto", "-"))
+    by = row["difference"]
+    undecided = "" if by["low"] > 0 or by["high"] < 0 else ", undecided"
+    return f"{row['auto']}{undecided} ({by['difference']:+.1%}, {by['low']:+.1%} to {by['high']:+.1%})"
 
 
 def _right(found: dict[str, Any]) -> Table:

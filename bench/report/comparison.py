@@ -15,5 +15,5 @@ def tables(figures: dict[str, Any]) -> list[Table]:
     redaction = redaction_tables.tables(figures["redaction"]) if "redaction" in figures else []
     embedding = embedding_tables.tables(figures["found_by_meaning"]) if figures.get("found_by_meaning") else []
     answers = answers_tables.tables(figures["answers"]) if "answers" in figures else []
-    models = [answers_tables.models(figures["models"])] if "models" in figures else []
+    models = answers_tables.models(figures["models"]) if "models" in figures else []
     return [*contests, *redaction, *embedding, *answers, *models]

@@ -57,6 +57,7 @@ def render(result: dict[str, Any], drawn: dict[str, str]) -> str:
         _plot(drawn, "knee"),
         _plot(drawn, "peers"),
         _plot(drawn, "ratios"),
+        _plot(drawn, "risk"),
         _contests(result["figures"]),
         _plot(drawn, "timeline"),
         _ledger(result),

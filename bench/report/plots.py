@@ -160,6 +160,25 @@ def ratios(result: dict[str, Any]) -> Figure:
     return figure
 
 
+def risk(result: dict[str, Any]) -> Figure:
+    """How many answers are wrong as ever less supported ones are given: a curve for each row."""
+    figure = Figure(figsize=(WIDTH_IN, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for row in _curves(result):
+        points = row["risk_coverage"]
+        label = f"{row['model']}, {row['style']}, {row.get('read', '')}".removesuffix(", ")
+        axes.plot([point[0] for point in points], [point[1] for point in points], lw=1.4, label=label)
+    axes.set(title="Share of wrong answers as ever less supported ones are given", xlabel="share given")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.legend(fontsize="small")
+    return figure
+
+
+def _curves(result: dict[str, Any]) -> list[dict[str, Any]]:
+    found: dict[str, Any] = result["figures"].get("models", {})
+    return [row for row in found.get("rows", []) if row.get("risk_coverage")]
+
+
 def speeds(result: dict[str, Any]) -> dict[str, Any]:
     """The contests that measured questions a second."""
     contests: dict[str, Any] = result["figures"].get("contests", {})
@@ -231,4 +250,5 @@ _PLOTS: Final[dict[str, tuple[Applies, Callable[[dict[str, Any]], Figure]]]] = {
     "recovery": (lambda result: result["figures"].get("recovery_s"), recovery),
     "peers": (speeds, peers),
     "ratios": (lambda result: any(found["ratios"] for found in speeds(result).values()), ratios),
+    "risk": (_curves, risk),
 }

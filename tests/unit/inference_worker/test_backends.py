@@ -116,14 +116,14 @@ def test_auto_is_what_was_measured_for_the_model(
 
 @pytest.mark.parametrize(
     ("read", "measured", "tokens"),
-    [("auto", 250, 250), ("auto", None, None), ("evidence", None, EVIDENCE_TOKENS), ("whole", 250, None)],
+    [("auto", 250, 250), ("auto", None, None), ("evidence", None, 400), ("whole", 250, None), ("700", 250, 700)],
 )
 def test_a_model_reads_what_was_measured_to_be_better_unless_it_is_told(
-    tmp_path: Path, read: Literal["auto", "evidence", "whole"], measured: int | None, tokens: int | None
+    tmp_path: Path, read: str, measured: int | None, tokens: int | None
 ) -> None:
     (tmp_path / "own.gguf").write_bytes(b"GGUF own")
     settings = WorkerSettings(model_path=tmp_path, model_name="own.gguf", model_cache=tmp_path / "cache", read=read)
-    assert evidence_tokens(settings) == (None if read == "whole" else EVIDENCE_TOKENS)
+    assert evidence_tokens(settings) == {"whole": None, "700": 700}.get(read, EVIDENCE_TOKENS)
     choice = AnswerChoice(
         model="own.gguf", style="write", written_right=0.5, quoted_right=0.5, questions=9, dataset="d",
         measured_at="now", evidence_tokens=measured,
