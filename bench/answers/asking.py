@@ -117,8 +117,12 @@ def own_words(content: dict[str, Any]) -> str:
     answer: str = content["answer"]
     if content.get("answer_from") != "both":
         return answer
-    quoted = "\n".join(" ".join(one["quote"].split()) for one in content["citations"])
-    return answer.removesuffix(quoted).rstrip()
+    end = len(answer)
+    for one in reversed(content["citations"]):
+        if one.get("answer_end") != end or answer[one["answer_start"] : end] != " ".join(one["quote"].split()):
+            break
+        end = max(0, one["answer_start"] - 1)
+    return answer[:end].rstrip()
 
 
 def right_of(found: Iterable[Asked]) -> list[bool]:

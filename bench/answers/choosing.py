@@ -1,4 +1,4 @@
-"""Which style `auto` stands for with a model: a paired comparison on the same questions, which ends when it is decided."""
+"""Which style `auto` stands for with a model: a paired comparison that ends when it is decided."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ def verdict(written: Sequence[bool], quoted: Sequence[bool]) -> Verdict:
     middle = (only_written - only_quoted) / count
     spread = math.sqrt(only_written + only_quoted - (only_written - only_quoted) ** 2 / count) / count
     style: Literal["write", "quote"] = "write" if only_written > only_quoted else "quote"
-    low, high = middle - _Z * spread, middle + _Z * spread
+    low, high = max(-1.0, middle - _Z * spread), min(1.0, middle + _Z * spread)
     return Verdict(style, round(middle, 4), round(low, 4), round(high, 4))
 
 

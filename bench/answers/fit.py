@@ -125,14 +125,15 @@ def fit_support(
             x += rows
             y += [mark] * len(rows)
             weights += [weight / len(rows)] * len(rows)
-    fitted = _logistic(np.array(x), np.array(y), np.array(weights))
+    fitted = logistic(np.array(x), np.array(y), np.array(weights))
     names = [*Features._fields[:_EVIDENCE], "constant"]
     return {name: round(float(weight), 3) for name, weight in zip(names, fitted, strict=True)}
 
 
-def _logistic(x: Numbers, y: Numbers, weights: Numbers) -> Numbers:
+def logistic(x: Numbers, y: Numbers, weights: Numbers, small: float = _SUPPORT_PENALTY) -> Numbers:
+    """A weight for each column and the constant, by Newton's method; `small` holds weights down."""
     x = np.c_[x, np.ones(len(x))]
-    penalty = _SUPPORT_PENALTY * np.eye(x.shape[1])
+    penalty = small * np.eye(x.shape[1])
     penalty[-1, -1] = 1e-9
     fitted = np.zeros(x.shape[1])
     for _ in range(50):
@@ -174,7 +175,13 @@ def fit_all(sets: Sets, similarity: Similarity, seed: int) -> dict[str, Any]:
             1.0,
         ),
     ]
-    fitted: dict[str, Any] = {"ranking": {}, "support": {"answerable_from": {}}, "quote": {"margin": _NO_MARGIN}}
+    written = coefficients.stored().get("written", {})
+    fitted: dict[str, Any] = {
+        "written": written,
+        "ranking": {},
+        "support": {"answerable_from": {}},
+        "quote": {"margin": _NO_MARGIN},
+    }
     hows = {"words_only": False, "with_cosines": True}
     fitted["ranking"] = {name: fit_ranking(groups, with_cosines=how) for name, how in hows.items()}
     store(fitted)

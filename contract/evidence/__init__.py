@@ -6,9 +6,10 @@ from contract.evidence.quote import quote
 from contract.evidence.ranking import Scored, SentenceIndex, rank
 from contract.evidence.refusal import is_refusal
 from contract.evidence.sentences import Sentence, embedding_text, split_sentences
-from contract.evidence.support import Features, answerable, features_of, support, with_answer
+from contract.evidence.support import ALONE_FROM, Features, answerable, features_of, support, with_answer
 
 __all__ = [
+    "ALONE_FROM",
     "Asked",
     "Features",
     "Scored",

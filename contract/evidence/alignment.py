@@ -50,6 +50,15 @@ def covered_share(answer: str, text: str, spans: Iterable[tuple[int, int]]) -> f
     return sum(weight for term, weight in wanted.items() if term in held) / total if total else 0.0
 
 
+def added_share(question: str, answer: str, text: str, spans: Iterable[tuple[int, int]]) -> float:
+    """Of the answer's words that the question does not hold, the share that stands in these spans; 0 if it has none."""
+    asked = set(terms_of(question[:_ANSWER_CHARACTERS]))
+    wanted = _weights(term for term in terms_of(answer[:_ANSWER_CHARACTERS]) if term not in asked)
+    held = frozenset(term for start, end in spans for term in terms_of(text, start, end))
+    total = sum(wanted.values())
+    return _held(wanted, held) / total if total else 0.0
+
+
 def exact_share(answer: str, text: str, spans: Iterable[tuple[int, int]]) -> float:
     """The share of the answer's numbers and names that stand in these spans; 1 if it has none."""
     answer = answer[:_ANSWER_CHARACTERS]

@@ -7,38 +7,46 @@ from typing import Any
 
 
 @cache
-def _stored() -> dict[str, Any]:
-    stored: dict[str, Any] = json.loads(files("contract.evidence").joinpath("coefficients.json").read_bytes())
-    return stored
+def stored() -> dict[str, Any]:
+    """All of the file."""
+    found: dict[str, Any] = json.loads(files("contract.evidence").joinpath("coefficients.json").read_bytes())
+    return found
 
 
 def forget() -> None:
     """Read the file anew: it was written."""
-    for cached in (_stored, ranking, support):
+    for cached in (stored, ranking, support, written):
         cached.cache_clear()
 
 
 @cache
 def ranking(*, with_cosines: bool) -> tuple[float, ...]:
     """A weight for each of `ranking.FEATURES`."""
-    named: dict[str, float] = _stored()["ranking"]["with_cosines" if with_cosines else "words_only"]
+    named: dict[str, float] = stored()["ranking"]["with_cosines" if with_cosines else "words_only"]
     return tuple(named.values())
 
 
 @cache
 def support(*, with_cosines: bool) -> dict[str, float]:
     """A weight for each of `support.Features` that counts, and the `constant`."""
-    named: dict[str, float] = _stored()["support"]["with_cosines" if with_cosines else "words_only"]
+    named: dict[str, float] = stored()["support"]["with_cosines" if with_cosines else "words_only"]
+    return named
+
+
+@cache
+def written() -> dict[str, float]:
+    """A weight for each feature of a written answer, and the `constant` (`python -m bench.answers.fit_written`)."""
+    named: dict[str, float] = stored()["written"]
     return named
 
 
 def answerable_from(*, with_cosines: bool) -> float:
     """The support from which on a question counts as answerable."""
-    bound: float = _stored()["support"]["answerable_from"]["with_cosines" if with_cosines else "words_only"]
+    bound: float = stored()["support"]["answerable_from"]["with_cosines" if with_cosines else "words_only"]
     return bound
 
 
 def quote_margin() -> float:
     """How far behind the best sentence's score a quote's next one may be."""
-    margin: float = _stored()["quote"]["margin"]
+    margin: float = stored()["quote"]["margin"]
     return margin

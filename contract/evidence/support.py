@@ -2,12 +2,12 @@
 
 import math
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from contract.evidence import coefficients
-from contract.evidence.alignment import covered_share, exact_share
+from contract.evidence.alignment import added_share, covered_share, exact_share
 from contract.evidence.names import names_someone_absent
 from contract.evidence.ranking import FEATURES, Scored, SentenceIndex, Wanted
 from contract.evidence.words import term_of, tokens_of
@@ -16,13 +16,17 @@ _NEIGHBOURS: Final = 3
 _QUESTION_CHARACTERS: Final = 4_000
 _QUESTION_WORDS: Final = 100
 _NAME_CHARACTERS: Final = 60
-_WHOLE: Final = 0.8
-"""The share of a written answer's words from which on it counts as all from the evidence."""
+_MOST_MARGIN: Final = 4.0
+ALONE_FROM: Final = 0.5
+"""A written answer of less support is less likely right than not: the sentences are put beside it."""
 _CLOSE: Final = 0.6
 """The cosine from which on a sentence says what was asked, whatever its words."""
 _ABSENT: Final = 0.2
 """What is left of the support where no document has the name asked about: less than any bound for `answerable`."""
 _NEGATED: Final = re.compile(r"\b(?:not?|never|without|least)\b|n['’]t\b", re.IGNORECASE)
+
+
+Place = tuple[int, int]
 
 
 class Features(NamedTuple):
@@ -52,6 +56,10 @@ class Features(NamedTuple):
     """The share of a written answer's numbers and names that the evidence holds."""
     absent: float = 0.0
     """1 if the question names somebody whom none of several documents names."""
+    margin: float = _MOST_MARGIN
+    """By how much the best sentence's score is ahead of the next one's."""
+    added: float | None = None
+    """The share of a written answer's words beyond those of the question that the best sentence holds."""
 
 
 def features_of(
@@ -75,25 +83,34 @@ def features_of(
         score=ranked[0].score if ranked else 0.0,
         closest=closest,
         absent=float(names_someone_absent(index, question)),
+        margin=min(_MOST_MARGIN, ranked[0].score - ranked[1].score) if len(ranked) > 1 else _MOST_MARGIN,
     )
 
 
-def with_answer(features: Features, answer: str, text: str, spans: Sequence[tuple[int, int]]) -> Features:
-    """The same for an answer that was written from these spans of the text."""
-    return features._replace(overlap=covered_share(answer, text, spans), exact=exact_share(answer, text, spans))
+def with_answer(
+    features: Features, question: str, answer: str, text: str, spans: Sequence[Place], best: Sequence[Place]
+) -> Features:
+    """The same for an answer that cites these spans of the text; `best` are its best sentences."""
+    return features._replace(
+        overlap=covered_share(answer, text, spans),
+        exact=exact_share(answer, text, [*spans, *best]),
+        added=added_share(question, answer, text, best[:1]),
+    )
 
 
 def support(features: Features) -> float:
-    """The probability, 0 to 1, that the text holds the answer; of a written one, that it holds this answer."""
+    """The probability, 0 to 1, that the text holds the answer; of a written one, that it is this answer."""
     weights = coefficients.support(with_cosines=features.closest is not None)
-    total = weights["constant"]
-    for name, value in zip(Features._fields, features, strict=True):
-        if value is not None and name in weights:
-            total += weights[name] * value
-    held = 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
-    # What the model adds out of its own head is not in the document.
-    written = 1.0 if features.overlap is None else min(1.0, features.overlap / _WHOLE) * (features.exact or 0.0)
-    return held * written * (_ABSENT if features.absent else 1.0)
+    held = _chance(weights, {name: value or 0.0 for name, value in zip(Features._fields, features, strict=True)})
+    if features.added is not None:
+        known = {"added": features.added, "exact": features.exact or 0.0, "margin": features.margin}
+        held = _chance(coefficients.written(), {"held": held, **known})
+    return held * (_ABSENT if features.absent else 1.0)
+
+
+def _chance(weights: Mapping[str, float], values: Mapping[str, float]) -> float:
+    total = weights["constant"] + sum(weight * values[name] for name, weight in weights.items() if name != "constant")
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
 
 def answerable(features: Features) -> bool:

@@ -14,6 +14,7 @@ from msgspec import UNSET
 
 from contract.errors import DocumentRefusedError
 from contract.evidence import (
+    ALONE_FROM,
     Span,
     answerable,
     cite,
@@ -24,7 +25,7 @@ from contract.evidence import (
     with_answer,
 )
 from contract.evidence.words import terms_of
-from contract.messages import AnswerFrom, Citation, Grounds, Query, Style, Usage
+from contract.messages import MAX_CITATIONS, AnswerFrom, Citation, Grounds, Query, Style, Usage
 from inference_worker.answering.excerpt import Excerpt, fitting, whole
 from inference_worker.answering.found import Found
 from inference_worker.answering.library import Library, names_documents
@@ -140,6 +141,11 @@ class Grounded:
             yield Piece(completion.text)
             yield completion
             return
+        if self._refuses(query, found):
+            completion = self._refused(found, began_s)
+            yield Piece(completion.text)
+            yield completion
+            return
         excerpt = await self._read_of(query, found)
         async for event in self._written(_about(query, excerpt), owner):
             if not isinstance(event, Completion):
@@ -234,16 +240,19 @@ class Grounded:
         likely = support(found.features)
         holds = self._holds(likely, fitted=answerable(found.features))
         text, cited = _as_lines(found.citations(quote(found.text, found.sentences, found.ranked)))
-        refuses = not cited or (self._grounding.abstain == "refuse" and not holds)
-        return Completion(
-            text=NOT_IN_THE_DOCUMENT if refuses else text,
-            finish_reason="stop",
-            usage=Usage(prompt_tokens=0, completion_tokens=0),
-            prefill_ms=round((time.monotonic() - began_s) * 1000, 1),
-            decode_ms=0.0,
-            model=QUOTED,
-            grounds=self._grounds("quote", [] if refuses else cited, found, likely, holds=bool(cited) and holds),
-        )
+        if not cited or (self._grounding.abstain == "refuse" and not holds):
+            return self._refused(found, began_s)
+        return _unwritten(text, began_s, self._grounds("quote", cited, found, likely, holds=holds))
+
+    def _refuses(self, query: Query, found: Found) -> bool:
+        """Whether a written answer is refused before its first token: the document does not seem to hold it."""
+        if self._grounding.abstain != "refuse" or query.asks_for_json or needs_whole_document(query.query):
+            return False
+        return not self._holds(support(found.features), fitted=answerable(found.features))
+
+    def _refused(self, found: Found, began_s: float) -> Completion:
+        grounds = self._grounds("quote", [], found, support(found.features), holds=False)
+        return _unwritten(NOT_IN_THE_DOCUMENT, began_s, grounds)
 
     def _cited(self, completion: Completion, query: Query, found: Found, excerpt: Excerpt) -> Completion:
         """The model's answer, aligned with the sentences that it read. Ranked ones are cited before others."""
@@ -257,14 +266,18 @@ class Grounded:
             grounds = Grounds(citations=_supporting(found, spans), evidence=found.citations(found.ranked))
             return msgspec.structs.replace(completion, grounds=grounds)
         holds = self._holds(support(features), fitted=answerable(features))
-        likely = support(with_answer(features, completion.text, found.text, [span[:2] for span in spans]))
+        best = [(found.sentences[one.index].start, found.sentences[one.index].end) for one in found.ranked]
+        places = [span[:2] for span in spans]
+        likely = support(with_answer(features, query.query, completion.text, found.text, places, best))
         origin: AnswerFrom = "model"
         cited = _supporting(found, spans)
-        if not cited and holds and not query.asks_for_json:
+        if holds and not query.asks_for_json and (not cited or likely < ALONE_FROM):
             quoted = found.citations(quote(found.text, found.sentences, found.ranked))
-            text, cited = _as_lines(quoted, f"{completion.text}\n\n")
-            origin = "both"
-            completion = msgspec.structs.replace(completion, text=text)
+            said = " ".join(completion.text.split())
+            if not all(" ".join(one.quote.split()) in said for one in quoted):
+                text, added = _as_lines(quoted, f"{completion.text}\n\n")
+                origin, cited = "both", [*cited, *added][-MAX_CITATIONS:]
+                completion = msgspec.structs.replace(completion, text=text)
         return msgspec.structs.replace(completion, grounds=self._grounds(origin, cited, found, likely, holds=holds))
 
     def _grounds(
@@ -281,6 +294,19 @@ class Grounded:
     def _holds(self, likely: float, *, fitted: bool) -> bool:
         bound = self._grounding.support_min
         return fitted if bound is None else likely >= bound
+
+
+def _unwritten(text: str, began_s: float, grounds: Grounds) -> Completion:
+    """An answer that no model wrote."""
+    return Completion(
+        text=text,
+        finish_reason="stop",
+        usage=Usage(prompt_tokens=0, completion_tokens=0),
+        prefill_ms=round((time.monotonic() - began_s) * 1000, 1),
+        decode_ms=0.0,
+        model=QUOTED,
+        grounds=grounds,
+    )
 
 
 def _naming(event: Evidence | Piece | Completion, read: Read) -> Evidence | Piece | Completion:

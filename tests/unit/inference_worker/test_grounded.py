@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 import msgspec
 import pytest
 
-from contract.messages import Query, ResponseFormat, Usage
+from contract.messages import Query, ResponseFormat, Style, Usage
 from inference_worker.answering.grounded import NOT_IN_THE_DOCUMENT, Grounded, Grounding
 from inference_worker.answering.texts import Texts
 from inference_worker.engines.base import Completion, Evidence, Piece
@@ -130,6 +130,31 @@ async def test_words_that_stand_nowhere_are_followed_by_the_quote() -> None:
     assert "".join(asked.pieces) == asked.end.text
 
 
+async def test_a_written_answer_of_little_support_is_followed_by_the_quote_and_keeps_its_own_citations() -> None:
+    asked = await ask(NOTICE, "Pets need the landlord's consent.", style="write")
+    grounds = asked.end.grounds
+    assert grounds.answer_from == "both"
+    assert [cited.quote.split()[0] for cited in grounds.citations][:2] == ["Pets", "The"]
+    assert asked.end.text.startswith("Pets need the landlord's consent.\n\nThe tenant may end this lease")
+    assert grounds.support is not None
+    assert grounds.support < 0.5
+
+
+async def test_an_answer_that_is_the_quote_itself_is_not_followed_by_it() -> None:
+    asked = await ask(NOTICE, LEASE, style="write")
+    assert asked.end.text == LEASE
+    assert asked.end.grounds.answer_from == "model"
+
+
+@pytest.mark.parametrize("style", ["quote", "write"])
+async def test_what_is_refused_is_refused_before_its_first_token(style: Style) -> None:
+    query = Query(query="Which orchestra played at the opera in Vienna?", context=LEASE, style=style)
+    asked = await ask(query, abstain="refuse")
+    assert asked.pieces == [asked.end.text] == [NOT_IN_THE_DOCUMENT]
+    assert (asked.end.grounds.answerable, asked.end.grounds.citations) == (False, [])
+    assert asked.writer.asked == 0
+
+
 async def test_a_model_that_says_the_document_does_not_say_is_marked_and_cites_nothing() -> None:
     asked = await ask(NOTICE, "The document does not mention this.", style="write")
     assert asked.end.grounds.answerable is False
@@ -165,9 +190,11 @@ async def test_the_whole_is_read_where_that_is_better_or_short_or_needed(
 
 
 async def test_each_citation_has_its_place_in_what_the_model_wrote() -> None:
-    asked = await ask(NOTICE, "Pets need consent of the landlord. The rent is 950 euros.", style="write")
+    both = msgspec.structs.replace(NOTICE, query="What is said of pets, and how high is the rent?")
+    asked = await ask(both, "Pets need consent of the landlord. The rent is 950 euros.", style="write")
     places = {
-        asked.end.text[one.answer_start : one.answer_end]: one.quote.split()[0] for one in asked.end.grounds.citations
+        asked.end.text[one.answer_start : one.answer_end]: one.quote.split()[0]
+        for one in asked.end.grounds.citations[:2]
     }
     assert places == {"Pets need consent of the landlord.": "Pets", "The rent is 950 euros.": "The"}
 

@@ -93,10 +93,13 @@ def test_what_a_model_reads_is_chosen_on_other_questions_than_its_style() -> Non
 
 
 def test_a_quote_behind_a_written_answer_counts_for_the_sentences_alone() -> None:
-    citations = [{"start": 0, "end": 21, "quote": "It begins on\n1 March."}]
-    content = {"answer": "No idea.\n\nIt begins on 1 March.", "answer_from": "both", "citations": citations}
+    written = {"quote": "It has begun.", "answer_start": 0, "answer_end": 8}
+    first = {"quote": "It begins on\n1 March.", "answer_start": 10, "answer_end": 31}
+    second = {"quote": "It ends.", "answer_start": 32, "answer_end": 40}
+    answer = "No idea.\n\nIt begins on 1 March.\nIt ends."
+    content = {"answer": answer, "answer_from": "both", "citations": [written, first, second]}
     assert own_words(content) == "No idea."
-    assert own_words({**content, "answer_from": "quote"}) == content["answer"]
+    assert own_words({**content, "answer_from": "quote"}) == answer
 
 
 def test_questions_are_put_to_each_scope_that_holds_their_answer_and_to_those_that_do_not() -> None:
