@@ -113,6 +113,8 @@ async def test_texts_become_vectors_that_tell_what_is_alike(echo: Stack) -> None
         )
         with pytest.raises(openai.NotFoundError):
             await client.embeddings.create(model="text-embedding-3-small", input="x")
+        with pytest.raises(openai.BadRequestError, match="expected texts, not tokens"):
+            await client.embeddings.create(model="docqa-embedding", input=[[9906, 1917]])
     cat, kitten, rates = (row.embedding for row in made.data)
 
     def alike(one: list[float], other: list[float]) -> float:

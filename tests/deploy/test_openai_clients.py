@@ -30,7 +30,7 @@ _QUIET: Final = {
 def stack() -> Iterator[Stack]:
     if not _PYTHON.exists():
         pytest.skip("the clients are not installed: run `make clients`")
-    with running(Options(queue_size=8, slots=2, echo_delay_s=0.1)) as one:
+    with running(Options(queue_size=8, slots=2, echo_delay_s=0.1, embedder=True)) as one:
         yield one
 
 
