@@ -45,12 +45,7 @@ function showSource() {
 }
 
 function fillSpaces(found) {
-  const select = byId("ask-space");
-  const isFirst = !select.options.length;
-  spaces.fill(select, found);
-  // Where this user's own space is empty and another is not, that is the one to ask.
-  const used = found.find(({ documents }) => documents);
-  if (isFirst && used) select.value = used.name;
+  spaces.fillToAsk(byId("ask-space"), found);
   sayWhatIsThere();
 }
 

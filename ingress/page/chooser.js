@@ -15,6 +15,7 @@ let folder = "";
 /** Connect the field; once. */
 export function startChooser() {
   byId("ask-find").addEventListener("input", afterPause(offer));
+  byId("ask-find").addEventListener("focus", offer);
 }
 
 /** Choose this document too. */
@@ -93,6 +94,7 @@ function offerOf(text, take) {
   const taken = () => {
     take();
     byId("ask-find").value = "";
+    byId("ask-found").replaceChildren();
     showChosen();
     byId("ask-question").focus();
   };

@@ -39,6 +39,14 @@ export const spaces = {
     if (found.some(({ name }) => name === before)) select.value = before;
     select.closest(".field").hidden = found.length < 2;
   },
+
+  /** The same for a <select> of what can be asked: where the first space is empty and another is not, that one is chosen. */
+  fillToAsk(select, found) {
+    const isFirst = !select.options.length;
+    spaces.fill(select, found);
+    const used = found.find(({ documents }) => documents);
+    if (isFirst && used) select.value = used.name;
+  },
 };
 
 const nameOf = ({ name, isOwn }) => (isOwn ? "My documents" : name === ROOT ? "Watched folder (root)" : name);

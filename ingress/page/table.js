@@ -26,7 +26,7 @@ export function startTable() {
   byId("table-save").addEventListener("click", saveCsv);
   byId("table-next").addEventListener("click", () => turn(1));
   byId("table-back").addEventListener("click", () => turn(-1));
-  spaces.onChange((names) => spaces.fill(byId("table-space"), names));
+  spaces.onChange((names) => spaces.fillToAsk(byId("table-space"), names));
 }
 
 async function start() {
