@@ -290,9 +290,11 @@ class ErasedReply(msgspec.Struct, frozen=True, kw_only=True):
 class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Ask for a copy of the store that a backup can take (operation `snapshot`; the administrator only)."""
 
+    is_done: bool = False  # the copy was read, and the library removes it
+
 
 class SnapshotReply(msgspec.Struct, frozen=True, kw_only=True):
-    """A file below the library's folder: the store as it was at one moment. The asker removes it."""
+    """A file below the library's folder: the store as it was at one moment. The asker says when it may go."""
 
     file: str
     size_bytes: int

@@ -75,6 +75,8 @@ class Answers:
         embedders: EmbedderNames = _NO_EMBEDDERS,
         root: Root | None = None,
     ) -> None:
+        # What a backup left that was killed: it may hold what is erased from now on.
+        store.drop_snapshot(SNAPSHOT_FILE)
         self._bus = bus
         self._settings = settings
         self._store = store
@@ -324,6 +326,9 @@ class Answers:
         return DeleteReply(document=request.document, state=state)
 
     def snapshot(self, caller: tuple[LibraryAddress, Rights], request: SnapshotRequest) -> SnapshotReply:
+        if request.is_done:
+            self._store.drop_snapshot(SNAPSHOT_FILE)
+            return SnapshotReply(file=SNAPSHOT_FILE, size_bytes=0)
         size = self._store.snapshot(SNAPSHOT_FILE)
         return SnapshotReply(file=SNAPSHOT_FILE, size_bytes=size)
 

@@ -25,19 +25,28 @@ class FileLock:
         self.path = path
         self._descriptor: int | None = None
 
-    def acquire(self, *, wait: bool = False) -> None:
-        """Take the lock; with `wait`, block until it is free.
+    def acquire(self, *, wait: bool = False, may_write: bool = True) -> None:
+        """Take the lock; with `wait`, block until it is free. Without `may_write` its file stays as it is.
 
         Raises AlreadyRunningError when another process holds it, OSError when its file can't be written.
         """
-        make_folder(self.path.parent, 0o700)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if may_write:
+            make_folder(self.path.parent, 0o700)
+        mode = os.O_RDWR | os.O_CREAT if may_write else os.O_RDONLY
+        try:
+            descriptor = os.open(self.path, mode | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            if may_write:
+                raise
+            return  # there is no file: nobody has ever held it
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             raise AlreadyRunningError from None
         self._descriptor = descriptor
+        if not may_write:
+            return
         try:
             self.name(os.getpid())
         except OSError:

@@ -3,8 +3,8 @@
 #
 #   sudo ENSURE_USER=true ENSURE_MODELS_DIR=true ENSURE_PIP_INSTALL=true ./deploy_units.sh
 #
-# --dry-run shows what would change, --rollback returns to the previous release, --uninstall removes the program and
-# keeps its data (with --purge not even those). README.md says more.
+# --dry-run shows what would change, --rollback returns to the previous release, --restore brings a backup back,
+# --uninstall removes the program and keeps its data (with --purge not even those). README.md says more.
 set -euo pipefail
 umask 022
 
@@ -15,12 +15,14 @@ readonly PREFIX=/opt/goblinmini-docqa UNITS=/etc/systemd/system SOCKET=/run/gobl
 readonly SETTINGS=/etc/default/goblin-docqa TOKEN=/etc/credstore/goblin-docqa.token
 readonly SERVICES=(goblin-docqa-nats.service goblin-docqa-worker.service goblin-docqa-library.service goblin-docqa.service)
 readonly BESIDE=(goblin-docqa.socket goblin-docqa-backup.timer goblin-docqa-models.timer)
+readonly ALL_PARTS="nats worker library ingress"
 readonly USERS=(docqa docqa-worker docqa-library docqa-nats) SPOOL_GROUP=docqa-spool
 readonly KEPT=(/var/lib/goblin-docqa /var/lib/goblin-docqa-worker /var/cache/goblin-docqa-worker /var/log/goblin-docqa
   /var/lib/goblin-docqa-library /var/lib/goblin-docqa-spool
   /var/backups/goblin-docqa /var/backups/goblin-docqa-models /etc/goblin-docqa "$PREFIX/models")
 
 : "${ENSURE_USER:=false}" "${ENSURE_MODELS_DIR:=false}" "${ENSURE_PIP_INSTALL:=false}" "${RUN_PREFLIGHT:=true}"
+: "${PARTS:=$(cat "$PREFIX/parts" 2>/dev/null || echo "$ALL_PARTS")}"
 : "${RUN_POST_DEPLOY_TEST:=false}" "${POST_DEPLOY_MODEL_NAME:=}" "${PACKAGE:=}" "${WHEELS:=}" "${UV:=}"
 DRY_RUN=false
 CHANGED=false
@@ -32,29 +34,37 @@ source "$HERE/lib/files.sh"
 source "$HERE/lib/release.sh"
 # shellcheck source=deploy/systemd/lib/services.sh
 source "$HERE/lib/services.sh"
+# shellcheck source=deploy/systemd/lib/restore.sh
+source "$HERE/lib/restore.sh"
 
 usage() {
   cat <<'TEXT'
-Usage: [NAME=VALUE ...] deploy_units.sh [--dry-run] [--rollback | --uninstall [--purge]]
+Usage: [NAME=VALUE ...] deploy_units.sh [--dry-run] [--rollback | --restore BACKUP | --uninstall [--purge]]
 
   ENSURE_USER=true           make the users docqa, docqa-worker, docqa-library and docqa-nats
   ENSURE_MODELS_DIR=true     make /opt/goblinmini-docqa/models, owned by docqa
   ENSURE_PIP_INSTALL=true    install this checkout as a new release (compiles llama.cpp once)
+  PARTS="nats worker ..."    the services of this machine: all of them, or those that were named the last time
   PACKAGE=FILE.whl           install this wheel in place of the checkout's code
   WHEELS=FOLDER              install from these wheels: neither a compiler nor the network is needed
   RUN_PREFLIGHT=false        leave the look at settings and machine out
   RUN_POST_DEPLOY_TEST=true  ask it something afterwards; when that fails, return to the previous release
   POST_DEPLOY_MODEL_NAME=X   and the worker must have loaded this model
+  --restore latest           bring back what /var/backups/goblin-docqa holds; or name one of its files
   UV=PATH                    the uv to install with; else the one on PATH, else one is installed
 TEXT
 }
 
 main() {
-  local wish=deploy purge=false
+  local wish=deploy purge=false backup=''
   while (($#)); do
     case $1 in
     --dry-run) DRY_RUN=true ;;
     --rollback) wish=rollback ;;
+    --restore)
+      [[ -n ${2:-} ]] || fail "--restore needs a backup's name, or latest" 2
+      wish=restore backup=$2 && shift
+      ;;
     --uninstall) wish=uninstall ;;
     --purge) purge=true ;;
     -h | --help) usage && return ;;
@@ -68,6 +78,7 @@ main() {
   case $wish in
   deploy) deploy ;;
   rollback) rollback ;;
+  restore) restore "$backup" ;;
   uninstall) uninstall "$purge" ;;
   esac
 }
@@ -77,6 +88,9 @@ check_switches() {
   local name
   for name in ENSURE_USER ENSURE_MODELS_DIR ENSURE_PIP_INSTALL RUN_PREFLIGHT RUN_POST_DEPLOY_TEST; do
     [[ ${!name} == true || ${!name} == false ]] || fail "$name is '${!name}': set it to true or to false" 2
+  done
+  for name in $PARTS; do
+    [[ " $ALL_PARTS " == *" $name "* ]] || fail "PARTS: there is no part $name, but $ALL_PARTS" 2
   done
 }
 
@@ -96,11 +110,18 @@ deploy() {
   preflight "$release"
   install_files "$release/systemd"
   switch_to "$release"
+  remember_parts
   if ! { start_all && post_deploy_test; }; then
     give_up
   fi
   prune_releases
-  said_in_the_end "deployed: $(basename "$release")"
+  if $CHANGED; then said_in_the_end "deployed: $(basename "$release")"; else say "unchanged: $(basename "$release")"; fi
+}
+
+# For the next deployment and for a rollback.
+remember_parts() {
+  [[ $PARTS == "$ALL_PARTS" && ! -e $PREFIX/parts ]] && return
+  $DRY_RUN || printf '%s\n' "$PARTS" >"$PREFIX/parts"
 }
 
 said_in_the_end() {
@@ -147,7 +168,7 @@ uninstall() {
   done
   remove "$UNITS"/goblin-docqa*.{service,socket,timer} "$UNITS"/goblin-docqa*.{service,socket,timer}.d
   remove /etc/sysusers.d/goblin-docqa.conf /etc/tmpfiles.d/goblin-docqa.conf "$SETTINGS" "$SETTINGS"-*
-  remove "$PREFIX"/{releases,current,previous,venv}
+  remove "$PREFIX"/{releases,current,previous,venv,parts}
   $CHANGED || say "no program of it is here"
   remove /run/goblin-docqa-deploy.lock
   act systemctl daemon-reload

@@ -192,4 +192,7 @@ class Store(Protocol):
     def snapshot(self, name: str) -> int:
         """A copy of all, as the file `name` beside the store; its size in bytes."""
 
+    def drop_snapshot(self, name: str) -> None:
+        """Remove that copy, if it is there."""
+
     def close(self) -> None: ...

@@ -341,6 +341,9 @@ class SqliteStore:
         self._db.copy_to(path)
         return path.stat().st_size
 
+    def drop_snapshot(self, name: str) -> None:
+        (self.folder / name).unlink(missing_ok=True)
+
     def check(self) -> None:
         """Raises apsw.Error where the database or its index is damaged, and AssertionError where they disagree."""
         with self._db.writing() as db:

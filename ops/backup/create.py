@@ -59,7 +59,7 @@ async def _write(bus: Bus, request: Request, file: BinaryIO, path: Path, created
     writer = Writer(file)
     streams = await _save_all(bus, writer, request.console)
     request.console.work("Saving the documents")
-    library = await library_files.save(bus, writer, request.settings.data_dir)
+    library = await library_files.save(bus, writer, request.settings.data_dir, request.folder.work_folder("documents"))
     present = side_files.present(request.settings)
     files = {kind: writer.add(f"config/{kind}", content) for kind, content in present.items()}
     if request.is_verified:

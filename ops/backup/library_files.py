@@ -1,14 +1,15 @@
 """The library's part of a backup: a snapshot of its store, its originals, what waits in its spool, grants, tombstones.
 
-Saved after the streams: what an import was settled as meanwhile is in the store, and the import that comes again finds
-itself settled. Restored into the library's folder while no library runs on it; the tombstones there stay, so that a
-document that was erased since is erased again.
+Saved by who may write to the library's folder or only read it, as under systemd; after the streams: what an import was
+settled as meanwhile is in the store, and the import that comes again finds itself settled. Restored into the library's
+folder while no library runs on it; the tombstones there stay, so that a document that was erased since is erased again.
 """
 
 import contextlib
 import os
+import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -37,18 +38,15 @@ def folder_of(data_dir: Path) -> Path:
     return (data_dir / LIBRARY_FOLDER).absolute()
 
 
-async def save(bus: Bus, writer: Writer, data_dir: Path) -> LibraryPart | None:
-    """Write all of it; None where no library ever ran on this folder. Raises DocQAError."""
+async def save(bus: Bus, writer: Writer, data_dir: Path, work: Path) -> LibraryPart | None:
+    """Write all of it; None where no library ever ran on this folder. `work` is used and removed. Raises DocQAError."""
     folder = folder_of(data_dir)
     if not (folder / STORE).is_file():
         return None
     members = {name: _saved(writer, name, path) for name, path in _small_files(folder)}
-    snapshot = await _snapshot(bus, folder)
-    try:
+    async with _snapshot(bus, folder, work) as snapshot:
         documents, originals = _described(snapshot)
         members[STORE] = _saved(writer, STORE, snapshot)
-    finally:
-        snapshot.unlink(missing_ok=True)
     for sha256 in originals:
         name = f"{ORIGINALS}/{sha256[:2]}/{sha256}"
         # One that is gone since the snapshot belongs to a document that was erased.
@@ -122,26 +120,42 @@ def _small_files(folder: Path) -> Iterator[tuple[str, Path]]:
         yield f"{SPOOL_FOLDER}/{file.name}", file
 
 
-async def _snapshot(bus: Bus, folder: Path) -> Path:
-    """A file with the whole store; by the library, or made here where none runs."""
+@contextlib.asynccontextmanager
+async def _snapshot(bus: Bus, folder: Path, work: Path) -> AsyncIterator[Path]:
+    """A file with the whole store for the time of a block; by the library, or made here where none runs."""
     try:
-        with locked(folder):
-            return _copy(folder / STORE, folder / "snapshot.db")
+        with locked(folder, may_write=False):
+            copy = _copy(folder / STORE, work)
     except AlreadyRunningError:
         pass  # it is asked
+    else:
+        try:
+            yield copy
+        finally:
+            shutil.rmtree(work)
+        return
+    reply = await _ask(bus, SnapshotRequest())
     try:
-        reply = await ask(bus, "snapshot", HTTP_PUBLISHER, _ASKER, SnapshotRequest(), SnapshotReply, _SNAPSHOT_WITHIN_S)
+        yield folder / reply.file
+    finally:
+        # By the library too: who only reads the folder can remove nothing there.
+        with contextlib.suppress(DocQAError):  # one that was restarted meanwhile has removed it
+            await _ask(bus, SnapshotRequest(is_done=True))
+
+
+async def _ask(bus: Bus, request: SnapshotRequest) -> SnapshotReply:
+    try:
+        return await ask(bus, "snapshot", HTTP_PUBLISHER, _ASKER, request, SnapshotReply, _SNAPSHOT_WITHIN_S)
     except LibraryRefusedError as error:
         raise DocQAError(f"The library gave no snapshot of its store: {error}") from None
-    return folder / reply.file
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, may_write: bool = True) -> Iterator[None]:
     """Keep a library from starting on the folder; raises AlreadyRunningError where one runs."""
     lock = FileLock(folder / _LOCK)
     try:
-        lock.acquire()
+        lock.acquire(may_write=may_write)
     except AlreadyRunningError:
         raise AlreadyRunningError(f"Process {lock.holder()} is the library on {folder}: stop it first.") from None
     try:
@@ -150,10 +164,16 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _copy(store: Path, target: Path) -> Path:
-    target.unlink(missing_ok=True)
-    with contextlib.closing(sqlite3.connect(store)) as source, contextlib.closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
+def _copy(store: Path, work: Path) -> Path:
+    """The store at rest as one file: a killed library leaves its last transactions in a log beside it."""
+    make_folder(work, 0o700)
+    target = work / STORE
+    shutil.copyfile(store, target)
+    log = store.with_name(f"{STORE}-wal")
+    if log.exists():
+        shutil.copyfile(log, work / log.name)
+    with contextlib.closing(sqlite3.connect(target)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
     return target
 
 

@@ -53,14 +53,21 @@ async def restore(path: Path, manifest: Manifest, request: Request, *, replace: 
     """Raises DocQAError; then the former data is still there, or the next attempt continues."""
     if manifest.library:
         library_files.check_free(request.settings.data_dir, replace=replace)
-    outcome = await _with_streams(path, manifest, request, replace=replace)
-    if manifest.library:
-        request.console.work("Restoring the documents")
-        library_files.restore(path, manifest.library, request.settings.data_dir)
+    outcome = await restore_bus(path, manifest, request, replace=replace)
+    restore_documents(path, manifest, request, replace=replace)
     return outcome
 
 
-async def _with_streams(path: Path, manifest: Manifest, request: Request, *, replace: bool) -> Outcome:
+def restore_documents(path: Path, manifest: Manifest, request: Request, *, replace: bool) -> None:
+    """The library's part alone; raises DocQAError while a library runs on the folder."""
+    if manifest.library:
+        library_files.check_free(request.settings.data_dir, replace=replace)
+        request.console.work("Restoring the documents")
+        library_files.restore(path, manifest.library, request.settings.data_dir)
+
+
+async def restore_bus(path: Path, manifest: Manifest, request: Request, *, replace: bool) -> Outcome:
+    """Streams, buckets and the files beside them, without the documents; raises DocQAError as `restore` does."""
     if request.environment.get("DOCQA_NATS_URL"):
         return await _into_a_running_bus(path, manifest, request, replace=replace)
     with contextlib.ExitStack() as held:

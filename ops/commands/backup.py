@@ -22,7 +22,7 @@ from ops.backup import archive, library_files
 from ops.backup.archive import Manifest
 from ops.backup.catalog import Backup, BackupFolder
 from ops.backup.create import Request, create, described
-from ops.backup.restore import restore
+from ops.backup.restore import restore, restore_bus, restore_documents
 from ops.backup.retention import Retention
 from ops.backup.source import source
 from ops.backup.trial import try_out
@@ -36,7 +36,8 @@ folder_option = click.option(
     "--to",
     "--folder",
     "folder",
-    type=click.Path(path_type=Path),
+    # Not asked of the kernel beforehand: what a user may read by a capability, `access` denies.
+    type=click.Path(path_type=Path, readable=False),
     help="Folder of the backups; better on another disk. [default: DOCQA_BACKUP_DIR, else backups in the data folder]",
 )
 which_argument = click.argument("which", metavar="FILE|NAME|latest")
@@ -127,19 +128,31 @@ def verify(which: str, folder: Path | None, data_dir: Path | None, as_json: bool
 @command.command("restore")
 @which_argument
 @click.option("--replace", is_flag=True, help="Replace existing data, which is backed up first.")
+@click.option(
+    "--only",
+    "part",
+    type=click.Choice(["bus", "documents"]),
+    help="Restore one part: where bus and library belong to different users, each restores its own.",
+)
 @folder_option
 @data_dir_option
 @json_option
-def restore_(which: str, replace: bool, folder: Path | None, data_dir: Path | None, as_json: bool) -> None:
-    """Restore a backup. The embedded message bus must be stopped.
+def restore_(
+    which: str, replace: bool, part: str | None, folder: Path | None, data_dir: Path | None, as_json: bool
+) -> None:
+    """Restore a backup. The embedded message bus and the library must be stopped.
 
     The deadlines of restored jobs count from now; jobs that have a result in the backup are not run again.
     """
     request = _request(folder, data_dir, as_json)
     path = request.folder.find(which)
     manifest = archive.read_manifest(path)
+    if part == "documents":
+        _restore_documents(path, manifest, request, replace=replace, as_json=as_json)
+        return
     with request.console, request.folder.locked():
-        outcome = asyncio.run(restore(path, manifest, request, replace=replace))
+        restoring = restore_bus if part else restore
+        outcome = asyncio.run(restoring(path, manifest, request, replace=replace))
     differences = _differences(manifest, request)
     if as_json:
         described_outcome = {**msgspec.structs.asdict(outcome), "before": outcome.before and str(outcome.before)}
@@ -150,6 +163,16 @@ def restore_(which: str, replace: bool, folder: Path | None, data_dir: Path | No
         echo(f"Previous data backed up to {outcome.before}")
     for name, then in differences.items():
         echo(f"{name} was {then} when the backup was made.")
+
+
+def _restore_documents(path: Path, manifest: Manifest, request: Request, *, replace: bool, as_json: bool) -> None:
+    """Without the lock on the folder of backups, which may be another user's."""
+    if replace:
+        raise click.UsageError("--replace backs up what is there, all of it: it goes without --only documents.")
+    with request.console:
+        restore_documents(path, manifest, request, replace=False)
+    count = manifest.library.documents if manifest.library else 0
+    echo(json.dumps({"file": str(path), "documents": count}) if as_json else f"Restored {count} documents.")
 
 
 @command.command("prune")
@@ -273,7 +296,9 @@ def _line(backup: Backup) -> str:
     when = datetime.fromtimestamp(backup.manifest.created_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     tried = "verified" if backup.manifest.is_verified else "not verified"
     size = f"{backup.size_bytes / 2**20:,.1f} MiB"
-    return f"{backup.path}  {when}  {size}  {tried}  {_counts(_messages(backup.manifest))}"
+    library = backup.manifest.library
+    documents = f", {library.documents} documents" if library else ""
+    return f"{backup.path}  {when}  {size}  {tried}  {_counts(_messages(backup.manifest))}{documents}"
 
 
 def _messages(manifest: Manifest) -> dict[str, int]:

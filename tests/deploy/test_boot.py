@@ -4,14 +4,22 @@ One machine for all, and so they run in this order.
 """
 
 import asyncio
+import contextlib
+import io
 import json
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
+from tests.deploy.support.ansible import NAME, TOKEN, Ansible, ansible_for, changed
 from tests.deploy.support.deployed import CLIENTS, PREFIX, SERVICES, SOCKET, Deployed
+from tests.deploy.support.front import Resolved
 from tests.deploy.support.machine import booted
 from tests.deploy.support.wheels import ensure_they_fit
 from tests.support.client import Client, located_id
@@ -74,18 +82,7 @@ def test_no_password_is_in_an_environment_and_each_service_sees_its_own_only(doc
 async def test_a_document_goes_through_the_shared_spool_to_the_library(docqa: Deployed) -> None:
     """The ingress writes it as one user, the library reads it as another, in a process that is shut in."""
     async with docqa.client() as client:
-        name = "lease.html"
-        response = await client.http.post(
-            "/api/documents", files={"file": (name, b"<p>The rent is due on Monday.</p>")}
-        )
-        assert response.status_code in (200, 202), response.text
-
-        async def is_read() -> bool:
-            document = (await client.http.get(response.json()["location"])).json()
-            assert document["state"] != "failed", document
-            return bool(document["state"] == "ready")
-
-        await eventually(is_read, "the document is read", BACK_WITHIN_S)
+        await is_read(client.http, "lease.html", b"<p>The rent is due on Monday.</p>")
         found = (await client.http.post("/api/search", json={"query": "When is the rent due?"})).json()
     assert "The rent is due on Monday." in str(found)
     spool = docqa.machine.path("/var/lib/goblin-docqa-spool")
@@ -115,7 +112,7 @@ def test_every_barrier_of_a_reader_holds_within_the_library_s_unit(docqa: Deploy
     python = f"{PREFIX}/current/venv/bin/python"
     user = ["--property", "User=docqa-library"]
     done = docqa.machine.run("systemd-run", "--quiet", "--wait", "--pipe", *user, *options, python, "-c", program)
-    assert set(json.loads(done.stdout)) >= {"empty-network", "no-new-files", "seccomp"}, done.stdout
+    assert set(json.loads(done.stdout)) >= {"empty-network", "landlock", "no-new-files", "seccomp"}, done.stdout
 
 
 def test_a_second_run_of_the_script_changes_nothing(docqa: Deployed) -> None:
@@ -249,9 +246,23 @@ async def test_a_token_in_the_credential_store_is_asked_for(docqa: Deployed, kin
     docqa.machine.run("systemctl", "restart", "goblin-docqa.service")
 
 
-def test_the_nightly_service_makes_a_backup_in_a_folder_of_its_own(docqa: Deployed) -> None:
+async def test_old_word_documents_and_scans_are_read_by_programs_of_the_system_within_the_library_s_unit(
+    docqa: Deployed,
+) -> None:
+    async with docqa.client() as client:
+        await is_read(client.http, "old.doc", made_on(docqa, "The trireme costs 400 euros."))
+        await is_read(client.http, "scan.pdf", scanned("The bireme costs 200 euros."))
+        for name, price in (("trireme", "400"), ("bireme", "200")):
+            response = await client.http.post("/api/search", json={"query": f"What does the {name} cost?"})
+            assert f"costs {price} euros" in response.text
+
+
+def test_the_nightly_service_makes_a_backup_with_the_documents_in_a_folder_of_its_own(docqa: Deployed) -> None:
     docqa.machine.run("systemctl", "start", "goblin-docqa-backup.service")
     assert list(docqa.machine.path("/var/backups/goblin-docqa").iterdir())
+    said = docqa.machine.run("journalctl", "-u", "goblin-docqa-backup", "-o", "cat").stdout
+    assert re.search(r"verified .*, 3 documents$", said, re.MULTILINE), said
+    assert not list(docqa.machine.path("/var/lib/goblin-docqa-library/library").glob("snapshot*"))
     assert docqa.machine.show("goblin-docqa-backup.timer", "NextElapseUSecRealtime")
 
 
@@ -335,11 +346,22 @@ async def test_the_page_s_lines_bring_a_lost_store_back(docqa: Deployed) -> None
     machine.run("systemctl", "start", "goblin-docqa-backup.service")
     machine.run("systemctl", "stop", *SERVICES)
     shutil.rmtree(machine.path("/var/lib/goblin-docqa/nats"))
+    for path in machine.path("/var/lib/goblin-docqa-library/library").iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     machine.run("chown", "-R", "root:", "/var/backups/goblin-docqa")
     for unit in SERVICES:
         machine.run("systemctl", "start", unit)
-    done = machine.run("bash", "-euc", commands_below(DOCS / "operations.md", "### Under systemd"))
+    lines = commands_below(DOCS / "operations.md", "### Under systemd")
+    done = machine.run("bash", "-euc", lines.replace("deploy/systemd/", "/src/deploy/systemd/"))
     assert "3 in DOCQA_JOBS" in done.stdout
+    assert "Restored 3 documents." in done.stdout
+    async with docqa.client() as client:
+
+        async def is_found() -> bool:
+            response = await client.http.post("/api/search", json={"query": "What does the trireme cost?"})
+            return "costs 400 euros" in response.text
+
+        await eventually(is_found, "the documents are there again", BACK_WITHIN_S)
     await docqa.loses_nothing()
 
 
@@ -393,6 +415,90 @@ def test_uninstalling_keeps_the_data_and_with_purge_leaves_nothing(docqa: Deploy
     assert "docqa" not in docqa.machine.path("/etc/passwd").read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def ansible(docqa: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ansible]:
+    """From here on the machine is bare again."""
+    with ansible_for(docqa, tmp_path_factory.mktemp("ansible")) as made:
+        yield made
+
+
+async def test_the_playbook_makes_a_running_system_of_a_bare_machine_with_tls_and_a_secret_of_the_vault(
+    docqa: Deployed, ansible: Ansible
+) -> None:
+    ansible.play()
+    async with through_nginx(ansible) as client:
+        assert (await client.get("/v1/models")).status_code == 401
+        client.headers["Authorization"] = f"Bearer {TOKEN}"
+        assert (await client.get("/v1/models")).status_code == 200
+        assert (await client.get("/")).headers["content-type"].startswith("text/html")
+        assert (await client.get("/metrics")).status_code == 404
+        response = await client.post("/api/query", json={"query": "Who?", "max_tokens": 2, "style": "write"})
+        assert (response.status_code, response.json()["status"]) == (200, "done")
+        await is_read(client, "lease.txt", b"The rent of the quinquereme is 950 euros.")
+    secret = docqa.machine.path("/etc/credstore/goblin-docqa.token")
+    assert (secret.read_text(encoding="ascii"), secret.stat().st_mode & 0o777) == (TOKEN, 0o400)
+
+
+def test_a_second_play_changes_nothing(docqa: Deployed, ansible: Ansible) -> None:
+    before = [docqa.machine.pid(unit) for unit in SERVICES]
+    done = ansible.play()
+    assert changed(done) == 0, done.stdout
+    assert [docqa.machine.pid(unit) for unit in SERVICES] == before
+
+
+def test_a_check_says_what_a_changed_setting_would_do_and_does_nothing(docqa: Deployed, ansible: Ansible) -> None:
+    path = docqa.machine.path("/etc/default/goblin-docqa-library")
+    before = path.read_text(encoding="utf-8"), docqa.machine.pid("goblin-docqa-library.service")
+    port = docqa.metrics_ports["library"]
+    other = {"library": {"DOCQA_METRICS_ADDR": f"127.0.0.1:{port}", "DOCQA_LIBRARY_MAX_MB": 500}}
+    done = ansible.play("--check", "--diff", service_settings=other)
+    assert changed(done) > 0
+    assert "+DOCQA_LIBRARY_MAX_MB=500" in done.stdout
+    assert (path.read_text(encoding="utf-8"), docqa.machine.pid("goblin-docqa-library.service")) == before
+
+
+async def test_a_machine_that_was_lost_is_brought_back_by_the_playbook_and_a_backup(
+    docqa: Deployed, ansible: Ansible, tmp_path: Path
+) -> None:
+    docqa.machine.run("systemctl", "start", "goblin-docqa-backup.service")
+    [backup] = docqa.machine.path("/var/backups/goblin-docqa").glob("*.tar")
+    shutil.copy(backup, tmp_path)
+    docqa.deploy("--uninstall", "--purge")
+    ansible.play(restore=str(tmp_path / backup.name))
+    async with through_nginx(ansible) as client:
+        client.headers["Authorization"] = f"Bearer {TOKEN}"
+
+        async def is_found() -> bool:
+            response = await client.post("/api/search", json={"query": "What is the rent of the quinquereme?"})
+            return "950 euros" in response.text
+
+        await eventually(is_found, "the document is there again", BACK_WITHIN_S)
+
+
+@contextlib.asynccontextmanager
+async def through_nginx(ansible: Ansible) -> AsyncIterator[httpx.AsyncClient]:
+    trusted = httpx.create_ssl_context()
+    ansible.authority.configure_trust(trusted)
+    # The name is the certificate's; the address is this machine's.
+    transport = Resolved(httpx.AsyncHTTPTransport(verify=trusted))
+    address = f"https://{NAME}:{ansible.https_port}"
+    async with httpx.AsyncClient(transport=transport, base_url=address, timeout=BACK_WITHIN_S) as client:
+        yield client
+
+
+async def is_read(http: httpx.AsyncClient, name: str, content: bytes) -> None:
+    """Upload a document, and wait until it is read."""
+    response = await http.post("/api/documents", files={"file": (name, content)})
+    assert response.status_code in (200, 202), response.text
+
+    async def probe() -> bool:
+        document = (await http.get(response.json()["location"])).json()
+        assert document["state"] != "failed", document
+        return bool(document["state"] == "ready")
+
+    await eventually(probe, f"{name} is read", BACK_WITHIN_S)
+
+
 def release(docqa: Deployed, name: str) -> dict[str, str]:
     return {"ENSURE_PIP_INSTALL": "true", "PACKAGE": docqa.package(name)}
 
@@ -405,6 +511,21 @@ async def goes_on(docqa: Deployed) -> None:
         return len(docqa.ledger.accepted) > asked + CLIENTS
 
     await eventually(probe, "the clients' questions are accepted", BACK_WITHIN_S)
+
+
+def made_on(docqa: Deployed, text: str) -> bytes:
+    """An old Word document, by the machine's own LibreOffice."""
+    docqa.machine.path("/root/old.txt").write_text(text, encoding="utf-8")
+    docqa.machine.run("soffice", "--headless", "--convert-to", "doc", "--outdir", "/root", "/root/old.txt")
+    return docqa.machine.path("/root/old.doc").read_bytes()
+
+
+def scanned(text: str) -> bytes:
+    """A page of a PDF that is a picture."""
+    picture, page = Image.new("RGB", (1600, 300), "white"), io.BytesIO()
+    ImageDraw.Draw(picture).text((50, 80), text, fill="black", font=ImageFont.load_default(70))
+    picture.save(page, format="PDF", resolution=150)
+    return page.getvalue()
 
 
 async def finished(client: Client, job_id: str) -> dict[str, object]:

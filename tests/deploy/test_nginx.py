@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 
@@ -102,10 +103,27 @@ async def test_the_largest_body_that_the_ingress_takes_gets_through_to_it(client
     assert problem(response, 413)["type"] == "prompt-too-long"
 
 
-async def test_a_document_larger_than_any_question_gets_through_to_the_ingress(client: httpx.AsyncClient) -> None:
-    headers = {"Content-Type": "text/plain", "Content-Disposition": 'attachment; filename="long.txt"'}
-    response = await client.post("/api/documents", content=b"A goblin. " * 2**18, headers=headers)
+async def test_a_large_document_gets_through_to_the_ingress_and_nginx_stores_nothing_of_it(
+    nginx: Front, client: httpx.AsyncClient
+) -> None:
+    """64 MiB of a file that nobody can read: what is tried is the way of its bytes."""
+    content = b"%PDF-1.7 " + b"\0" * 2**26
+    headers = {"Content-Type": "application/pdf", "Content-Disposition": 'attachment; filename="large.pdf"'}
+    response = await client.post("/api/documents", content=content, headers=headers)
     assert response.status_code == 202, response.text
+    question = await client.post("/api/query", json={"query": "?", "context": "x" * 2**19, "max_tokens": 1})
+    assert question.status_code < 500, question.text
+    assert "temporary file" not in (nginx.folder / "logs" / "error.log").read_text(encoding="utf-8")
+
+
+async def test_the_page_and_its_files_come_under_tls_with_the_policy_of_the_page(client: httpx.AsyncClient) -> None:
+    page = await client.get("/")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    file = re.search(r'(?:src|href)="(/?page/[^"]+)"', page.text)
+    assert file, page.text[:500]
+    assert (await client.get(f"/{file[1].lstrip('/')}")).status_code == 200
 
 
 async def test_a_client_can_not_name_its_user_through_nginx(nginx: Front, client: httpx.AsyncClient) -> None:

@@ -177,14 +177,18 @@ def test_the_sample_of_settings_holds_no_secret() -> None:
 
 HARDENING: Final = re.compile(r"^# What it may touch\..*\Z", re.MULTILINE | re.DOTALL)
 OWN: Final = re.compile(
-    r"^ProcSubset=.*\n|^# (?:The tuning|Each reader).*\n(?:SystemCallFilter=.*\n)?|^RestrictNamespaces=.*\n",
+    r"^# (?:LibreOffice|Users as|The documents are).*\n"
+    r"|^(?:ProcSubset|PrivateUsers|MemoryDenyWriteExecute|CapabilityBoundingSet|AmbientCapabilities)=.*\n"
+    r"|^# (?:The tuning|Each reader).*\n(?:SystemCallFilter=.*\n)?|^RestrictNamespaces=.*\n",
     re.MULTILINE,
 )
 NAMESPACES: Final = {"goblin-docqa-library.service": "user net ipc"}
 
 
 def test_all_services_are_locked_up_alike() -> None:
-    """Except for OWN: /proc, for services that read the machine's memory, and what tuning and readers of files need."""
+    """Except for OWN: /proc, for services that read the machine's memory, what tuning, readers of files and what they
+    run need, and the backup's right to read the library's files.
+    """
     blocks = set()
     for name in SERVICES:
         found = HARDENING.search((SYSTEMD / name).read_text(encoding="utf-8"))

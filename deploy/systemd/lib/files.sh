@@ -47,7 +47,7 @@ install_files() {
   local from=$1 path
   $DRY_RUN && [[ ! -d $from ]] && from=$HERE
   for path in "$from"/*.{service,socket,timer}; do
-    put "$path" "$UNITS/$(basename "$path")"
+    ! is_wanted "$path" || put "$path" "$UNITS/$(basename "$path")"
   done
   remove_units_beyond "$from"
   install_drop_ins "$from/dropins"
@@ -56,11 +56,24 @@ install_files() {
   [[ -e $SETTINGS ]] || put "$from/default/goblin-docqa" "$SETTINGS"
 }
 
-# remove_units_beyond FOLDER: a release to return to may be older than one of the services.
+# is_wanted UNIT: whether this machine runs the part that a unit belongs to.
+is_wanted() {
+  local part
+  case $(basename "$1") in
+  goblin-docqa-nats.* | goblin-docqa-backup.*) part=nats ;;
+  goblin-docqa-worker.* | goblin-docqa-models.*) part=worker ;;
+  goblin-docqa-library.*) part=library ;;
+  *) part=ingress ;;
+  esac
+  [[ " $PARTS " == *" $part "* ]]
+}
+
+# remove_units_beyond FOLDER: a release to return to may be older than one of the services, and a part may have moved.
 remove_units_beyond() {
   local from=$1 path
   for path in "$UNITS"/goblin-docqa*.{service,socket,timer}; do
-    [[ -e $path && ! -e $from/$(basename "$path") ]] || continue
+    [[ -e $path ]] || continue
+    if is_wanted "$path" && [[ -e $from/$(basename "$path") ]]; then continue; fi
     act systemctl disable --quiet --now "$(basename "$path")"
     remove "$path" "$path.d"
   done
@@ -70,7 +83,7 @@ remove_units_beyond() {
 install_drop_ins() {
   local from=$1 path stale
   for path in "$from"/*/*.conf; do
-    put "$path" "$UNITS/${path#"$from/"}"
+    ! is_wanted "${path%.d/*}" || put "$path" "$UNITS/${path#"$from/"}"
   done
   for stale in "$UNITS"/goblin-docqa*.d/[1-3][0-9]-*.conf; do
     [[ -e $from/${stale#"$UNITS/"} ]] || remove "$stale"

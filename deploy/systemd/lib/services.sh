@@ -15,13 +15,15 @@ docqa() {
   )
 }
 
-# Those of the release that is installed: an older one may lack the library.
-services() {
+# installed UNIT...: those of this machine and of the release that is installed; an older one may lack the library.
+installed() {
   local unit
-  for unit in "${SERVICES[@]}"; do
-    if $DRY_RUN || [[ -e $UNITS/$unit ]]; then say "$unit"; fi
+  for unit in "$@"; do
+    if is_wanted "$unit" && { $DRY_RUN || [[ -e $UNITS/$unit ]]; }; then say "$unit"; fi
   done
 }
+
+services() { installed "${SERVICES[@]}"; }
 
 has_command() { docqa --help | grep -q "^  $1 "; }
 
@@ -34,28 +36,36 @@ preflight() {
 }
 
 start_all() {
-  local running
+  local running beside
   mapfile -t running < <(services)
-  size_worker || return
+  mapfile -t beside < <(installed "${BESIDE[@]}")
+  ! is_wanted goblin-docqa-worker.service || size_worker || return
   ! $CHANGED && all_active && return
+  CHANGED=true
   act systemctl daemon-reload
   act systemd-tmpfiles --create goblin-docqa.conf
-  act systemctl enable --quiet "${BESIDE[@]}" "${running[@]}"
+  act systemctl enable --quiet "${beside[@]}" "${running[@]}"
   # What gave up before may try again.
   $DRY_RUN || systemctl reset-failed 'goblin-docqa*' 2>/dev/null || true
   # The worker drains while questions are still taken, and the socket stays open: who asks waits.
-  act systemctl stop goblin-docqa-worker.service
+  ! is_wanted goblin-docqa-worker.service || act systemctl stop goblin-docqa-worker.service
   # A changed socket must be closed and opened; else it stays open from the first deployment on.
   [[ " ${INSTALLED[*]} " != *"/goblin-docqa.socket "* ]] ||
     act systemctl stop goblin-docqa.socket goblin-docqa.service || return
-  act systemctl start "${BESIDE[@]}" || return
-  act systemctl restart goblin-docqa-nats.service goblin-docqa.service || return
-  act systemctl start goblin-docqa-worker.service || return
-  [[ " ${running[*]} " != *" goblin-docqa-library.service "* ]] || act systemctl restart goblin-docqa-library.service
+  act systemctl start "${beside[@]}" || return
+  restart_installed goblin-docqa-nats.service goblin-docqa.service || return
+  restart_installed goblin-docqa-worker.service || return
+  restart_installed goblin-docqa-library.service
+}
+
+restart_installed() {
+  local units
+  mapfile -t units < <(installed "$@")
+  ((${#units[@]} == 0)) || act systemctl restart "${units[@]}"
 }
 
 # Its own exit status is 0 when one of them is active.
-all_active() { ! systemctl is-active "${BESIDE[@]}" "${running[@]}" | grep --silent --invert-match '^active$'; }
+all_active() { ! systemctl is-active "${beside[@]}" "${running[@]}" | grep --silent --invert-match '^active$'; }
 
 # What the worker may take follows from its model: a bound below would end it, one far above would bound nothing.
 size_worker() {
@@ -94,7 +104,8 @@ TEXT
 }
 
 post_deploy_test() {
-  if [[ $RUN_POST_DEPLOY_TEST != true ]] || $DRY_RUN; then
+  # Who only works for others is well once its service has said so, which its start waits for.
+  if [[ $RUN_POST_DEPLOY_TEST != true ]] || $DRY_RUN || ! is_wanted goblin-docqa.service; then
     return 0
   fi
   until_healthy && right_model && smoke && say "the post-deploy test passed"

@@ -19,12 +19,12 @@ _ALSO_READ = tuple(
         ("/etc/libreoffice", "/var/lib/libreoffice", "/var/spool/libreoffice", "/dev/urandom", "/dev/null"),
     )
 )
-_ENVIRONMENT = {"HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}  # noqa: S108 (its own)
-_OPTIONS = ("-env:UserInstallation=file:///tmp/profile", "--headless", "--norestore", "--nolockcheck")
+_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+_OPTIONS = ("--headless", "--norestore", "--nolockcheck")
 
 
 class Conversion(msgspec.Struct, frozen=True):
-    """The process's argument, as JSON: the folder becomes its /tmp, the only one that it may write to."""
+    """The process's argument, as JSON: the folder is the only one that it may write to, and its /tmp, if permitted."""
 
     limits: Limits
     parent: int
@@ -42,6 +42,8 @@ def main(argument: str) -> None:
     source.chmod(0o444)
     bounds.apply(msgspec.structs.replace(order.limits, memory_bytes=_MEMORY_BYTES), "program")
     program = Path(order.soffice).resolve()
-    sandbox.enter_for_program(order.parent, (*sandbox.PROGRAMS, program.parent, *_ALSO_READ), Path(order.folder))
-    command = [str(program), *_OPTIONS, "--convert-to", "docx", "--outdir", "/tmp", f"/tmp/{SOURCE}"]  # noqa: S108
-    os.execve(program, command, _ENVIRONMENT)  # noqa: S606 (no shell is wanted)
+    readable = (*sandbox.PROGRAMS, program.parent, *_ALSO_READ)
+    folder = str(sandbox.enter_with_folder(order.parent, readable, Path(order.folder)))
+    profile = f"-env:UserInstallation=file://{folder}/profile"
+    command = [str(program), profile, *_OPTIONS, "--convert-to", "docx", "--outdir", folder, f"{folder}/{SOURCE}"]
+    os.execve(program, command, {**_ENVIRONMENT, "HOME": folder, "TMPDIR": folder})  # noqa: S606 (no shell is wanted)

@@ -17,6 +17,7 @@ _ALL_OF_VERSION_1 = (1 << 13) - 1
 _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 _NETWORK = 0b11  # bind and connect over TCP
 _SCOPED = 0b11  # abstract Unix sockets, and signals to others
+_SOCKETS = 1 << 5 | 1 << 9  # remove what is no folder, make sockets
 _READ_ONLY = _EXECUTE | _READ_FILE | _READ_DIR
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -37,8 +38,13 @@ def version() -> int:
     return max(0, int(_libc.syscall(_CREATE_RULESET, None, 0, _VERSION)))
 
 
-def restrict(readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> list[str]:
-    """Forbid all files but those beneath the paths; returns what holds now. Needs no_new_privs."""
+def restrict(
+    readable: Iterable[Path] = (), writable: Iterable[Path] = (), for_sockets: Iterable[Path] = ()
+) -> list[str]:
+    """Forbid all files but those beneath the paths; returns what holds now. Needs no_new_privs.
+
+    `for_sockets`: folders for Unix sockets, in which no file can be read, written or listed.
+    """
     found = version()
     if not found:
         return []
@@ -48,6 +54,8 @@ def restrict(readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> li
             _allow(ruleset, path, _READ_ONLY)
         for path in writable:
             _allow(ruleset, path, _handled(found) & ~_IOCTL_DEV)
+        for path in for_sockets:
+            _allow(ruleset, path, _SOCKETS)
         restricted = _libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0
     finally:
         os.close(ruleset)

@@ -18,7 +18,7 @@ from library.readers.process import landlock, seccomp
 # What programs of the system are made of; no user's data is there.
 PROGRAMS = tuple(map(Path, ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/fonts")))
 
-_TMP = Path("/tmp")  # noqa: S108 (the process gets one of its own)
+TMP = Path("/tmp")  # noqa: S108 (the process gets one of its own)
 _NOBODY = 65534
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -50,27 +50,41 @@ def enter(parent: int) -> list[str]:
     return held + seccomp.allow_computing()
 
 
-def enter_for_program(parent: int, readable: Iterable[Path], temporary: Path | None = None) -> list[str]:
-    """Shut in a process that is about to run a program of the system, which sees `readable` and nothing else.
+def enter_for_program(parent: int, readable: Iterable[Path]) -> list[str]:
+    """Shut in a process that is about to run a program of the system, which sees `readable` and nothing else."""
+    return _enter_empty_network() + _shut_in_program(parent, readable)
 
-    `temporary` is a folder that it may change, and that is its /tmp (raises OSError where namespaces are forbidden).
+
+def enter_with_folder(parent: int, readable: Iterable[Path], folder: Path) -> Path:
+    """The same for a program that also may change `folder`; returns its path as the program sees it.
+
+    Some programs put sockets into /tmp whatever their options say. Where mounts are permitted the folder is the
+    program's /tmp; else, as in the library's unit, it may make sockets in the /tmp that is there, and do nothing else
+    in it. Raises OSError where the kernel permits neither.
     """
-    held = _enter_empty_network(with_mounts=temporary is not None)
-    if temporary is not None:
-        _become_tmp(temporary)
-    held += _become_nobody(parent)
+    with suppress(OSError):  # an ordinary user stays who they are
+        os.chown(folder, _NOBODY, _NOBODY)
+    if _enter_empty_network(with_mounts=True) and _become_tmp(folder):
+        _shut_in_program(parent, readable, (TMP,))
+        return TMP
+    _enter_empty_network()
+    if "landlock" not in _shut_in_program(parent, readable, (folder,), (TMP,)):
+        raise OSError("neither mounts nor Landlock are permitted: a program can't be kept in its folder")
+    return folder
+
+
+def _shut_in_program(
+    parent: int, readable: Iterable[Path], writable: Iterable[Path] = (), for_sockets: Iterable[Path] = ()
+) -> list[str]:
+    held = _become_nobody(parent)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    held += landlock.restrict(readable, () if temporary is None else (_TMP,))
+    held += landlock.restrict(readable, writable, for_sockets)
     return held + seccomp.forbid_network()
 
 
-def _become_tmp(folder: Path) -> None:
-    """Some programs put sockets into /tmp whatever their options say."""
-    with suppress(OSError):  # an ordinary user stays who they are
-        os.chown(folder, _NOBODY, _NOBODY)
-    private = libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None)
-    if private or libc.mount(os.fsencode(folder), os.fsencode(_TMP), None, _MS_BIND, None):
-        raise OSError(ctypes.get_errno(), "a folder of its own can't be made the process's /tmp")
+def _become_tmp(folder: Path) -> bool:
+    private = libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None) == 0
+    return private and bool(libc.mount(os.fsencode(folder), os.fsencode(TMP), None, _MS_BIND, None) == 0)
 
 
 def _enter_empty_network(*, with_mounts: bool = False) -> list[str]:

@@ -61,13 +61,15 @@ class Deployed:
     def _put_settings(self) -> None:
         root = self.machine.root
         self.bus_port, ingress, worker, library = free_ports(4)
+        self.metrics_ports = {"ingress": ingress, "worker": worker, "library": library}
         sample = (SYSTEMD / "default" / "goblin-docqa").read_text(encoding="utf-8")
         here = f"DOCQA_NATS_PORT={self.bus_port}\nMODEL_QUANTIZATION=as-is\nDOCQA_ACK_WAIT_S=2\n"
         for name, text in {
             "goblin-docqa": sample + here,
-            "goblin-docqa-ingress": f"DOCQA_METRICS_ADDR=127.0.0.1:{ingress}\n",
-            "goblin-docqa-worker": f"DOCQA_METRICS_ADDR=127.0.0.1:{worker}\n",
-            "goblin-docqa-library": f"DOCQA_METRICS_ADDR=127.0.0.1:{library}\n",
+            **{
+                f"goblin-docqa-{name}": f"DOCQA_METRICS_ADDR=127.0.0.1:{port}\n"
+                for name, port in self.metrics_ports.items()
+            },
         }.items():
             (root / "etc/default" / name).write_text(text, encoding="utf-8")
 

@@ -29,7 +29,7 @@ user www-data;
 worker_processes auto;
 worker_rlimit_nofile 2048;
 pid {folder}/nginx.pid;
-error_log {folder}/logs/error.log;
+error_log {folder}/logs/error.log warn;
 events {{ worker_connections 768; }}
 http {{
     access_log off;
@@ -109,7 +109,7 @@ class Front:
         self._authority.configure_trust(context)
         transport = httpx.AsyncHTTPTransport(verify=context, local_address=address)
         async with httpx.AsyncClient(
-            transport=_Resolved(transport), base_url=f"https://{NAME}:{self.tls_port}", timeout=HTTP_TIMEOUT_S
+            transport=Resolved(transport), base_url=f"https://{NAME}:{self.tls_port}", timeout=HTTP_TIMEOUT_S
         ) as client:
             yield client
 
@@ -166,7 +166,7 @@ class Front:
         snippet.write_text(text.replace("/etc/ssl/goblin-docqa", str(self.folder / "tls")), encoding="utf-8")
 
 
-class _Resolved(httpx.AsyncBaseTransport):
+class Resolved(httpx.AsyncBaseTransport):
     """Sends what is meant for the site's name to this machine."""
 
     def __init__(self, inner: httpx.AsyncHTTPTransport) -> None:

@@ -20,9 +20,13 @@ from tests.deploy.support.places import CACHE, ROOT
 from tests.support.waiting import until
 
 PACKAGES: Final = ("systemd", "systemd-sysv", "dbus", "python3", "python3-venv", "curl", "libgomp1")
+MORE: Final = ("libreoffice-writer-nogui", "tesseract-ocr", "tesseract-ocr-eng", "nginx-light", "openssh-server")
+"""What reads old Word documents and scans where an operator has installed it, the web server, and a way in."""
 BOOT_WITHIN_S: Final = 180.0
 COMMAND_WITHIN_S: Final = 240.0
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_LANDLOCK: Final = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
+"""A machine has these; a container of this systemd forbids them."""
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -38,7 +42,7 @@ class Machine:
         command = ["systemd-nspawn", "--register=no", "--keep-unit", "--quiet", f"--directory={self.root}"]
         with (self.root.parent / "console.log").open("ab") as console:
             self._container = subprocess.Popen(
-                [*command, f"--bind-ro={ROOT}:/src", "--boot"],
+                [*command, f"--bind-ro={ROOT}:/src", f"--system-call-filter={_LANDLOCK}", "--boot"],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
@@ -152,7 +156,7 @@ def bootstrapped() -> Path:
     debian.ensure_root()
     debian.ensure("debootstrap", "systemd-container")
     base = CACHE / "bookworm"
-    wanted = json.dumps(PACKAGES)
+    wanted = json.dumps([*PACKAGES, *MORE])
     note = base.with_suffix(".json")
     if note.exists() and note.read_text(encoding="utf-8") == wanted:
         return base
@@ -163,5 +167,18 @@ def bootstrapped() -> Path:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"debootstrap failed: {done.stdout[-300:]}")
+    # By apt, which finds what they need; debootstrap knows no alternatives.
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", *MORE]
+    done = subprocess.run(
+        ["chroot", base, "sh", "-c", f"apt-get update && {' '.join(install)} && apt-get clean"],
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": _PATH},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"apt-get failed in the bootstrapped Debian: {done.stderr[-300:]}")
+    # Machines share this one's network, and its ports.
+    subprocess.run(["systemctl", f"--root={base}", "--quiet", "disable", "ssh.service", "nginx.service"], check=True)
     note.write_text(wanted, encoding="utf-8")
     return base

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,31 @@ def test_root_is_nobody_inside() -> None:
     ended = tried(ENTER + "print(os.geteuid())")
 
     assert int(ended.stdout) != 0
+
+
+def test_where_mounts_are_forbidden_a_program_changes_its_folder_and_only_makes_sockets_in_tmp(tmp_path: Path) -> None:
+    """As in the library's unit under systemd."""
+    if not landlock.version():
+        pytest.skip("this kernel has no Landlock")
+    with tempfile.TemporaryDirectory(dir="/tmp") as beside, tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        Path(beside).chmod(0o755)
+        secret = Path(beside, "secret")
+        secret.write_text("secret")
+        attempt = (
+            "import os, socket, subprocess, sys\nfrom pathlib import Path\n"
+            "from library.readers.process import sandbox\n"
+            "sandbox._become_tmp = lambda folder: False\n"
+            f"seen = sandbox.enter_with_folder(os.getppid(), sandbox.PROGRAMS, Path({folder!r}))\n"
+            "program = f'cat PATH; echo x >/tmp/file-of-a-program; echo made >{seen}/made; ls /tmp'\n"
+            "print(subprocess.run(['/bin/sh', '-c', program], capture_output=True, text=True))\n"
+            f"name = '/tmp/' + os.path.basename({folder!r})\n"
+            "socket.socket(socket.AF_UNIX).bind(name); os.unlink(name); print('a socket')\n"
+        )
+        ended = tried(attempt.replace("PATH", str(secret)))
+        made = Path(folder, "made").read_text()
+    assert made == "made\n"
+    assert "stdout=''" in ended.stdout
+    assert ended.stdout.endswith("a socket\n"), ended
 
 
 def test_a_program_of_the_system_reaches_neither_network_nor_data(tmp_path: Path) -> None:
