@@ -13,7 +13,7 @@ from library.imports.cutting import cut
 from library.imports.redaction import RULES, redact
 from library.store.records import Prepared
 
-READER: Final = "1"
+READER: Final = "2"
 """Of what `library.readers` make of a file, and of how it is cut: another number reads every document anew."""
 
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 import msgspec
 
 from library.readers.pdf.fragment import Fragment
+from library.readers.pdf.tables import Cell, cells
 
 _LARGER = 1.12  # than the body's letters: a heading
 _SAME_SIZE = 0.08
@@ -91,13 +92,17 @@ def _distinct(sizes: list[float]) -> list[float]:
 def placed(fragments: list[Fragment], letters: Type) -> list[Placed]:
     """One page's fragments, each with its joint to the one before it on the page; the first one's is PARAGRAPH."""
     edges = _right_edges(fragments)
+    in_table = cells(fragments, letters.leading)
     lines: list[Placed] = []
     for index, fragment in enumerate(fragments):
-        level = _heading_level(fragments, index, letters)
+        cell, former = in_table.get(index), in_table.get(index - 1)
+        level = 0 if cell else _heading_level(fragments, index, letters)
         if not index:
-            lines.append(Placed(fragment, Joint.PARAGRAPH, level))
-            continue
-        joint = _joint(lines[-1], fragment, level, edges[index - 1], letters)
+            joint = Joint.PARAGRAPH
+        elif cell or former:
+            joint = _joint_of_cells(former, cell, lines[-1].fragment)
+        else:
+            joint = _joint(lines[-1], fragment, level, edges[index - 1], letters)
         lines.append(Placed(fragment, joint, level))
     return lines
 
@@ -143,6 +148,14 @@ def _is_alone(fragments: list[Fragment], index: int) -> bool:
         return False
     following = fragments[index + 1 : index + 3]
     return any(not other.is_bold for other in following)
+
+
+def _joint_of_cells(former: Cell | None, cell: Cell | None, last: Fragment) -> Joint:
+    if former is None or cell is None or former.table != cell.table:
+        return Joint.PARAGRAPH
+    if former == cell:
+        return Joint.WORD if last.is_hyphenated else Joint.SPACE
+    return Joint.CELL if former.row == cell.row else Joint.LINE
 
 
 def _joint(before: Placed, after: Fragment, level: int, edge: float, letters: Type) -> Joint:
