@@ -63,9 +63,10 @@ $(STAMP): $(RUNTIME) requirements/dev.txt
 	@touch $@
 
 # The first time llama.cpp is compiled beside: quotes are made without it, and the model joins by itself.
+# Not $(MAKE), whose lines `make -n` runs too.
 .PHONY: up
 up: $(QUOTING) ## Install what running needs, and run everything until Ctrl-C
-	@if $(MAKE) --question $(RUNTIME) 2>/dev/null; then exec $(BIN)/docqa up; else exec requirements/up.sh $(VENV); fi
+	@if $(MAKE_COMMAND) --question $(RUNTIME) 2>/dev/null; then exec $(BIN)/docqa up; else exec requirements/up.sh $(VENV); fi
 
 # One process more than there are cores: most tests wait for other processes.
 TEST_WORKERS ?= $(shell echo $$(($$(nproc) + 1)))

@@ -32,7 +32,7 @@ _BESIDE: Final = "\n\n"
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be put into which folder, for whom."""
 
-    folder: Path
+    folder: str
     """The library's: it is made where it is missing."""
     publisher: str
     client: str
@@ -69,10 +69,11 @@ class Remembering:
 
 def fill(order: Order) -> None:
     """Store all of it. Raises AlreadyRunningError where a library runs on the folder."""
-    order.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = FileLock(order.folder / "lock")
+    folder = Path(order.folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = FileLock(folder / "lock")
     lock.acquire()
-    store = SqliteStore(order.folder)
+    store = SqliteStore(folder)
     try:
         _store_texts(store, order)
         if embedders := open_embedders(order.embedder, order.threads):

@@ -46,7 +46,12 @@ def text(found: Mapping[str, Any], settings: UpSettings, worker: Mapping[str, An
 def _ask(socket: str) -> str:
     """The command as it was called here: it may not be on PATH."""
     target = [] if Path(socket) == UpSettings().socket_path else ["--target", socket]
-    return f"  {shlex.join([sys.argv[0], 'ask', 'What is this about?', *target, '--document'])} FILE"
+    return f"  {shlex.join([*_command(), 'ask', 'What is this about?', *target, '--document'])} FILE"
+
+
+def _command() -> list[str]:
+    """What starts `docqa` again: as a module it has no file of its own to call."""
+    return [sys.executable, "-m", "ops"] if Path(sys.argv[0]).name == "__main__.py" else [sys.argv[0]]
 
 
 def _curl(url: str, settings: UpSettings, *options: str) -> str:

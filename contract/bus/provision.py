@@ -255,6 +255,12 @@ async def _reconcile(bus: Bus, wanted: StreamConfig) -> None:
         await bus.js.update_stream(info.config.evolve(**changes))
 
 
+async def keeps_erased(bus: Bus) -> bool:
+    """Whether the server refuses to delete results for good, as a bus that an older release set up does."""
+    info = await bus.js.stream_info(api.bucket_stream(topology.RESULTS_BUCKET))
+    return bool(info.config.deny_delete)
+
+
 def _changes(current: StreamConfig, wanted: StreamConfig) -> dict[str, Any]:
     """The fields of `wanted` that differ in `current`; None and False are the same to the server."""
     pairs = {name: (getattr(current, name), value) for name, value in vars(wanted).items() if value is not None}

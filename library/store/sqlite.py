@@ -1,5 +1,6 @@
 """The embedded store: one SQLite database that the library alone opens, and a file of tombstones beside it."""
 
+import contextlib
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -101,15 +102,25 @@ class SqliteStore:
             if not documents.is_current(db, document, generation):
                 return False
             doc, former = query_one(db, "SELECT doc, ver FROM documents WHERE id = ?", (document,))
-            for (ver,) in query_all(db, "SELECT ver FROM versions WHERE doc = ? AND id = ?", (doc, prepared.version)):
-                # The same text again: one of it is enough, and its citations stay true.
+            # The same text again: one of it is enough, and its citations stay true. Texts that other rules of redaction
+            # made may hold what these take out: they are not kept for those who cite them.
+            gone = query_all(
+                db,
+                "SELECT ver, rules <> ?3 FROM versions WHERE doc = ?1 AND (id = ?2 OR rules <> ?3)",
+                (doc, prepared.version, prepared.rules),
+            )
+            for ver, _ in gone:
                 versions.remove(db, ver)
                 former = 0 if ver == former else former
             if former:
                 versions.replace(db, former)
             ver = versions.insert(db, document, prepared)
             documents.settle_ready(db, document, generation, ver, prepared.media_type, original)
-            return True
+        if any(had_other_rules for _, had_other_rules in gone):
+            # While a search goes on without end the log keeps them, until the next erasure or the library's end.
+            with contextlib.suppress(TimeoutError):
+                self._forget_log()
+        return True
 
     def fail(self, document: str, generation: int, code: str, detail: str) -> bool:
         with self._db.writing() as db:

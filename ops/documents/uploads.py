@@ -4,7 +4,7 @@ Safe to repeat: the same file is the same document, so a broken-off upload of a 
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -58,12 +58,17 @@ def _upload(client: Client, path: Path, space: str, wait: bool, on_change: Calla
         while wait and document["state"] in _UNFINISHED:
             time.sleep(_LOOKS_EVERY_S)
             document = client.call("GET", f"/api/documents/{document['id']}")
-            on_change(path, f"{document['state']}, {document.get('pages_read', 0)} pages so far")
+            on_change(path, _progress(document))
         return Outcome(path=str(path), document=document)
     except OSError as error:
         return Outcome(path=str(path), problem=f"The file can't be read: {error.strerror}.")
     except RefusedError as error:
         return Outcome(path=str(path), problem=str(error))
+
+
+def _progress(document: Mapping[str, Any]) -> str:
+    read = document.get("pages_read", 0) if document["state"] == "reading" else 0
+    return f"{document['state']}, {read} pages so far" if read else str(document["state"])
 
 
 def _sent(client: Client, path: Path, space: str, on_change: Callable[[Path, str], None]) -> dict[str, Any]:

@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Final
 
 from contract.bus import Bus
-from contract.bus.provision import provision
+from contract.bus.provision import keeps_erased, provision
 from contract.errors import BusUnavailableError
+from contract.runtime.terminal import echo
 from contract.settings import BusSettings, QueueSettings, load
 from ops.nats import address
 
 _LOGS_IN_WITHIN_S: Final = 10.0
 _PROVISIONS_WITHIN_S: Final = 15.0
+_KEEPS_ERASED: Final = (
+    "This message bus was set up by an older release and keeps the results of erased documents in its files: stop "
+    "everything and run `docqa backup create && docqa backup restore latest --replace` to lift that."
+)
 
 
 @contextlib.asynccontextmanager
@@ -53,5 +58,7 @@ async def provision_as_admin(bus_settings: BusSettings, settings: QueueSettings)
         try:
             async with asyncio.timeout(_PROVISIONS_WITHIN_S):
                 await provision(bus, settings)
+                if await keeps_erased(bus):
+                    echo(f"docqa: {_KEEPS_ERASED}", err=True)
         except TimeoutError:
             raise BusUnavailableError("nats-server did not create the streams within 15 s: try again.") from None

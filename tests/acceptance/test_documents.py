@@ -1,12 +1,18 @@
 """A person with files: brought in, found, asked about with the page of the answer, erased."""
 
+import asyncio
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fpdf import FPDF
 
 from tests.acceptance.test_watch import docqa
+from tests.support.direct import Publisher, add, publishing
 from tests.support.stack import Options, Stack, running
 from tests.support.waiting import eventually
 
@@ -36,10 +42,11 @@ def lease(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-async def brought_in(stack: Stack, path: Path) -> str:
+async def brought_in(stack: Stack, path: Path, space: str = "") -> str:
     """The id of the file, once it is ready."""
     async with stack.client() as client:
-        response = await client.http.post("/api/documents", files={"file": (path.name, path.read_bytes())})
+        files, params = {"file": (path.name, path.read_bytes())}, {"space": space} if space else None
+        response = await client.http.post("/api/documents", files=files, params=params)
         assert response.status_code in (200, 202), response.text
         location = response.headers["location"]
 
@@ -120,3 +127,43 @@ def test_the_command_line_brings_in_lists_and_asks(stack: Stack, lease: Path) ->
     assert asked.returncode == 0, asked.stderr
     assert PAGES[1] in asked.stdout
     assert "[1] lease.pdf, page 2" in asked.stdout
+
+
+async def test_a_direct_publisher_asks_on_what_was_shared_with_it_and_anothers_is_gone(
+    stack: Stack, tmp_path: Path
+) -> None:
+    """By a document's id and by a space's name; what was not shared answers like what does not exist."""
+    shared, private = tmp_path / "shared.txt", tmp_path / "private.txt"
+    shared.write_text("The goblins pay 70 euros for the mill.")
+    private.write_text("The trolls pay 90 euros for the bridge.")
+    for arguments in (("create", "mills"), ("grant", "mills", "c1", "--publisher", "robots")):
+        command = [sys.executable, "-m", "ops", "spaces", *arguments, "--data-dir", str(stack.folder / "data")]
+        await asyncio.to_thread(subprocess.run, command, env=stack.environment, check=True, timeout=60)
+    document, theirs = await brought_in(stack, shared, "mills"), await brought_in(stack, private)
+    async with publishing("robots", await add(stack, "robots")) as robots:
+        for named in ({"documents": [document]}, {"space": "mills"}):
+            answer = await result_of(stack, robots, v=2, style="quote", query="What do the goblins pay?", **named)
+            assert answer["status"] == "done", answer
+            assert answer["citations"][0]["document"] == document
+        not_its_own = [
+            await result_of(stack, robots, v=2, style="quote", query="What do the trolls pay?", documents=[one])
+            for one in (theirs, "00000000-0000-4000-8000-000000000000")
+        ]
+        spaces = [
+            await result_of(stack, robots, v=2, style="quote", query="What do the trolls pay?", space=one)
+            for one in ("http.local", "http.nobody")
+        ]
+    assert [answer["code"] for answer in (*not_its_own, *spaces)] == ["document-gone"] * 2 + ["space-gone"] * 2
+    assert not_its_own[0]["detail"] == not_its_own[1]["detail"]
+    assert spaces[0]["detail"].replace("local", "nobody") == spaces[1]["detail"]
+
+
+async def result_of(stack: Stack, publisher: Publisher, **question: Any) -> dict[str, Any]:
+    """Of a job that the publisher publishes with its own credentials: what it hears on the job's own subject."""
+    job = publisher.job()
+    live = await publisher.client.subscribe(f"docqa.results.{job.subject.removeprefix('docqa.jobs.')}")
+    await publisher.client.jetstream(timeout=10).publish(job.subject, json.dumps(question).encode())
+    message = await live.next_msg(timeout=60)
+    await live.unsubscribe()
+    found: dict[str, Any] = json.loads(message.data)
+    return found

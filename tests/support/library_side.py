@@ -17,15 +17,20 @@ def sha256_of(text: str) -> str:
 
 
 def prepared(
-    text: str, name: str = "lease.txt", reader: str = "1", pages: tuple[Page, ...] = (), hidden: tuple[Span, ...] = ()
+    text: str,
+    name: str = "lease.txt",
+    reader: str = "1",
+    pages: tuple[Page, ...] = (),
+    hidden: tuple[Span, ...] = (),
+    rules: str = "1",
 ) -> Prepared:
     """What the library makes of a text."""
     sha256 = sha256_of(text)
     return Prepared(
-        version=version_id(sha256, reader, "1"),
+        version=version_id(sha256, reader, rules),
         sha256=sha256,
         reader=reader,
-        rules="1",
+        rules=rules,
         media_type="text/plain",
         title="",
         text=text,

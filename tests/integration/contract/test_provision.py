@@ -8,7 +8,7 @@ from nats.js.api import DiscardPolicy, RetentionPolicy, StreamConfig, StreamInfo
 
 from contract import topology
 from contract.bus import Bus
-from contract.bus.provision import BUDGET_TTL_S, JOB_MARGIN_BYTES, USAGE_MAX_BYTES, USAGE_TTL_S, provision
+from contract.bus.provision import BUDGET_TTL_S, JOB_MARGIN_BYTES, USAGE_MAX_BYTES, USAGE_TTL_S, keeps_erased, provision
 from contract.errors import AlreadyAcceptedError, BusError, QueueFullError
 from contract.settings import QueueSettings
 from contract.topology import JobName
@@ -138,6 +138,7 @@ async def test_a_bucket_that_an_older_version_made_to_deny_deletions_stays_in_us
         info = await bus.js.stream_info("KV_DOCQA_RESULTS")
         await bus.js.update_stream(info.config.evolve(deny_delete=True))
         await provision(bus, bare_server.settings)
+        assert await keeps_erased(bus)
         entry = await bus.results.create("http.tests.x", b"{}")
         assert not await bus.results.remove(entry.seq)
         assert await bus.results.get("http.tests.x") == entry

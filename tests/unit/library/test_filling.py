@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contract.embedding import Embedders
@@ -20,7 +21,7 @@ SENTENCES = ["No animal may be kept.", "The sea is deep and blue.", "The roof ne
 
 def order(folder: Path) -> filling.Order:
     return filling.Order(
-        folder=folder,
+        folder=str(folder),
         publisher="http",
         client="local",
         sentences=SENTENCES,
@@ -34,7 +35,8 @@ def order(folder: Path) -> filling.Order:
 def test_all_documents_are_there_and_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = Synonyms()
     monkeypatch.setattr(filling, "open_embedders", lambda setting, threads: Embedders(embedder))
-    filling.fill(order(tmp_path))
+    # As the program gets it.
+    filling.fill(msgspec.json.decode(msgspec.json.encode(order(tmp_path)), type=filling.Order))
     store = SqliteStore(tmp_path)
     try:
         store.check()

@@ -310,3 +310,31 @@ def test_a_document_has_no_name_any_more_from_its_erasure_on(tmp_path: Path) -> 
     store.add_tombstone(document, "http", "local")
     assert store.places_of([document]) == {document: (SPACE, "")}
     store.close()
+
+
+def test_other_rules_of_redaction_leave_no_text_of_the_former_ones_on_the_disk(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    """Not the version that is replaced, nor one that other content had replaced before; by their raw files."""
+    document = stored(store, "The safe opens with quinquereme at night.")
+    stored(store, "The gate opens with gossamer at night.", document=document)
+    assert {word for _, word in files_that_hold(tmp_path, [b"quinquereme", b"gossamer"])} == {
+        b"quinquereme",
+        b"gossamer",
+    }
+    work = begun(store, "The gate opens with [REDACTED:password] at night.", document=document)
+    stricter = prepared("The gate opens with [REDACTED:password] at night.", rules="2")
+    assert store.commit(document, work.generation, stricter, "")
+    assert not list(files_that_hold(tmp_path, [b"quinquereme", b"gossamer"]))
+    assert [one.version for one in found(store, "gate")] == [stricter.version]
+    store.check()
+
+
+def test_a_version_that_other_content_replaced_is_kept_for_those_who_cite_it(store: SqliteStore) -> None:
+    document = stored(store, "The safe opens at night.")
+    (former,) = found(store, "safe")
+    stored(store, "The gate opens at night.", document=document)
+    kept = store.stretch(document, former.version, 0, 0, None, 1000)
+    assert kept
+    assert kept.text == "The safe opens at night."
+    assert not found(store, "safe")

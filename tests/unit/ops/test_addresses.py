@@ -2,6 +2,7 @@
 
 import shlex
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,3 +128,11 @@ def test_the_line_for_openais_clients_can_be_pasted_and_shows_no_token(environme
     text = welcome.text(found, load(UpSettings, environment), {"model": "m", "slots": 4})
     assert f"OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY={key}\n" in text
     assert "dq_secret" not in text
+
+
+def test_a_system_that_was_started_as_a_module_is_asked_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"http": "http://127.0.0.1:8000", "uds": "/tmp/s", "data_dir": "/tmp/data"}  # noqa: S108 - only a text
+    monkeypatch.setattr(sys, "argv", ["/srv/docqa/ops/__main__.py", "up"])
+    asked = welcome.text(found, UpSettings(), {"model": "m", "slots": 4})
+    assert f"{sys.executable} -m ops ask" in asked
+    assert "__main__.py" not in asked

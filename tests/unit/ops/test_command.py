@@ -104,3 +104,11 @@ def test_a_document_given_twice_is_refused(tmp_path: Path) -> None:
     found = docqa("ask", "Why?", "--context", "a", "--context-file", "b", home=tmp_path)
     assert found.returncode == 2
     assert "Use one of --document, --context" in found.stderr
+
+
+def test_make_only_shows_what_up_would_run_where_it_is_told_to() -> None:
+    """`make -n` runs lines that name $(MAKE): the system must not start by one."""
+    root = Path(entry.__file__).parent.parent
+    shown = subprocess.run(["make", "-n", "up"], cwd=root, capture_output=True, text=True, timeout=30, check=True)
+    assert "docqa up" in shown.stdout
+    assert "answers at" not in shown.stdout
