@@ -72,7 +72,7 @@ function open(citation) {
   byId("reader-close").hidden = false;
   byId("reader-original").hidden = true;
   byId("reader-scroll").hidden = true;
-  byId("reader-title").textContent = citation.name || "Pasted text";
+  byId("reader-title").textContent = citation.name || (citation.document ? "The passage" : "Pasted text");
   byId("reader-place").textContent = citation.page ? `Page ${citation.page}` : "";
   showSentence(byId("reader-error"), "");
   cover();

@@ -43,7 +43,8 @@ async def test_a_file_is_brought_in_listed_asked_about_and_erased(echo: Stack) -
             assert content.startswith("The deposit for the flat is 900 euros.")
             assert "\n\nSources:\n[1] lease.txt" in content
             assert answer.choices[0].message.annotations
-            assert file_id in answer.choices[0].message.annotations[0].url_citation.url
+            link = answer.choices[0].message.annotations[0].url_citation.url
+            assert link.startswith(f"{echo.ready().http}/#passage?document={file_id}&")
         assert (await client.files.delete(file_id)).deleted
         with pytest.raises(openai.NotFoundError):
             await client.chat.completions.create(

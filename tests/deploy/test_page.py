@@ -100,6 +100,20 @@ def test_an_answer_shows_where_it_stands_and_opens_the_passage_and_the_original(
     expect(mark).to_be_focused()
 
 
+def test_the_link_of_an_annotation_opens_the_passage(visit: Visit, http: httpx.Client, library: dict[str, str]) -> None:
+    said = [{"role": "user", "content": "How much notice must the tenant give?"}]
+    body = {"model": "docqa", "messages": said, "documents": [library["Lease.pdf"]], "style": "quote"}
+    message = http.post("v1/chat/completions", json=body).json()["choices"][0]["message"]
+    visit.page.goto("about:blank")
+    visit.page.goto(message["annotations"][0]["url_citation"]["url"])
+    expect(visit.page.locator("#reader-text mark")).to_have_text(
+        "The tenant may end this lease by giving two months' notice in writing."
+    )
+    expect(visit.page.get_by_role("complementary")).to_contain_text("Lease.pdf")
+    visit.page.goto(f"{visit.url}#passage?document=../jobs&start=x")
+    expect(visit.page.get_by_label("Your question")).to_be_visible()
+
+
 def test_what_the_document_does_not_seem_to_say_is_marked(visit: Visit, library: dict[str, str]) -> None:
     card = visit.ask("Who won the race in Monaco?")
     expect(card).to_contain_text("The document does not seem to say.")

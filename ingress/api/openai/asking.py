@@ -1,7 +1,7 @@
 """What all routes here that ask share: the body, the job, its answer at once or as it grows, the response's headers."""
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +15,7 @@ from ingress.api.following import ending_of, followed, waited_for
 from ingress.api.openai.chat_request import ChatRequest, decode, question_of
 from ingress.api.openai.errors import JSON
 from ingress.api.openai.models import space_of
+from ingress.api.openai.sources import Shown, shown
 from ingress.api.openai.text_stream import Grown, answer_of, grown
 from ingress.api.preference import Preference
 from ingress.api.routes import prepared, require_json
@@ -77,6 +78,12 @@ async def _from(
         yield first
         async for event in open_ones:
             yield event
+
+
+def sources_for(request: HttpRequest, asked: Asked) -> Callable[[Answer], Shown]:
+    """What this client gets to see of its answer's citations; their links open the page under the name it asked by."""
+    sources, page = services_of(request).settings.openai_sources, str(request.base_url)
+    return lambda answer: shown(answer, sources, is_json=asked.query.asks_for_json, page=page)
 
 
 async def texts_of(services: Services, asked: Asked) -> AsyncGenerator[Grown | Problem, None]:

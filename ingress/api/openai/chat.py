@@ -1,18 +1,19 @@
 """`/v1/chat/completions`: a conversation is a job like any other question."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 from litestar import Response, post
 from litestar.response.sse import ServerSentEventMessage
 
-from ingress.api.openai.asking import answered, asked_for, read_body, reply, streamed, texts_of
+from contract.messages import Answer
+from ingress.api.openai.asking import answered, asked_for, read_body, reply, sources_for, streamed, texts_of
 from ingress.api.openai.chat_request import ChatRequest
 from ingress.api.openai.chat_response import Chunks, Head, completion
 from ingress.api.openai.errors import body_of, response_of
-from ingress.api.openai.sources import shown
+from ingress.api.openai.sources import Shown
 from ingress.api.openai.text_stream import StillWaiting
 from ingress.api.routes import CLIENT_CLOSED_REQUEST
 from ingress.jobs.admission import Asked
@@ -41,13 +42,16 @@ async def _chat(request: HttpRequest, services: Services) -> HttpResponse:
     head = Head.of(asked.job.job_id, wanted.model)
     if wanted.stream:
         chunks = Chunks(head, includes_usage=wanted.includes_usage)
-        return await streamed(request, asked, _chunks(services, asked, chunks))
+        shown = sources_for(request, asked)
+        return await streamed(request, asked, _chunks(services, asked, chunks, shown))
     answer = await answered(request, services, asked)
-    extra = shown(answer, services.settings.openai_sources, is_json=asked.query.asks_for_json)
+    extra = sources_for(request, asked)(answer)
     return reply(asked, completion(head, answer, extra))
 
 
-async def _chunks(services: Services, asked: Asked, chunks: Chunks) -> AsyncGenerator[ServerSentEventMessage, None]:
+async def _chunks(
+    services: Services, asked: Asked, chunks: Chunks, shown: Callable[[Answer], Shown]
+) -> AsyncGenerator[ServerSentEventMessage, None]:
     is_first = True
     async with contextlib.aclosing(texts_of(services, asked)) as pieces:
         async for piece in pieces:
@@ -63,7 +67,7 @@ async def _chunks(services: Services, asked: Asked, chunks: Chunks) -> AsyncGene
             if isinstance(piece, str):
                 yield _sent(chunks.text(piece))
                 continue
-            extra = shown(piece, services.settings.openai_sources, is_json=asked.query.asks_for_json)
+            extra = shown(piece)
             if extra.added:
                 yield _sent(chunks.text(extra.added))
             for chunk in chunks.last(piece, extra):

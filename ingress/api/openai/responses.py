@@ -1,18 +1,19 @@
 """`/v1/responses`: the same jobs in the form of OpenAI's newer API, text alone, nothing stored."""
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
 from litestar import Response, post
 from litestar.response.sse import ServerSentEventMessage
 
-from ingress.api.openai.asking import answered, asked_for, read_body, reply, streamed, texts_of
+from contract.messages import Answer
+from ingress.api.openai.asking import answered, asked_for, read_body, reply, sources_for, streamed, texts_of
 from ingress.api.openai.errors import body_of, response_of
 from ingress.api.openai.responses_request import ResponsesRequest, chat_of
 from ingress.api.openai.responses_response import Draft, Events
-from ingress.api.openai.sources import shown
+from ingress.api.openai.sources import Shown
 from ingress.api.openai.text_stream import StillWaiting
 from ingress.api.routes import CLIENT_CLOSED_REQUEST
 from ingress.jobs.admission import Asked
@@ -37,13 +38,16 @@ async def _respond(request: HttpRequest, services: Services) -> HttpResponse:
     asked = await asked_for(request, chat_of(wanted))
     draft = Draft.of(asked.job.job_id, wanted)
     if wanted.stream:
-        return await streamed(request, asked, _events(services, asked, Events(draft)))
+        shown = sources_for(request, asked)
+        return await streamed(request, asked, _events(services, asked, Events(draft), shown))
     answer = await answered(request, services, asked)
-    extra = shown(answer, services.settings.openai_sources, is_json=asked.query.asks_for_json)
+    extra = sources_for(request, asked)(answer)
     return reply(asked, draft.whole(answer, extra))
 
 
-async def _events(services: Services, asked: Asked, events: Events) -> AsyncGenerator[ServerSentEventMessage, None]:
+async def _events(
+    services: Services, asked: Asked, events: Events, shown: Callable[[Answer], Shown]
+) -> AsyncGenerator[ServerSentEventMessage, None]:
     is_first = True
     async with contextlib.aclosing(texts_of(services, asked)) as pieces:
         async for piece in pieces:
@@ -60,7 +64,7 @@ async def _events(services: Services, asked: Asked, events: Events) -> AsyncGene
             if isinstance(piece, str):
                 yield _sent(events.text(piece))
                 continue
-            extra = shown(piece, services.settings.openai_sources, is_json=asked.query.asks_for_json)
+            extra = shown(piece)
             if extra.added:
                 yield _sent(events.text(extra.added))
             for event in events.last(piece, extra):

@@ -27,8 +27,11 @@ class Shown(msgspec.Struct, frozen=True):
     annotations: list[dict[str, Any]]
 
 
-def shown(answer: Answer, sources: Sources, *, is_json: bool) -> Shown:
-    """What a client gets to see of an answer's citations. To JSON nothing is added."""
+def shown(answer: Answer, sources: Sources, *, is_json: bool, page: str = "/") -> Shown:
+    """What a client gets to see of an answer's citations. To JSON nothing is added.
+
+    `page`: the address of the page, where a citation's link opens its passage.
+    """
     in_text = sources in ("both", "text") and not is_json
     added, spans = _lines(answer) if in_text else ("", [])
     if sources not in ("both", "annotations"):
@@ -36,7 +39,7 @@ def shown(answer: Answer, sources: Sources, *, is_json: bool) -> Shown:
     whole = (0, len(answer.answer))
     lines = spans or [whole] * len(answer.citations)
     places = [_supported(one) or line for one, line in zip(answer.citations, lines, strict=True)]
-    return Shown(added, [_annotation(one, span) for one, span in zip(answer.citations, places, strict=True)])
+    return Shown(added, [_annotation(one, span, page) for one, span in zip(answer.citations, places, strict=True)])
 
 
 def without_sources(text: str) -> str:
@@ -81,10 +84,11 @@ def _quoted(citation: Citation) -> str:
     return f"“{quote[:_SHOWN_CHARS]}…”" if len(quote) > _SHOWN_CHARS else f"“{quote}”"
 
 
-def _annotation(citation: Citation, span: tuple[int, int]) -> dict[str, Any]:
+def _annotation(citation: Citation, span: tuple[int, int], page: str) -> dict[str, Any]:
     """OpenAI's `url_citation`, whose members clients know, with the citation's own members beside."""
     where = {"version": citation.version, "start": citation.start, "end": citation.end}
-    url = f"/api/documents/{citation.document}/text?{urlencode(where)}" if citation.document else ""
+    place = urlencode({"document": citation.document, **where, "page": citation.page or ""})
+    url = f"{page}#passage?{place}" if citation.document else ""
     own = msgspec.to_builtins(citation)
     return {
         "type": "url_citation",

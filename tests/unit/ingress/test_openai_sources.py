@@ -44,6 +44,14 @@ def test_an_annotation_points_to_the_part_of_the_answer_that_its_citation_suppor
     assert answer.answer[span["start_index"] : span["end_index"]] == "s 900 eur"
 
 
+def test_a_citation_links_to_its_passage_on_the_page_and_one_of_pasted_text_to_nothing() -> None:
+    in_text = Citation(start=0, end=1, quote="x", score=1)
+    cited = shown(answer_of("x", CITED, in_text), "both", is_json=False, page="https://docqa.example.org/")
+    links = [one["url_citation"]["url"] for one in cited.annotations]
+    place = "document=00000000&version=v1&start=10&end=35&page=3"
+    assert links == [f"https://docqa.example.org/#passage?{place}", ""]
+
+
 @pytest.mark.parametrize(
     ("sources", "has_text", "has_annotations"),
     [("both", True, True), ("text", True, False), ("annotations", False, True), ("off", False, False)],
