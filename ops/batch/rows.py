@@ -5,12 +5,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import msgspec
 
 from contract.errors import DocQAError
 
+_SEPARATORS: Final = (",", ";", "\t")
+_LONGEST_CELL: Final = 1 << 30
 _PLACE: Final = re.compile(r"\{([^{}]+)\}")
 
 
@@ -58,11 +60,33 @@ def _columns(path: Path) -> Iterator[dict[str, str]]:
             if path.suffix.lower() in (".jsonl", ".ndjson"):
                 yield from (_object(line, path, number) for number, line in enumerate(file, 1) if line.strip())
             else:
-                yield from ({name: cell or "" for name, cell in row.items() if name} for row in csv.DictReader(file))
+                yield from _csv(file, path)
     except UnicodeDecodeError:
         raise DocQAError(f"{path}: it is not UTF-8: convert it, for instance with iconv.") from None
+
+
+def _csv(file: IO[str], path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a table with a head; empty lines are none. Its separator is the one in the head: , or ; or a tab."""
+    # A cell may hold a whole document.
+    csv.field_size_limit(_LONGEST_CELL)
+    head = file.readline()
+    file.seek(0)
+    separator = max(_SEPARATORS, key=head.count)
+    # Strict: a quote that is never closed would take the rest of the table for one cell.
+    reader = csv.DictReader(file, delimiter=separator, strict=True)
+    try:
+        names = [name for name in reader.fieldnames or () if name]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise DocQAError(f"{path}: there are two columns {twice[0]!r}: rename one.")
+        for row in reader:
+            if any(row.get(None, ())):  # type: ignore[call-overload]  # the key of cells beyond the head
+                raise DocQAError(
+                    f"{path}: line {reader.line_num} has more cells than the head: put quotes around a cell that holds "
+                    f"{separator!r}."
+                )
+            yield {name: cell or "" for name, cell in row.items() if name}
     except csv.Error as error:
-        raise DocQAError(f"{path}: it is not CSV: {error}.") from None
+        raise DocQAError(f"{path}: line {reader.line_num} is not CSV: {error}.") from None
 
 
 def _object(line: str, path: Path, number: int) -> dict[str, str]:
@@ -72,7 +96,13 @@ def _object(line: str, path: Path, number: int) -> dict[str, str]:
         fields = None
     if not isinstance(fields, dict):
         raise DocQAError(f"{path}: line {number} is not a JSON object.")
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
+    return {name: _text(value) for name, value in fields.items()}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _cell(columns: dict[str, str], name: str, path: Path) -> str:

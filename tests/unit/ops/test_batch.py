@@ -34,6 +34,47 @@ def test_rows_come_from_csv_and_from_json_lines(table: Path, tmp_path: Path) -> 
     assert (first.number, first.question, first.document) == (1, "How much?", "b.txt")
 
 
+@pytest.mark.parametrize(
+    ("content", "questions"),
+    [
+        ('question,x\r\n"Who, or ""what""?",1\r\n\r\n"Two\nlines?",2\r\n', ['Who, or "what"?', "Two\nlines?"]),
+        ("\ufeffquestion;x\nWho, then?;1\n", ["Who, then?"]),
+        ("question\tx\nWho; where?\t1\n", ["Who; where?"]),
+        ("question,x\nWho?\nWho?,1,\n", ["Who?", "Who?"]),
+        ("question\n" + 200_000 * "a" + "\n", [200_000 * "a"]),
+    ],
+    ids=["quoted", "semicolons and a byte order mark", "tabs", "short and twice", "a document in a cell"],
+)
+def test_tables_are_read_as_spreadsheets_write_them(tmp_path: Path, content: str, questions: list[str]) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(content, encoding="utf-8", newline="")
+    assert [row.question for row in rows.read(path, rows.by_column("question", path), None)] == questions
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("question\nWho, then?\n", "line 2 has more cells than the head"),
+        ('question,x\n"Who?,1\nWhere?,2\n', "is not CSV: unexpected end of data"),
+        ("question,question\nWho?,Where?\n", "there are two columns 'question'"),
+        ("question,x\n\n", "there are no rows"),
+        ("", "there are no rows"),
+    ],
+    ids=["a comma without quotes", "an open quote", "two of one name", "no row", "nothing"],
+)
+def test_what_can_t_be_read_as_a_table_is_said_with_its_line(tmp_path: Path, content: str, sentence: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(content, encoding="utf-8", newline="")
+    with pytest.raises(DocQAError, match=sentence):
+        rows.read(path, rows.by_column("question", path), None)
+
+
+def test_a_missing_value_in_json_lines_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    path.write_text('{"question": "Who?", "lease": null}\n\n{"question": "Wö?", "lease": ["ä"]}\n', encoding="utf-8")
+    assert [row.document for row in rows.read(path, rows.by_column("question", path), "lease")] == ["", '["ä"]']
+
+
 def test_a_template_takes_columns(table: Path) -> None:
     asked = rows.read(table, rows.by_template("Does {name} pay?", table), None)
     assert [row.question for row in asked][:2] == ["Does Smith pay?", "Does Jones pay?"]
