@@ -79,7 +79,7 @@ def _csv(file: IO[str], path: Path) -> Iterator[dict[str, str]]:
         if twice := [name for name in names if names.count(name) > 1]:
             raise DocQAError(f"{path}: there are two columns {twice[0]!r}: rename one.")
         for row in reader:
-            if any(row.get(None, ())):  # type: ignore[call-overload]  # the key of cells beyond the head
+            if any(row.get(None, ())):
                 raise DocQAError(
                     f"{path}: line {reader.line_num} has more cells than the head: put quotes around a cell that holds "
                     f"{separator!r}."
