@@ -59,7 +59,8 @@ class PageText:
         text = self._text()
         visibility = Visibility(self._page, self._text_page)
         fragments: list[Fragment] = []
-        for row, line in enumerate(self._lines(text)):
+        for line in self._lines(text):
+            row = fragments[-1].row + 1 if fragments else 0
             fragments += self._fragments(line, row, visibility)
         visibility.settle()
         unreadable = len(_UNREADABLE.findall(text))
@@ -112,6 +113,9 @@ class PageText:
         for word in in_reading_order(line.words) if line.is_rtl else line.words:
             left, bottom, right, top = word.box
             last = found[-1] if found else None
+            if last and (top < last.bottom or bottom > last.top):
+                # Fields of a form that follow each other in the file, one below the other, are one line to PDFium.
+                last, row = None, row + 1
             if last is None or max(left - last.right, last.left - right) > _GAP_EM * max(line.size, 4.0):
                 last = Fragment(word.text, left, right, bottom, top, line.size, row, line.baseline, line.is_bold)
                 found.append(last)

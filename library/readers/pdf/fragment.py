@@ -55,3 +55,4 @@ class Sheet(msgspec.Struct):
     has_unreadable_fonts: bool = False
     has_image: bool = False  # or drawings: something that may show text
     is_recognised: bool = False  # from an image
+    is_filled_in: bool = False  # a form: what was filled in comes last in the file

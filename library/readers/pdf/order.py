@@ -20,9 +20,9 @@ _WORD_GAP, _LETTER_GAP = 0.6, 0.12  # of the letters' size: what is at most betw
 _CUTS = 60  # how deep a page is cut
 
 
-def in_reading_order(fragments: list[Fragment]) -> list[Fragment]:
-    """The same fragments, as a reader takes them in."""
-    if _is_disordered(fragments):
+def in_reading_order(fragments: list[Fragment], *, is_filled_in: bool = False) -> list[Fragment]:
+    """The same fragments, as a reader takes them in; what was filled in comes behind its label."""
+    if is_filled_in or _is_disordered(fragments):
         return _cut(fragments, _CUTS)
     return _columns_untangled(fragments)
 

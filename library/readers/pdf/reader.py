@@ -20,6 +20,9 @@ from library.readers.reading import ReadingFailed
 from library.readers.source import Source
 
 _TITLE_BYTES = 1024
+_FILLED_IN = (pdfium.FPDF_ANNOT_WIDGET, pdfium.FPDF_ANNOT_FREETEXT)
+_ANNOTATIONS = 10_000  # of a page that are looked at
+_FLATTENED = pdfium.FLATTEN_SUCCESS
 _ERROR_PASSWORD = 4
 _ERROR_SECURITY = 5
 _REST = re.compile(r"\s+")
@@ -36,7 +39,11 @@ def read(source: Source, canvas: Canvas) -> Iterable[Enclosed]:
     canvas.title = _title(document)
     sheets = list(_sheets(document, count, canvas, recogniser(source.tesseract)))
     letters = type_of([sheet.fragments for sheet in sheets])
-    pages = [in_reading_order(fragments) for fragments in without_running_heads(sheets, letters.body)]
+    kept = without_running_heads(sheets, letters.body)
+    pages = [
+        in_reading_order(fragments, is_filled_in=sheet.is_filled_in)
+        for sheet, fragments in zip(sheets, kept, strict=True)
+    ]
     canvas.has_images = any(sheet.has_image and not sheet.is_recognised for sheet in sheets)
     recognised = {index for index, sheet in enumerate(sheets) if sheet.is_recognised}
     write_pages(pages, letters, canvas, recognised)
@@ -64,8 +71,13 @@ def _sheets(document: Any, count: int, canvas: Canvas, recognise: Recognise | No
         if not page:
             yield Sheet([], 0.0, 0.0)
             continue
+        is_filled_in = _has_fields(page) and pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY) == _FLATTENED
+        if is_filled_in:  # only a page that is loaded again shows it
+            pdfium.FPDF_ClosePage(page)
+            page = pdfium.FPDF_LoadPage(document, index)
         text = PageText(page)
         sheet = text.sheet()
+        sheet.is_filled_in = is_filled_in
         if sheet.has_unreadable_fonts:
             sheet.fragments.clear()  # letters that mean nothing: as good as an image
         if not sheet.fragments:
@@ -76,6 +88,17 @@ def _sheets(document: Any, count: int, canvas: Canvas, recognise: Recognise | No
         text.close()
         pdfium.FPDF_ClosePage(page)
         canvas.progress(index + 1, count)
+
+
+def _has_fields(page: Any) -> bool:
+    """Whether it has fields of a form, or text that was typed onto it: they are no part of the page's own text."""
+    for index in range(min(pdfium.FPDFPage_GetAnnotCount(page), _ANNOTATIONS)):
+        annotation = pdfium.FPDFPage_GetAnnot(page, index)
+        subtype = pdfium.FPDFAnnot_GetSubtype(annotation)
+        pdfium.FPDFPage_CloseAnnot(annotation)
+        if subtype in _FILLED_IN:
+            return True
+    return False
 
 
 def _title(document: Any) -> str:

@@ -7,7 +7,9 @@ from fpdf import FPDF
 from fpdf.enums import TextMode
 from PIL import Image
 from reportlab.lib.pagesizes import A4
-from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate, Paragraph
+from reportlab.lib.styles import getSampleStyleSheet
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate, Paragraph, SimpleDocTemplate, Table
 
 from library.readers import Limits
 from tests.integration.library.conftest import Read, Refused
@@ -256,3 +258,38 @@ def by_hand(*objects: bytes) -> bytes:
     content += b"".join(b"%010d 00000 n \n" % place for place in places)
     content += b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, table)
     return bytes(content)
+
+
+async def test_what_was_filled_into_a_form_is_read_behind_its_label(read: Read) -> None:
+    file = io.BytesIO()
+    canvas = Canvas(file)
+    for number, (label, value) in enumerate((("Name of the applicant:", "Josephine Baker"), ("Plate:", "KA-RL 1234"))):
+        canvas.drawString(60, 700 - 40 * number, label)
+        canvas.acroForm.textfield(name=label, value=value, x=220, y=695 - 40 * number, width=200, height=20)
+    canvas.drawString(60, 600, "The permit holds for a year.")
+    canvas.save()
+
+    text = (await read(file.getvalue())).text
+
+    assert text.split("\n") == [
+        "Name of the applicant:\tJosephine Baker",
+        "Plate:\tKA-RL 1234",
+        "",
+        "The permit holds for a year.",
+    ]
+
+
+async def test_a_row_of_a_table_is_one_line_however_many_its_cells_take(read: Read) -> None:
+    rows = (
+        ("Fault", "Cause", "Remedy"),
+        ("No coffee comes out", "Tank empty or not in its place", "Fill the tank and push it in until it clicks"),
+        ("Thin coffee", "Grind too coarse", "Turn the dial to a finer grind while the mill is running"),
+    )
+    style = getSampleStyleSheet()["BodyText"]
+    file = io.BytesIO()
+    cells = [[Paragraph(cell, style) for cell in row] for row in rows]
+    SimpleDocTemplate(file).build([Paragraph(SENTENCE, style), Table(cells, colWidths=(80, 90, 110))])
+
+    lines = (await read(file.getvalue())).text.strip().split("\n")
+
+    assert lines[-3:] == ["\t".join(row) for row in rows]
