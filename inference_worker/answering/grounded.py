@@ -276,7 +276,7 @@ class Grounded:
             said = " ".join(completion.text.split())
             if not all(" ".join(one.quote.split()) in said for one in quoted):
                 text, added = _as_lines(quoted, f"{completion.text}\n\n")
-                origin, cited = "both", [*cited, *added][-MAX_CITATIONS:]
+                origin, cited = "both", _together(cited, added)
                 completion = msgspec.structs.replace(completion, text=text)
         return msgspec.structs.replace(completion, grounds=self._grounds(origin, cited, found, likely, holds=holds))
 
@@ -330,6 +330,12 @@ def _supporting(found: Found, spans: list[Span]) -> list[Citation]:
         msgspec.structs.replace(citation, answer_start=span.answer_start, answer_end=span.answer_end)
         for citation, span in zip(found.citations_of(span[:3] for span in spans), spans, strict=False)
     ]
+
+
+def _together(written: list[Citation], quoted: list[Citation]) -> list[Citation]:
+    """The citations of both parts of an answer; a sentence that is quoted is cited there."""
+    shown = {(one.document, one.start) for one in quoted}
+    return [*(one for one in written if (one.document, one.start) not in shown), *quoted][-MAX_CITATIONS:]
 
 
 def _as_lines(cited: list[Citation], text: str = "") -> tuple[str, list[Citation]]:

@@ -1,10 +1,12 @@
 """Answers that show where they stand, over HTTP with the bundled model behind."""
 
+import asyncio
+
 import pytest
 
 from tests.acceptance.test_events import EVENTS, events_of
 from tests.support.client import Client
-from tests.support.stack import Stack
+from tests.support.stack import Stack, Start
 
 pytestmark = pytest.mark.model
 
@@ -66,3 +68,17 @@ async def test_a_quote_waits_for_no_slot_of_the_model(model: Stack) -> None:
             await client.http.delete(f"/api/jobs/{story}")
     assert answer["answer_from"] == "quote"
     assert "done" not in states
+
+
+async def test_refused_is_refused_in_an_answer_and_in_a_stream_and_what_is_there_is_answered(start: Start) -> None:
+    stack = await asyncio.to_thread(start, environment={"DOCQA_ABSTAIN": "refuse"})
+    silent = {"query": "Which orchestra played at the opera in Vienna?", "context": LEASE, "style": "write"}
+    async with stack.client() as client:
+        plain = (await client.http.post("/api/query", json=silent)).json()
+        async with client.http.stream("POST", "/api/query", json=silent, headers=EVENTS) as response:
+            events = [event async for event in events_of(response)]
+        known = await asked(client, "quote")
+    said = "".join(data["text"] for name, data in events if name == "token")
+    assert said == plain["answer"] == events[-1][1]["answer"] == "The document does not seem to say this."
+    assert (plain["answerable"], plain["citations"]) == (False, [])
+    assert known["answer"] == SENTENCE

@@ -23,6 +23,12 @@ def test_each_statement_cites_the_sentence_that_supports_it() -> None:
     ]
 
 
+def test_each_span_names_the_statement_that_it_supports() -> None:
+    answer = "Maria Weber signed. The tenant pays 900 euros each month."
+    said = [answer[span.answer_start : span.answer_end] for span in cite(answer, _TEXT, split_sentences(_TEXT))]
+    assert said == ["Maria Weber signed.", "The tenant pays 900 euros each month."]
+
+
 def test_a_bare_name_cites_its_sentence() -> None:
     assert cited("Maria Weber") == ["It was signed by Maria Weber."]
 
