@@ -71,8 +71,10 @@ class Row(Generic[S]):
 class Rows(Generic[S, Saved]):
     """All rows, and the cache of prefixes outside of them."""
 
-    def __init__(self, memory: Memory[Saved], count: int, cache_bytes: int) -> None:
+    def __init__(self, memory: Memory[Saved], count: int, cache_bytes: int, can_cut: bool = True) -> None:
+        """Not `can_cut`: a row or a cached prefix is reused as a whole or not at all."""
         self._memory = memory
+        self._can_cut = can_cut
         self._rows: list[Row[S]] = [Row(index) for index in range(count)]
         self._clock = 0
         self.cache: PrefixCache[Saved] = PrefixCache(cache_bytes)
@@ -113,6 +115,11 @@ class Rows(Generic[S, Saved]):
             self.drop(row)
         return row
 
+    def keep(self, sequence: Sequence[S]) -> None:
+        """Cache what a running sequence has read so far."""
+        if sequence.row is not None:
+            self._keep(self._rows[sequence.row])
+
     def drop(self, row: Row[S]) -> None:
         """Free an idle row's part of the KV cache."""
         if row.held:
@@ -142,13 +149,17 @@ class Rows(Generic[S, Saved]):
         lengths = [
             (min(shared_tokens(sequence, row.tokens), row.held), row.sequence is None, -row.index)
             for row in self._rows
-            if row.owner == sequence.owner and not row.is_private
+            if row.owner == sequence.owner and not row.is_private and self._can_reuse(row, sequence)
         ]
         length, _, index = max(lengths, default=(0, False, 0))
         return (self._rows[-index], length) if length else (None, 0)
 
+    def _can_reuse(self, row: Row[S], sequence: Sequence[S]) -> bool:
+        """A model that can't drop tokens goes on after all that an idle row holds, or not at all."""
+        return self._can_cut or (row.sequence is None and shared_tokens(sequence, row.tokens) == row.held)
+
     def _best_cached(self, sequence: Sequence[S]) -> tuple[int, CachedPrefix[Saved] | None]:
-        length, cached = self.cache.best(sequence.tokens, sequence.owner)
+        length, cached = self.cache.best(sequence.tokens, sequence.owner, whole=not self._can_cut)
         return min(length, len(sequence.tokens) - 1), cached
 
     def _continue_in(self, sequence: Sequence[S], row: Row[S], length: int) -> None:
@@ -159,7 +170,9 @@ class Rows(Generic[S, Saved]):
 
     def _copy(self, sequence: Sequence[S], cached: CachedPrefix[Saved] | None, length: int) -> None:
         row = min(self.idle, key=lambda row: (not self._is_beside_others(row), row.held > 0, row.used))
-        self._keep(row)
+        # Where rows can't be cut, a document was cached as its end was read.
+        if self._can_cut:
+            self._keep(row)
         self.drop(row)
         held = length if cached and self._memory.restore(row.index, cached.saved, length) else 0
         self._occupy(row, sequence, held)
@@ -178,11 +191,16 @@ class Rows(Generic[S, Saved]):
     def _keep(self, row: Row[S]) -> None:
         """Save a document before its row is reused, unless it is cached or in another row."""
         length = row.document_tokens
-        if row.is_private or length < WORTH_TOKENS or self.cache.covers(row.tokens, row.owner, length):
-            return
-        others = (other for other in self._rows if other is not row and other.owner == row.owner)
-        if not any(min(other.held, common_length(other.tokens, row.tokens)) >= length for other in others):
+        if not row.is_private and length >= WORTH_TOKENS and not self._is_elsewhere(row, length):
             self._save(row)
+
+    def _is_elsewhere(self, row: Row[S], length: int) -> bool:
+        if not self._can_cut:
+            return self.cache.best(row.tokens, row.owner, whole=True)[0] >= length
+        if self.cache.covers(row.tokens, row.owner, length):
+            return True
+        others = (other for other in self._rows if other is not row and other.owner == row.owner)
+        return any(min(other.held, common_length(other.tokens, row.tokens)) >= length for other in others)
 
     def _save(self, row: Row[S]) -> CachedPrefix[Saved]:
         cached = CachedPrefix(row.tokens[: row.held], row.owner, row.document, self._memory.save(row.index))

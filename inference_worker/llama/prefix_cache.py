@@ -62,11 +62,14 @@ class PrefixCache(Generic[Saved]):
         self._held.clear()
         self.used_bytes = 0
 
-    def best(self, tokens: list[int], owner: str) -> tuple[int, CachedPrefix[Saved] | None]:
-        """The prefix of `owner` (or of all owners) that shares the most first tokens, and how many it shares."""
-        length, key = self._longest(tokens, owner)
+    def best(self, tokens: list[int], owner: str, *, whole: bool = False) -> tuple[int, CachedPrefix[Saved] | None]:
+        """The prefix of `owner` (or of all owners) that shares the most first tokens, and how many it shares.
+
+        `whole`: only one of which no token is left out, and that leaves one to evaluate.
+        """
+        length, key = self._longest(tokens, owner, whole=whole)
         for cached in self._pinned:
-            shared = common_length(cached.tokens, tokens)
+            shared = _shared(cached, tokens, whole=whole)
             if shared >= length and shared:
                 return shared, cached
         if key is None:
@@ -78,15 +81,20 @@ class PrefixCache(Generic[Saved]):
         """True when the first `length` tokens are cached already."""
         return self._longest(tokens, owner)[0] >= length
 
-    def _longest(self, tokens: list[int], owner: str) -> tuple[int, int | None]:
+    def _longest(self, tokens: list[int], owner: str, *, whole: bool = False) -> tuple[int, int | None]:
         shared = (
-            (common_length(cached.tokens, tokens), key) for key, cached in self._held.items() if cached.owner == owner
+            (_shared(cached, tokens, whole=whole), key) for key, cached in self._held.items() if cached.owner == owner
         )
         length, key = max(shared, default=(0, None))
         return (length, key) if length else (0, None)
 
     def _drop(self, key: int) -> None:
         self.used_bytes -= self._held.pop(key).saved.nbytes
+
+
+def _shared(cached: CachedPrefix[Saved], tokens: list[int], *, whole: bool) -> int:
+    shared = common_length(cached.tokens, tokens)
+    return 0 if whole and not (shared == len(cached.tokens) < len(tokens)) else shared
 
 
 def common_length(one: list[int], other: list[int]) -> int:

@@ -56,9 +56,22 @@ _MIN_CHUNK: Final = 8
 class Scheduler(Generic[S, Saved]):
     """Continuous batching with shared prefixes. All methods belong to the engine's thread."""
 
-    def __init__(self, memory: Memory[Saved], rows: int, row_tokens: int, step_tokens: int, cache_bytes: int) -> None:
-        """`rows` sequences of `row_tokens` each; a step evaluates at most `step_tokens` and one more per row."""
-        self._rows: Rows[S, Saved] = Rows(memory, rows, cache_bytes)
+    def __init__(
+        self,
+        memory: Memory[Saved],
+        rows: int,
+        row_tokens: int,
+        step_tokens: int,
+        cache_bytes: int,
+        *,
+        can_cut: bool = True,
+    ) -> None:
+        """`rows` sequences of `row_tokens` each; a step evaluates at most `step_tokens` and one more per row.
+
+        Not `can_cut`: what the model has read can't be shortened. Then documents are cached at their very end.
+        """
+        self._rows: Rows[S, Saved] = Rows(memory, rows, cache_bytes, can_cut)
+        self._can_cut = can_cut
         self._row_tokens = row_tokens
         self._step_tokens = step_tokens
         self._is_decode_step = False
@@ -119,6 +132,9 @@ class Scheduler(Generic[S, Saved]):
         """Note that the model has evaluated a step."""
         for sequence, span in batch:
             sequence.advance(len(span.tokens))
+            if not self._can_cut and sequence.seen == sequence.document_tokens:
+                self._rows.keep(sequence)
+                self.documents = self._rows.documents
         if self._is_decode_step:
             self._decode_step_ended_s, self._prefilled_since_decode = ended_s, 0
         else:
@@ -168,17 +184,22 @@ class Scheduler(Generic[S, Saved]):
         if sequence.leader is None:
             sequence.leader = self._find_leader(sequence)
         leader = sequence.leader
-        return leader is not None and leader.seen < shared_tokens(sequence, leader.tokens)
+        return leader is not None and leader.seen < self._shared(sequence, leader)
 
     def _find_leader(self, sequence: Sequence[S]) -> Sequence[S] | None:
         """The sequence that will hold much more of this one's prompt than can be reused now."""
         others = [other for other in self.running if other.has_row and other.owner == sequence.owner]
         if not others:
             return None
-        shared, leader = max(
-            ((shared_tokens(sequence, other.tokens), other) for other in others), key=lambda pair: pair[0]
-        )
+        shared, leader = max(((self._shared(sequence, other), other) for other in others), key=lambda pair: pair[0])
         return leader if shared >= self._rows.had(sequence) + WORTH_TOKENS else None
+
+    def _shared(self, sequence: Sequence[S], leader: Sequence[S]) -> int:
+        """How many tokens a sequence can copy of what another one reads."""
+        shared = shared_tokens(sequence, leader.tokens)
+        if self._can_cut:
+            return shared
+        return leader.document_tokens if shared >= leader.document_tokens else 0
 
     def _release_followers(self, leader: Sequence[S]) -> None:
         for sequence in self.running:
@@ -199,10 +220,15 @@ class Scheduler(Generic[S, Saved]):
         spans = []
         for sequence in sorted(prefilling, key=lambda sequence: _rank(sequence, now_s)):
             if room:
-                span = sequence.next_span(room)
+                span = sequence.next_span(self._reach(sequence, room))
                 room -= len(span.tokens)
                 spans.append((sequence, span))
         return spans
+
+    def _reach(self, sequence: Sequence[S], room: int) -> int:
+        """How many tokens to read next: where reading can't be shortened, not beyond the document's end."""
+        left = sequence.document_tokens - sequence.seen
+        return left if not self._can_cut and 0 < left < room else room
 
 
 def _rank(sequence: Sequence[S], now_s: float) -> float:

@@ -76,7 +76,7 @@ class StepLoop:
         self._on_step = on_step
         self._model = model
         self._scheduler: Scheduler[Sampler, Saved] = Scheduler(
-            model, model.rows, model.context_tokens, model.step_tokens, cache_bytes
+            model, model.rows, model.context_tokens, model.step_tokens, cache_bytes, can_cut=model.can_cut
         )
         self._shared_prefixes = shared_prefixes
         self._tickets: dict[Sequence[Sampler], Ticket] = {}

@@ -23,7 +23,7 @@ from inference_worker.llama.binding.sampler import Sampler
 from inference_worker.llama.binding.step_batch import StepBatch
 from inference_worker.llama.binding.untouched import opened_untouched
 from inference_worker.llama.binding.vocabulary import Vocabulary, load_template
-from inference_worker.llama.binding.weights import has_state, load_weights, metadata, shape_of
+from inference_worker.llama.binding.weights import has_state, load_weights, metadata, shape_of, window_of
 from inference_worker.llama.kv_memory import DecodeError, NoRoomError
 from inference_worker.llama.kv_size import Shape, row_tokens
 from inference_worker.llama.run_options import RunOptions
@@ -65,6 +65,8 @@ class Model:
         self.context_tokens = row_tokens(self.shape, rows, context_tokens, free_bytes())
         self._context = _open_context(self._weights, options, rows, self.context_tokens)
         self._memory = lc.llama_get_memory(self._context)
+        self.can_cut = not has_state(self._weights) and not window_of(self._weights)
+        """False: tokens can't be dropped from the end of a row, or what they covered is gone."""
         self._is_split = options.kv_layout == "split" and not has_state(self._weights)
         self._batch = StepBatch(options.step_tokens + rows)
         self.library_s = 0.0
@@ -77,6 +79,12 @@ class Model:
             context_tokens=self.context_tokens,
             **msgspec.structs.asdict(options),
         )
+        if not self.can_cut:
+            log.info(
+                "the model has a sliding window or a state: what it has read is reused up to a document's end, "
+                "and in no shorter part",
+                model=self.name,
+            )
 
     def decode(self, spans: list[Span]) -> list[int]:
         """Run one step over all `spans`, at most `step_tokens` + `rows` tokens; raises NoRoomError or DecodeError.

@@ -70,3 +70,11 @@ def shape_of(weights: Any) -> Shape:
 def has_state(weights: Any) -> bool:
     """True for a model whose memory is one state (recurrent): no token can be dropped from it."""
     return bool(lc.llama_model_is_recurrent(weights) or lc.llama_model_is_hybrid(weights))
+
+
+def window_of(weights: Any) -> int:
+    """How many tokens back some of the layers see (a sliding window); 0: all layers see all.
+
+    llama.cpp saves of those layers only what lies in the window at a row's end.
+    """
+    return int(lc.llama_model_n_swa(weights))

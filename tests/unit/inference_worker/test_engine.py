@@ -42,6 +42,7 @@ class FakeModel:
     name = "fake"
     rows = 4
     step_tokens = 8
+    can_cut = True
     context_tokens = 64
     longest_token_bytes = 4
 

@@ -42,12 +42,26 @@ class Lists:
         self.rows[row] = []
 
 
+class Whole(Lists):
+    """As with a recurrent model: nothing can be dropped from a row's end."""
+
+    def restore(self, row: int, saved: np.ndarray, length: int) -> bool:
+        assert length == saved.size
+        return super().restore(row, saved, length)
+
+    def truncate(self, row: int, length: int) -> bool:
+        assert length == len(self.rows[row])
+        return True
+
+
 class Bench:
     """A scheduler with its memory and a clock of its own; runs steps and hands out tokens."""
 
-    def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
-        self.memory = Lists()
-        self.scheduler: Scheduler[None, np.ndarray] = Scheduler(self.memory, ROWS, ROW_TOKENS, STEP_TOKENS, cache_bytes)
+    def __init__(self, cache_bytes: int = CACHE_BYTES, can_cut: bool = True) -> None:
+        self.memory = Lists() if can_cut else Whole()
+        self.scheduler: Scheduler[None, np.ndarray] = Scheduler(
+            self.memory, ROWS, ROW_TOKENS, STEP_TOKENS, cache_bytes, can_cut=can_cut
+        )
         self.scheduler.pin(SYSTEM, np.array(SYSTEM, np.int32))
         self.scheduler.pace.note(STEP_TOKENS, STEP_TOKENS * S_PER_TOKEN)
         self.now_s = 100.0
@@ -119,11 +133,11 @@ arrivals = st.lists(
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(arrivals=arrivals, seed=st.integers(0, 3))
+@given(arrivals=arrivals, seed=st.integers(0, 3), can_cut=st.booleans())
 def test_whatever_arrives_and_leaves_everybody_is_answered_and_no_row_is_lost(
-    arrivals: list[tuple[int, int, str, int, int, int | None]], seed: int
+    arrivals: list[tuple[int, int, str, int, int, int | None]], seed: int, can_cut: bool
 ) -> None:
-    bench = Bench()
+    bench = Bench(can_cut=can_cut)
     documents = [text(seed * 10 + number, 40 + 90 * number) for number in range(6)]
     asked: list[Sequence[None]] = []
     leaving: list[tuple[int, Sequence[None]]] = []
@@ -169,6 +183,18 @@ def test_questions_that_arrive_together_read_their_document_once() -> None:
     bench.run()
     assert [sequence.cached_tokens for sequence in sequences] == [5, 305, 305]
     assert sum(tokens for step in bench.steps for _, tokens in step) < 300 + 3 * 10 + 3 * 4 + 10
+
+
+def test_a_document_that_can_not_be_shortened_is_read_once_up_to_its_end() -> None:
+    bench, document = Bench(can_cut=False), text(1, 300)
+    together = [bench.ask(document, text(seed, 20)) for seed in range(2, 5)]
+    bench.run()
+    later = bench.ask(document, text(5, 20))
+    other = bench.ask(text(6, 300), text(7, 20), owner="http.b")
+    bench.run()
+    whole = len(SYSTEM) + len(document)
+    assert [sequence.cached_tokens for sequence in [*together, later]] == [len(SYSTEM), whole, whole, whole]
+    assert other.cached_tokens == len(SYSTEM)
 
 
 def test_the_followers_of_a_query_that_is_cancelled_go_on_from_where_it_was() -> None:
