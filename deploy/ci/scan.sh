@@ -26,5 +26,7 @@ git ls-files -z deploy .github contract ingress inference_worker library ops ben
 "$CHECKERS/actionlint"
 "$CHECKERS/zizmor" --offline --quiet .github/workflows
 [[ -z ${OSV_SCANNER:-} ]] || "$OSV_SCANNER" scan source --lockfile "requirements.txt:$OUT/requirements.txt"
-[[ -z ${TRIVY:-} ]] || "$TRIVY" sbom --exit-code 1 --severity HIGH,CRITICAL "$OUT/sbom.cdx.json"
+if [[ -n ${TRIVY:-} ]]; then
+  for bill in "$OUT"/*sbom.cdx.json; do "$TRIVY" sbom --exit-code 1 --severity HIGH,CRITICAL "$bill"; done
+fi
 echo "scan: nothing found"

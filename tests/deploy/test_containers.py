@@ -213,6 +213,21 @@ async def test_a_publisher_that_is_added_inside_reaches_the_bus_by_its_credentia
     assert stack.inside("ingress", "python", "-c", script).strip() == "DOCQA_JOBS"
 
 
+def test_the_image_s_bill_of_materials_is_what_is_in_it(image: Making, tmp_path: Path) -> None:
+    image.wait()
+    podman.run(
+        [str(DEPLOY / "ci" / "image.sh"), IMAGE, str(tmp_path)], environment={"ENGINE": "podman", "BUILD": "false"}
+    )
+    bill = json.loads((tmp_path / "image-sbom.cdx.json").read_text())
+    named = {part["purl"].partition("@")[0] for part in bill["components"]}
+    assert {"pkg:deb/debian/libc6", "pkg:pypi/llama-cpp-python", "pkg:pypi/goblin-docqa"} <= named
+    locked = re.findall(r"^([\w.-]+)==", (DEPLOY.parent / "requirements" / "runtime.txt").read_text(), re.MULTILINE)
+    assert len([name for name in locked if f"pkg:pypi/{name.lower()}" in named]) > 40
+    found = json.loads((tmp_path / "image.json").read_text())
+    assert found["size_bytes"] == podman.inspected(IMAGE)["Size"]
+    assert bill["metadata"]["component"]["hashes"][0]["content"] == found["id"].removeprefix("sha256:")
+
+
 def test_the_image_is_small_enough_to_be_shipped(image: Making) -> None:
     image.wait()
     found: dict[str, Any] = podman.inspected(IMAGE)

@@ -196,6 +196,16 @@ def test_there_is_one_listener_and_keda_alone_counts_the_workers(documents: list
     )
 
 
+def test_the_queue_is_long_enough_to_show_the_scaler_work_for_all_workers(documents: list[dict[str, Any]]) -> None:
+    """A full queue must ask for the most workers, each of which takes as many jobs as it has slots."""
+    scaled = of_kind(documents, "ScaledObject")[0]["spec"]
+    lag = int(scaled["triggers"][0]["metadata"]["lagThreshold"])
+    [worker] = named(documents, "Deployment", "docqa-worker")["spec"]["template"]["spec"]["containers"]
+    slots = next(int(one["value"]) for one in worker["env"] if one["name"] == "DOCQA_SLOTS")
+    assert lag == slots
+    assert int(of_kind(documents, "ConfigMap")[0]["data"]["MAX_QUEUE_SIZE"]) >= lag * scaled["maxReplicaCount"]
+
+
 def test_there_are_as_many_servers_as_copies_and_clients_know_them_all(documents: list[dict[str, Any]]) -> None:
     settings = of_kind(documents, "ConfigMap")[0]["data"]
     servers = named(documents, "StatefulSet", "nats")["spec"]["replicas"]

@@ -29,6 +29,8 @@ class Embedded:
         self.settings = BackupSettings(data_dir=folder / name, backup_dir=folder / "backups", **settings)
         self.backups = BackupFolder(self.settings.folder)
         self.store = self.settings.data_dir / "nats" / "store"
+        self.monitoring = ""
+        """The running server's own pages."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Bus]:
@@ -36,6 +38,7 @@ class Embedded:
         with locked(self.settings.data_dir):
             server = NatsServer(self.settings.data_dir, self.settings, Endpoint(Address("127.0.0.1", SERVER_PICKS)))
             child = await server.launch()
+            self.monitoring = server.monitoring
             try:
                 async with connected(server.settings_for("admin"), "admin") as bus:
                     yield bus
