@@ -8,6 +8,9 @@ import apsw
 from contract.errors import SettingsError
 
 VERSION: Final = 4
+USABLE_FROM: Final = 4
+"""The oldest version whose code works on these tables, since it can ignore what was added. Kept in the store, so that
+a release can be taken back; what older code writes gets the defaults, and is brought up to date later."""
 
 _BUSY_MS: Final = 10_000
 _CACHE_KIB: Final = 16_384
@@ -157,6 +160,8 @@ def _open(path: Path, flags: int, cache_kib: int) -> apsw.Connection:
 def _migrate(connection: apsw.Connection, path: Path) -> None:
     found = int(connection.pragma("user_version") or 0)
     if found > VERSION:
+        if int(connection.pragma("application_id") or found) <= VERSION:
+            return
         raise SettingsError(
             f"{path} was written by a newer version (schema {found}, this one knows {VERSION}): "
             f"upgrade, or restore a backup."
@@ -168,3 +173,5 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
             connection.execute(step)
             connection.pragma("user_version", following)
         found = following
+    if connection.pragma("application_id") != USABLE_FROM:
+        connection.pragma("application_id", USABLE_FROM)

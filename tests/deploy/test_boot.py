@@ -308,16 +308,23 @@ async def test_what_waits_in_the_queue_is_answered_after_a_reboot(docqa: Deploye
     await docqa.loses_nothing()
 
 
-async def test_an_upgrade_and_a_rollback_under_load_lose_nothing(docqa: Deployed) -> None:
-    first = docqa.release
+async def test_an_upgrade_to_a_newer_store_of_documents_and_a_rollback_under_load_lose_nothing(docqa: Deployed) -> None:
+    first, former = docqa.release, schema_of(docqa)
     async with docqa.asked_by_many():
         await goes_on(docqa)
         await asyncio.to_thread(docqa.deploy, environment=release(docqa, "second"))
         second = docqa.release
         assert second != first
+        assert schema_of(docqa) == former + 1
+        async with docqa.client() as client:
+            await is_read(client.http, "newer.txt", b"The quadrireme costs 300 euros.")
         await goes_on(docqa)
         await asyncio.to_thread(docqa.deploy, "--rollback")
         assert docqa.release == first
+        async with docqa.client() as client:
+            response = await client.http.post("/api/search", json={"query": "What does the quadrireme cost?"})
+            assert "300 euros" in response.text, response.text
+        assert schema_of(docqa) == former + 1
         await goes_on(docqa)
     await docqa.loses_nothing()
 
@@ -354,7 +361,7 @@ async def test_the_page_s_lines_bring_a_lost_store_back(docqa: Deployed) -> None
     lines = commands_below(DOCS / "operations.md", "### Under systemd")
     done = machine.run("bash", "-euc", lines.replace("deploy/systemd/", "/src/deploy/systemd/"))
     assert "3 in DOCQA_JOBS" in done.stdout
-    assert "Restored 3 documents." in done.stdout
+    assert "Restored 4 documents." in done.stdout
     async with docqa.client() as client:
 
         async def is_found() -> bool:
@@ -526,6 +533,13 @@ def scanned(text: str) -> bytes:
     ImageDraw.Draw(picture).text((50, 80), text, fill="black", font=ImageFont.load_default(70))
     picture.save(page, format="PDF", resolution=150)
     return page.getvalue()
+
+
+def schema_of(docqa: Deployed) -> int:
+    """The version of the store's tables."""
+    script = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute('PRAGMA user_version').fetchone())"
+    store = "/var/lib/goblin-docqa-library/library/store.db"
+    return int(docqa.machine.run("runuser", "-u", "docqa-library", "--", "python3", "-c", script, store).stdout)
 
 
 async def finished(client: Client, job_id: str) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,17 @@ SERVICES: Final = (
 PREFIX: Final = "/opt/goblinmini-docqa"
 SOCKET: Final = "/run/goblinmini-docqa.sock"
 CLIENTS: Final = 8
+SCHEMA: Final = "library/store/schema.py"
 HTTP_TIMEOUT_S: Final = 120.0
+
+
+def newer(schema: bytes) -> bytes:
+    """A module of the store's tables with one version more, which adds a column."""
+    text = schema.decode()
+    version = re.search(r"^VERSION: Final = (\d+)$", text, re.MULTILINE)
+    assert version
+    step = f"MIGRATIONS[{version[1]}] = \"ALTER TABLE versions ADD COLUMN later TEXT NOT NULL DEFAULT ''\"\n"
+    return text.replace(version[0], f"VERSION: Final = {int(version[1]) + 1}").encode() + step.encode()
 
 
 class Deployed:
@@ -74,7 +85,7 @@ class Deployed:
             (root / "etc/default" / name).write_text(text, encoding="utf-8")
 
     def package(self, name: str) -> str:
-        """The product's wheel as another release: with one more file in it."""
+        """The product's wheel as another release: with one more file, and a newer schema of the library's store."""
         first = next((self.machine.root / "first").glob("*.whl"))
         if name != "first":
             other = self.machine.root / name / first.name
@@ -82,7 +93,8 @@ class Deployed:
             with zipfile.ZipFile(first) as source, zipfile.ZipFile(other, "w") as target:
                 for entry in source.namelist():
                     more = b"contract/release.txt,,\n" if entry.endswith("/RECORD") else b""
-                    target.writestr(entry, source.read(entry) + more)
+                    content = source.read(entry)
+                    target.writestr(entry, (newer(content) if entry == SCHEMA else content) + more)
                 target.writestr("contract/release.txt", name)
         return f"/{name}/{first.name}"
 

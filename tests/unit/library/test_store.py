@@ -298,9 +298,28 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     SqliteStore(tmp_path).close()
     connection = apsw.Connection(str(tmp_path / FILE))
     connection.pragma("user_version", schema.VERSION + 1)
+    connection.pragma("application_id", schema.VERSION + 1)
     connection.close()
     with pytest.raises(SettingsError, match="newer version"):
         SqliteStore(tmp_path)
+
+
+def test_a_store_to_which_a_newer_version_only_added_is_used_and_stays_the_newer_one_s(tmp_path: Path) -> None:
+    """A release that is taken back, and put in place again."""
+    store = SqliteStore(tmp_path)
+    stored(store, "The rent is 950 euros.")
+    store.close()
+    connection = apsw.Connection(str(tmp_path / FILE))
+    connection.execute("ALTER TABLE versions ADD COLUMN later TEXT NOT NULL DEFAULT ''")
+    connection.pragma("user_version", schema.VERSION + 1)
+    connection.close()
+    store = SqliteStore(tmp_path)
+    stored(store, "The deposit is 1900 euros.", name="deposit.txt")
+    store.check()
+    store.close()
+    connection = apsw.Connection(str(tmp_path / FILE))
+    assert connection.pragma("user_version") == schema.VERSION + 1
+    connection.close()
 
 
 def test_a_document_has_no_name_any_more_from_its_erasure_on(tmp_path: Path) -> None:
