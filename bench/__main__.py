@@ -14,6 +14,7 @@ from contract.runtime.terminal import echo
 try:
     from bench.commands import (
         answers,
+        batch,
         chaos,
         compare,
         documents,
@@ -58,6 +59,7 @@ for _part in (
     hey,
     chaos,
     soak,
+    batch,
     peers,
     documents,
     readers,

@@ -37,6 +37,7 @@ Latencies count from the moment at which a query should have been sent, so that 
 | `hey` | our closed loop compared with `hey` (`apt install hey`), over TCP |
 | `retry` | clients that obey `Retry-After` compared with clients that hammer |
 | `chaos` | faults under load (kills, pauses, restarts, a full disk and more), then the ledger |
+| `batch` | a table of questions by `docqa batch`, which is killed, as each part of the system is |
 | `soak` | a long steady load; growing processes are reported |
 | `peers` | the same questions to llama-server and llama_cpp.server |
 | `redaction` | the sanitizer compared with redact-secret, betterleaks, gitleaks and detect-secrets; its speed |
@@ -84,6 +85,9 @@ _FIGURES: Final = {
     "faults": "faults",
     "share_of_a_core": "share of one core used by the generator",
     "late_p99_ms": "p99 of the generator's lateness, ms",
+    "rows_per_s": "rows of the batch per second",
+    "batch_peak_mib": "memory of `docqa batch`, MiB",
+    "batch_cpu_s": "its processor time, s",
     "total_s_patient": "clients that obey Retry-After: all answered after, s",
     "wasted_tries_patient": "clients that obey Retry-After: refused tries",
     "total_s_hammering": "clients that hammer: all answered after, s",

@@ -71,7 +71,8 @@ async def test_each_row_is_answered_once_whatever_is_killed(start: Start) -> Non
     answers = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert [row["row"] for row in answers] == list(range(1, ROWS + 1))
     assert {row["status"] for row in answers} == {"done"}
-    assert all(row["answer"] == row["question"] for row in answers)
+    # Where the number in a question is that of its house, the sentence is appended.
+    assert all(row["answer"].startswith(row["question"]) for row in answers)
     for part in get_args(Part):
         await stack.alive(part)
     async with stack.bus() as bus:
