@@ -57,6 +57,10 @@ SNAPSHOT_FILE: Final = "snapshot.db"
 log = structlog.get_logger(__name__)
 
 _NO_EMBEDDERS: Final = EmbedderNames()
+_SHORT_CHARACTERS: Final = 50_000
+"""About 400 sentences, a second's work."""
+_VECTORS_WITHIN_S: Final = 1.0
+_LOOK_AGAIN_S: Final = 0.03
 
 
 class Answers:
@@ -92,7 +96,6 @@ class Answers:
         self._listing = Listing(bus, store, embedders)
         self._operations: dict[str, tuple[type[msgspec.Struct], Callable[[Any, Any], msgspec.Struct]]] = {
             "read": (TextRequest, self.read),
-            "search": (SearchRequest, self.search),
             "spaces": (SpacesRequest, self.spaces),
             "text": (TextRequest, self.text),
             "original": (OriginalRequest, self.original),
@@ -131,6 +134,8 @@ class Answers:
             return await self.status(address, rights, messages.decode_request(StatusRequest, body))
         if address.operation == "list":
             return await self.listed(address, rights, messages.decode_request(ListRequest, body))
+        if address.operation == "search":
+            return await self.search((address, rights), messages.decode_request(SearchRequest, body))
         if address.operation == "scan":
             return await self.scan(address, messages.decode_request(ScanRequest, body))
         if address.operation not in self._operations:
@@ -221,8 +226,28 @@ class Answers:
             raise _gone()
         return found
 
-    def search(self, caller: tuple[LibraryAddress, Rights], request: SearchRequest) -> SearchReply:
-        _, rights = caller
+    async def search(self, caller: tuple[LibraryAddress, Rights], request: SearchRequest) -> SearchReply:
+        has_vectors = await self._embedded(caller[1], request.documents)
+        return await asyncio.to_thread(self._found, caller[1], request, has_vectors=has_vectors)
+
+    async def _embedded(self, rights: Rights, documents: list[str]) -> bool:
+        """Whether the vectors of short documents are there, after a wait: by words alone they answer too little."""
+        if not documents or not self._search.has_vectors:
+            return self._search.has_vectors
+        began_s = time.monotonic()
+        while waiting := await asyncio.to_thread(self._unembedded, rights, documents):
+            short = sum(one.characters for one in waiting) <= _SHORT_CHARACTERS
+            if not short or time.monotonic() - began_s > _VECTORS_WITHIN_S:
+                return False
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return True
+
+    def _unembedded(self, rights: Rights, documents: list[str]) -> list[DocumentStatus]:
+        found = [one for one in self._statuses(rights, documents) if one.vectors == "waiting"]
+        self._search.refresh()
+        return found
+
+    def _found(self, rights: Rights, request: SearchRequest, *, has_vectors: bool) -> SearchReply:
         scope = self._scope(rights, request)
         named = self._statuses(rights, request.documents) if request.documents else []
         not_ready = [one.id for one in named if not one.version]
@@ -232,7 +257,7 @@ class Answers:
         return SearchReply(
             hits=fitting(hits, self._bus),
             not_ready=not_ready,
-            vectors=self._search.has_vectors,
+            vectors=has_vectors,
             # In one document a name is often cut short, or said once and then meant.
             names_absent=len(request.documents) != 1 and self._search.names_absent(request.query, scope, hits),
         )

@@ -78,6 +78,11 @@ class Search:
     def has_vectors(self) -> bool:
         return self._meaning is not None and self._embed is not None
 
+    def refresh(self) -> None:
+        """Take in the vectors that were stored since."""
+        if self._meaning:
+            self._meaning.refresh()
+
     def find(self, query: str, scope: Scope, limit: int, known: Scope | None = None) -> list[Hit]:
         """The best passages of a scope, best first. `known`: all that the asker may read, which weighs the words."""
         terms = list(dict.fromkeys(indexed(query).split()))

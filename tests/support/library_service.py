@@ -12,6 +12,7 @@ import msgspec
 from contract.bus import Bus
 from contract.bus.library_client import ask
 from contract.documents import LIBRARY_FOLDER, SPOOL_FOLDER, DocumentStatus
+from contract.embedding import Embedders
 from contract.errors import AlreadyAcceptedError
 from contract.library_messages import (
     DeleteReply,
@@ -117,9 +118,11 @@ def settings_for(server: RunningServer, data_dir: Path, **fields: object) -> Lib
 
 
 @contextlib.asynccontextmanager
-async def running(settings: LibrarySettings, read: Read = read_file) -> AsyncIterator[Library]:
+async def running(
+    settings: LibrarySettings, read: Read = read_file, embedders: Embedders | None = None
+) -> AsyncIterator[Library]:
     """A library in this process, for the time of a block."""
-    library = Library(settings, Bus(), read=read)
+    library = Library(settings, Bus(), embedders, read)
     await library.connect()
     serving = asyncio.create_task(library.run())
     try:

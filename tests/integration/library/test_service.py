@@ -1,19 +1,23 @@
 """The library on a real bus: documents come in, are found, are read, are erased, and are their owner's alone."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec import UNSET
 from nats.aio.msg import Msg
+from numpy.typing import NDArray
 from uuid_utils import uuid7
 
 from contract import topology
 from contract.bus import Bus
 from contract.documents import GRANTS_FILE, LIBRARY_FOLDER
+from contract.embedding import Embedders
 from contract.errors import LibraryRefusedError
 from contract.grants_file import Grant, GrantsFile, encode
 from contract.library_messages import (
@@ -37,6 +41,7 @@ from tests.support.library_service import Client, running, settings_for
 from tests.support.library_side import files_that_hold
 from tests.support.nats_server import RunningServer
 from tests.support.waiting import eventually
+from tests.unit.library.test_embedding import Words
 
 LEASE = (
     b"# Rent\n\nThe rent is 1,200.50 euros a month. It is paid in advance.\n\n# Notice\n\nEither party gives notice.\n"
@@ -408,3 +413,35 @@ async def test_a_bad_request_is_one_sentence(anna: Client) -> None:
     with pytest.raises(LibraryRefusedError, match="query") as refused:
         await anna.ask("search", SnapshotRequest(), SnapshotReply)
     assert refused.value.code == "bad-request"
+
+
+class Held(Words):
+    """An embedder that makes no passage's vector before it is let."""
+
+    def __init__(self) -> None:
+        super().__init__("held")
+        self.let = threading.Event()
+
+    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.let.wait(30)
+        return super().embed_passages(texts)
+
+
+async def test_a_search_waits_for_the_vectors_of_a_short_document_that_has_just_become_ready(
+    server: RunningServer, admin: Bus, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("library.answers._VECTORS_WITHIN_S", 30.0)
+    held = Held()
+    async with running(settings_for(server, data_dir, token=Secret("dq_x")), embedders=Embedders(held)):
+        anna = Client(admin, data_dir, "anna")
+        try:
+            document = (await anna.add("house.txt", b"No animal may be kept in the house.")).id
+            searching = asyncio.create_task(anna.search("Which dog?", documents=[document]))
+            with pytest.raises(LibraryRefusedError, match="no such document"):
+                await other(anna, "bert").search("Which dog?", documents=[document])
+            assert not searching.done()
+        finally:
+            held.let.set()
+        [hit] = await searching
+
+    assert hit.text == "No animal may be kept in the house."
