@@ -32,6 +32,7 @@ Latencies count from the moment at which a query should have been sent, so that 
 | `slow-jobs` | jobs of 2 to 5 s at three times the capacity, until everything has drained |
 | `load` | a steady load, open loop (`--rate`) or closed loop (`-n`, `-c`) |
 | `sweep` | arrival rates from light to past saturation: the knee, and the goodput beyond it |
+| `simulate` | no run: what more workers and arrivals would meet, by a model of these results ([scale.md](scale.md)) |
 | `scale` | one, two and three workers on a cluster of three nats-servers, which are killed one by one |
 | `slo` | whether small jobs on the real model take less than 5 s at 70% of the knee |
 | `hey` | our closed loop compared with `hey` (`apt install hey`), over TCP |
@@ -43,6 +44,7 @@ Latencies count from the moment at which a query should have been sent, so that 
 | `redaction` | the sanitizer compared with redact-secret, betterleaks, gitleaks and detect-secrets; its speed |
 | `embedding` | the embedder: its speed and memory, what 8 bits lose, what it finds by itself |
 | `readers` | what is read of invented documents in every format, and how fast |
+| `documents` | documents in a whole system: read, found among 250,000 passages, kept under kills, and whose they are |
 | `answers` | how good answers by quoting are: right, recall, refusals |
 | `generator` | the load generator itself |
 | `overhead` | the overhead of the message bus |

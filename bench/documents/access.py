@@ -14,6 +14,8 @@ THEIR_SPACE: Final = "summer"
 _OWN_WORD: Final = "harbour"
 _THEIR_WORD: Final = "quinquereme"
 _MISSING_WORD: Final = "quinquerame"
+_MEANING: Final = re.compile(r"'(score|cosine)': [-\d.e]+")
+"""Of a query, whose own words differ; `coverage`, which would tell of others' words, stays."""
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Request = tuple[str, str, dict[str, Any]]
@@ -80,7 +82,7 @@ def _without_names(response: httpx.Response, request: Request) -> str:
     """Status and body, without what the asker wrote itself, ids of requests, and times."""
     body: Any = response.json()
     said = {key: value for key, value in body.items() if not _is_time(key)} if isinstance(body, Mapping) else body
-    text = _ID.sub("ID", f"{response.status_code} {said}")
+    text = _MEANING.sub("", _ID.sub("ID", f"{response.status_code} {said}"))
     for word in (_MISSING_SPACE, THEIR_SPACE, _THEIR_WORD, _MISSING_WORD):
         text = text.replace(word, "WORD")
     return text

@@ -95,7 +95,7 @@ async def contracts(sizes: Sizes) -> dict[str, Any]:
 async def search(sizes: Sizes) -> dict[str, Any]:
     """Among so many passages that were put into the store: the time of a search, and a data set's paragraphs."""
     async with folder() as work:
-        sentences = texts.sentences(sizes.seed, min(DISTINCT_SENTENCES, 4 * sizes.passages))
+        sentences = texts.sentences(sizes.seed, min(DISTINCT_SENTENCES, sizes.passages // 4))
         fill_s = await asyncio.to_thread(_fill, work / "data", sizes, sentences)
         async with _system(sizes, bus_folder=work / "data") as (stack, documents):
             await documents.with_vectors(await documents.bring_in("first.txt", _READ_FIRST))

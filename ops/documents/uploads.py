@@ -57,8 +57,9 @@ def _upload(client: Client, path: Path, space: str, wait: bool, on_change: Calla
         document = _sent(client, path, space, on_change)
         while wait and document["state"] in _UNFINISHED:
             time.sleep(_LOOKS_EVERY_S)
-            document = client.call("GET", f"/api/documents/{document['id']}")
-            on_change(path, _progress(document))
+            former, document = document, client.call("GET", f"/api/documents/{document['id']}")
+            if _progress(document) != _progress(former):
+                on_change(path, _progress(document))
         return Outcome(path=str(path), document=document)
     except OSError as error:
         return Outcome(path=str(path), problem=f"The file can't be read: {error.strerror}.")
