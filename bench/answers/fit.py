@@ -162,11 +162,9 @@ def fit_all(sets: Sets, similarity: Similarity, seed: int) -> dict[str, Any]:
         some(cases.on_all(sets.squad, similarity)),
         list(cases.on_all(measuring.one_each(contracts(_SEED, _CONTRACTS)), similarity)),
     ]
-    strangers = measuring.strangers(_SEED, _CONTRACTS, similarity)
     passages = list(cases.on_passages(sets.misleading, similarity))
     pairs = [
         (groups[0], some(cases.on_others(sets.squad, similarity)), 1.0),
-        (groups[5], strangers, 0.3),
         (groups[2], some(cases.on_others(sets.own, similarity)), 1.0),
         (groups[2], some(cases.on_articles(sets.own_unanswered, similarity)), 0.7),
         (

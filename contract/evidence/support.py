@@ -34,14 +34,14 @@ class Features(NamedTuple):
 
     covered: float
     """The share of the question's words, by their rarity at large, that the best two sentences hold together."""
+    covered_squared: float
+    """What it counts that nearly all words are there, beyond each of them."""
     either: float
     """The same, or how close the closest sentence is: whichever says more."""
     paragraph: float
     """The share of the question that the best sentence lacks, and its paragraph holds: the words are there, apart."""
     pairs: float
     """The share of the question's neighbouring words that are neighbours in the best sentence."""
-    unmatched: float
-    """The share of the question's words, each counting the same, that the best sentence lacks."""
     names_missing: float
     """The share of the question's names and numbers that nothing near the best sentences holds, or never together."""
     negated: float
@@ -50,6 +50,9 @@ class Features(NamedTuple):
     """The best sentence's."""
     closest: float | None
     """The largest similarity of any sentence; None without vectors."""
+    unmatched: float = 0.0
+    """The share of the question's words, each counting the same, that the best sentence lacks. Not fitted: of questions
+    in other words those that another document shares a word with by chance would teach that a match is a bad sign."""
     overlap: float | None = None
     """The share of a written answer's words that the evidence holds; None for a quote."""
     exact: float | None = None
@@ -74,6 +77,7 @@ def features_of(
     own = set(index.terms[best[0]]) if best else set()
     return Features(
         covered=covered,
+        covered_squared=min(1.0, covered) ** 2,
         either=1 - (1 - min(1.0, covered)) * (1 - min(1.0, max(0.0, closest or 0.0) / _CLOSE)),
         paragraph=row.get("paragraph", 0.0),
         pairs=row.get("pairs", 0.0),
