@@ -7,7 +7,8 @@ repeats the search until nothing is found.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from itertools import pairwise, takewhile
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -68,8 +69,10 @@ def sanitize_question(question: Q, redactor: Redactor = BUILT_IN) -> tuple[Q, Ma
     A secret split over two fields or turns that are adjacent in the prompt is found too.
     Raises TooManySecretsError, and BadMessageError when nothing of the query is left.
     """
-    question = without_split_secrets(question, redactor)
-    texts = [sanitize(text, redactor) for text in _texts_of(question)]
+    # Each text is looked at by itself and beside its neighbours: half of the looks are at the same one again.
+    sanitized = cache(partial(sanitize, redactor=redactor))
+    question = _without_split_secrets(question, sanitized)
+    texts = [sanitized(text) for text in _texts_of(question)]
     counts: Counter[str] = Counter()
     for part in texts:
         counts.update(part.counts)
@@ -155,6 +158,10 @@ def without_split_secrets(question: Q, redactor: Redactor = BUILT_IN) -> Q:
 
     Nothing else is changed: the fields are still to be sanitized.
     """
+    return _without_split_secrets(question, cache(partial(sanitize, redactor=redactor)))
+
+
+def _without_split_secrets(question: Q, sanitized: Callable[[str], Sanitized]) -> Q:
     texts = _texts_of(question)
     before = list(texts)
     context, query = len(question.turns), len(question.turns) + 1
@@ -162,16 +169,16 @@ def without_split_secrets(question: Q, redactor: Redactor = BUILT_IN) -> Q:
     # What one user says in two messages may be one secret, whatever was answered in between.
     users = [number for number, turn in enumerate(question.turns) if turn.role == "user"]
     for first, second in (*pairwise([*users, query]), *pairwise(spoken), (query, context)):
-        texts[first], texts[second] = _without_split_secret(texts[first], texts[second], redactor)
+        texts[first], texts[second] = _without_split_secret(texts[first], texts[second], sanitized)
     return question if texts == before else _with_texts(question, texts)
 
 
-def _without_split_secret(first: str, second: str, redactor: Redactor) -> tuple[str, str]:
+def _without_split_secret(first: str, second: str, sanitized: Callable[[str], Sanitized]) -> tuple[str, str]:
     head, tail = first[:-_REACH_CHARS], first[-_REACH_CHARS:]
     start, rest = second[:_REACH_CHARS], second[_REACH_CHARS:]
     if not tail or not start:
         return first, second
-    left, right, whole = (sanitize(text, redactor) for text in (tail, start, tail + start))
+    left, right, whole = map(sanitized, (tail, start, tail + start))
     # Fewer when joined: a secret may stop being one when a word follows directly. Its own field's pass redacts it.
     if whole.text == left.text + right.text or _found(whole) < _found(left) + _found(right):
         return first, second
