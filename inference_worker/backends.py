@@ -141,8 +141,11 @@ def _grounding(settings: WorkerSettings) -> Grounding:
 
 
 def evidence_tokens(settings: WorkerSettings) -> int | None:
-    """How much evidence the local model reads of a document; None: all of it, or the proxy answers."""
-    if settings.policy == "proxy" or settings.read == "whole":
+    """How much evidence the local model reads of a document; None: all of it.
+
+    Where the proxy is asked first, it gets the evidence that fits a larger model, as `narrowing` chooses it.
+    """
+    if settings.policy in ("proxy", "proxy-then-local") or settings.read == "whole":
         return None
     if settings.read.isdecimal():
         return int(settings.read)

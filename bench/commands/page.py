@@ -45,7 +45,8 @@ Latencies count from the moment at which a query should have been sent, so that 
 | `embedding` | the embedder: its speed and memory, what 8 bits lose, what it finds by itself |
 | `readers` | what is read of invented documents in every format, and how fast |
 | `documents` | documents in a whole system: read, found among 250,000 passages, kept under kills, and whose they are |
-| `answers` | how good answers by quoting are: right, recall, refusals |
+| `answers` | how good answers by quoting are: right, recall, refusals; with `--style`, a model's, and citations |
+| `models` | models' own words beside the sentences, and their pace (`docqa models compare`) |
 | `generator` | the load generator itself |
 | `overhead` | the overhead of the message bus |
 | `compare` | two stored results side by side |

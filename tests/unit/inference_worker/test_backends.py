@@ -20,7 +20,7 @@ from inference_worker.backends import (
 )
 from inference_worker.engines.base import Engine
 from inference_worker.engines.echo import EchoEngine
-from inference_worker.settings import WorkerSettings
+from inference_worker.settings import Policy, WorkerSettings
 
 URL = "https://api.example.com/v1"
 LARGER_THAN_ANY = EchoEngine.max_prompt_bytes
@@ -130,6 +130,11 @@ def test_a_model_reads_what_was_measured_to_be_better_unless_it_is_told(
     )  # fmt: skip
     answer_choice.keep(tmp_path / "own.gguf", settings.model_cache, choice)
     assert evidence_tokens(settings) == tokens
+
+
+@pytest.mark.parametrize(("policy", "is_cut"), [("local-then-proxy", True), ("proxy-then-local", False)])
+def test_what_a_small_model_reads_bounds_no_larger_one_that_is_asked_first(policy: Policy, *, is_cut: bool) -> None:
+    assert (evidence_tokens(WorkerSettings(backend=policy, proxy_url=URL)) is not None) is is_cut
 
 
 def test_of_the_bundled_model_it_is_known() -> None:

@@ -1,5 +1,6 @@
 """What a language model's answers are worth: the figures, and what is kept of them."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,20 @@ def test_auto_is_the_style_that_is_right_more_often_and_quotes_when_both_are(
     found = verdict(written, quoted)
     assert (found.style, found.is_decided) == (style, decided)
     assert found.low <= found.difference <= found.high
+
+
+@pytest.mark.parametrize(("writes", "quotes"), [(0.35, 0.91), (0.62, 0.86), (0.85, 0.70)])
+def test_a_clear_difference_is_found_and_by_few_questions(writes: float, quotes: float) -> None:
+    better, ends = "write" if writes > quotes else "quote", []
+    for seed in range(50):
+        drawn = random.Random(seed)
+        written = [drawn.random() < writes for _ in range(400)]
+        quoted = [drawn.random() < quotes for _ in range(400)]
+        found = (verdict(written[: part.stop], quoted[: part.stop]) for part in looks(400))
+        decided = [one.style if one.is_decided else None for one in found]
+        ends.append(next(((at, style) for at, style in enumerate(decided) if style), (4, None)))
+    assert sum(style == better for _, style in ends) >= 49
+    assert sorted(at for at, _ in ends)[25] <= 1
 
 
 def test_more_is_asked_while_nothing_is_decided() -> None:
