@@ -42,8 +42,13 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     kills: int
     killed_documents: int
     tries: int
-    articles: list[Article]
+    datasets: dict[str, list[Article]]
+    """By name; the first one is also looked for among all passages."""
     environment: dict[str, str]
+
+    @property
+    def articles(self) -> list[Article]:
+        return next(iter(self.datasets.values()), [])
 
     @property
     def passages(self) -> int:
@@ -79,11 +84,12 @@ async def beside(sizes: Sizes) -> dict[str, Any]:
 
 
 async def recall(sizes: Sizes) -> dict[str, Any] | None:
-    """A data set's paragraphs alone."""
-    if not sizes.articles:
-        return None
-    async with _system(sizes) as (_, documents):
-        return await finding.recall(documents, sizes.articles)
+    """Each data set's paragraphs alone."""
+    found = {}
+    for name, articles in sizes.datasets.items():
+        async with _system(sizes) as (_, documents):
+            found[name] = await finding.recall(documents, articles)
+    return found or None
 
 
 async def contracts(sizes: Sizes) -> dict[str, Any]:

@@ -54,7 +54,8 @@ class Meaning:
         self._width = -(-dimensions // 64)
         self._lock = threading.Lock()
         self._known: set[int] = set()
-        self._bits: NDArray[np.uint64] = np.zeros((0, self._width), np.uint64)
+        self._bits: NDArray[np.uint64] = np.zeros((self._width, 0), np.uint64)
+        """A column a sentence: row by row they are compared several times as fast."""
         self._passages: NDArray[np.int64] = np.zeros(0, np.int64)
 
     def refresh(self) -> None:
@@ -63,30 +64,32 @@ class Meaning:
             fresh = self._store.signs(self._kind, self._embedder, self._known)
             if not fresh:
                 return
-            self._bits = np.concatenate([self._bits, *map(self._words, fresh)])
-            self._passages = np.concatenate([self._passages, *map(_numbers, fresh)])
-            order = np.argsort(self._passages, kind="stable")
-            self._bits, self._passages = self._bits[order], self._passages[order]
+            bits = np.concatenate([self._bits, *map(self._words, fresh)], axis=1)
+            passages = np.concatenate([self._passages, *map(_numbers, fresh)])
+            if (np.diff(passages) < 0).any():
+                order = np.argsort(passages, kind="stable")
+                bits, passages = np.take(bits, order, axis=1), passages[order]
+            self._bits, self._passages = bits, passages
             self._known.update(signs.version for signs in fresh)
 
     def forget(self) -> None:
         """Drop all vectors and load what the store still has: after an erasure."""
         with self._lock:
             self._known.clear()
-            self._bits, self._passages = self._bits[:0].copy(), self._passages[:0].copy()
+            self._bits, self._passages = self._bits[:, :0].copy(), self._passages[:0].copy()
         self.refresh()
 
     def find(self, query: Floats, scope: Scope, limit: int) -> dict[int, Floats]:
         """The passages of a scope that are nearest to the query; under each, the cosines of its sentences."""
         with self._lock:
             bits, passages = self._bits, self._passages
-        chosen = _within(passages, self._store.numbers_in(scope))
-        if not len(chosen):
+        ranges = _within(passages, self._store.numbers_in(scope))
+        if not ranges:
             return {}
         wanted = np.packbits(query > 0)
         padded = np.zeros(self._width * 8, np.uint8)
         padded[: len(wanted)] = wanted
-        differing = np.bitwise_count(bits[chosen] ^ padded.view(np.uint64)).sum(axis=1, dtype=np.uint16)
+        differing, chosen = _differing(bits, ranges, padded.view(np.uint64)), _places(ranges)
         nearest = _smallest(differing, max(_OVERSAMPLED * limit, _LEAST_RESCORED))
         near = list(dict.fromkeys(passages[chosen[nearest]].tolist()))
         cosines = self.cosines(query, near)
@@ -105,7 +108,7 @@ class Meaning:
         rows = rows.reshape(total, -1) if total else rows.reshape(0, self._width * 8)
         padded = np.zeros((total, self._width * 8), np.uint8)
         padded[:, : rows.shape[1]] = rows
-        return padded.view(np.uint64)
+        return padded.view(np.uint64).T
 
 
 def _numbers(signs: Signs) -> NDArray[np.int64]:
@@ -114,12 +117,34 @@ def _numbers(signs: Signs) -> NDArray[np.int64]:
     return np.repeat(np.arange(signs.first, signs.first + len(each), dtype=np.int64), each)
 
 
-def _within(passages: NDArray[np.int64], ranges: list[tuple[int, int]]) -> NDArray[np.int64]:
-    """Where sentences of these ranges of passages are."""
-    starts = np.searchsorted(passages, [first for first, _ in ranges], "left")
-    ends = np.searchsorted(passages, [last for _, last in ranges], "right")
-    parts = [np.arange(start, end) for start, end in zip(starts, ends, strict=True) if end > start]
-    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+def _within(passages: NDArray[np.int64], ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Where sentences of these ranges of passages are, in ascending order; neighbours are one."""
+    ranges = sorted(ranges)
+    starts = np.searchsorted(passages, [first for first, _ in ranges], "left").tolist()
+    ends = np.searchsorted(passages, [last for _, last in ranges], "right").tolist()
+    found: list[tuple[int, int]] = []
+    for start, end in zip(starts, ends, strict=True):
+        if end > start and found and found[-1][1] == start:
+            found[-1] = (found[-1][0], end)
+        elif end > start:
+            found.append((start, end))
+    return found
+
+
+def _places(ranges: list[tuple[int, int]]) -> NDArray[np.int64]:
+    return np.concatenate([np.arange(start, end) for start, end in ranges])
+
+
+def _differing(
+    bits: NDArray[np.uint64], ranges: list[tuple[int, int]], wanted: NDArray[np.uint64]
+) -> NDArray[np.uint16]:
+    """In how many bits each sentence of the ranges differs from what is wanted."""
+    (start, end), *others = ranges
+    chosen = np.take(bits, _places(ranges), axis=1) if others else bits[:, start:end]
+    total = np.zeros(chosen.shape[1], np.uint16)
+    for row, word in zip(chosen, wanted, strict=True):
+        total += np.bitwise_count(row ^ word)
+    return total
 
 
 def _smallest(values: NDArray[np.uint16], count: int) -> NDArray[np.int64]:

@@ -78,6 +78,14 @@ def test_meaning_looks_into_its_scope_alone(store: SqliteStore) -> None:
     assert search.find("dog?", Scope(documents=(theirs,)), 5)
 
 
+def test_meaning_finds_all_of_a_scope_whose_documents_lie_between_others(store: SqliteStore) -> None:
+    own = set()
+    for number in range(4):
+        own.add(stored(store, "No animal may be kept.", f"{number}.txt"))
+        stored(store, "No animal may be kept.", f"{number}.txt", space="http.other")
+    assert {hit.document for hit in with_vectors(store).find("dog?", OWN, 10)} == own
+
+
 def test_hits_and_their_scores_say_nothing_of_others_documents(store: SqliteStore) -> None:
     """Neither whether a word is in them, nor how rare it is there: what one may not read does not exist."""
     for number in range(4):
