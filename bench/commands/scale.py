@@ -57,7 +57,7 @@ def command(shared: Shared, slots: int, delay_s: float) -> None:
 async def measure(slots: int, delay_s: float, *, quick: bool) -> dict[str, Any]:
     """The result."""
     async with folder() as work, clustered(work, _QUEUE) as cluster, cluster.bus() as bus:
-        load_ = _Load(bus)
+        load_ = ClusterLoad(bus)
         steps = []
         for count in range(1, SERVERS + 1):
             async with workers(work, cluster, count, slots, delay_s):
@@ -68,7 +68,7 @@ async def measure(slots: int, delay_s: float, *, quick: bool) -> dict[str, Any]:
     return _result(load_, found, steps)
 
 
-class _Load:
+class ClusterLoad:
     """Publishes jobs to the stream and keeps them for the ledger."""
 
     def __init__(self, bus: Bus) -> None:
@@ -107,7 +107,7 @@ class _Load:
         self.marks.append({"at_s": round(self.clock.now_s(), 3), "what": what})
 
 
-async def _throughput(load_: _Load, count: int, possible_per_s: float, window_s: float) -> Step:
+async def _throughput(load_: ClusterLoad, count: int, possible_per_s: float, window_s: float) -> Step:
     """Answers per second, counted while the workers are saturated."""
     load_.mark(f"{count} workers")
     before = await load_.answered()
@@ -122,7 +122,7 @@ async def _throughput(load_: _Load, count: int, possible_per_s: float, window_s:
     return Step(count, round((last - first) / (ended_s - began_s), 2), round(possible_per_s, 2))
 
 
-async def _kill_one_by_one(cluster: Cluster, load_: _Load, possible_per_s: float, down_s: float) -> None:
+async def _kill_one_by_one(cluster: Cluster, load_: ClusterLoad, possible_per_s: float, down_s: float) -> None:
     """Kill each server in turn at half of the possible load; the next one when it has caught up."""
     publishing = asyncio.create_task(load_.publish_steadily(possible_per_s / 2))
     for number in range(SERVERS):
@@ -135,10 +135,10 @@ async def _kill_one_by_one(cluster: Cluster, load_: _Load, possible_per_s: float
     await asyncio.sleep(1)
     publishing.cancel()
     await asyncio.gather(publishing, return_exceptions=True)
-    await _until_answering(load_)
+    await until_answering(load_)
 
 
-async def _until_answering(load_: _Load) -> None:
+async def until_answering(load_: ClusterLoad) -> None:
     """Wait until the bus answers: the last server's return may still change the leader."""
     while True:
         try:
@@ -148,7 +148,7 @@ async def _until_answering(load_: _Load) -> None:
             await asyncio.sleep(0.2)
 
 
-def _result(load_: _Load, found: Ledger, steps: list[Step]) -> dict[str, Any]:
+def _result(load_: ClusterLoad, found: Ledger, steps: list[Step]) -> dict[str, Any]:
     rates = {step.workers: step.answered_per_s for step in steps}
     ratio = rates[SERVERS] / rates[1] if rates[1] else 0.0
     rates_text = ", ".join(f"{step.workers}: {step.answered_per_s}/s of {step.possible_per_s}" for step in steps)

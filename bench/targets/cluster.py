@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from bench.harness.errors import BenchError
 from bench.targets.free_ports import free_ports
-from bench.targets.processes import clean_environment, part
+from bench.targets.processes import Kept, clean_environment
 from contract.bus import Bus, connected
 from contract.settings import BusSettings, Secret
 
@@ -86,6 +86,9 @@ class Cluster:
         self._processes[number].kill()
         await self._processes[number].wait()
 
+    def pid(self, number: int) -> int:
+        return self._processes[number].pid
+
     async def until_healthy(self, number: int) -> None:
         """Wait until the server reports that it has caught up with the others; raises BenchError."""
         address = f"http://127.0.0.1:{self._ports[number].monitor}/healthz"
@@ -150,6 +153,15 @@ async def clustered(work: Path, queue_size: int, certificates: Path | None = Non
 @contextlib.asynccontextmanager
 async def workers(work: Path, cluster: Cluster, count: int, slots: int, delay_s: float) -> AsyncIterator[None]:
     """`count` echo workers on the cluster, for the time of a block."""
+    async with contextlib.AsyncExitStack() as parts:
+        for number in range(count):
+            await parts.enter_async_context(worker(work, cluster, f"worker{count}-{number}", slots, delay_s))
+        yield
+
+
+@contextlib.asynccontextmanager
+async def worker(work: Path, cluster: Cluster, name: str, slots: int, delay_s: float) -> AsyncIterator[Kept]:
+    """One echo worker, for the time of a block."""
     settings = {
         "DOCQA_ENGINE": "echo",
         "DOCQA_ECHO_DELAY_S": f"{delay_s:g}",
@@ -157,12 +169,12 @@ async def workers(work: Path, cluster: Cluster, count: int, slots: int, delay_s:
         "DOCQA_ACK_WAIT_S": "5",
         "DOCQA_METRICS_ADDR": "127.0.0.1:0",
     }
-    async with contextlib.AsyncExitStack() as parts:
-        for number in range(count):
-            name = f"worker{count}-{number}"
-            worker = part(work, name, "-m", "inference_worker", **settings, **cluster.environment("worker"))
-            await parts.enter_async_context(worker)
-        yield
+    kept = Kept(work, name, "-m", "inference_worker", **settings, **cluster.environment("worker"))
+    try:
+        await kept.start()
+        yield kept
+    finally:
+        await kept.stop()
 
 
 def _nats_server() -> str:

@@ -44,6 +44,44 @@ async def part(work: Path, name: str, *arguments: str, **environment: str) -> As
         await _stop(process)
 
 
+class Kept:
+    """`python <arguments> --ready-file ...`, which can be killed and started again."""
+
+    def __init__(self, work: Path, name: str, *arguments: str, **environment: str) -> None:
+        self._ready_file = work / f"{name}.json"
+        self._log = work / f"{name}.log"
+        self._command = (sys.executable, *arguments, "--ready-file", str(self._ready_file))
+        self._environment = environment
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> dict[str, Any]:
+        """Until it is ready: what its ready file says. Raises BenchError."""
+        self._ready_file.unlink(missing_ok=True)
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, env={**clean_environment(), **self._environment}, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        return await _ready(self._ready_file, self._process, self._log)
+
+    @property
+    def pid(self) -> int:
+        """Raises ValueError before the first start."""
+        if self._process is None:
+            raise ValueError("it was never started")
+        return self._process.pid
+
+    async def kill(self) -> None:
+        """SIGKILL, to it alone."""
+        if self._process:
+            self._process.kill()
+            await self._process.wait()
+
+    async def stop(self) -> None:
+        if self._process and self._process.returncode is None:
+            await _stop(self._process)
+
+
 def clean_environment() -> dict[str, str]:
     """This process's environment without settings of another system, and without tuning during a measurement."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("DOCQA_")}
