@@ -30,13 +30,13 @@ try:
         redaction,
         retry,
         scale,
-        simulate,
         slo,
         slow_jobs,
         soak,
         spike,
         sweep,
     )
+    from bench.simulation import command as simulate
 except ModuleNotFoundError as missing:
     sys.exit(f"docqa bench needs the package {missing.name}: install goblin-docqa[bench].")
 

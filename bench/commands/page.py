@@ -33,7 +33,7 @@ Latencies count from the moment at which a query should have been sent, so that 
 | `load` | a steady load, open loop (`--rate`) or closed loop (`-n`, `-c`) |
 | `sweep` | arrival rates from light to past saturation: the knee, and the goodput beyond it |
 | `simulate` | no run: what more workers and arrivals would meet, by a model of these results ([scale.md](scale.md)) |
-| `cluster` | three nats-servers with copies and three workers, killed and paused at random under load, then the ledger |
+| `cluster` | three nats-servers with copies and three workers, killed and paused at random under load |
 | `scale` | one, two and three workers on a cluster of three nats-servers, which are killed one by one |
 | `slo` | whether small jobs on the real model take less than 5 s at 70% of the knee |
 | `hey` | our closed loop compared with `hey` (`apt install hey`), over TCP |

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.commands import simulate as command
-from bench.simulation import fit
+from bench.simulation import command, fit
 from bench.simulation.events import Arrivals, System, simulate
 from bench.simulation.plan import ceilings, plan
 
