@@ -34,6 +34,10 @@ class NewerVersionError(DocQAError):
     """A message was written by a newer version than this one."""
 
 
+class StoreReplacedError(DocQAError):
+    """The library's database was replaced while it was in use: the library is started again with the new one."""
+
+
 class BusError(DocQAError):
     """The bus refused or did not answer."""
 

@@ -82,6 +82,8 @@ class StatusRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     documents: Annotated[list[DocumentId], Meta(min_length=1, max_length=MAX_DOCUMENTS)]
     counts: bool = False
     """Ask for `counts` too; only the ingress gets them."""
+    problems: bool = False
+    """Ask for what is wrong with the library now too; only the ingress gets it."""
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +101,8 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
 
     documents: list[DocumentStatus]
     counts: Counts | None = None
+    problems: list[str] = []
+    """Of the library itself: a sentence each."""
 
 
 class ListRequest(msgspec.Struct, frozen=True, kw_only=True):

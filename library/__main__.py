@@ -24,8 +24,10 @@ from contract.runtime.metrics import BUS_CONNECTED
 from contract.runtime.startup import prepared, run_service
 from contract.runtime.status_server import StatusServer
 from contract.runtime.systemd import Notifier
+from library.condition import Condition
 from library.service import Library
 from library.settings import ROLE, LibrarySettings
+from library.store.faults import StoreError
 
 _LOOPS_END_WITHIN_S: Final = 5.0
 _ALIVE_EVERY_S: Final = 1.0
@@ -36,8 +38,9 @@ log = structlog.get_logger(__name__)
 class Health:
     """Whether the library answers, and if not, why. Read by any thread."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, condition: Condition) -> None:
         self._bus = bus
+        self._condition = condition
         self.is_open = False
         self.is_stopping = False
 
@@ -47,7 +50,9 @@ class Health:
             return "The library is stopping."
         if not self._bus.is_connected:
             return "The bus is not connected."
-        return None if self.is_open else "The library is being opened."
+        if not self.is_open:
+            return "The library is being opened."
+        return " ".join(self._condition.problems()) or None
 
 
 def main() -> int:
@@ -68,7 +73,10 @@ def run(environment: Mapping[str, str], ready_file: Path | None) -> None:
             raise SettingsError(f"Another library (process {lock.holder()}) works on {loaded.folder}.") from None
         except OSError as error:
             raise SettingsError(f"DOCQA_DATA_DIR: {loaded.folder} can't be written ({error.strerror}).") from None
-        uvloop.run(work(loaded, ready_file, notifier))
+        try:
+            uvloop.run(work(loaded, ready_file, notifier))
+        except StoreError as error:
+            raise SettingsError(str(error)) from None
 
 
 async def work(loaded: LibrarySettings, ready_file: Path | None, notifier: Notifier) -> None:
@@ -77,11 +85,12 @@ async def work(loaded: LibrarySettings, ready_file: Path | None, notifier: Notif
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     bus = Bus()
-    health = Health(bus)
+    condition = Condition()
+    health = Health(bus, condition)
     BUS_CONNECTED.set_function(lambda: bus.is_connected)
     with StatusServer(loaded.metrics_addr, health.not_ready_reason) as status:
         embedders = open_embedders(loaded.embedding_model, len(os.sched_getaffinity(0)))
-        library = Library(loaded, bus, embedders)
+        library = Library(loaded, bus, embedders, condition=condition)
         stopping = asyncio.create_task(stop.wait(), name="stop")
         serving = asyncio.create_task(serve(library, health, notifier, status.address, ready_file), name="serve")
         await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)

@@ -40,12 +40,14 @@ from contract.search_messages import SearchReply, SearchRequest
 from contract.topology import HTTP_PUBLISHER, ROOT_SPACE, LibraryAddress
 from library import metrics
 from library.access import Access, Rights
+from library.condition import Condition
 from library.imports.pace import Pace
 from library.listing import Listing, fitting, max_reply_bytes, shortened
 from library.room import Room
 from library.root.root import Root
 from library.search.search import Search
 from library.settings import LibrarySettings
+from library.store.faults import StoreError
 from library.store.files import Files
 from library.store.records import EmbedderNames
 from library.store.scope import Scope
@@ -53,6 +55,8 @@ from library.store.sqlite import SqliteStore
 from library.waiting import Waiting
 
 SNAPSHOT_FILE: Final = "snapshot.db"
+_STORE_AGAIN_AFTER_S: Final = 10
+_NO_STORE: Final = "The library's database can't be used now: `docqa status` says why to who runs this system."
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +82,7 @@ class Answers:
         on_erase: Callable[[str], None],
         embedders: EmbedderNames = _NO_EMBEDDERS,
         root: Root | None = None,
+        condition: Condition | None = None,
     ) -> None:
         # What a backup left that was killed: it may hold what is erased from now on.
         store.drop_snapshot(SNAPSHOT_FILE)
@@ -91,6 +96,7 @@ class Answers:
         self._on_erase = on_erase
         self._embedders = embedders
         self._root = root
+        self._condition = condition or Condition()
         self._room = Room(store, files, settings.max_bytes)
         self._waiting = Waiting(bus, store)
         self._listing = Listing(bus, store, embedders)
@@ -118,6 +124,9 @@ class Answers:
             reply = Refusal(refused=error.code, detail=str(error), retry_after_s=error.retry_after_s)
         except (BadMessageError, BadNameError) as error:
             reply = Refusal(refused="bad-request", detail=str(error))
+        except StoreError as error:
+            log.warning("a request could not be answered", subject=message.subject, reason=str(error))
+            reply = Refusal(refused="library-unavailable", detail=_NO_STORE, retry_after_s=_STORE_AGAIN_AFTER_S)
         # A bug over one request: its sender gets a reply instead of a timeout, and the others are still answered.
         except Exception:
             log.exception("a request could not be answered", subject=message.subject)
@@ -150,12 +159,19 @@ class Answers:
         waiting = [one for one in await self._waiting.of(missing) if rights.can_read(one.space, one.name)]
         by_id = {one.id: one for one in [*found, *waiting]}
         documents = [by_id[one] for one in dict.fromkeys(request.documents) if one in by_id]
-        counts = await self._counts() if request.counts and address.publisher == HTTP_PUBLISHER else None
-        return StatusReply(documents=documents, counts=counts)
+        if address.publisher != HTTP_PUBLISHER:
+            return StatusReply(documents=documents)
+        counts = await self._counts() if request.counts else None
+        problems = self._condition.problems() if request.problems else []
+        return StatusReply(documents=documents, counts=counts, problems=problems)
 
-    async def _counts(self) -> Counts:
-        documents, reading, failed = await asyncio.to_thread(self._store.states)
-        waiting = len(await self._bus.imports()) + (self._root.waiting if self._root else 0)
+    async def _counts(self) -> Counts | None:
+        """None where the store or the bus can't be asked: the problems say so."""
+        try:
+            documents, reading, failed = await asyncio.to_thread(self._store.states)
+            waiting = len(await self._bus.imports()) + (self._root.waiting if self._root else 0)
+        except (BusError, OSError):
+            return None
         return Counts(documents=documents, waiting=max(waiting - reading, 0), reading=reading, failed=failed)
 
     def _statuses(self, rights: Rights, ids: list[str]) -> list[DocumentStatus]:

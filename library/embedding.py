@@ -18,6 +18,7 @@ import structlog
 from contract.embedding import Embedder, Embedders, EmbeddingError, QueryVectors, Vectors
 from contract.embedding.embedders import english_among
 from library import metrics
+from library.condition import Condition
 from library.search.meaning import pack, signs_of
 from library.search.meanings import Meanings
 from library.store.records import StoredPassage, Unembedded
@@ -29,6 +30,7 @@ _BATCH: Final = 256
 """Sentences: so many that those of about one length meet, and no thread waits for another; about a second's work."""
 _VERSIONS_AT_A_TIME: Final = 64
 _AGAIN_AFTER_S: Final = 30.0
+_PART: Final = "vectors"
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +69,12 @@ _Choose: TypeAlias = Callable[[list[StoredPassage]], list[StoredPassage]]
 class Embedding:
     """Follows the store with a setting's embedders."""
 
-    def __init__(self, store: SqliteStore, embedders: Embedders, meanings: Meanings) -> None:
+    def __init__(
+        self, store: SqliteStore, embedders: Embedders, meanings: Meanings, condition: Condition | None = None
+    ) -> None:
+        self._condition = condition or Condition()
+        self._left_out: set[tuple[Kind, int]] = set()
+        """Versions of which no vectors could be made: they are found by their words until the next start."""
         self._store = store
         self._embedders = embedders
         self._meanings = meanings
@@ -96,17 +103,22 @@ class Embedding:
     def _run(self) -> None:
         # On Linux the niceness is a thread's, whatever POSIX says.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        former = ""
         while not self._stop.is_set():
             try:
                 self.embed_all()
+                former = ""
             except _StoppedError:
                 return
-            except EmbeddingError as error:
-                log.warning("documents are found by their words alone", reason=str(error))
-                return
             # Of any kind: without this thread no document would ever get vectors; words find them meanwhile.
-            except Exception:
-                log.exception("vectors could not be made")
+            except Exception as error:
+                reason = str(error) if isinstance(error, EmbeddingError | OSError) else repr(error)
+                if reason != former:
+                    log.warning("documents are found by their words alone", reason=reason)
+                former = reason
+                self._condition.failing(_PART, f"Documents are found by their words alone: {reason}")
+                self._stop.wait(_AGAIN_AFTER_S)
+                continue
             self._wake.wait(_AGAIN_AFTER_S)
             self._wake.clear()
 
@@ -117,19 +129,25 @@ class Embedding:
             self._embedders.embed_query("")
             self._is_loaded.set()
         self._embed_english()
-        while waiting := self._store.unembedded(WHOLE, self._embedders.whole.name, _VERSIONS_AT_A_TIME):
-            metrics.UNEMBEDDED.set(len(waiting))
+        while waiting := self._waiting(WHOLE, self._embedders.whole):
+            metrics.UNEMBEDDED.set(len(waiting) + len(self._left_out))
             for several in self._together(waiting, list):
                 self._embed(WHOLE, self._embedders.whole, several)
             self._meanings.refresh()
-        metrics.UNEMBEDDED.set(0)
+        metrics.UNEMBEDDED.set(len(self._left_out))
+        if not self._left_out:
+            self._condition.well(_PART)
+
+    def _waiting(self, kind: Kind, embedder: Embedder) -> list[Unembedded]:
+        found = self._store.unembedded(kind, embedder.name, _VERSIONS_AT_A_TIME + len(self._left_out))
+        return [version for version in found if (kind, version.number) not in self._left_out]
 
     def _embed_english(self) -> None:
         """Of all that was stored meanwhile, in the midst of the other vectors too."""
         if (english := self._embedders.english) is None:
             return
-        while waiting := self._store.unembedded(ENGLISH, english.name, _VERSIONS_AT_A_TIME):
-            metrics.UNEMBEDDED.set(len(waiting))
+        while waiting := self._waiting(ENGLISH, english):
+            metrics.UNEMBEDDED.set(len(waiting) + len(self._left_out))
             for several in self._together(waiting, _english_of):
                 self._embed(ENGLISH, english, several)
             self._meanings.refresh()
@@ -147,7 +165,25 @@ class Embedding:
             yield several
 
     def _embed(self, kind: Kind, embedder: Embedder, several: list[_Chosen]) -> None:
-        """Raises _StoppedError."""
+        """One text that the embedder fails over must not keep all others waiting. Raises _StoppedError."""
+        try:
+            self._embed_together(kind, embedder, several)
+        except (_StoppedError, EmbeddingError, OSError):
+            raise
+        # Whatever a native library raises over a text.
+        except Exception as error:
+            for one in several if len(several) > 1 else []:
+                self._embed(kind, embedder, [one])
+            if len(several) == 1:
+                self._leave_out(kind, several[0].version, error)
+
+    def _leave_out(self, kind: Kind, version: int, error: Exception) -> None:
+        log.error("a document is found by its words alone", version=version, reason=repr(error))
+        self._left_out.add((kind, version))
+        count = len(self._left_out)
+        self._condition.failing(_PART, f"{count} documents are found by their words alone: see the library's log.")
+
+    def _embed_together(self, kind: Kind, embedder: Embedder, several: list[_Chosen]) -> None:
         vectors = self._vectors(kind, embedder, [text for one in several for text in one.texts()])
         start = 0
         for one in several:

@@ -12,11 +12,14 @@ from typing import Final
 import structlog
 
 from library import metrics
+from library.condition import Condition
 from library.store.files import Files
 from library.store.records import Erasure
 from library.store.sqlite import SqliteStore
 
 _AGAIN_AFTER_S: Final = 5.0
+_SHOWN_AFTER_S: Final = 60.0
+_PART: Final = "erasures"
 
 log = structlog.get_logger(__name__)
 
@@ -27,8 +30,16 @@ Forget = Callable[[Sequence[Erasure]], Awaitable[bool]]
 class Eraser:
     """All that wait, together."""
 
-    def __init__(self, store: SqliteStore, files: Files, forget: Forget, on_removed: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: SqliteStore,
+        files: Files,
+        forget: Forget,
+        on_removed: Callable[[str], None],
+        condition: Condition | None = None,
+    ) -> None:
         """`on_removed`: called on a thread, once a document's rows are gone."""
+        self._condition = condition or Condition()
         self._store = store
         self._files = files
         self._forget = forget
@@ -44,12 +55,24 @@ class Eraser:
         """Erase until cancelled, what was left by a former process first."""
         while True:
             self._wake.clear()
-            is_done = await self._erase_all()
+            try:
+                is_done = await self._erase_all()
+            except OSError as error:
+                log.warning("erasures are tried again", reason=str(error))
+                is_done = False
             if is_done is None:
                 continue
+            self._show(is_done=is_done)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if is_done else _AGAIN_AFTER_S):
                     await self._wake.wait()
+
+    def _show(self, *, is_done: bool) -> None:
+        if is_done:
+            self._condition.well(_PART)
+        else:
+            sentence = "Erased documents can't be erased to the end: the library's log says what they wait for."
+            self._condition.failing(_PART, sentence, shown_after_s=_SHOWN_AFTER_S)
 
     async def _erase_all(self) -> bool | None:
         """True: nothing is left to erase; None: what was attached to it is."""

@@ -1,6 +1,7 @@
 """The library as a whole: store, search, imports, erasures and answers, from its start to its end."""
 
 import asyncio
+import contextlib
 import functools
 import time
 from pathlib import Path
@@ -13,12 +14,13 @@ from contract import topology
 from contract.bus import Bus, restore_mark
 from contract.documents import GRANTS_FILE
 from contract.embedding import Embedders
-from contract.errors import BusError
+from contract.errors import BusError, StoreReplacedError
 from contract.runtime import tasks
 from contract.topology import ImportName
 from library import metrics
 from library.access import Access
 from library.answers import Answers
+from library.condition import Condition
 from library.embedding import Embedding
 from library.erasing import Eraser
 from library.forgetting import Forgetting
@@ -34,6 +36,8 @@ from library.root.root import Root
 from library.search.meanings import Meanings, names_of
 from library.search.search import Search
 from library.settings import LibrarySettings
+from library.store.connections import Use
+from library.store.faults import StoreError
 from library.store.files import Files
 from library.store.records import Made
 from library.store.sqlite import SqliteStore
@@ -47,6 +51,8 @@ _LATE_RESULTS_MS: Final = 24 * 3_600_000
 """A worker that had read a document before it was erased may store its result once it has the message bus again."""
 _CATCH_UP_EVERY_S: Final = 10.0
 _RESTORED: Final = "bus restored at"
+_PROBE_EVERY_S: Final = 10.0
+_PROBED: Final = "probed at"
 
 log = structlog.get_logger(__name__)
 
@@ -55,27 +61,38 @@ class Library:
     """Opens all of it; `run` works until it is cancelled, `close` leaves nothing behind."""
 
     def __init__(
-        self, settings: LibrarySettings, bus: Bus, embedders: Embedders | None = None, read: Read | None = None
+        self,
+        settings: LibrarySettings,
+        bus: Bus,
+        embedders: Embedders | None = None,
+        read: Read | None = None,
+        condition: Condition | None = None,
     ) -> None:
         """Raises SettingsError for rules of redaction or a store that can't be used. Needs a running loop."""
+        self._damaged: set[Use] = set()
         self._made = Made(READER, rules_of(settings).name)
         self._settings = settings
         self._bus = bus
-        self.store = SqliteStore(settings.folder)
+        self.condition = condition or Condition()
+        self.store = SqliteStore(settings.folder, self._on_fault)
         self._files = Files(settings.folder)
         access = Access(settings.folder / GRANTS_FILE, has_tokens=settings.has_tokens)
         pace = Pace(IMPORTS_AT_A_TIME)
         self._meaning = Meanings.of(self.store, embedders) if embedders else None
-        self._embedding = Embedding(self.store, embedders, self._meaning) if embedders and self._meaning else None
+        self._embedding = (
+            Embedding(self.store, embedders, self._meaning, self.condition) if embedders and self._meaning else None
+        )
         self._preparation = Preparation(settings)
         self._read = read or functools.partial(read_file, programs=installed(settings.ocr))
         importer = self._importer(keep_originals=settings.keep_originals)
         self._asked: set[asyncio.Task[None]] = set()
-        self.consumer = Consumer(bus, self.store, importer, access, pace, settings.ack_wait_s, IMPORTS_AT_A_TIME)
+        self.consumer = Consumer(
+            bus, self.store, importer, access, pace, settings.ack_wait_s, IMPORTS_AT_A_TIME, self.condition
+        )
         self._workers = Workers(bus)
         self._renewal = Renewal(self.store, self._files, importer, self._made)
         self._forgetting = Forgetting(bus, self.store, self._workers)
-        self._eraser = Eraser(self.store, self._files, self._forgetting.forget, self._on_removed)
+        self._eraser = Eraser(self.store, self._files, self._forgetting.forget, self._on_removed, self.condition)
         self._root = self._opened_root(settings.root) if settings.root else None
         self._answers = Answers(
             bus,
@@ -88,6 +105,7 @@ class Library:
             self._on_erase,
             names_of(embedders),
             self._root,
+            self.condition,
         )
 
     def _importer(self, *, keep_originals: bool) -> Importer:
@@ -107,7 +125,9 @@ class Library:
         room = Room(self.store, self._files, self._settings.max_bytes)
         importer = self._importer(keep_originals=False)
         most = self._settings.document_max_bytes
-        return Root(folder.absolute(), self.store, self._files, importer, room, most, self._made, self._on_erase)
+        return Root(
+            folder.absolute(), self.store, self._files, importer, room, most, self._made, self._on_erase, self.condition
+        )
 
     async def connect(self) -> None:
         """Connect, and answer from now on. Tries until the bus is there."""
@@ -117,7 +137,8 @@ class Library:
         # From here on the server knows that somebody answers.
         await self._bus.client.flush()
         if self._meaning and self._embedding:
-            await asyncio.to_thread(self._meaning.refresh)
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self._meaning.refresh)
             self._embedding.start()
 
     async def run(self) -> None:
@@ -129,6 +150,7 @@ class Library:
             asyncio.create_task(self._renewal.run(), name="read anew"),
             asyncio.create_task(self._catch_up_for_ever(), name="erase late results"),
             asyncio.create_task(self._bus.watch(), name="watch the bus"),
+            asyncio.create_task(self._probe_for_ever(), name="probe the store"),
         ]
         if self._root:
             loops.append(asyncio.create_task(self._root.run(), name="follow the root"))
@@ -158,6 +180,29 @@ class Library:
         self._asked.add(task)
         task.add_done_callback(self._asked.discard)
 
+    def _on_fault(self, use: Use, error: StoreError | None) -> None:
+        if error:
+            self.condition.failing(f"store {use}", str(error))
+        elif use not in self._damaged:
+            self.condition.well(f"store {use}")
+        if error and error.is_damaged:
+            self._damaged.add(use)
+
+    async def _probe_for_ever(self) -> None:
+        """Whether the store can be written and read: shown before somebody's document shows it."""
+        while True:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self._probe)
+            if await asyncio.to_thread(self.store.is_replaced):
+                raise StoreReplacedError
+            await asyncio.sleep(_PROBE_EVERY_S)
+
+    def _probe(self) -> None:
+        """Raises OSError, which is shown already."""
+        self._files.make_folders()
+        self.store.note_fact(_PROBED, str(time.time_ns()))
+        self.store.fact(_PROBED)
+
     def _on_stored(self) -> None:
         if self._embedding:
             self._embedding.wake()
@@ -186,8 +231,8 @@ class Library:
         while True:
             try:
                 await self._catch_up()
-            except BusError as error:
-                log.warning("results of erased documents wait for the message bus", reason=str(error))
+            except (BusError, OSError) as error:
+                log.warning("results of erased documents wait", reason=str(error))
             await asyncio.sleep(_CATCH_UP_EVERY_S)
 
     async def _catch_up(self) -> None:

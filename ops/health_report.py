@@ -12,7 +12,7 @@ _PARTS: Final = MappingProxyType(
         "jobs": "Jobs are accepted, but do not end",
         "model": "A model makes no progress",
         "clock": "Clocks differ; tokens may expire at the wrong time",
-        "library": "The library does not answer; documents can be neither read nor searched",
+        "library": "Documents can't all be read, found or erased",
     }
 )
 """What it means that a part is failing; a newer system's other parts are named by their own word."""
@@ -22,7 +22,13 @@ def problems(health: Mapping[str, Any]) -> list[str]:
     """One sentence per problem, the worst first; empty if the system is well. Accepts fields of newer versions."""
     if health.get("status") == "unhealthy":
         return [str(health.get("detail") or "The system can't take questions.")]
-    return [*_missing_workers(health), *_failing_parts(health), *_worker_errors(health), *_full_queue(health)]
+    return [
+        *_missing_workers(health),
+        *_missing_library(health),
+        *_failing_parts(health),
+        *_worker_errors(health),
+        *_full_queue(health),
+    ]
 
 
 def library_in_words(health: Mapping[str, Any]) -> str:
@@ -40,6 +46,13 @@ def _missing_workers(health: Mapping[str, Any]) -> list[str]:
     if health.get("workers", True):
         return []
     return ["No worker is alive: questions are accepted until the queue is full, and wait."]
+
+
+def _missing_library(health: Mapping[str, Any]) -> list[str]:
+    library = health.get("library")
+    if not isinstance(library, Mapping) or library.get("status") != "unavailable":
+        return []
+    return ["The library does not answer: documents can't be brought in or found; its log says why."]
 
 
 def _failing_parts(health: Mapping[str, Any]) -> list[str]:

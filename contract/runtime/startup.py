@@ -10,7 +10,13 @@ from typing import Final, TypeVar
 import structlog
 
 from contract import settings
-from contract.errors import AlreadyRunningError, ConnectionLostError, EngineBlockedError, SettingsError
+from contract.errors import (
+    AlreadyRunningError,
+    ConnectionLostError,
+    EngineBlockedError,
+    SettingsError,
+    StoreReplacedError,
+)
 from contract.runtime import logs
 from contract.runtime.metrics import show_process
 from contract.runtime.tracing import NO_TRACER, Tracer
@@ -40,7 +46,7 @@ def run_service(role: str, description: str, run: Callable[[Path | None], None])
     except (SettingsError, AlreadyRunningError) as error:
         print(f"docqa {role}: {error}", file=sys.stderr)  # noqa: T201  # the one sentence that a start gives up with
         return 2
-    except (ConnectionLostError, EngineBlockedError) as error:
+    except (ConnectionLostError, EngineBlockedError, StoreReplacedError) as error:
         log.error(str(error))  # the sentence says it all
         return START_AGAIN_STATUS
     return 0

@@ -40,8 +40,10 @@ async def health(request: HttpRequest) -> HttpResponse:
         unhealthy = {"status": "unhealthy", "detail": "The message bus is unavailable.", "workers": workers}
         return Response(msgspec.json.encode(unhealthy), status_code=503, media_type=JSON)
     broken = failing(services, queue)
+    documents = await library(services)
+    is_well = not any(broken.values()) and not misses_library(services, documents)
     body = {
-        "status": "healthy" if workers and not any(broken.values()) else "degraded",
+        "status": "healthy" if workers and is_well else "degraded",
         "queue_depth": queue.depth,
         "running": queue.running if workers else 0,
         "queue_capacity": queue.capacity,
@@ -54,7 +56,7 @@ async def health(request: HttpRequest) -> HttpResponse:
         "tokens": tokens(services),
         "audit": audit(services),
         "results": results(services),
-        "library": await library(services),
+        "library": documents,
         "workers": workers,
     }
     return Response(msgspec.json.encode(body), media_type=JSON)
@@ -134,10 +136,15 @@ def results(services: Services) -> dict[str, Any]:
 async def library(services: Services) -> dict[str, Any]:
     """Whether documents can be brought in and found. Questions that bring their own text need no library."""
     try:
-        counts = await asyncio.wait_for(services.library.probe(), LIBRARY_ANSWERS_WITHIN_S)
+        found = await asyncio.wait_for(services.library.probe(), LIBRARY_ANSWERS_WITHIN_S)
     except (Problem, TimeoutError):
         return {"status": "unavailable"}
-    return {"status": "ok", **(msgspec.to_builtins(counts) if counts else {})}
+    return _status(" ".join(found.problems)) | (msgspec.to_builtins(found.counts) if found.counts else {})
+
+
+def misses_library(services: Services, documents: dict[str, Any]) -> bool:
+    """True if it fails, or was there and is not any more."""
+    return documents["status"] == "failing" or (documents["status"] == "unavailable" and services.library.was_seen)
 
 
 def audit(services: Services) -> dict[str, Any]:
@@ -182,6 +189,7 @@ async def show_metrics(request: HttpRequest) -> HttpResponse:
         queue = NO_QUEUE
     for part, error in failing(services, queue).items():
         metrics.FAILING.labels(part).set(bool(error))
+    metrics.FAILING.labels("library").set(misses_library(services, await library(services)))
     # Set as a header: as a media type, Litestar would repeat the charset.
     return Response(metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})
 

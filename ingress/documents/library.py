@@ -9,7 +9,7 @@ from contract import topology
 from contract.bus import Bus
 from contract.bus.library_client import ask
 from contract.errors import AlreadyAcceptedError, BusError, LibraryRefusedError, OutcomeUnknownError, QueueFullError
-from contract.library_messages import Counts, ImportWork, PutReply, PutRequest, StatusReply, StatusRequest, encode
+from contract.library_messages import ImportWork, PutReply, PutRequest, StatusReply, StatusRequest, encode
 from contract.topology import ImportName, LibraryOperation
 from ingress import problems
 from ingress.documents.spool import Spool, Spooled
@@ -42,6 +42,8 @@ class Library:
         self._bus = bus
         self._spool = spool
         self._promises = Promises()
+        self.was_seen = False
+        """Whether it ever answered a probe: a system may have none."""
 
     async def ask(self, operation: LibraryOperation, client: str, request: msgspec.Struct, reply: type[T]) -> T:
         """The library's reply; raises Problem."""
@@ -50,10 +52,12 @@ class Library:
         except LibraryRefusedError as error:
             raise refused(error) from None
 
-    async def probe(self) -> Counts | None:
-        """How many documents there are; None: an older library. Raises Problem where none answers."""
-        wanted = StatusRequest(documents=[_NO_DOCUMENT], counts=True)
-        return (await self.ask("status", _NOBODY, wanted, StatusReply)).counts
+    async def probe(self) -> StatusReply:
+        """How many documents there are, and what is wrong now. Raises Problem where no library answers."""
+        wanted = StatusRequest(documents=[_NO_DOCUMENT], counts=True, problems=True)
+        found = await self.ask("status", _NOBODY, wanted, StatusReply)
+        self.was_seen = True
+        return found
 
     async def put(self, client: str, spooled: Spooled, request: PutRequest) -> PutReply:
         """Bring a received file in: a place for it, its name in the spool, then the work. Raises Problem.

@@ -21,6 +21,7 @@ from contract.library_messages import ImportWork, decode_request
 from contract.topology import ImportName, LibraryAddress
 from library import metrics
 from library.access import Access
+from library.condition import PASSES_WITHIN_S, Condition
 from library.imports.importer import Importer, TryAgainError
 from library.imports.pace import Pace
 from library.store.records import Import
@@ -29,6 +30,7 @@ from library.store.sqlite import SqliteStore
 PULL_S: Final = 2.0
 """How long the server keeps a pull request open; a pull that a restart of the server swallowed is missed as long."""
 BACK_OFF_S: Final = 1.0
+_PART: Final = "imports"
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +47,9 @@ class Consumer:
         pace: Pace,
         ack_wait_s: float,
         slots: int,
+        condition: Condition | None = None,
     ) -> None:
+        self._condition = condition or Condition()
         self._bus = bus
         self._store = store
         self._importer = importer
@@ -75,19 +79,26 @@ class Consumer:
                 (message,) = await pulls.fetch(1, timeout=PULL_S)
             except TimeoutError:
                 self._free.release()
+                self._are_taken()
             except (nats.errors.Error, JetStreamError, OSError) as error:
                 self._free.release()
                 self._report(str(error) or type(error).__name__)
                 await asyncio.sleep(BACK_OFF_S)
             else:
-                self._last_error = ""
+                self._are_taken()
                 self._begin(message)
 
     def _report(self, error: str) -> None:
         """Once for each kind: a message bus that an older version set up has no imports for as long as it runs."""
+        sentence = f"No documents can be taken off the message bus ({error}): `docqa nats` sets it up."
+        self._condition.failing(_PART, sentence, shown_after_s=PASSES_WITHIN_S)
         if error != self._last_error:
             log.warning("no imports can be taken", error=error)
             self._last_error = error
+
+    def _are_taken(self) -> None:
+        self._last_error = ""
+        self._condition.well(_PART)
 
     def stop(self) -> None:
         """Take nothing more; `run` ends within PULL_S."""
@@ -113,7 +124,10 @@ class Consumer:
             await _say(message.nak(error.delay_s))
         except asyncio.CancelledError:
             await _say(message.nak())
-        # A full disk, most of all: it must not turn into a failure of the document, nor end the consumer.
+        except OSError as error:
+            log.warning("an import comes again", reason=str(error))
+            await _say(message.nak(10 * BACK_OFF_S))
+        # It must not end the consumer.
         except Exception:
             log.exception("an import comes again after an unexpected error")
             await _say(message.nak(10 * BACK_OFF_S))

@@ -32,6 +32,7 @@ MAX_STARTS: Final = 20
 MAX_DEPTH: Final = 3
 """Messages within messages."""
 _PROGRESS_EVERY_S: Final = 0.5
+_DISK_AGAIN_AFTER_S: Final = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +88,8 @@ class Importer:
     async def run(self, name: ImportName, work: Import) -> None:
         """Settle an import; raises TryAgainError where it has to come again."""
         try:
-            await self._import(name, work, self._files.spooled(name), depth=0)
+            with self._files.in_use(name):
+                await self._import(name, work, self._files.spooled(name), depth=0)
         finally:
             metrics.show_waiting_bytes(self._files)
         await asyncio.to_thread(self._files.drop_spooled, name)
@@ -115,8 +117,19 @@ class Importer:
             # No fault of the document's: the library is being stopped.
             self._store.unbegin(work.document, work.generation)
             raise
-        except PreparationCrashedError:
-            await self._crashed(work, "reader-crashed", "Preparing its text ended the process.")
+        except PreparationCrashedError as error:
+            await self._crashed(work, "reader-crashed", str(error))
+        except TryAgainError:
+            raise
+        except OSError as error:
+            # A full or broken disk is no fault of the document's: this start does not count.
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self._store.unbegin, work.document, work.generation)
+            raise TryAgainError(str(error), _DISK_AGAIN_AFTER_S) from None
+        # What fails over one document for good must not be tried for ever.
+        except Exception:
+            log.exception("a document could not be stored", document=work.document)
+            await self._crashed(work, "reader-crashed", "Storing its text failed: the library's log says why.")
         metrics.IMPORT_SECONDS.observe(time.monotonic() - began_s)
 
     async def _check(self, work: Import, file: Path) -> None:

@@ -21,25 +21,38 @@ _PR_SET_PDEATHSIG: Final = 1
 _rules: Rules | None = None
 
 
+PREPARED_WITHIN_S: Final = 1800.0
+"""A text of the largest size takes minutes. One that takes longer, as over an own rule that backtracks, would keep all
+others waiting."""
+
+
 class PreparationCrashedError(Exception):
-    """The process that prepares texts ended over one of them."""
+    """The process that prepares texts ended over one of them, or had to be ended."""
 
 
 class Preparation:
     """Prepares one text at a time."""
 
-    def __init__(self, settings: RedactionSettings) -> None:
+    def __init__(self, settings: RedactionSettings, within_s: float = PREPARED_WITHIN_S) -> None:
+        self._within_s = within_s
+        self._one_at_a_time = asyncio.Lock()
         self._settings = RedactionSettings(redact=settings.redact, redaction_rules=settings.redaction_rules)
         self._executor: ProcessPoolExecutor | None = None
 
     async def prepare(self, source: Source) -> Prepared:
         """Raises PreparationCrashedError; the next text gets a new process."""
-        executor = self._executor = self._executor or self._started()
-        try:
-            return await asyncio.get_running_loop().run_in_executor(executor, _prepare, source)
-        except BrokenProcessPool:
-            self._drop(executor)
-            raise PreparationCrashedError from None
+        async with self._one_at_a_time:
+            executor = self._executor = self._executor or self._started()
+            running = asyncio.get_running_loop().run_in_executor(executor, _prepare, source)
+            try:
+                return await asyncio.wait_for(running, self._within_s)
+            except BrokenProcessPool:
+                self._drop(executor)
+                raise PreparationCrashedError("Preparing its text ended the process.") from None
+            except TimeoutError:
+                self.close()
+                minutes = round(self._within_s / 60)
+                raise PreparationCrashedError(f"Preparing its text took more than {minutes} minutes.") from None
 
     def close(self) -> None:
         """End the process at once."""

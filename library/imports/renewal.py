@@ -22,6 +22,7 @@ from library.store.records import Import, Made
 from library.store.sqlite import SqliteStore
 
 _AGAIN_AFTER_S: Final = 5.0
+_PASSED_OVER_AGAIN_AFTER_S: Final = 600.0
 
 log = structlog.get_logger(__name__)
 
@@ -37,12 +38,19 @@ class Renewal:
 
     async def run(self) -> None:
         """Until nothing is left; never returns."""
+        while True:
+            try:
+                await self._renew_all()
+            except OSError as error:
+                log.warning("documents are read anew later", reason=str(error))
+            # What nothing came of, as where an original is gone, is tried again rarely, and keeps no other waiting.
+            await asyncio.sleep(_PASSED_OVER_AGAIN_AFTER_S)
+
+    async def _renew_all(self) -> None:
+        """Each once; raises OSError where the store can't be read."""
         roots = await asyncio.to_thread(self._store.root_outdated, self._made)
         count, former = 0, ""
-        while work := await asyncio.to_thread(self._store.next_outdated, self._made):
-            if work.document == former:
-                # Nothing came of it: it must not keep a core busy.
-                await asyncio.sleep(_AGAIN_AFTER_S)
+        while work := await asyncio.to_thread(self._store.next_outdated, self._made, former):
             former = work.document
             try:
                 await self._renew(work)
@@ -52,13 +60,13 @@ class Renewal:
                 await asyncio.sleep(_AGAIN_AFTER_S)
         if count or roots:
             log.info("documents were read anew, with other rules or another reader", uploads=count, root_files=roots)
-        await asyncio.Event().wait()
 
     async def _renew(self, work: Import) -> None:
         placed = await asyncio.to_thread(self._store.place, work.document, work.space, work.sha256, self._made)
         name = ImportName(work.publisher, work.client, work.document, placed.generation)
-        await asyncio.to_thread(_lay, self._files.original(work.sha256), self._files.spooled(name))
-        await self._importer.run(name, msgspec.structs.replace(work, generation=placed.generation))
+        with self._files.in_use(name):
+            await asyncio.to_thread(_lay, self._files.original(work.sha256), self._files.spooled(name))
+            await self._importer.run(name, msgspec.structs.replace(work, generation=placed.generation))
 
 
 def _lay(original: Path, target: Path) -> None:

@@ -22,6 +22,7 @@ from contract.errors import LibraryRefusedError
 from contract.library_messages import OddFile, ScanReply
 from contract.topology import ROOT_SPACE, ImportName, derived_id
 from library import metrics
+from library.condition import Condition
 from library.imports.importer import Importer, TryAgainError
 from library.room import Room
 from library.root.beneath import open_file, shown, stat_of, walk
@@ -60,7 +61,9 @@ class Root:
         max_file_bytes: int,
         made: Made,
         on_erase: Callable[[str], None],
+        condition: Condition | None = None,
     ) -> None:
+        self._condition = condition or Condition()
         self._folder = folder
         self._store = store
         self._files = files
@@ -75,6 +78,7 @@ class Root:
         self._reading = ""
         self._last = ScanReply(files=0, waiting=0, problem="The root was not looked at yet.")
         self._looked_s = 0.0
+        self._is_unwatched = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self) -> None:
@@ -116,7 +120,10 @@ class Root:
 
     async def _look_for_ever(self) -> None:
         while True:
-            await self._on_thread(lambda: self._look(confirm_removals=False))
+            try:
+                await self._on_thread(lambda: self._look(confirm_removals=False))
+            except OSError as error:
+                log.warning("the root is looked at again later", reason=str(error))
             await self._on_thread(self._wait)
 
     def _wait(self) -> None:
@@ -133,6 +140,7 @@ class Root:
         except OSError as error:
             self._report(f"DOCQA_ROOT can't be read ({error.strerror}): its documents stay as they are.", 0, {})
             return
+        self._note_unwatched()
         changes = changes_between(self._store.root_known(), seen)
         problem = "" if confirm_removals else self._why_held(changes, device, any(one.stat for one in seen))
         self._apply(changes, held=bool(problem))
@@ -140,6 +148,14 @@ class Root:
             self._store.note_fact(_DEVICE, str(device))
         self._report(problem, len(changes.removed) if problem else 0, changes.odd)
         self._looked_s = time.monotonic() - began_s
+
+    def _note_unwatched(self) -> None:
+        if not self._watch.is_complete and not self._is_unwatched:
+            log.warning(
+                "not every folder can be watched: changes are found within a minute; raise fs.inotify.max_user_watches"
+                " and fs.inotify.max_user_instances",
+            )
+        self._is_unwatched = not self._watch.is_complete
 
     def _why_held(self, changes: Changes, device: int, has_files: bool) -> str:
         """Why nothing is removed: it looks as if a share dropped out."""
@@ -175,6 +191,10 @@ class Root:
         files, waiting = self._store.root_counts()
         if problem and problem != self._last.problem:
             log.warning("the root needs a look", problem=problem)
+        if problem:
+            self._condition.failing("root", problem)
+        else:
+            self._condition.well("root")
         odd_files = [OddFile(path=shown(path), why=why) for path, why in list(odd.items())[:SHOWN_ODD]]
         self._last = ScanReply(
             files=files,
@@ -192,7 +212,12 @@ class Root:
         path = ""
         while True:
             self._waits.clear()
-            waiting = await asyncio.to_thread(self._store.root_next, path)
+            try:
+                waiting = await asyncio.to_thread(self._store.root_next, path)
+            except OSError as error:
+                log.warning("files of the root are read later", reason=str(error))
+                await asyncio.sleep(_AGAIN_AFTER_S)
+                continue
             if waiting is None:
                 await self._waits.wait()
                 continue
@@ -203,9 +228,17 @@ class Root:
             except (TryAgainError, LibraryRefusedError, OSError) as error:
                 log.warning("a file of the root is tried again", reason=str(error))
                 await asyncio.sleep(_AGAIN_AFTER_S)
+            # One file must neither end the library nor keep the others waiting: it comes again behind them.
+            except Exception:
+                log.exception("a file of the root is tried again after an unexpected error", path=path)
+                await asyncio.sleep(_AGAIN_AFTER_S)
             finally:
                 self._reading = ""
-                metrics.ROOT_WAITING.set((await asyncio.to_thread(self._store.root_counts))[1])
+            await self._show_waiting()
+
+    async def _show_waiting(self) -> None:
+        with contextlib.suppress(OSError):
+            metrics.ROOT_WAITING.set((await asyncio.to_thread(self._store.root_counts))[1])
 
     async def _read(self, path: str, document: str, stat: Stat) -> None:
         """One file, as it is now; one that changes meanwhile is read again."""

@@ -47,8 +47,10 @@ def place(db: apsw.Connection, document: str, space: str, sha256: str, made: Mad
     return Placed(document, generation, "queued")
 
 
+# One of the same bytes that is being read was being read anew when the library ended.
 _OUTDATED: Final = (
-    "FROM documents d JOIN versions v ON v.ver = d.ver WHERE d.state = 'ready' AND (v.reader <> ? OR v.rules <> ?)"
+    "FROM documents d JOIN versions v ON v.ver = d.ver WHERE (v.reader <> ? OR v.rules <> ?)"
+    " AND (d.state = 'ready' OR d.state = 'reading' AND v.sha256 = d.sha256)"
 )
 
 
@@ -56,13 +58,13 @@ def _is_outdated(db: apsw.Connection, document: str, made: Made) -> bool:
     return query_one(db, f"SELECT 1 {_OUTDATED} AND d.id = ?", (*made, document)) is not None  # constants
 
 
-def next_outdated(db: apsw.Connection, made: Made) -> Import | None:
-    """A document that is to be read anew from its original; its generation is still the former one."""
+def next_outdated(db: apsw.Connection, made: Made, after: str) -> Import | None:
+    """The next document, by id, that is to be read anew from its original; its generation is still the former one."""
     row: Any = query_one(
         db,
         "SELECT d.id, d.generation, d.publisher, d.client, d.space, d.name, d.sha256, d.size_bytes, d.media_type,"
-        f" d.parent {_OUTDATED} AND d.original <> '' LIMIT 1",  # constants
-        tuple(made),
+        f" d.parent {_OUTDATED} AND d.original <> '' AND d.id > ? ORDER BY d.id LIMIT 1",  # constants
+        (*made, after),
     )
     if row is None:
         return None

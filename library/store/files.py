@@ -11,7 +11,8 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -35,11 +36,27 @@ class Files:
         self._originals = folder / ORIGINALS_FOLDER
         self.lock = threading.Lock()
         """Held while an original is kept and referred to: it is not swept in between."""
-        for one in (self.spool, self._originals):
+        self._in_use: Counter[str] = Counter()
+        """Spool files that are being read, whatever their age: one laid from an original is as old as that."""
+        self._folders = (self.spool, self._originals)
+        self.make_folders()
+
+    def make_folders(self) -> None:
+        """Also again, where somebody removed one."""
+        for one in self._folders:
             make_folder(one, 0o700)
 
     def spooled(self, name: ImportName) -> Path:
         return self.spool / name.spool_name
+
+    @contextlib.contextmanager
+    def in_use(self, name: ImportName) -> Iterator[None]:
+        """A spool file is not swept in the time of a block."""
+        self._in_use[name.spool_name] += 1
+        try:
+            yield
+        finally:
+            self._in_use[name.spool_name] -= 1
 
     def original(self, sha256: str) -> Path:
         """Where an original of this hash is; raises ValueError for what is no hash."""
@@ -90,7 +107,7 @@ class Files:
         too_old_s = time.time() - SPOOLED_FOR_S
         for file in self.spool.iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if file.name not in waiting and file.stat().st_mtime < too_old_s:
+                if file.name not in waiting and not self._in_use[file.name] and file.stat().st_mtime < too_old_s:
                     file.unlink()
                     swept += 1
         return swept

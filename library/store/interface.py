@@ -38,8 +38,8 @@ class Store(Protocol):
         With `made`, a version by another reader or other rules does not count.
         """
 
-    def next_outdated(self, made: Made) -> Import | None:
-        """A document whose version others made, and whose original is kept."""
+    def next_outdated(self, made: Made, after: str = "") -> Import | None:
+        """The next document behind an id whose version others made, and whose original is kept."""
 
     def root_outdated(self, made: Made) -> int:
         """Let the files of the root wait whose versions others made; how many."""

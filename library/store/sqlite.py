@@ -10,7 +10,7 @@ from contract.documents import DocumentStatus
 from contract.runtime.files import make_folder
 from contract.topology import ROOT_SPACE
 from library.store import documents, erasure, owed, root_files, texts, vectors, versions, words
-from library.store.connections import Connections
+from library.store.connections import Connections, OnFault
 from library.store.records import (
     EmbedderNames,
     Erasure,
@@ -41,11 +41,14 @@ _TERMS: Final = "terms"
 class SqliteStore:
     """See `library.store.interface.Store`."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open or make the store in a folder of its own; raises SettingsError for one that a newer version wrote."""
+    def __init__(self, folder: Path, on_fault: OnFault = lambda use, error: None) -> None:
+        """Open or make the store in a folder of its own.
+
+        Raises SettingsError for one that a newer version wrote, StoreError for one that can't be read or written.
+        """
         make_folder(folder, 0o700)
         self.folder = folder
-        self._db = Connections(folder / FILE)
+        self._db = Connections(folder / FILE, on_fault)
         self._tombstones = Tombstones(folder)
         self._apply_tombstones()
         self._index_anew_if_needed()
@@ -71,9 +74,9 @@ class SqliteStore:
         with self._db.writing() as db:
             return documents.place(db, document, space, sha256, made)
 
-    def next_outdated(self, made: Made) -> Import | None:
+    def next_outdated(self, made: Made, after: str = "") -> Import | None:
         with self._db.reading() as db:
-            return documents.next_outdated(db, made)
+            return documents.next_outdated(db, made, after)
 
     def root_outdated(self, made: Made) -> int:
         with self._db.writing() as db:
@@ -359,6 +362,10 @@ class SqliteStore:
         """Raises apsw.Error where the database or its index is damaged, and AssertionError where they disagree."""
         with self._db.writing() as db:
             versions.check(db)
+
+    def is_replaced(self) -> bool:
+        """True: another database is where the opened one was."""
+        return self._db.is_detached() and self._db.path.exists()
 
     def close(self) -> None:
         self._db.close()

@@ -4,6 +4,7 @@ A line is an id, a generation and a time; nothing of a document's text or name. 
 own transaction ends.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,7 +65,8 @@ class Tombstones:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             # A line that a crash cut off ends here.
-            os.write(descriptor, b"\n" + line)
+            if os.write(descriptor, b"\n" + line) <= len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

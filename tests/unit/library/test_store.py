@@ -10,6 +10,7 @@ from contract.documents import Page, Span
 from contract.errors import SettingsError
 from library.store import schema, terms
 from library.store.connections import Connections
+from library.store.faults import StoreError
 from library.store.records import EmbedderNames, StoredPassage
 from library.store.scope import Scope
 from library.store.sqlite import FILE, SqliteStore
@@ -184,7 +185,7 @@ def test_a_broken_off_transaction_leaves_nothing(store: SqliteStore, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr("library.store.documents.settle_ready", full)
-        with pytest.raises(apsw.FullError):
+        with pytest.raises(StoreError, match="the disk is full"):
             store.commit(work.document, work.generation, prepared(LEASE), "")
     assert not found(store, "rent")
     assert store.usage().versions == 0

@@ -45,7 +45,8 @@ def test_a_system_that_is_well_has_no_problem() -> None:
             "Lines of the audit log are",
         ),
         ({"workers": [WORKER | {"error": "Its clock is 300 s ahead of the bus's."}]}, "Worker w1: Its clock is 300 s"),
-        ({"library": {"status": "failing", "detail": ""}}, "The library does not answer"),
+        ({"library": {"status": "unavailable"}}, "The library does not answer"),
+        ({"library": {"status": "failing", "detail": "It is damaged."}}, "Documents can't all be read, found or er"),
         ({"weather": {"status": "failing", "detail": "rain"}}, "weather is failing: rain."),
     ],
 )
