@@ -19,7 +19,7 @@ from contract.settings import Secret
 from contract.tls import is_loopback
 from inference_worker.proxy import error_responses
 from inference_worker.proxy.errors import ApiError
-from inference_worker.proxy.response_stream import Chunk, Limited, decoded, events
+from inference_worker.proxy.response_stream import Chunk, Limited, answer_in
 
 _COMPLETIONS: Final = "/chat/completions"
 
@@ -100,13 +100,11 @@ class Remote:
         try:
             await self._check(response, max_tokens)
             parts = self._parts(response, Limited(most_bytes))
-            if response.headers.get("content-type", "").startswith(_EVENTS):
-                async for chunk in events(parts):
-                    yield chunk
-                await _read_out(parts)
-            else:
-                # Some answer at once, although asked to stream.
-                yield decoded(b"".join([part async for part in parts]))
+            # Some answer at once, although asked to stream, and some call a stream plain text.
+            says_stream = response.headers.get("content-type", "").lower().startswith(_EVENTS)
+            async for chunk in answer_in(parts, is_stream=says_stream):
+                yield chunk
+            await _read_out(parts)
         finally:
             await response.aclose()
 
@@ -130,7 +128,7 @@ class Remote:
     async def _check(self, response: httpx.Response, max_tokens: int) -> None:
         """Raises ApiError for all but an answer that can be read."""
         if response.status_code == httpx.codes.OK:
-            if response.headers.get("content-encoding", "identity") != "identity":
+            if response.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
                 # A few bytes may unpack to any number.
                 raise ApiError("The proxy's answer is compressed, which it was not asked for.")
             return

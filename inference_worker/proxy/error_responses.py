@@ -24,6 +24,8 @@ _UNSUPPORTED_NAME: Final = re.compile(r"[Uu]nsupported (?:parameter|value): ['\"
 _MENTIONED: Final = re.compile(r"\b(?:stream[_ -]options|temperature|top[_ -]p|seed)\b", re.IGNORECASE)
 """Parameters that a question can do without: whatever is said of one, it is left out."""
 _QUOTA: Final = "insufficient_quota"
+_ERROR_FIELDS: Final = ("error", "errors", "detail")
+_WORDS_FIELDS: Final = ("message", "msg", "detail", "description", "title")
 _MOST_QUOTED_CHARS: Final = 200
 
 
@@ -34,10 +36,6 @@ class _Error(msgspec.Struct):
     param: Any = None
     n_prompt_tokens: int | None = None
     n_ctx: int | None = None
-
-
-class _Body(msgspec.Struct):
-    error: _Error | str | None = None
 
 
 def redirect(host: str) -> ApiError:
@@ -57,7 +55,7 @@ def refusal(status: int, retry_after: str | None, content: bytes, max_tokens: in
         return ParameterError(parameter)
     if status in _KEY:
         return ApiError(f"The proxy refuses COPILOT_API_KEY ({status}).", may_have_cost=False)
-    if error.code == _QUOTA:
+    if status == HTTPStatus.PAYMENT_REQUIRED or _QUOTA in (error.code, error.type):
         return ApiError("The account at the proxy is out of credit.", may_have_cost=False)
     if status in _PASSING:
         return ApiError(
@@ -84,11 +82,21 @@ def _asked_wait_s(status: int, retry_after: str | None) -> float | None:
 
 
 def _error_in(content: bytes) -> _Error:
+    """What the response says, wherever it says it: `error`, a list of one, or the fields themselves."""
     try:
-        error = msgspec.json.decode(content, type=_Body).error
+        body = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Error()
-    return error if isinstance(error, _Error) else _Error(message=error)
+    body = body[0] if isinstance(body, list) and body else body
+    if not isinstance(body, dict):
+        return _Error()
+    error = next((body[name] for name in _ERROR_FIELDS if body.get(name)), body)
+    error = error[0] if isinstance(error, list) and error else error
+    if not isinstance(error, dict):
+        return _Error(message=error)
+    words = next((error[name] for name in _WORDS_FIELDS if isinstance(error.get(name), str)), None)
+    counts = {name: error[name] for name in ("n_prompt_tokens", "n_ctx") if type(error.get(name)) is int}
+    return _Error(words, error.get("code"), error.get("type"), error.get("param"), **counts)
 
 
 def _too_long(status: int, error: _Error, content: bytes, max_tokens: int) -> TooLongError | None:

@@ -7,22 +7,33 @@ of any length.
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta
 
 from contract.messages import FinishReason, Usage
-from inference_worker.proxy.errors import ApiError
+from inference_worker.proxy import context_length
+from inference_worker.proxy.errors import ApiError, TooLongError
 
 _DONE: Final = b"[DONE]"
-_CUT_SHORT: Final = re.compile("length|max.*token|token.*limit", re.IGNORECASE)
-_WITHHELD: Final = re.compile("filter|safety|block|prohibit|recitation|spii|policy|moderat|refus", re.IGNORECASE)
+_FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
+"""What a stream of events begins with."""
+_SEEN_BYTES: Final = 8
+"""Enough to see what a response is."""
+_CUT_SHORT: Final = re.compile("length|max.*token|limit|exceed|window|truncat|incomplete", re.IGNORECASE)
+_WITHHELD: Final = re.compile(
+    "filter|safety|block|prohibit|recitation|spii|policy|moderat|refus|guardrail|interven|sensitive|flagged|censor",
+    re.IGNORECASE,
+)
+_BROKEN_OFF: Final = re.compile("error|fail|abort|cancel|interrupt|time_?out|insufficient|unavailable|overload", re.I)
 _NOT_TEXT: Final = re.compile("think|reason", re.IGNORECASE)
 _BYTES_PER_TOKEN: Final = 128
 """No vocabulary has longer tokens: a usage of fewer tokens than this makes can't be true."""
 _MOST_QUOTED_CHARS: Final = 40
+_MOST_READ_CHARS: Final = 2000
+_MOST_TOKENS: Final = 10**9
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -50,9 +61,50 @@ class Limited:
         return part
 
 
+async def answer_in(parts: AsyncIterator[bytes], *, is_stream: bool) -> AsyncIterator[Chunk]:
+    """The chunks of a response, whatever its media type says: events, JSON, or JSON lines. Raises ApiError."""
+    held, begun = bytearray(), b""
+    async for part in parts:
+        held += part
+        begun = bytes(held.removeprefix(BOM_UTF8).lstrip())
+        if len(begun) >= _SEEN_BYTES:
+            break
+    is_stream = not begun.startswith(b"{") if is_stream else begun.startswith(_FIELDS)
+    whole = _joined(bytes(held), parts)
+    if is_stream:
+        async for chunk in events(whole):
+            yield chunk
+        return
+    if begun and not begun.startswith((b"{", b"[")):
+        raise ApiError("The proxy answered with something else than JSON: see COPILOT_API_URL.")
+    for line in _texts(b"".join([part async for part in whole])):
+        yield decoded(line)
+
+
+async def _joined(first: bytes, others: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for part in others:
+        yield part
+
+
+def _texts(content: bytes) -> list[bytes]:
+    """One JSON text, or one a line as servers of other protocols stream them."""
+    lines = [line for line in content.removeprefix(BOM_UTF8).split(b"\n") if line.strip()]
+    return lines if len(lines) > 1 and all(_is_json(line) for line in lines) else [content]
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 async def events(parts: AsyncIterator[bytes]) -> AsyncIterator[Chunk]:
     """The chunks of a stream of server-sent events; ends with it, or with `[DONE]`. Raises ApiError."""
     async for line in _lines(parts):
+        line = line.removeprefix(BOM_UTF8)
         data = line[5:].strip() if line.startswith(b"data:") else b""  # not: comments, pings, other fields
         if data == _DONE:
             return
@@ -64,23 +116,32 @@ def decoded(data: bytes) -> Chunk:
     """Raises ApiError for what is no part of an answer."""
     try:
         # Not msgspec: it refuses the halves of characters that some APIs send one by one.
-        chunk = json.loads(data.decode("utf-8", "surrogateescape"))
+        chunk = json.loads(data.removeprefix(BOM_UTF8).decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
         raise ApiError("The proxy sent something that is not JSON.", is_passing=True) from None
     if not isinstance(chunk, dict):
         raise ApiError("The proxy sent JSON that is no answer.")
-    if chunk.get("error"):
-        raise ApiError("The proxy broke its answer off with an error.", is_passing=True)
+    if error := chunk.get("error"):
+        raise _broken_off(error)
     return _chunk(chunk)
 
 
+def _broken_off(error: Any) -> ApiError:
+    """For an error in place of an answer, or behind a part of it."""
+    words = str(error)[:_MOST_READ_CHARS]
+    if context_length.is_meant(words):
+        return TooLongError(*context_length.numbers_in(words, 0), left_tokens=context_length.answer_limit(words))
+    return ApiError("The proxy broke its answer off with an error.", is_passing=True)
+
+
 def _chunk(chunk: dict[str, Any]) -> Chunk:
-    choices, usage = chunk.get("choices"), chunk.get("usage")
+    choices, usage = chunk.get("choices"), _usage_in(chunk)
     if choices is None or choices == []:
         return Chunk(usage=usage)
     choice = choices[0] if isinstance(choices, list) else choices
     if not isinstance(choice, dict):
         raise ApiError("The proxy sent JSON that is no answer.")
+    usage = usage or choice.get("usage")
     said = choice.get("delta") or choice.get("message") or {}
     said = said if isinstance(said, dict) else {"content": said}
     return Chunk(
@@ -89,6 +150,12 @@ def _chunk(chunk: dict[str, Any]) -> Chunk:
         usage=usage,
         has_reasoning=any(bool(value) for name, value in said.items() if _NOT_TEXT.search(name)),
     )
+
+
+def _usage_in(chunk: dict[str, Any]) -> Any:
+    """Some APIs put it into an extension of their own, such as `x_groq`."""
+    extensions = (value for name, value in chunk.items() if name.startswith("x_") and isinstance(value, dict))
+    return chunk.get("usage") or next((one["usage"] for one in extensions if one.get("usage")), None)
 
 
 def _text(content: Any) -> str:
@@ -106,6 +173,9 @@ def _text(content: Any) -> str:
             return _text(text)
         case {"value": str() as text}:
             return text
+        case {"type": str()}:
+            # A reference, an image, what the next version invents: the parts beside it are the answer.
+            return ""
     raise ApiError("The proxy sent an answer that is no text.")
 
 
@@ -115,33 +185,35 @@ def _finish_reason(reason: Any) -> FinishReason | None:
         return None
     if _WITHHELD.search(str(reason)):
         raise ApiError(f"The proxy's answer ended with `{str(reason)[:_MOST_QUOTED_CHARS]}`.", is_replayable=False)
+    if _BROKEN_OFF.search(str(reason)):
+        raise ApiError(f"The proxy's answer broke off with `{str(reason)[:_MOST_QUOTED_CHARS]}`.", is_passing=True)
     return "length" if _CUT_SHORT.search(str(reason)) else "stop"
 
 
 def usage_of(reported: Any, prompt_bytes: int, answer: str) -> Usage | None:
     """The usage that an API reports; None where it reports none, or one that can't be true."""
-    try:
-        usage = msgspec.convert(reported, _Usage)
-    except (msgspec.ValidationError, UnicodeEncodeError):
+    prompt_tokens = _count(reported, "prompt_tokens", "input_tokens", "prompt_eval_count")
+    completion_tokens = _count(reported, "completion_tokens", "output_tokens", "eval_count")
+    if prompt_tokens is None or completion_tokens is None:
         return None
     least_made = -(-len(answer.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN)
-    if usage.prompt_tokens < max(prompt_bytes // _BYTES_PER_TOKEN, 1) or usage.completion_tokens < least_made:
+    if prompt_tokens < max(prompt_bytes // _BYTES_PER_TOKEN, 1) or completion_tokens < least_made:
         return None
-    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
-    return Usage(usage.prompt_tokens, usage.completion_tokens, min(max(cached or 0, 0), usage.prompt_tokens))
+    details = reported.get("prompt_tokens_details") or reported.get("input_tokens_details")
+    cached = _count(details, "cached_tokens") or _count(reported, "cached_tokens", "prompt_cache_hit_tokens") or 0
+    return Usage(prompt_tokens, completion_tokens, min(cached, prompt_tokens))
 
 
-class _Details(msgspec.Struct):
-    cached_tokens: int | None = None
+def _count(reported: Any, *names: str) -> int | None:
+    """The first of these fields that holds a whole number that may be true."""
+    values = (reported.get(name) for name in names) if isinstance(reported, dict) else ()
+    return next((count for value in values if (count := _whole(value)) is not None), None)
 
 
-_Count = Annotated[int, Meta(ge=0, le=10**9)]
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: _Count
-    completion_tokens: _Count
-    prompt_tokens_details: _Details | None = None
+def _whole(value: Any) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
 
 
 async def _lines(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
 import httpx
@@ -15,6 +15,9 @@ _PART: Final = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _SUFFIX: Final = ".gguf"
 _SHOWN: Final = 12
+_MOST_PAGES: Final = 100
+"""Of a list of files: more than the largest repository has."""
+_FOLDERS: Final = ("directory", "folder", "tree", "dir")
 
 
 class Remote(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,16 +30,12 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str | None = None
 
 
-class _Blob(msgspec.Struct):
-    oid: str
-    size: int = 0
+class _Entry(msgspec.Struct, frozen=True):
+    """A file as a hub lists it; what it does not say in words that are known is empty."""
 
-
-class _Entry(msgspec.Struct):
     path: str
-    type: str = "file"
     size: int = 0
-    lfs: _Blob | None = None
+    sha256: str = ""
 
 
 def resolve(what: str, hub: str, client: httpx.Client) -> list[Remote]:
@@ -70,9 +69,9 @@ def _at_url(url: str) -> Remote:
 
 
 def _files(repository: str, hub: str, client: httpx.Client) -> list[_Entry]:
-    address: str | None = f"{hub}/api/models/{repository}/tree/main?recursive=true"
-    found: list[_Entry] = []
-    while address:
+    address = f"{hub}/api/models/{repository}/tree/main?recursive=true"
+    found: list[Any] = []
+    for _ in range(_MOST_PAGES):
         response = client.get(address)
         if response.status_code in (401, 403):
             raise DocQAError(
@@ -83,11 +82,29 @@ def _files(repository: str, hub: str, client: httpx.Client) -> list[_Entry]:
         if response.status_code != 200:
             raise DocQAError(f"{hub} answered {response.status_code} for the list of {repository}'s files.")
         try:
-            found += msgspec.json.decode(response.content, type=list[_Entry])
-        except msgspec.DecodeError:
+            found += msgspec.json.decode(response.content, type=list[Any])
+        except (msgspec.DecodeError, UnicodeDecodeError):
             raise DocQAError(f"{hub} answered with something else than a list of {repository}'s files.") from None
-        address = response.links.get("next", {}).get("url")
-    return [entry for entry in found if entry.type == "file" and entry.path.endswith(_SUFFIX)]
+        following = response.links.get("next", {}).get("url")
+        if not following:
+            break
+        address = str(response.url.join(following))
+    return [entry for entry in map(_entry, found) if entry]
+
+
+def _entry(listed: Any) -> _Entry | None:
+    """None for what is no GGUF file. Hubs differ in what they add to a file: one odd entry must not hide the others."""
+    if not isinstance(listed, dict):
+        return None
+    path = listed.get("path") or listed.get("rfilename")
+    if not isinstance(path, str) or not path.endswith(_SUFFIX) or listed.get("type") in _FOLDERS:
+        return None
+    blob = listed["lfs"] if isinstance(listed.get("lfs"), dict) else {}
+    sizes = (blob.get("size"), listed.get("size"))
+    hashes = (blob.get("oid"), blob.get("sha256"), listed.get("sha256"))
+    size = next((one for one in sizes if type(one) is int and one > 0), 0)
+    sha256 = next((str(one).lower().removeprefix("sha256:") for one in hashes if one), "")
+    return _Entry(path, size, sha256)
 
 
 def _chosen(repository: str, files: Sequence[_Entry], wanted: str) -> list[_Entry]:
@@ -110,13 +127,12 @@ def _chosen(repository: str, files: Sequence[_Entry], wanted: str) -> list[_Entr
 
 
 def _remote(repository: str, entry: _Entry, hub: str) -> Remote:
-    sha256 = entry.lfs.oid.removeprefix("sha256:") if entry.lfs else ""
     name = entry.path.rpartition("/")[2]
     if name.startswith("."):
         raise DocQAError(f"{repository} has a file with the name {name}, which is not taken.")
     return Remote(
         url=f"{hub}/{repository}/resolve/main/{quote(entry.path)}",
         name=name,
-        size_bytes=(entry.lfs and entry.lfs.size) or entry.size or None,
-        sha256=sha256 if _SHA256.fullmatch(sha256) else None,
+        size_bytes=entry.size or None,
+        sha256=entry.sha256 if _SHA256.fullmatch(entry.sha256) else None,
     )
