@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
+from contract import lenient
 from contract.documents import (
     DocumentId,
     DocumentStatus,
@@ -314,9 +315,13 @@ def encode(message: msgspec.Struct) -> bytes:
 
 
 def decode_request(kind: type[T], body: bytes) -> T:
-    """Decode what a caller asks, or an ImportWork; raises BadMessageError with a sentence that names the field."""
+    """Decode what a caller asks, or an ImportWork, as leniently as a question.
+
+    Raises BadMessageError with a sentence that names the field.
+    """
     try:
-        return msgspec.json.decode(body, type=kind)
+        fields = msgspec.json.decode(body.removeprefix(lenient.BYTE_ORDER_MARK))
+        return msgspec.convert(lenient.normalized(fields) if isinstance(fields, dict) else fields, kind)
     except msgspec.ValidationError as error:
         what, _, field = str(error).partition(" - at `$.")
         raise BadMessageError(

@@ -16,6 +16,7 @@ from ops.errors import TryLaterError
 from ops.settings import UpSettings
 
 _TRY_LATER: Final = (429, 503)
+_MOST_DIGITS: Final = 6
 _WAIT_S: Final = 20
 """How long one request waits for its answer; after that the job is polled."""
 _TIMEOUT: Final = httpx.Timeout(60, connect=5)
@@ -200,13 +201,19 @@ class Client:
 def _document(response: httpx.Response) -> dict[str, Any]:
     document = _parsed(response)
     if response.status_code in _TRY_LATER:
-        retry_after_s = int(response.headers.get("Retry-After", 1))
+        retry_after_s = _whole_seconds(response.headers.get("Retry-After", ""))
         raise RefusedForNowError(
             _with_retry(_sentence(document), response), {**document, "retry_after_s": retry_after_s}
         )
     if response.is_error:
         raise RefusedError(_sentence(document), document)
     return document
+
+
+def _whole_seconds(retry_after: str) -> int:
+    """As our ingress says it; what stands in front of it may send a date, or nothing."""
+    said = retry_after.strip()
+    return int(said) if said.isascii() and said.isdigit() and len(said) < _MOST_DIGITS else 1
 
 
 def _parsed(response: httpx.Response) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from contract.library_messages import (
 from contract.search_messages import SearchReply, SearchRequest
 from contract.topology import is_canonical_uuid, private_space
 from ingress.api.openapi_documents import TakenDocument
-from ingress.api.routes import JSON, require_json
+from ingress.api.routes import JSON, require_json, require_uncompressed
 from ingress.auth.authenticate import authenticator
 from ingress.auth.rate_limiter import Limiter
 from ingress.documents.library import refused
@@ -151,6 +151,7 @@ def create_documents(services: Services) -> Router:
 
 async def bring_in(request: HttpRequest, document: str | None = None) -> tuple[PutReply, int]:
     """Take the request's file: its place in the library, and its size in bytes. Raises Problem."""
+    require_uncompressed(request)
     services = services_of(request)
     upload = await receive(dict(request.headers), request.stream())
     async with services.spool.received(upload.chunks) as spooled:

@@ -101,8 +101,8 @@ async def _wait(
     return await _respond(services, asked, admitted, result)
 
 
-def require_json(request: HttpRequest) -> None:
-    """Refuse a request whose body is not JSON as it is, before the body is read."""
+def require_uncompressed(request: HttpRequest) -> None:
+    """Refuse a request whose body is compressed, before the body is read."""
     coding = request.headers.get("content-encoding", "").strip()
     if coding and coding.lower() != "identity":
         raise Problem(
@@ -112,6 +112,11 @@ def require_json(request: HttpRequest) -> None:
             f"Header `Content-Encoding`: {coding[:40]!r} is not supported: send the body uncompressed.",
             headers={"Accept-Encoding": "identity"},
         )
+
+
+def require_json(request: HttpRequest) -> None:
+    """Refuse a request whose body is not JSON as it is, before the body is read."""
+    require_uncompressed(request)
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != JSON:
         raise Problem(

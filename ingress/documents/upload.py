@@ -13,6 +13,8 @@ from ingress.problems import Problem
 
 FIELD: Final = "file"
 _MAX_FIELDS: Final = 16
+_ANY_BYTES: Final = "latin-1"
+"""Takes each byte of a part's head as it is: older clients send names in their own encoding."""
 _EXTENDED: Final = re.compile(r"filename\*\s*=\s*utf-8''([^;\s]+)", re.IGNORECASE)
 
 
@@ -37,7 +39,7 @@ async def _from_form(boundary: str, body: AsyncIterator[bytes]) -> Upload:
     events = _events(boundary, body)
     async for event in events:
         if isinstance(event, MultipartSegment) and event.name == FIELD:
-            return Upload(document_name(event.filename or ""), event.content_type or "", _payload(events))
+            return Upload(document_name(_as_text(event.filename or "")), event.content_type or "", _payload(events))
     raise _bad_form(
         f"The form has no field `{FIELD}` with a file in it: send one, as `curl -F {FIELD}=@lease.pdf` does."
     )
@@ -58,12 +60,20 @@ async def _payload(events: AsyncGenerator[MultipartSegment | bytes | None, None]
 
 async def _events(boundary: str, body: AsyncIterator[bytes]) -> AsyncGenerator[MultipartSegment | bytes | None, None]:
     try:
-        with PushMultipartParser(boundary, max_segment_count=_MAX_FIELDS) as parser:
+        with PushMultipartParser(boundary, max_segment_count=_MAX_FIELDS, header_charset=_ANY_BYTES) as parser:
             async for chunk in body:
                 for event in parser.parse(chunk):
                     yield event
     except MultipartError as error:
         raise _bad_form(f"The form can't be read: {error}.") from None
+
+
+def _as_text(name: str) -> str:
+    """A name whose bytes were taken one by one: UTF-8 if it can be, else Latin-1."""
+    try:
+        return name.encode(_ANY_BYTES).decode()
+    except (UnicodeEncodeError, UnicodeDecodeError):
+        return name
 
 
 def _name_of(disposition: str) -> str:

@@ -3,6 +3,7 @@
 Safe to repeat: the same file is the same document, so a broken-off upload of a folder goes on where it was.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -78,7 +79,8 @@ def _sent(client: Client, path: Path, space: str, on_change: Callable[[Path, str
         on_change(path, "uploading")
         try:
             with path.open("rb") as file:
-                files = {"file": (path.name, file)}
+                # A name in another encoding is sent as it is shown: the document is worth more than its name.
+                files = {"file": (os.fsencode(path.name).decode(errors="backslashreplace"), file)}
                 return client.call("POST", "/api/documents", params={"space": space} if space else None, files=files)
         except RefusedForNowError as error:
             retry_after_s = int(error.document["retry_after_s"])

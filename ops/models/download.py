@@ -14,6 +14,7 @@ from typing import Any, Final
 import httpx
 import msgspec
 
+from contract import environment_proxy
 from contract.errors import DocQAError
 from contract.runtime.files import make_folder, sync_folder, write_atomically
 from contract.runtime.lock import locked
@@ -219,7 +220,10 @@ def _mib(size: int) -> str:
 
 def client_for(token: str | None, hub: str) -> httpx.Client:
     """A client that shows the token to the hub alone, not to hosts that it redirects to. Raises DocQAError."""
-    origin = _origin(httpx.URL(hub))
+    try:
+        origin = _origin(httpx.URL(hub))
+    except httpx.InvalidURL:
+        raise DocQAError("DOCQA_MODEL_HUB: expected https://HOST.") from None
     if token and origin[0] != "https" and origin[1] not in _LOOPBACK:
         raise DocQAError("DOCQA_MODEL_HUB: a token is sent over https only.")
 
@@ -230,7 +234,12 @@ def client_for(token: str | None, hub: str) -> httpx.Client:
             request.headers.pop("Authorization", None)
 
     timeout = httpx.Timeout(30.0, connect=15.0)
-    return httpx.Client(follow_redirects=True, timeout=timeout, event_hooks={"request": [authorize]})
+    environment_proxy.check()
+    # A hub on this machine is not asked for through a proxy of the environment.
+    trust_env = origin[1] not in _LOOPBACK
+    return httpx.Client(
+        follow_redirects=True, timeout=timeout, event_hooks={"request": [authorize]}, trust_env=trust_env
+    )
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

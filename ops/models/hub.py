@@ -59,7 +59,11 @@ def hash_in(headers: httpx.Headers) -> str | None:
 
 
 def _at_url(url: str) -> Remote:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
+        raise DocQAError(f"{url} is no URL.") from None
     name = unquote(parts.path).rpartition("/")[2]
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise DocQAError(f"{url}: only http and https can be fetched.")

@@ -44,7 +44,7 @@ def use_line(first: Fetched) -> str:
 def _resolved(what: str, hub: str, client: httpx.Client) -> list[Remote]:
     try:
         return resolve(what, hub, client)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DocQAError(f"Can't reach {hub}: {error}. DOCQA_MODEL_HUB names another one.") from None
 
 

@@ -89,3 +89,14 @@ def test_a_refusal_is_raised_with_its_code_and_its_sentence() -> None:
 def test_a_bad_request_names_the_field(body: bytes, names: str) -> None:
     with pytest.raises(BadMessageError, match=names):
         messages.decode_request(SearchRequest, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'\xef\xbb\xbf{"query": "rent", "limit": 5}',
+        b'{"query": "rent", "limit": 5.0, "space": null, "documents": null, "path": null, "hidden": null}',
+    ],
+)
+def test_a_request_is_read_as_leniently_as_a_question(body: bytes) -> None:
+    assert messages.decode_request(SearchRequest, body) == SearchRequest(query="rent", limit=5)

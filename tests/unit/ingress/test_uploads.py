@@ -1,5 +1,6 @@
 """Uploads: how a file is found in a request, what its name becomes, how it reaches the disk."""
 
+import contextlib
 import hashlib
 import shutil
 from collections.abc import AsyncIterator, Iterable
@@ -7,6 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contract.document_name import MAX_NAME_CHARS, document_name
 from ingress.documents.spool import Spool
@@ -121,3 +124,41 @@ async def test_a_disk_that_is_nearly_full_takes_nothing_more(tmp_path: Path, mon
         {"Retry-After": "60"},
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("sent", "name"), [(b"caf\xe9.txt", "café.txt"), ("café €.txt".encode(), "café €.txt")])
+async def test_a_name_in_an_older_clients_encoding_is_read(sent: bytes, name: str) -> None:
+    body = b'--xx\r\nContent-Disposition: form-data; name="file"; filename="%b"\r\n\r\nx\r\n--xx--\r\n' % sent
+    upload = await receive(FORM, pieces([body]))
+    assert (upload.name, await read(upload)) == (name, b"x")
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(1, 60), max_size=8))
+async def test_any_bytes_as_a_form_are_a_file_or_a_problem(noise: bytes, sizes: list[int]) -> None:
+    whole = form(("note", "", b"x"), ("file", '; filename="a.txt"', b"The rent."))
+    for body in (noise, whole[: len(noise)] + noise, noise + whole, whole + noise):
+        pieces_of, rest = [], body
+        for size in sizes:
+            pieces_of.append(rest[:size])
+            rest = rest[size:]
+        with contextlib.suppress(Problem):
+            upload = await receive(FORM, pieces([*pieces_of, rest]))
+            assert isinstance(await read(upload), bytes)
+
+
+@given(st.binary(max_size=60))
+async def test_any_head_of_a_part_is_a_name_or_a_problem(head: bytes) -> None:
+    body = b"--xx\r\nContent-Disposition: form-data; name=file; %b\r\n\r\nx\r\n--xx--\r\n" % head
+    with contextlib.suppress(Problem):
+        upload = await receive(FORM, pieces([body]))
+        assert upload.name
+        assert upload.name.isprintable()
+        await read(upload)
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+async def test_any_headers_of_an_upload_are_a_name_or_a_problem(disposition: str, media_type: str) -> None:
+    headers = {"content-type": media_type, "content-disposition": disposition}
+    with contextlib.suppress(Problem):
+        upload = await receive(headers, pieces([b"x"]))
+        assert upload.name

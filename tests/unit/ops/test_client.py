@@ -163,3 +163,14 @@ def test_bad_health_is_still_told(script: Script) -> None:
     script.replies = [(503, {}, {"status": "unhealthy", "detail": "The bus is away."})]
     with Client(script.url, None) as client:
         assert client.health()["status"] == "unhealthy"
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("7", 7), (" 7 ", 7), ("Wed, 21 Oct 2026 07:28:00 GMT", 1), ("1.5", 1), ("", 1), ("9" * 5000, 1)],
+)
+def test_a_time_to_come_back_is_read_whoever_wrote_it(script: Script, said: str, seconds: int) -> None:
+    script.replies.append((429, {"Retry-After": said}, {"detail": "Full."}))
+    with Client(script.url, None) as client, pytest.raises(RefusedForNowError) as caught:
+        client.call("GET", "/api/documents")
+    assert caught.value.document["retry_after_s"] == seconds
