@@ -11,7 +11,7 @@ import msgspec
 from contract.bus import Bus
 from contract.errors import NotProvisionedError
 
-_KEY: Final = "restored"
+KEY: Final = "restored"
 _UNFINISHED: Final = "restoring"
 
 
@@ -29,7 +29,7 @@ class Restored(msgspec.Struct, frozen=True):
 async def read(bus: Bus) -> Restored | None:
     """The last restore of this store; None when there was none. Raises BusError."""
     try:
-        entry = await bus.meta.get(_KEY)
+        entry = await bus.meta.get(KEY)
     except NotProvisionedError:
         # A bus set up by an older version has no such bucket: it was never restored by this one.
         return None
@@ -38,7 +38,7 @@ async def read(bus: Bus) -> Restored | None:
 
 async def write(bus: Bus, mark: Restored) -> None:
     """Raises BusError."""
-    await bus.meta.put(_KEY, msgspec.json.encode(mark))
+    await bus.meta.put(KEY, msgspec.json.encode(mark))
 
 
 async def is_unfinished(bus: Bus) -> bool:

@@ -1,6 +1,7 @@
 """Health of the ingress and of what it depends on: for people, orchestrators and Prometheus."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ import structlog
 from litestar import Response, Router, get
 
 from contract import backup_status
-from contract.bus import QueueState
+from contract.bus import QueueState, restore_mark
 from contract.bus.clock import TOO_FAR_S
 from contract.errors import BusError
 from contract.runtime.metrics import BUS_CONNECTED
@@ -72,8 +73,16 @@ def outside(due_s: list[float]) -> dict[str, Any]:
 
 
 async def queue_state(services: Services) -> QueueState:
-    """Raises BusError or TimeoutError."""
-    return await asyncio.wait_for(services.admission.queue_state(), BUS_ANSWERS_WITHIN_S)
+    """Its oldest job waits since a restore at most, as its deadline counts. Raises BusError or TimeoutError."""
+    queue = await asyncio.wait_for(services.admission.queue_state(), BUS_ANSWERS_WITHIN_S)
+    if queue.oldest_s is None or not is_overdue(services, queue):
+        return queue
+    mark = None
+    # A bus that was set up by an older version does not let the ingress read it.
+    with contextlib.suppress(BusError, TimeoutError):
+        mark = await asyncio.wait_for(restore_mark.read(services.bus), LIBRARY_ANSWERS_WITHIN_S)
+    oldest_s = mark.counts_from_s(queue.oldest_s, queue.first_seq) if mark else queue.oldest_s
+    return msgspec.structs.replace(queue, oldest_s=oldest_s)
 
 
 def failing(services: Services, queue: QueueState) -> dict[str, str | None]:
@@ -90,10 +99,20 @@ def failing(services: Services, queue: QueueState) -> dict[str, str | None]:
 
 def unended_jobs(services: Services, queue: QueueState) -> str | None:
     """Whatever the services say of themselves: questions come in, and long after their deadline they have no end."""
-    age_s = services.bus.clock.age_s(queue.oldest_s) if queue.oldest_s else 0.0
-    if age_s <= services.settings.job_deadline_s + OVERDUE_S:
+    if not is_overdue(services, queue):
         return None
+    age_s = oldest_age_s(services, queue)
     return f"The oldest job has waited for {age_s:.0f} s, longer than any deadline: no worker ends it."
+
+
+def is_overdue(services: Services, queue: QueueState) -> bool:
+    """True if a job is on the stream that should have ended long ago."""
+    return oldest_age_s(services, queue) > services.settings.job_deadline_s + OVERDUE_S
+
+
+def oldest_age_s(services: Services, queue: QueueState) -> float:
+    """Seconds; 0 where no job waits."""
+    return services.bus.clock.age_s(queue.oldest_s) if queue.oldest_s else 0.0
 
 
 def wrong_clock(services: Services) -> str | None:

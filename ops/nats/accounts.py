@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from contract import topology
-from contract.bus import api
+from contract.bus import api, restore_mark
 
 _JOBS: Final = topology.JOBS_STREAM
 _DURABLE: Final = topology.WORKER_DURABLE
@@ -222,6 +222,10 @@ def _ingress(password: str) -> ImportingAccount:
             topology.imports_of(_HTTP),
             api.stream_info(_IMPORTS),
             api.direct_get(_IMPORTS, topology.imports_of(_HTTP)),
+            # From when the deadlines of restored jobs count.
+            api.direct_get(
+                api.bucket_stream(topology.META_BUCKET), api.bucket_key(topology.META_BUCKET, restore_mark.KEY)
+            ),
             *(topology.library_of(operation, _HTTP) for operation in _INGRESS_OPERATIONS),
         ],
         streams=[topology.results_subjects(_HTTP), topology.tokens_subjects(_HTTP), topology.WORKER_SUBJECTS],

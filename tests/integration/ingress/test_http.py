@@ -15,9 +15,12 @@ import pytest
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
+from contract import library_messages as messages
 from contract import topology
-from contract.bus import Bus
+from contract.bus import Bus, connected, restore_mark
+from contract.bus.restore_mark import Restored
 from contract.errors import AlreadyAcceptedError, StoreFullError
+from contract.library_messages import StatusReply
 from contract.messages import (
     TEMPORARY_FAILURES,
     Answer,
@@ -562,6 +565,38 @@ async def test_health_tells_the_queue_the_model_and_the_workers(server: RunningS
         assert (body["status"], body["queue_depth"], body["running"]) == ("healthy", 1, 1)
         assert body["model"] == {"name": "echo", "context_tokens": 8192, "status": "ok"}
         assert [worker["id"] for worker in body["workers"]] == ["w"]
+
+
+async def test_a_job_that_a_restore_brought_back_does_not_count_as_one_that_never_ends(
+    ingress: Ingress, admin: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingress.api.health.OVERDUE_S", -ingress.services.settings.job_deadline_s)
+    await ingress.submit()
+    found = (await ingress.http.get("/health")).json()
+    assert found["jobs"]["status"] == "failing"
+    await restore_mark.write(admin, Restored(time.time() + 60, 1))
+    assert (await ingress.http.get("/health")).json()["jobs"] == {"status": "ok"}
+    assert 'docqa_failing{part="jobs"} 0.0' in (await ingress.http.get("/metrics")).text
+
+
+async def test_a_library_that_was_there_and_does_not_answer_is_missed(server: RunningServer, ingress: Ingress) -> None:
+    async def answer(message: Msg) -> None:
+        await library.client.publish(message.reply, messages.encode(StatusReply(documents=[], problems=problems)))
+
+    async with working(server, EchoEngine(2)):
+        await ingress.hears()
+        assert (await ingress.http.get("/health")).json()["status"] == "healthy"
+        problems: list[str] = []
+        async with connected(server.settings_for("library"), "library") as library:
+            await library.subscribe(topology.LIBRARY_SUBJECTS, answer)
+            await library.client.flush()
+            assert (await ingress.http.get("/health")).json()["library"] == {"status": "ok"}
+            problems.append("The disk is full.")
+            found = (await ingress.http.get("/health")).json()
+            assert (found["status"], found["library"]["detail"]) == ("degraded", "The disk is full.")
+        found = (await ingress.http.get("/health")).json()
+        assert (found["status"], found["library"]) == ("degraded", {"status": "unavailable"})
+        assert 'docqa_failing{part="library"} 1.0' in (await ingress.http.get("/metrics")).text
 
 
 async def test_the_queues_metrics_are_healths_numbers(ingress: Ingress) -> None:
