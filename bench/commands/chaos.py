@@ -11,10 +11,11 @@ import click
 import msgspec
 
 from bench.cli import Load, Shared, Verdict, delay_range, drive, execute, shared_options
-from bench.harness import arrivals, bus_faults, faults, worker_faults
+from bench.harness import arrivals, bus_faults, faults, group_faults, library_faults, worker_faults
 from bench.harness.errors import BenchError
 from bench.harness.faults import Fault, NeverBackError
 from bench.harness.ledger import Ledger
+from bench.harness.library_faults import Brought
 from bench.harness.promises import (
     Promise,
     bounded,
@@ -24,10 +25,11 @@ from bench.harness.promises import (
     slots_given_back,
 )
 from bench.harness.query import Query
-from bench.harness.run import Run
+from bench.harness.run import Mark, Run
 from bench.peers.system import bundled_model
 from bench.targets.processes import folder
 from bench.targets.stack import Stack, StackOptions
+from contract.documents import LIBRARY_FOLDER
 from contract.runtime.terminal import echo
 
 PAUSE_BETWEEN_S: Final = (0.3, 2.0)
@@ -65,8 +67,10 @@ def command(
 async def _measure(
     shared: Shared, stack: StackOptions, count: int, rate: float, wanted: tuple[str, ...], apart: bool
 ) -> dict[str, Any]:
-    async with _disk() as (disk, skipped), _model(stack) as model:
-        kinds = [*faults.usual(), *_by_operators(), *([faults.full_disk(disk)] if disk else [])]
+    async with _disk() as (disk, skipped), _library_disk(disk) as of_library, _model(stack) as model:
+        kinds = [*faults.usual(), *library_faults.usual(), *_by_operators(), *_in_a_group()]
+        kinds += [faults.full_disk(disk)] if disk else []
+        kinds += [library_faults.full_disk(of_library)] if of_library else []
         if model:
             kinds.append(worker_faults.replaced_model(model))
             models = {"MODEL_PATH": str(model.parent), "MODEL_NAME": model.name, "MODEL_QUANTIZATION": "as-is"}
@@ -76,9 +80,15 @@ async def _measure(
             raise BenchError(f"No fault has a name with {' or '.join(wanted)}.")
         if disk:
             stack = msgspec.structs.replace(stack, bus_folder=disk / "data")
-        load = _load(kinds, count, rate, skipped, apart)
+        brought: list[Brought] = []
+        load = _load(kinds, count, rate, skipped, apart, brought)
         return await drive(
-            "chaos-apart" if apart else "chaos", shared, shared.run_options(*ENTRY_POINTS), stack, load, _verdict(count)
+            "chaos-apart" if apart else "chaos",
+            shared,
+            shared.run_options(*ENTRY_POINTS),
+            stack,
+            load,
+            _verdict(count, brought),
         )
 
 
@@ -89,6 +99,26 @@ def _by_operators() -> list[Fault]:
         echo("no wrong clock: `apt install faketime` brings it", err=True)
     skewed = [worker_faults.skewed_clock(library)] if library else []
     return [*(bus_faults.wrong_password(role) for role in ("worker", "ingress")), bus_faults.full_results(), *skewed]
+
+
+def _in_a_group() -> list[Fault]:
+    if reason := group_faults.why_no_group():
+        echo(reason, err=True)
+        return []
+    return [group_faults.memory_limit()]
+
+
+@contextlib.asynccontextmanager
+async def _library_disk(disk: Path | None) -> AsyncIterator[Path | None]:
+    """The library's folder on a disk of its own, which may be filled; None where there can be none."""
+    reason = library_faults.why_no_disk() if disk else "no full disk of library: it needs the small disk"
+    if reason or disk is None:
+        echo(reason, err=True)
+        yield None
+        return
+    of_library = disk / "data" / LIBRARY_FOLDER
+    async with folder() as work, library_faults.disk(work / "library.img", of_library):
+        yield of_library
 
 
 @contextlib.asynccontextmanager
@@ -119,15 +149,18 @@ async def _disk() -> AsyncIterator[tuple[Path | None, str | None]]:
         yield folder, skipped
 
 
-def _load(kinds: list[Fault], count: int, rate: float, skipped: str | None, apart: bool) -> Load:
+def _load(
+    kinds: list[Fault], count: int, rate: float, skipped: str | None, apart: bool, brought: list[Brought]
+) -> Load:
     async def load(run: Run) -> dict[str, Any]:
         if run.stack is None:
             raise BenchError("chaos needs a stack of its own.")
         loading = asyncio.create_task(arrivals.open_loop(arrivals.evenly(rate, 10**6), run.send, run.clock))
         try:
-            await asyncio.sleep(1)
-            never_back = await _strike(run, _drawn(run, kinds, count), apart)
-            await _recovered(run)
+            async with library_faults.documents_come_in(run, run.stack, brought):
+                await asyncio.sleep(1)
+                never_back = await _strike(run, _drawn(run, kinds, count), apart, brought)
+                await _recovered(run, brought)
         finally:
             loading.cancel()
             await asyncio.gather(loading, return_exceptions=True)
@@ -136,15 +169,16 @@ def _load(kinds: list[Fault], count: int, rate: float, skipped: str | None, apar
     return load
 
 
-async def _recovered(run: Run) -> None:
-    """Wait until a query that was sent after the last fault is answered, or the time for it is over."""
+async def _recovered(run: Run, brought: list[Brought]) -> None:
+    """Wait until what was sent after the last fault is answered and read, or the time for it is over."""
     last_s = run.marks[-1].at_s
+    await library_faults.recovered(brought, last_s, RECOVERED_WITHIN_S)
     until_s = run.clock.now_s() + RECOVERED_WITHIN_S
     while _answered_after_s(run.queries, last_s) is None and run.clock.now_s() < until_s:
         await asyncio.sleep(0.2)
 
 
-async def _strike(run: Run, drawn: list[Fault], apart: bool) -> str | None:
+async def _strike(run: Run, drawn: list[Fault], apart: bool, brought: list[Brought]) -> str | None:
     """Inject all faults; returns the name of a part that did not recover, which ends the run."""
     for fault in drawn:
         try:
@@ -152,7 +186,7 @@ async def _strike(run: Run, drawn: list[Fault], apart: bool) -> str | None:
         except NeverBackError as error:
             return str(error)
         if apart:
-            await _recovered(run)
+            await _recovered(run, brought)
         await asyncio.sleep(run.rng.uniform(*PAUSE_BETWEEN_S))
     return None
 
@@ -164,11 +198,12 @@ def _drawn(run: Run, kinds: list[Fault], count: int) -> list[Fault]:
     return drawn
 
 
-def _verdict(count: int) -> Verdict:
+def _verdict(count: int, brought: list[Brought]) -> Verdict:
     def verdict(run: Run, found: Ledger, figures: dict[str, Any]) -> list[Promise]:
-        figures["recovery_s"] = recovery = _recovery(run)
+        figures["recovery_s"] = recovery = _recovery(run, brought)
+        figures["documents"] = _documents(brought)
         done = len(run.marks) >= count
-        silent = [mark.what for mark in run.marks if _answered_after_s(run.queries, mark.at_s) is None]
+        silent = [mark.what for mark in run.marks if _back_after_s(run, brought, mark) is None]
         worst = max((kind["max"] for kind in recovery.values()), default=0.0)
         words = f"No answer after: {', '.join(silent)}." if silent else f"At the latest after {worst} s."
         return [
@@ -179,6 +214,7 @@ def _verdict(count: int) -> Verdict:
             nothing_breaks_inside(run.queries),
             Promise("Every part comes back, whatever happens", done, _come_back(run, count, figures.get("never_back"))),
             Promise("It answers again after each", not silent, words),
+            _every_document_is_read(brought),
         ]
 
     return verdict
@@ -190,11 +226,28 @@ def _come_back(run: Run, count: int, never_back: str | None) -> str:
     return f"{len(run.marks)} of {count} faults were made."
 
 
-def _recovery(run: Run) -> dict[str, dict[str, float]]:
-    """Per kind of fault: seconds from the fault until the first query was answered that was sent after it."""
+def _every_document_is_read(brought: list[Brought]) -> Promise:
+    unread = [one for one in brought if one.state != "ready"]
+    words = f"{len(brought)} documents, {len(unread)} of them not read."
+    return Promise("Every accepted document is read", not unread, words)
+
+
+def _documents(brought: list[Brought]) -> dict[str, int]:
+    return {"sent": len(brought), "ready": sum(one.state == "ready" for one in brought)}
+
+
+def _back_after_s(run: Run, brought: list[Brought], mark: Mark) -> float | None:
+    """Of the library's faults: until a document is read; of all others: until a query is answered."""
+    if mark.what.endswith(("library", "reader")):
+        return library_faults.recovery_s(brought, mark.at_s)
+    return _answered_after_s(run.queries, mark.at_s)
+
+
+def _recovery(run: Run, brought: list[Brought]) -> dict[str, dict[str, float]]:
+    """Per kind of fault: seconds from the fault until what was sent after it was answered, or read."""
     kinds: dict[str, list[float]] = {}
     for mark in run.marks:
-        if (after_s := _answered_after_s(run.queries, mark.at_s)) is not None:
+        if (after_s := _back_after_s(run, brought, mark)) is not None:
             kinds.setdefault(mark.what, []).append(after_s)
     return {
         kind: {

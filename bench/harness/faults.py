@@ -65,14 +65,14 @@ async def small_disk() -> AsyncIterator[Path]:
     """A small tmpfs for the time of a block; needs root. Raises BenchError."""
     folder = Path(tempfile.mkdtemp(prefix="dqd"))
     try:
-        _call("mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_MIB}m,mode=700", "docqa-bench", str(folder))
+        call("mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_MIB}m,mode=700", "docqa-bench", str(folder))
     except BenchError:
         folder.rmdir()
         raise
     try:
         yield folder
     finally:
-        _call("umount", "--lazy", str(folder))
+        call("umount", "--lazy", str(folder))
         folder.rmdir()
 
 
@@ -83,7 +83,7 @@ def why_no_small_disk() -> str | None:
 
 def _killer(part: Part, number: signal.Signals) -> Callable[[Run, Stack], Awaitable[None]]:
     async def strike(run: Run, stack: Stack) -> None:
-        pid = await _living(stack, part)
+        pid = await living(stack, part)
         run.mark(f"{'kill -9' if number == signal.SIGKILL else 'restart'} {part}")
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
@@ -93,7 +93,7 @@ def _killer(part: Part, number: signal.Signals) -> Callable[[Run, Stack], Awaita
 
 def _pauser(part: Part) -> Callable[[Run, Stack], Awaitable[None]]:
     async def strike(run: Run, stack: Stack) -> None:
-        pid = await _living(stack, part)
+        pid = await living(stack, part)
         run.mark(f"pause {part}")
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
@@ -105,7 +105,7 @@ def _pauser(part: Part) -> Callable[[Run, Stack], Awaitable[None]]:
     return strike
 
 
-async def _living(stack: Stack, part: Part) -> int:
+async def living(stack: Stack, part: Part) -> int:
     """The id of the part's process, once one is alive: the last fault may have ended the previous one."""
     for _ in range(int(ALIVE_WITHIN_S / POLL_EVERY_S)):
         pid = stack.pids()[part]
@@ -120,16 +120,16 @@ def _fill(ballast: Path) -> None:
     """Write until the small file system is full."""
     with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         for size in (2**20, 4096, 1):
-            _fill_by(file.write, b"\0" * size)
+            fill_by(file.write, b"\0" * size)
 
 
-def _fill_by(write: Callable[[bytes], int | None], block: bytes) -> None:
+def fill_by(write: Callable[[bytes], int | None], block: bytes) -> None:
     with contextlib.suppress(OSError):
         while write(block) == len(block):
             pass
 
 
-def _call(*command: str) -> None:
+def call(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"{command[0]} failed: {done.stderr.strip()}")

@@ -79,6 +79,11 @@ async def provision(bus: Bus, settings: QueueSettings, *, amid_restore: bool = F
         raise BusUnavailableError("The bus did not answer while its streams were being set up: try again.") from None
 
 
+def stream_names(settings: QueueSettings) -> list[str]:
+    """The names of all streams, those of buckets too."""
+    return [str(stream.name) for stream in _streams(settings)]
+
+
 def _check_version(bus: Bus) -> None:
     version = bus.client.connected_server_version
     if (version.major, version.minor) < OLDEST_SERVER:

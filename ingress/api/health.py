@@ -11,7 +11,7 @@ from litestar import Response, Router, get
 from contract import backup_status
 from contract.bus import QueueState, restore_mark
 from contract.bus.clock import TOO_FAR_S
-from contract.errors import BusError
+from contract.errors import BusError, NotProvisionedError
 from contract.runtime.metrics import BUS_CONNECTED
 from ingress import problems
 from ingress.auth.authenticate import authenticator
@@ -37,8 +37,10 @@ async def health(request: HttpRequest) -> HttpResponse:
     workers = services.fleet.live()
     try:
         queue = await queue_state(services)
-    except (BusError, TimeoutError):
-        unhealthy = {"status": "unhealthy", "detail": "The message bus is unavailable.", "workers": workers}
+    except (BusError, TimeoutError) as error:
+        is_bare = isinstance(error, NotProvisionedError)
+        detail = str(error) if is_bare else "The message bus is unavailable."
+        unhealthy = {"status": "unhealthy", "detail": detail, "workers": workers}
         return Response(msgspec.json.encode(unhealthy), status_code=503, media_type=JSON)
     broken = failing(services, queue)
     documents = await library(services)

@@ -13,6 +13,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.errors import Error as JetStreamError
+from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from contract import topology
 from contract.bus.client import Bus
@@ -31,6 +32,8 @@ PULL_S: Final = 2.0
 """How long the server keeps a pull request open; a pull that a restart of the server swallowed is missed as long."""
 BACK_OFF_S: Final = 1.0
 _PART: Final = "imports"
+_GONE: Final = (ServiceUnavailableError, NotFoundError)
+_MISSING: Final = "its stream or consumer is missing"
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +85,7 @@ class Consumer:
                 self._are_taken()
             except (nats.errors.Error, JetStreamError, OSError) as error:
                 self._free.release()
-                self._report(str(error) or type(error).__name__)
+                self._report(_MISSING if isinstance(error, _GONE) else str(error) or type(error).__name__)
                 await asyncio.sleep(BACK_OFF_S)
             else:
                 self._are_taken()

@@ -14,7 +14,7 @@ from contract.errors import BusError, BusUnavailableError
 from contract.runtime import tasks
 from contract.runtime.files import make_folder, write_atomically
 from contract.settings import SECRET_NAMES, BusSettings, QueueSettings, Secret
-from ops.nats import address, admin, disk, encryption, monitoring, reload, store_swap, stuck_jobs
+from ops.nats import address, admin, disk, encryption, missing, monitoring, reload, store_swap, stuck_jobs
 from ops.nats import config as nats_config
 from ops.nats.credentials import ROLES
 from ops.nats.endpoint import SERVER_PICKS, Endpoint
@@ -27,6 +27,8 @@ _READY_WITHIN_S: Final = 60.0
 """The server reads its whole store before it listens."""
 STOPS_WITHIN_S: Final = 10.0
 _LOOKS_EVERY_S: Final = 1.0
+_LOOKS_FOR_MISSING: Final = 3
+"""It takes longer than the others: every so many looks."""
 _USUAL_ENDPOINT: Final = Endpoint()
 
 
@@ -106,7 +108,7 @@ class NatsServer:
     async def _until_broken(self) -> str:
         """Check the server each second until it can no longer store; returns the reason."""
         async with connected(self.settings_for("admin"), "admin") as bus:
-            was_stuck = False
+            was_stuck, looks = False, 0
             while not (error := await asyncio.to_thread(disk.write_error, self.monitoring)):
                 with contextlib.suppress(BusError):
                     is_stuck = bool(await stuck_jobs.redeliver_stuck(bus))
@@ -114,6 +116,10 @@ class NatsServer:
                     if is_stuck and was_stuck:
                         return "acknowledged jobs stay in the queue"
                     was_stuck = is_stuck
+                looks += 1
+                if looks % _LOOKS_FOR_MISSING == 0:
+                    with contextlib.suppress(BusError):
+                        await missing.make_anew(bus, self._settings)
                 await asyncio.sleep(_LOOKS_EVERY_S)
         return error
 
