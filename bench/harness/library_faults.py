@@ -24,7 +24,7 @@ from bench.targets.stack import Stack
 
 _DISK_MIB: Final = 1600
 """The library takes nothing where less than 1 GiB is free. Only what is written takes place on the real disk."""
-_EACH_S: Final = 0.5
+_EACH_S: Final = 1.0
 _READER: Final = "library.readers"
 _READER_WITHIN_S: Final = 20.0
 _PAUSED_S: Final = 2.0
