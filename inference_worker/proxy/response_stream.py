@@ -22,7 +22,7 @@ _FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
 """What a stream of events begins with."""
 _SEEN_BYTES: Final = 8
 """Enough to see what a response is."""
-_CUT_SHORT: Final = re.compile("length|max.*token|limit|exceed|window|truncat|incomplete", re.IGNORECASE)
+_CUT_SHORT: Final = re.compile("length|max.*token|limit|exceed|window|truncated|incomplete", re.IGNORECASE)
 _WITHHELD: Final = re.compile(
     "filter|safety|block|prohibit|recitation|spii|policy|moderat|refus|guardrail|interven|sensitive|flagged|censor",
     re.IGNORECASE,
