@@ -164,7 +164,8 @@ async def test_a_full_queue_is_a_rate_limit_error_with_its_time_before_the_first
 
 @pytest.mark.slow
 async def test_a_spike_of_fifty_is_answered_by_the_clients_own_retries(start: Start) -> None:
-    stack = start(queue_size=16, slots=4, echo_delay_s=0.2)
+    # Short answers: on a busy machine longer ones fall behind the told times, and clients come back twice only.
+    stack = start(queue_size=16, slots=4, echo_delay_s=0.05)
 
     async def one(number: int) -> str | None:
         answer = await client.chat.completions.create(model=MODEL, messages=said(f"question {number}"))

@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with running(Options(queue_size=16, slots=4, echo_delay_s=0.2)) as one:
+    with running(Options(queue_size=16, slots=4, echo_delay_s=0.05)) as one:
         yield one
 
 
