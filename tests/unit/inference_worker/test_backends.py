@@ -13,6 +13,7 @@ from contract.errors import SettingsError
 from inference_worker.backends import (
     answers_hint_for,
     evidence_tokens,
+    expected_pace,
     hint_for,
     is_better_quoted,
     needs_tuning,
@@ -56,6 +57,12 @@ async def test_a_prompt_that_fits_only_the_proxy_is_announced_as_fitting() -> No
     assert engine.max_prompt_bytes == 1_280_000_000 > LARGER_THAN_ANY
     assert engine.context_tokens == 10_000_000
     await engine.close()
+
+
+def test_what_an_engine_takes_for_an_answer_is_expected_from_the_start_where_it_is_known() -> None:
+    assert expected_pace(WorkerSettings(engine="echo", echo_delay_s=2, slots=8)) == 4
+    assert expected_pace(WorkerSettings(engine="echo", slots=8)) == 0
+    assert expected_pace(WorkerSettings(enable_local_model=False)) == 0
 
 
 @pytest.mark.parametrize("policy", ["proxy", "local-then-proxy", "proxy-then-local"])

@@ -34,6 +34,11 @@ CHOICE = Choice(
 )
 
 
+def test_the_pace_of_questions_is_that_of_the_mix_that_was_timed() -> None:
+    assert CHOICE.questions_per_s == choice.QUESTIONS_IN_MIX / 20
+    assert msgspec.structs.replace(CHOICE, tried=[]).questions_per_s == 0
+
+
 def test_a_stored_choice_is_read_as_it_was(tmp_path: Path) -> None:
     choice.save(CHOICE, tmp_path / "choice.json")
     assert choice.load(tmp_path / "choice.json") == CHOICE
