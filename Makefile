@@ -104,6 +104,7 @@ clients: setup ## Make .venv-clients with LiteLLM and agent frameworks, which th
 peers: setup ## Make .venv-peers with what `docqa bench peers` compares with (uses the llama.cpp that setup built)
 	@[[ -x .venv-peers/bin/python ]] || $(BIN)/python -m venv --without-pip .venv-peers
 	@UV=$(BIN)/uv requirements/install.sh .venv-peers/bin/python requirements/peers.txt
+	@requirements/llama_server.sh .venv-peers/bin/python
 
 .PHONY: redactors
 redactors: setup ## Make .venv-redactors with what `docqa bench redaction` compares with

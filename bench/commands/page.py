@@ -41,7 +41,7 @@ Latencies count from the moment at which a query should have been sent, so that 
 | `chaos` | faults under load (kills, pauses, restarts, a full disk and more), then the ledger |
 | `batch` | a table of questions by `docqa batch`, which is killed, as each part of the system is |
 | `soak` | a long steady load; growing processes are reported |
-| `peers` | the same questions to llama-server and llama_cpp.server |
+| `peers` | the same questions to llama-server, compiled here and of a wheel, and to llama_cpp.server |
 | `redaction` | the sanitizer compared with redact-secret, betterleaks, gitleaks and detect-secrets; its speed |
 | `embedding` | the embedder: its speed and memory, what 8 bits lose, what it finds by itself |
 | `readers` | what is read of invented documents in every format, and how fast |

@@ -22,8 +22,11 @@ OURS: Final = "docqa"
 AS_IS: Final = "docqa as-is"
 """Ours on the source file, without tuning."""
 LLAMA_SERVER: Final = "llama-server"
+"""Of a wheel, which is compiled for AVX2."""
+NATIVE: Final = "llama-server-native"
+"""The same program compiled on this machine."""
 LLAMA_CPP_SERVER: Final = "llama_cpp.server"
-OTHERS: Final = (AS_IS, LLAMA_SERVER, LLAMA_CPP_SERVER)
+OTHERS: Final = (AS_IS, NATIVE, LLAMA_SERVER, LLAMA_CPP_SERVER)
 QUEUE_SIZE: Final = 64
 """Room for all questions in flight: the burst measures what a full queue does."""
 MEASURED_FOR_S: Final = 1.0

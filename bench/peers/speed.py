@@ -11,7 +11,7 @@ from bench.harness.promises import Promise
 from bench.harness.table import Table
 from bench.peers import questions, spread, step_share
 from bench.peers.contest import Terms, absences
-from bench.peers.line_up import AS_IS, LLAMA_CPP_SERVER, LLAMA_SERVER, OURS
+from bench.peers.line_up import AS_IS, LLAMA_CPP_SERVER, LLAMA_SERVER, NATIVE, OURS
 from bench.peers.questions import Reply
 from bench.peers.step_share import Steps
 from bench.peers.system import ALL_WITHIN_S, System
@@ -37,7 +37,9 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int
     bar: float
     as_is_bar: float
-    others: tuple[str, ...] = (AS_IS, LLAMA_SERVER)
+    native_bar: float
+    native_as_is_bar: float
+    others: tuple[str, ...] = (AS_IS, NATIVE, LLAMA_SERVER)
 
     async def measure(self, terms: Terms) -> dict[str, Any]:
         """Alternate between systems, each from a fresh start; all get the same questions in the same order."""
@@ -56,30 +58,36 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
         played = await terms.line_up.by_turns(self.name, terms.line_up.among(*self.others), terms.rounds, play)
         return {
             "systems": {name: _over(rounds) for name, rounds in played.rounds.items()},
-            "ratios": _ratios(played.rounds),
+            "ratios": _ratios(played.rounds, LLAMA_SERVER),
+            "native_ratios": _ratios(played.rounds, NATIVE),
             "left_out": played.left_out,
         }
 
     def verdict(self, found: dict[str, Any]) -> list[Promise]:
         bars = ((OURS, self.bar), (AS_IS, self.as_is_bar))
         held = [self._bar(found["ratios"][name], name, bar) for name, bar in bars if name in found["ratios"]]
+        native = ((OURS, self.native_bar), (AS_IS, self.native_as_is_bar))
+        ratios = found.get("native_ratios", {})
+        held += [self._bar(ratios[name], name, bar, NATIVE) for name, bar in native if name in ratios]
         return [
             *self._answered(found), *self._same_prompts(found), *absences(self.name, found), *held,
             *self._own_share(found),
         ]  # fmt: skip
 
     def table(self, found: dict[str, Any]) -> Table:
+        # Results of before the native one have no such column.
+        native = found.get("native_ratios")
         heads = (
-            "system", "questions/s", "÷ llama-server", "tokens/s", "p50 ms", "p99 ms", "prompt tokens", "cached",
+            "system", "questions/s", *(["÷ native"] if native else []), "÷ llama-server", "tokens/s", "p50 ms",
+            "p99 ms", "prompt tokens", "cached",
         )  # fmt: skip
-        rows = [_row(name, row, found["ratios"].get(name)) for name, row in found["systems"].items()]
+        quotients = [*([native] if native else []), found["ratios"]]
+        rows = [_row(name, row, [ratios.get(name) for ratios in quotients]) for name, row in found["systems"].items()]
         return Table(f"{self.name}: {self.in_flight} in flight", heads, rows, _note(found))
 
-    def _bar(self, ratio: dict[str, Any], name: str, bar: float) -> Promise:
+    def _bar(self, ratio: dict[str, Any], name: str, bar: float, peer: str = LLAMA_SERVER) -> Promise:
         words = f"{spread.in_words(ratio)} times as many questions a second."
-        return Promise(
-            f"{self.name}: {name} at least {bar:g} times llama-server", ratio["median"] >= bar, words, is_bar=True
-        )
+        return Promise(f"{self.name}: {name} at least {bar:g} times {peer}", ratio["median"] >= bar, words, is_bar=True)
 
     def _own_share(self, found: dict[str, Any]) -> list[Promise]:
         """The share of ours; other systems do not report llama.cpp's time."""
@@ -109,10 +117,13 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
 CONTESTS: Final = (
     Speed(
         name="shared-documents", documents=4, each=8, in_flight=8, bar=2.0, as_is_bar=1.05,
-        others=(AS_IS, LLAMA_SERVER, LLAMA_CPP_SERVER),
+        native_bar=4.0,
+        native_as_is_bar=2.2, others=(AS_IS, NATIVE, LLAMA_SERVER, LLAMA_CPP_SERVER),
     ),
-    Speed(name="own-documents", documents=16, each=1, in_flight=8, bar=1.7, as_is_bar=1.05),
-    Speed(name="one-at-a-time", documents=8, each=1, in_flight=1, bar=1.4, as_is_bar=1.0),
+    Speed(name="own-documents", documents=16, each=1, in_flight=8, bar=1.7, as_is_bar=1.05,
+          native_bar=1.8, native_as_is_bar=1.0),
+    Speed(name="one-at-a-time", documents=8, each=1, in_flight=1, bar=1.4, as_is_bar=1.0,
+          native_bar=1.4, native_as_is_bar=1.0),
 )  # fmt: skip
 
 
@@ -150,10 +161,10 @@ def _over(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     return {kind: spread.over(seen[kind] for seen in rounds) for kind in kinds}
 
 
-def _ratios(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Ratios per round, since a slow moment of the machine affects both sides."""
-    theirs = rounds.get(LLAMA_SERVER, [])
-    found = {name: list(_quotients(seen, theirs)) for name, seen in rounds.items() if name != LLAMA_SERVER}
+def _ratios(rounds: dict[str, list[dict[str, Any]]], peer: str) -> dict[str, Any]:
+    """Ratios to `peer` per round, since a slow moment of the machine affects both sides."""
+    theirs = rounds.get(peer, [])
+    found = {name: list(_quotients(seen, theirs)) for name, seen in rounds.items() if name != peer}
     return {name: spread.over(quotients) for name, quotients in found.items() if quotients}
 
 
@@ -162,11 +173,11 @@ def _quotients(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Iter
     return (one["answers_per_s"] / other["answers_per_s"] for one, other in both if other["answers_per_s"])
 
 
-def _row(name: str, row: dict[str, Any], ratio: dict[str, Any] | None) -> tuple[str, ...]:
+def _row(name: str, row: dict[str, Any], ratios: list[dict[str, Any] | None]) -> tuple[str, ...]:
     return (
         name,
         spread.in_words(row["answers_per_s"]),
-        spread.in_words(ratio) if ratio else "-",
+        *(spread.in_words(ratio) if ratio else "-" for ratio in ratios),
         *(f"{row[kind]['median']:.0f}" for kind in _KINDS[1:6]),
     )
 

@@ -114,12 +114,15 @@ async def ours(name: str, model: Path, slots: int, queue_size: int, **environmen
 async def peer(name: str, python: Path, model: Path, slots: int) -> AsyncIterator[System]:
     """A peer by name, run by a Python that has it installed; raises BenchError if it does not start."""
     port = free_port()
-    arguments = {
-        "llama-server": [str(Path(__file__).with_name("llama_server.py")), "--slots", str(slots)],
-        "llama_cpp.server": ["-m", "llama_cpp.server", "--n_ctx", "8192"],
+    command = {
+        "llama-server": [str(python), str(Path(__file__).with_name("llama_server.py")), "--slots", str(slots)],
+        "llama-server-native": [str(python.with_name("llama-server")), "--parallel", str(slots)],
+        "llama_cpp.server": [str(python), "-m", "llama_cpp.server", "--n_ctx", "8192"],
     }[name]
+    if not Path(command[0]).exists():
+        raise BenchError(f"{command[0]} is missing: `make peers` compiles it.")
     process = await asyncio.create_subprocess_exec(
-        str(python), *arguments, "--model", str(model), "--port", str(port),
+        *command, "--model", str(model), "--port", str(port),
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:

@@ -188,6 +188,17 @@ def test_tables_are_rendered_for_the_page_and_the_report_and_drawn() -> None:
     assert "<td>2.50</td>" in html.render(result, {})
 
 
+def test_the_llama_server_that_is_compiled_here_has_a_column_and_targets_of_its_own() -> None:
+    speed = CONTESTS["shared-documents"]
+    found = shared_documents(4.5) | {"native_ratios": {OURS: spread.over([3.9]), AS_IS: spread.over([2.3])}}
+    held = {promise.name: promise.held for promise in speed.verdict(found)}
+    assert held["shared-documents: docqa at least 4 times llama-server-native"] is False
+    assert held["shared-documents: docqa as-is at least 2.2 times llama-server-native"] is True
+    table = speed.table(found)
+    assert table.heads[2:4] == ("÷ native", "÷ llama-server")
+    assert table.rows[0][2:4] == ("3.90", "4.50")
+
+
 def test_a_models_words_are_text_on_the_page() -> None:
     found = {
         "questions": 2, "cached_tokens": {"together": 3, "alone": 1}, "prompt_tokens": 9,
