@@ -117,7 +117,12 @@ class Heartbeat:
             elapsed_s if had_work or self._worker.held else 0.0,
             self.engine.tokens_generated - tokens,
         )
-        if self._kept_pace and self._kept_pace.has_changed(pace := self._worker.pace.jobs_per_s):
-            await asyncio.to_thread(self._kept_pace.write, pace)
+        await self._keep_pace()
         metrics.SLOTS_BUSY.set(self._worker.busy)
         metrics.OLDEST_WAITING.set(self._worker.consumer.oldest_waiting_s())
+
+    async def _keep_pace(self) -> None:
+        """Keep a pace that was measured, for the next start."""
+        pace = self._worker.pace
+        if self._kept_pace and pace.is_measured and self._kept_pace.has_changed(pace.jobs_per_s):
+            await asyncio.to_thread(self._kept_pace.write, pace.jobs_per_s)

@@ -18,6 +18,8 @@ REMEMBERED_JOBS: Final = 32
 """After as many jobs in full slots, those before count half."""
 _LONGEST: Final = 4.0
 """One job counts for no more than as many usual ones: a long one among short ones is no slow machine."""
+_SLOWEST: Final = 0.001
+"""Jobs per second; every told time is the longest long before."""
 _FULL: Final = 3
 """Exponent: a job beside which half of the slots were idle says an eighth of what one in full slots says."""
 
@@ -41,7 +43,8 @@ class Pace:
         self._slots = slots
         self._clock = clock
         self._weight = slots / 2
-        self._cost_s = self._weight / (expected or slots)
+        self._cost_s = self._weight / (max(expected, _SLOWEST) if expected > 0 else slots)
+        self._measured = 0.0
         self._shared_s = 0.0
         self._updated_s = clock()
         self._running: dict[object, _Running] = {}
@@ -66,7 +69,12 @@ class Pace:
         for running in self._running.values():
             cost_s, weight = self._cost(running)
             overrun_s += weight * max(min(cost_s, _LONGEST * usual_s) - usual_s, 0)
-        return self._weight / (self._cost_s + overrun_s)
+        return max(self._weight / (self._cost_s + overrun_s), _SLOWEST)
+
+    @property
+    def is_measured(self) -> bool:
+        """True once as many jobs as there are slots have ended beside others: it is more than an expectation."""
+        return self._measured >= self._slots
 
     @property
     def _usual_s(self) -> float:
@@ -75,6 +83,7 @@ class Pace:
     def _end(self, key: object) -> None:
         self._advance()
         cost_s, weight = self._cost(self._running.pop(key))
+        self._measured += weight
         kept = 1 - weight * math.log(2) / REMEMBERED_JOBS
         self._cost_s = self._cost_s * kept + weight * min(cost_s, _LONGEST * self._usual_s)
         self._weight = self._weight * kept + weight

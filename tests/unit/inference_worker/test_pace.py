@@ -48,6 +48,15 @@ def test_a_wrong_expectation_is_corrected_as_jobs_end() -> None:
     assert 3.5 < after(clock, Pace(8, 2.0, clock), 2.0, together=8, times=8) < 4.5
 
 
+def test_an_expectation_is_no_measurement_until_as_many_jobs_as_slots_have_ended_beside_each_other() -> None:
+    clock = Clock()
+    pace = Pace(8, 4.0, clock)
+    after(clock, pace, 1.0, together=1, times=50)
+    assert not pace.is_measured
+    after(clock, pace, 1.0, together=8)
+    assert pace.is_measured
+
+
 def test_a_pace_once_measured_is_known_after_a_quiet_night() -> None:
     clock = Clock()
     pace = Pace(8, 8.0, clock)
