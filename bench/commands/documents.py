@@ -25,7 +25,7 @@ RIGHT_CONTRACT: Final = 0.95
 REST_MIB: Final = 250
 READING_MIB: Final = 600
 DIFFERENCE_MS: Final = 1.0
-_QUICK: Final = ("reading", "recall", "contracts", "search", "kills")
+_QUICK: Final = ("reading", "recall", "search", "kills")
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
@@ -65,7 +65,7 @@ def command(shared: Shared, only: tuple[str, ...] | None, also: tuple[Path, ...]
     if shared.target:
         raise click.UsageError("This benchmark kills parts of its own stack: leave out --target.")
     names = only or (_QUICK if shared.quick else PART_NAMES)
-    quick = {"files": 20, "pages": 40, "contracts": 20, "kills": 5, "tries": 20, "killed_documents": 20}
+    quick = {"files": 8, "pages": 20, "contracts": 12, "kills": 5, "tries": 20, "killed_documents": 12}
     execute(shared, _measure(shared, names, also, quick if shared.quick else {**sizes, "killed_documents": 200}))
 
 

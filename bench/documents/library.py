@@ -69,18 +69,6 @@ class Documents:
         took_s = time.monotonic() - began_s
         return list(response.json().get("hits", [])), took_s
 
-    async def count_with_vectors(self, documents: list[str]) -> int:
-        """How many of them are found by meaning too."""
-        found: int = 0
-        cursor = ""
-        wanted = set(documents)
-        while True:
-            page = (await self._http.get("/api/documents", params={"limit": 1000, "cursor": cursor})).json()
-            found += sum(one["id"] in wanted and one.get("vectors") == "ready" for one in page["documents"])
-            cursor = page.get("cursor", "")
-            if not cursor:
-                return int(found)
-
     async def ask(self, question: dict[str, Any]) -> None:
         """Wait for an answer, or some time after a refusal."""
         response = await self._http.post("/api/query", json=question)
