@@ -14,7 +14,20 @@ from tests.deploy.support import debian
 
 ENDS_WITHIN_S = 280.0
 """On a machine at rest a quick mode takes less than a minute."""
-QUICK = ["spike", "slow-jobs", "load", "retry", "sweep", "slo", "chaos", "soak", "readers", "documents"]
+QUICK = [
+    "spike",
+    "slow-jobs",
+    "load",
+    "retry",
+    "sweep",
+    "slo",
+    "chaos",
+    "soak",
+    "readers",
+    "documents",
+    "batch",
+    "cluster",
+]
 NEED_DATA_SETS = {"answers", "embedding", "models"}
 ROOT = Path(__file__).parents[2]
 
