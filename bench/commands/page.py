@@ -97,7 +97,7 @@ _FIGURES: Final = {
     "total_s_hammering": "clients that hammer: all answered after, s",
     "wasted_tries_hammering": "clients that hammer: refused tries",
     "obey_to_hammer": "the one time relative to the other",
-    "vain_tries_each_patient": "clients that obey Retry-After: tries in vain after the first, each",
+    "vain_tries_each_patient": "clients that obey Retry-After: refusals of each after the first",
     "told_s_mean": "first told times, mean, s",
     "told_error_s_median": "their error against the ends of jobs, median, s",
     "told_error_share_median": "the same as a part of the true time",

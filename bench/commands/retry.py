@@ -105,7 +105,9 @@ def _bars(figures: dict[str, Any], never_back: float) -> list[Promise]:
         return []
     return [
         _bar("Obeying takes no longer than hammering", ratio <= 1.15, f"{ratio:g} times as long; at most 1.15."),
-        _bar("Who obeys is seldom refused twice", vain <= 0.5, f"{vain:g} tries in vain each; at most 0.5."),
+        _bar(
+            "A client that obeys is seldom refused again", vain <= 0.5, f"{vain:g} further refusals each; at most 0.5."
+        ),
         _bar(
             "Told times are right",
             error_s <= told_times.NEAR_S or share <= told_times.NEAR,

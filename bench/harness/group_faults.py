@@ -92,7 +92,7 @@ def _enter(group: Path, pid: int) -> None:
 
 
 async def _removed(group: Path, parent: Path) -> None:
-    """Whoever lived through it goes back; a group is busy for a moment after its last process."""
+    """Move surviving processes back; a group stays busy for a moment after its last process left."""
     for pid in (group / "cgroup.procs").read_text().split():
         with contextlib.suppress(OSError):
             (parent / "cgroup.procs").write_text(pid)

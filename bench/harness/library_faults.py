@@ -40,7 +40,7 @@ class Brought(msgspec.Struct):
 
 
 def usual() -> list[Fault]:
-    """Kills of the library and of one of its readers, and a library that stands still."""
+    """Kills of the library and of one of its readers, and a library that is paused (SIGSTOP)."""
     return [
         Fault("kill -9 library", _signalled("kill -9 library", signal.SIGKILL)),
         Fault("pause library", _paused),

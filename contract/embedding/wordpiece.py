@@ -38,7 +38,7 @@ class WordPiece:
         return [self._begin, *found[: self._most], self._end]
 
     def _chunk(self, chunk: str) -> tuple[int, ...]:
-        """The pieces of what stands between spaces; what was cut before is kept."""
+        """The pieces of a text between two spaces; words that were cut before are cached."""
         known = self._kept.get(chunk)
         if known is not None:
             return known

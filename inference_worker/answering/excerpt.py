@@ -71,7 +71,7 @@ def _beside(found: Found, number: int) -> list[int]:
 
 
 def _places(found: Found, numbers: Sequence[int]) -> list[Place]:
-    """Where these sentences stand, and what stands above them."""
+    """The spans of these sentences, and of the headings and table heads above them."""
     sentences: list[Sentence] = [found.sentences[number] for number in numbers]
     return [place for one in sentences for place in ((one.start, one.end), *one.above)]
 

@@ -73,7 +73,7 @@ class Pace:
 
     @property
     def is_measured(self) -> bool:
-        """True once as many jobs as there are slots have ended beside others: it is more than an expectation."""
+        """True once at least as many jobs as there are slots have ended beside others: measured, not estimated."""
         return self._measured >= self._slots
 
     @property

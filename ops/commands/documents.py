@@ -217,7 +217,7 @@ def _line(outcome: Outcome) -> str:
 def _row(document: dict[str, Any]) -> str:
     known = [f"{document['state']:<8}", document["id"], document["name"]]
     if document.get("pages"):
-        known.append(f"({document['pages']} pages)")
+        known.append(f"({document['pages']} page{'s' if document['pages'] > 1 else ''})")
     if document.get("pages_without_text"):
         known.append(f"without text: {len(document['pages_without_text'])} pages")
     if document.get("detail"):
