@@ -4,6 +4,8 @@ The server defines the bytes: a tar, compressed by s2, of the stream's blocks an
 the server encrypts its store.
 """
 
+import asyncio
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -12,12 +14,13 @@ import nats.errors
 
 from contract.bus import Bus, api
 from contract.bus.stream_info import ApiError, StreamState
-from contract.errors import BusError, BusUnavailableError
+from contract.errors import BusError, BusUnavailableError, NotProvisionedError
 
 _CHUNK_BYTES: Final = 128 * 1024
 _ANSWERS_WITHIN_S: Final = 300.0
 """The server checks all messages before a snapshot and reads all at the end of a restore."""
 _CONTINUES_WITHIN_S: Final = 30.0
+_RECEIVER_AGAIN_AFTER_S: Final = 0.05
 _DONE: Final = "204"
 
 
@@ -88,13 +91,25 @@ async def restore(bus: Bus, taken: Taken, pieces: Iterable[bytes]) -> StreamStat
     stream = str(taken.config["name"])
     begin = await _ask(bus, api.stream_restore(stream), msgspec.json.encode(taken), _CONTINUES_WITHIN_S)
     for piece in pieces:
-        _check(await bus.request(begin.deliver_subject, piece, _CONTINUES_WITHIN_S))
-    return _check(await bus.request(begin.deliver_subject, b"", _ANSWERS_WITHIN_S)).state
+        _check(await _delivered(bus, begin.deliver_subject, piece, _CONTINUES_WITHIN_S))
+    return _check(await _delivered(bus, begin.deliver_subject, b"", _ANSWERS_WITHIN_S)).state
 
 
 async def delete(bus: Bus, stream: str) -> None:
     """Raises BusError."""
     await _ask(bus, api.stream_delete(stream), b"", _CONTINUES_WITHIN_S)
+
+
+async def _delivered(bus: Bus, subject: str, piece: bytes, timeout_s: float) -> bytes:
+    """The reply. In a cluster another server may receive the pieces, and ours hears of that a moment later."""
+    end_s = time.monotonic() + _CONTINUES_WITHIN_S
+    while True:
+        try:
+            return await bus.request(subject, piece, timeout_s)
+        except NotProvisionedError:  # no receiver: nothing was delivered
+            if time.monotonic() > end_s:
+                raise
+        await asyncio.sleep(_RECEIVER_AGAIN_AFTER_S)
 
 
 async def _ask(bus: Bus, subject: str, question: bytes, timeout_s: float) -> _Reply:
