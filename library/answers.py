@@ -254,17 +254,19 @@ class Answers:
         if not documents or not self._search.has_vectors:
             return self._search.has_vectors
         began_s = time.monotonic()
+        has_waited = False
         while waiting := await asyncio.to_thread(self._unembedded, rights, documents):
             short = sum(one.characters for one in waiting) <= _SHORT_CHARACTERS
             if not short or time.monotonic() - began_s > _VECTORS_WITHIN_S:
                 return False
             await asyncio.sleep(_LOOK_AGAIN_S)
+            has_waited = True
+        if has_waited:
+            await asyncio.to_thread(self._search.refresh)
         return True
 
     def _unembedded(self, rights: Rights, documents: list[str]) -> list[DocumentStatus]:
-        found = [one for one in self._statuses(rights, documents) if one.vectors == "waiting"]
-        self._search.refresh()
-        return found
+        return [one for one in self._statuses(rights, documents) if one.vectors == "waiting"]
 
     def _found(self, rights: Rights, request: SearchRequest, *, has_vectors: bool) -> SearchReply:
         scope = self._scope(rights, request)

@@ -1,8 +1,10 @@
 """Words in the form in which they are compared."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from contract.evidence.words import fold, terms_of
+from contract.evidence.words import fold, term_of, terms_of, tokens_of
 
 
 @pytest.mark.parametrize(
@@ -50,3 +52,9 @@ def test_a_word_of_any_length_is_kept_short() -> None:
 
 def test_folding_keeps_vowels_of_india() -> None:
     assert fold("हिन्दी") == "हिन्दी"
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_the_shorter_way_through_ascii_finds_the_same_terms(text: str) -> None:
+    words = [text[token.start : token.end][:60] for token in tokens_of(text)]
+    assert terms_of(text) == [term for word in words if (term := term_of(word))]
